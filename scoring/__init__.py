@@ -1,0 +1,1 @@
+"""What do these pixels say? From a selfie to a severity score."""

@@ -1,0 +1,1 @@
+"""How do labels become a regressor, and is it better than yesterday, and than the dermatologists?"""

@@ -1,0 +1,41 @@
+"""Runs of retraining."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from labeler.models import Job, Study
+from scoring.models import Regressor
+
+
+class TrainingRun(Job):
+    """One execution of retraining: a job, and afterwards its record."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="training_runs")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    # Hash of the current labels it read: the same again means nothing new.
+    label_snapshot = models.CharField(max_length=64, blank=True)
+    # One sentence for people: published, or why not.
+    conclusion = models.TextField(blank=True)
+    is_published = models.BooleanField(default=False)
+    # Every number of the report, as `manage.py report --json` prints it.
+    report = models.JSONField(null=True, blank=True)
+    regressor = models.OneToOneField(
+        Regressor, null=True, blank=True, on_delete=models.PROTECT, related_name="training_run"
+    )
+
+    class Meta(Job.Meta):
+        ordering = ("-id",)
+        constraints: ClassVar = [
+            *Job.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["study"], condition=Q(state__in=["queued", "running"]), name="one_run_at_a_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk}"
