@@ -1,0 +1,30 @@
+"""What the readers said: current labels, and the consensus on golden images. Read only."""
+
+from collections import defaultdict
+
+from django.db.models import F, QuerySet
+
+from labeler.models import Label, Study
+
+
+def current_labels(study: Study) -> QuerySet[Label]:
+    """Return each assignment's latest label, unless it was taken back. "Not gradable" labels are among them."""
+    return (
+        Label.objects.filter(assignment__reader__study=study, version=F("assignment__version"), is_undo=False)
+        .select_related("assignment__image", "assignment__reader")
+        .order_by("assignment_id")
+    )
+
+
+def current_grades(study: Study) -> QuerySet[Label]:
+    return current_labels(study).filter(grade__isnull=False)
+
+
+def golden_consensus(study: Study) -> dict[int, float]:
+    """Return golden image id -> mean of its current grades (statistics.md: c_k)."""
+    grades: dict[int, list[int]] = defaultdict(list)
+    for image, grade in current_grades(study).filter(assignment__image__is_golden=True).values_list(
+        "assignment__image_id", "grade"
+    ):
+        grades[image].append(grade)
+    return {image: sum(given) / len(given) for image, given in grades.items()}

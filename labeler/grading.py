@@ -1,0 +1,93 @@
+"""Giving grades: what comes next for a reader, and recording what they say of it."""
+
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from labeler.models import Assignment, Label, Reader
+
+
+class OutdatedVersionError(Exception):
+    """Somebody (the same reader in another tab) labeled this image since the page was drawn."""
+
+
+class ReusedSubmissionError(Exception):
+    """A submission's id came again with other contents: it must not overwrite, and must not be dropped silently."""
+
+
+def next_assignment(reader: Reader) -> Assignment | None:
+    """Return the reader's first image still to grade, or None when the list is finished."""
+    return upcoming(reader).first()
+
+
+def upcoming(reader: Reader) -> QuerySet[Assignment]:
+    return reader.assignments.filter(is_done=False).select_related("image").order_by("position")
+
+
+def last_graded(reader: Reader) -> Assignment | None:
+    """Return the assignment that the reader labeled last and did not take back."""
+    label = (
+        Label.objects.filter(assignment__reader=reader, assignment__is_done=True, is_undo=False)
+        .select_related("assignment")
+        .order_by("-id")
+        .first()
+    )
+    return label.assignment if label else None
+
+
+@transaction.atomic
+def record_label(
+    *,
+    assignment: Assignment,
+    version: int,
+    submission: UUID,
+    grade: int | None = None,
+    not_gradable: str = "",
+    note: str = "",
+    visible_ms: int | None = None,
+) -> Label:
+    """Store one act of grading, exactly once however often it arrives.
+
+    `version` is the assignment's version that the reader saw; `submission` names the act.
+    Raises OutdatedVersionError or ReusedSubmissionError; then nothing is stored.
+    """
+    label = Label(
+        submission=submission,
+        assignment=assignment,
+        version=version + 1,
+        grade=grade,
+        not_gradable=not_gradable,
+        note=note,
+        is_undo=grade is None and not not_gradable,
+        visible_ms=visible_ms,
+    )
+    if not _claim(label):
+        return _repeated(label)
+    label.save(force_insert=True)
+    return label
+
+
+def undo(*, assignment: Assignment, version: int, submission: UUID) -> Label:
+    """Take back the current label: a new row in history, and the image is to be graded again."""
+    return record_label(assignment=assignment, version=version, submission=submission)
+
+
+def _claim(label: Label) -> bool:
+    """Move the assignment to the label's version; False if another label was first."""
+    claimed = Assignment.objects.filter(pk=label.assignment_id, version=label.version - 1)
+    return claimed.update(version=label.version, is_done=not label.is_undo) == 1
+
+
+def _repeated(label: Label) -> Label:
+    """Return the label that this submission stored when it came the first time."""
+    stored = Label.objects.filter(submission=label.submission).first()
+    if stored is None:
+        raise OutdatedVersionError
+    if _act(stored) != _act(label):
+        raise ReusedSubmissionError
+    return stored
+
+
+def _act(label: Label) -> tuple[object, ...]:
+    return (label.assignment_id, label.version, label.grade, label.not_gradable, label.note, label.is_undo)

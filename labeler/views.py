@@ -1,0 +1,154 @@
+"""What a browser can ask for: each view gates, validates, does and answers."""
+
+from uuid import UUID, uuid4
+
+from django.contrib.auth.decorators import login_required
+from django.core.files.storage import default_storage
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_GET, require_POST
+
+from labeler import access, grading, progress
+from labeler.access import AuthedRequest
+from labeler.forms import LabelForm, UndoForm
+from labeler.models import Assignment, NotGradable, Reader
+
+AHEAD = 4  # images told to the page at once: the one on the screen and three to fetch ahead
+
+
+@login_required
+@require_GET
+def home(request: AuthedRequest) -> HttpResponse:
+    readerships = request.user.readerships.select_related("study").order_by("study__title")
+    lists = [(reader, progress.reader_progress(reader)) for reader in readerships]
+    studies = access.administered_studies(request.user).order_by("title")
+    return render(request, "labeler/home.html", {"lists": lists, "studies": studies})
+
+
+@login_required
+@require_GET
+@cache_control(private=True, no_store=True)
+def grade(request: AuthedRequest, slug: str) -> HttpResponse:
+    reader = access.get_reader(request, slug)
+    card = _card(reader)
+    template = "labeler/grade.html" if card["assignment"] else "labeler/finished.html"
+    return render(request, template, card)
+
+
+@login_required
+@require_GET
+@cache_control(private=True, no_store=True)
+def queue(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Answer what the page needs to go on by itself: the next images, the last one graded, the progress."""
+    reader = access.get_reader(request, slug)
+    ahead = grading.upcoming(reader)[:AHEAD]
+    last = grading.last_graded(reader)
+    return JsonResponse(
+        {
+            "upcoming": [_public(assignment, slug) for assignment in ahead],
+            "last": _public(last, slug) if last else None,
+            "progress": _progress(reader),
+        }
+    )
+
+
+@login_required
+@require_GET
+@cache_control(private=True, no_store=True)
+def image(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
+    """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
+    assignment = access.get_assignment(access.get_reader(request, slug), public_id)
+    response = FileResponse(default_storage.open(assignment.image.rendition), content_type="image/webp")
+    response["Content-Disposition"] = "inline"
+    response["Content-Security-Policy"] = "sandbox"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response
+
+
+@login_required
+@require_POST
+def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
+    reader = access.get_reader(request, slug)
+    assignment = access.get_assignment(reader, public_id)
+    form = LabelForm(request.POST, study=reader.study)
+    if not form.is_valid():
+        return _refuse(request, reader, _first_error(form), status=422)
+    return _record(request, reader, assignment, form)
+
+
+@login_required
+@require_POST
+def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
+    reader = access.get_reader(request, slug)
+    assignment = access.get_assignment(reader, public_id)
+    form = UndoForm(request.POST)
+    if not form.is_valid():
+        return _refuse(request, reader, _first_error(form), status=422)
+    return _record(request, reader, assignment, form)
+
+
+def _record(request: HttpRequest, reader: Reader, assignment: Assignment, form: LabelForm | UndoForm) -> HttpResponse:
+    try:
+        stored = grading.record_label(assignment=assignment, **form.cleaned_data)
+    except grading.OutdatedVersionError:
+        return _refuse(request, reader, "This image was graded in another window. Here is your next one.", status=409)
+    except grading.ReusedSubmissionError:
+        return _refuse(request, reader, "This submission was used before with another grade.", status=422)
+    if not _wants_json(request):
+        return redirect("grade", slug=reader.study.slug)
+    return JsonResponse({"version": stored.version, "progress": _progress(reader)})
+
+
+def _refuse(request: HttpRequest, reader: Reader, sentence: str, *, status: int) -> HttpResponse:
+    if _wants_json(request):
+        return JsonResponse({"error": sentence}, status=status)
+    return render(request, "labeler/grade.html", {**_card(reader), "refusal": sentence}, status=status)
+
+
+def _wants_json(request: HttpRequest) -> bool:
+    return request.headers.get("Accept") == "application/json"
+
+
+def _first_error(form: LabelForm | UndoForm) -> str:
+    return next(str(errors[0]) for errors in form.errors.values())
+
+
+def _card(reader: Reader) -> dict[str, object]:
+    return {
+        "reader": reader,
+        "study": reader.study,
+        "assignment": grading.next_assignment(reader),
+        "last": grading.last_graded(reader),
+        "submission": uuid4(),
+        "undo_submission": uuid4(),
+        "levels": reader.study.grade_levels.all(),
+        "reasons": NotGradable.choices,
+        "progress": progress.reader_progress(reader),
+    }
+
+
+def _public(assignment: Assignment, slug: str) -> dict[str, object]:
+    """Return all that a reader's browser may know of an assignment."""
+    of_image = {"slug": slug, "public_id": assignment.public_id}
+    return {
+        "id": str(assignment.public_id),
+        "version": assignment.version,
+        "image": reverse("image", kwargs=of_image),
+        "label": reverse("label", kwargs=of_image),
+        "undo": reverse("undo", kwargs=of_image),
+    }
+
+
+def _progress(reader: Reader) -> dict[str, int]:
+    now = progress.reader_progress(reader)
+    return {"done": now.done, "total": now.total}
+
+
+@login_required
+@require_GET
+def study(request: AuthedRequest, slug: str) -> HttpResponse:
+    study = access.get_administered_study(request, slug)
+    context = {"study": study, "readers": progress.readers_with_progress(study), "images": progress.image_counts(study)}
+    return render(request, "labeler/study.html", context)
