@@ -1,6 +1,6 @@
 """Django's admin for what has no page of its own. Labels, images and assignments can be read there, never changed."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -13,7 +13,7 @@ admin.site.site_header = "Acne study"
 admin.site.register(User, UserAdmin)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin[Any]):
+class ReadOnlyAdmin(admin.ModelAdmin):
     """A table to look at."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -29,7 +29,7 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
         return False
 
 
-class GradeLevelInline(admin.TabularInline[GradeLevel, Study]):
+class GradeLevelInline(admin.TabularInline):
     """The grading scale, inside its study."""
 
     model = GradeLevel
@@ -37,7 +37,7 @@ class GradeLevelInline(admin.TabularInline[GradeLevel, Study]):
 
 
 @admin.register(Study)
-class StudyAdmin(admin.ModelAdmin[Study]):
+class StudyAdmin(admin.ModelAdmin):
     list_display = ("title", "slug", "is_simulated", "golden_drawn_at", "dealt_at")
     readonly_fields = ("golden_drawn_at", "dealt_at")
     filter_horizontal = ("admins",)
@@ -45,7 +45,7 @@ class StudyAdmin(admin.ModelAdmin[Study]):
 
 
 @admin.register(Reader)
-class ReaderAdmin(admin.ModelAdmin[Reader]):
+class ReaderAdmin(admin.ModelAdmin):
     list_display = ("code", "study", "user", "is_simulated")
     list_filter = ("study", "is_simulated")
 

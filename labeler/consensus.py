@@ -1,8 +1,6 @@
 """What the readers said: current labels, and the consensus on golden images. Read only."""
 
-from collections import defaultdict
-
-from django.db.models import F, QuerySet
+from django.db.models import Avg, F, QuerySet
 
 from labeler.models import Label, Study
 
@@ -22,9 +20,5 @@ def current_grades(study: Study) -> QuerySet[Label]:
 
 def golden_consensus(study: Study) -> dict[int, float]:
     """Return golden image id -> mean of its current grades (statistics.md: c_k)."""
-    grades: dict[int, list[int]] = defaultdict(list)
-    for image, grade in current_grades(study).filter(assignment__image__is_golden=True).values_list(
-        "assignment__image_id", "grade"
-    ):
-        grades[image].append(grade)
-    return {image: sum(given) / len(given) for image, given in grades.items()}
+    golden = current_grades(study).filter(assignment__image__is_golden=True).order_by()
+    return dict(golden.values_list("assignment__image_id").annotate(mean=Avg("grade")))

@@ -41,12 +41,13 @@ def deal(*, study: Study) -> Deal:
 
 
 def _check(study: Study, readers: list[Reader]) -> None:
+    slug = study.slug
     if study.dealt_at:
-        raise DealError(f"Study {study.slug} was dealt on {study.dealt_at:%Y-%m-%d %H:%M}; it is dealt once.")
+        raise DealError(f"Study {slug} was dealt on {study.dealt_at:%Y-%m-%d %H:%M}; it is dealt once.")
     if not study.golden_drawn_at:
-        raise DealError(f"Study {study.slug} has no golden set. Draw it first: manage.py draw_golden {study.slug} SIZE.")
+        raise DealError(f"Study {slug} has no golden set. Draw it first: manage.py draw_golden {slug} SIZE.")
     if not readers:
-        raise DealError(f"Study {study.slug} has no readers. Add them first: manage.py add_reader {study.slug} USERNAME.")
+        raise DealError(f"Study {slug} has no readers. Add them first: manage.py add_reader {slug} USERNAME.")
 
 
 def _deal_folds(study: Study, readers: list[Reader]) -> dict[Reader, list[Image]]:

@@ -41,3 +41,9 @@ class UndoForm(forms.Form):
 
     submission = forms.UUIDField()
     version = forms.IntegerField(min_value=1)
+
+
+class QueueForm(forms.Form):
+    """Which images a page asks for: those after one it has."""
+
+    after = forms.UUIDField()

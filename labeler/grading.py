@@ -21,8 +21,10 @@ def next_assignment(reader: Reader) -> Assignment | None:
     return upcoming(reader).first()
 
 
-def upcoming(reader: Reader) -> QuerySet[Assignment]:
-    return reader.assignments.filter(is_done=False).select_related("image").order_by("position")
+def upcoming(reader: Reader, *, after: Assignment | None = None) -> QuerySet[Assignment]:
+    """Return the reader's images still to grade, in their order; with `after`, those further down the list."""
+    waiting = reader.assignments.filter(is_done=False).order_by("position")
+    return waiting.filter(position__gt=after.position) if after else waiting
 
 
 def last_graded(reader: Reader) -> Assignment | None:

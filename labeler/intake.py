@@ -42,7 +42,7 @@ def import_folder(
     study: Study,
     folder: Path,
     subjects: Mapping[str, str] | None = None,
-    on_file: Callable[[int, int], None] = lambda done, total: None,
+    on_file: Callable[[int, int], None] | None = None,
 ) -> ImportReport:
     """Import every photograph in `folder` and below; importing again adds only what is new.
 
@@ -57,7 +57,8 @@ def import_folder(
             _import_file(study, path, name, (subjects or {}).get(path.name, ""), report)
         except (images.ImageError, OSError) as error:
             report.refused.append(Refusal(name, str(error)))
-        on_file(done, len(files))
+        if on_file:
+            on_file(done, len(files))
     return report
 
 

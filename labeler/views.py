@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeler import access, grading, progress
 from labeler.access import AuthedRequest
-from labeler.forms import LabelForm, UndoForm
+from labeler.forms import LabelForm, QueueForm, UndoForm
 from labeler.models import Assignment, NotGradable, Reader
 
 AHEAD = 4  # images told to the page at once: the one on the screen and three to fetch ahead
@@ -31,33 +31,25 @@ def home(request: AuthedRequest) -> HttpResponse:
 @require_GET
 @cache_control(private=True, no_store=True)
 def grade(request: AuthedRequest, slug: str) -> HttpResponse:
-    reader = access.get_reader(request, slug)
-    card = _card(reader)
-    template = "labeler/grade.html" if card["assignment"] else "labeler/finished.html"
-    return render(request, template, card)
+    return _show_card(request, access.get_reader(request, slug))
 
 
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
 def queue(request: AuthedRequest, slug: str) -> HttpResponse:
-    """Answer what the page needs to go on by itself: the next images, the last one graded, the progress."""
+    """Answer the next images after the one that the page names, or the first ones."""
     reader = access.get_reader(request, slug)
-    ahead = grading.upcoming(reader)[:AHEAD]
-    last = grading.last_graded(reader)
-    return JsonResponse(
-        {
-            "upcoming": [_public(assignment, slug) for assignment in ahead],
-            "last": _public(last, slug) if last else None,
-            "progress": _progress(reader),
-        }
-    )
+    form = QueueForm(request.GET)
+    after = access.get_assignment(reader, form.cleaned_data["after"]) if form.is_valid() else None
+    ahead = grading.upcoming(reader, after=after)[:AHEAD]
+    return JsonResponse({"upcoming": [_public(assignment, slug) for assignment in ahead]})
 
 
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def image(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
+def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
     assignment = access.get_assignment(access.get_reader(request, slug), public_id)
     response = FileResponse(default_storage.open(assignment.image.rendition), content_type="image/webp")
@@ -98,13 +90,13 @@ def _record(request: HttpRequest, reader: Reader, assignment: Assignment, form: 
         return _refuse(request, reader, "This submission was used before with another grade.", status=422)
     if not _wants_json(request):
         return redirect("grade", slug=reader.study.slug)
-    return JsonResponse({"version": stored.version, "progress": _progress(reader)})
+    return JsonResponse({"version": stored.version})
 
 
 def _refuse(request: HttpRequest, reader: Reader, sentence: str, *, status: int) -> HttpResponse:
     if _wants_json(request):
         return JsonResponse({"error": sentence}, status=status)
-    return render(request, "labeler/grade.html", {**_card(reader), "refusal": sentence}, status=status)
+    return _show_card(request, reader, refusal=sentence, status=status)
 
 
 def _wants_json(request: HttpRequest) -> bool:
@@ -115,18 +107,31 @@ def _first_error(form: LabelForm | UndoForm) -> str:
     return next(str(errors[0]) for errors in form.errors.values())
 
 
-def _card(reader: Reader) -> dict[str, object]:
-    return {
-        "reader": reader,
-        "study": reader.study,
-        "assignment": grading.next_assignment(reader),
-        "last": grading.last_graded(reader),
+def _show_card(request: HttpRequest, reader: Reader, *, refusal: str = "", status: int = 200) -> HttpResponse:
+    study = reader.study
+    ahead = list(grading.upcoming(reader)[:AHEAD])
+    last = grading.last_graded(reader)
+    now = progress.reader_progress(reader)
+    context = {
+        "study": study,
+        "assignment": ahead[0] if ahead else None,
+        "last": last,
         "submission": uuid4(),
         "undo_submission": uuid4(),
-        "levels": reader.study.grade_levels.all(),
+        "levels": study.grade_levels.all(),
         "reasons": NotGradable.choices,
-        "progress": progress.reader_progress(reader),
+        "progress": now,
+        "refusal": refusal,
+        "page": {
+            "queue": reverse("queue", args=[study.slug]),
+            "ahead": AHEAD,
+            "outbox": f"outbox {study.slug} {reader.code}",
+            "upcoming": [_public(assignment, study.slug) for assignment in ahead],
+            "last": _public(last, study.slug) if last else None,
+            "progress": {"done": now.done, "total": now.total},
+        },
     }
+    return render(request, "labeler/grade.html" if ahead else "labeler/finished.html", context, status=status)
 
 
 def _public(assignment: Assignment, slug: str) -> dict[str, object]:
@@ -139,11 +144,6 @@ def _public(assignment: Assignment, slug: str) -> dict[str, object]:
         "label": reverse("label", kwargs=of_image),
         "undo": reverse("undo", kwargs=of_image),
     }
-
-
-def _progress(reader: Reader) -> dict[str, int]:
-    now = progress.reader_progress(reader)
-    return {"done": now.done, "total": now.total}
 
 
 @login_required

@@ -1,0 +1,1 @@
+"""What an operator does by command. Each command parses, calls one noun and prints one answer."""

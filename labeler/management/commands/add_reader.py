@@ -1,0 +1,35 @@
+"""manage.py add_reader STUDY USERNAME"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db import transaction
+
+from labeler import studies
+from labeler.management.study_command import StudyCommand
+from labeler.models import Study, User
+
+
+class Command(StudyCommand):
+    """Give a person a place in a study."""
+
+    help = "Give a person a place in a study; a new name gets a local account, its password shown once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("username")
+
+    @transaction.atomic
+    def handle_study(self, study: Study, **options: Any) -> None:
+        username = options["username"]
+        user, password = User.objects.filter(username=username).first(), ""
+        if user is None:
+            user, password = studies.create_account(username=username)
+        try:
+            reader = studies.add_reader(study=study, user=user)
+        except studies.StudyError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{username} is reader {reader.code} of {study.slug}.")
+        if password:
+            self.stdout.write(f"A new account; its password, shown this once: {password}")

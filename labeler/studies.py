@@ -1,0 +1,50 @@
+"""Setting up a study: its grading scale and its readers."""
+
+from django.db import transaction
+from django.utils.crypto import get_random_string
+
+from labeler.models import GradeLevel, Reader, Study, User
+
+# The published five grades, with criteria in the words of the Investigator's Global Assessment.
+ACNE_SCALE = (
+    ("Clear", "Clear skin: no inflammatory and no non-inflammatory lesions. Marks of old lesions do not count."),
+    ("Almost clear", "A few comedones and no more than one small papule."),
+    ("Mild", "Some comedones and a few papules or pustules; no nodules."),
+    ("Moderate", "Many comedones, papules and pustules; at most one small nodule."),
+    ("Severe", "Inflammatory lesions over most of the face, with several nodules or cysts."),
+)
+
+
+class StudyError(ValueError):
+    """Why a study or a reader can't be made, as a sentence for people."""
+
+
+@transaction.atomic
+def create(*, slug: str, title: str, is_simulated: bool = False) -> Study:
+    """Make a study with the five acne grades. Raises StudyError."""
+    if Study.objects.filter(slug=slug).exists():
+        raise StudyError(f"There is a study {slug} already. Choose another name.")
+    study = Study.objects.create(slug=slug, title=title, is_simulated=is_simulated)
+    GradeLevel.objects.bulk_create(
+        GradeLevel(study=study, value=value, name=name, criterion=criterion)
+        for value, (name, criterion) in enumerate(ACNE_SCALE, start=1)
+    )
+    return study
+
+
+@transaction.atomic
+def add_reader(*, study: Study, user: User, is_simulated: bool = False) -> Reader:
+    """Give a person a place in a study that is not dealt yet, under the next code. Raises StudyError."""
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    if study.dealt_at:
+        raise StudyError(f"Study {study.slug} is dealt; a reader added now would have no images.")
+    if study.readers.filter(user=user).exists():
+        raise StudyError(f"{user.username} reads study {study.slug} already.")
+    code = f"R{study.readers.count() + 1:02d}"
+    return Reader.objects.create(study=study, user=user, code=code, is_simulated=is_simulated)
+
+
+def create_account(*, username: str) -> tuple[User, str]:
+    """Make a local account and return it with its password, which is kept nowhere."""
+    password = get_random_string(20)
+    return User.objects.create_user(username=username, password=password), password

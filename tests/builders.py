@@ -1,0 +1,65 @@
+"""Making things for tests, the shortest way that is still real."""
+
+import io
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as PillowImage
+
+from labeler import folds, golden, intake, studies
+from labeler.models import Image, Reader, Study, User
+
+_numbers = count(1)
+
+
+def make_user(username: str, *, password: str | None = None) -> User:
+    return User.objects.create_user(username=username, password=password)
+
+
+def make_jpeg(seed: int, *, size: tuple[int, int] = (96, 128)) -> bytes:
+    """Return a small JPEG of soft noise: no face, but every one differs."""
+    noise = np.random.default_rng(seed).integers(0, 256, (8, 6, 3), dtype=np.uint8)
+    picture = PillowImage.fromarray(noise).resize(size, PillowImage.Resampling.BICUBIC)
+    stream = io.BytesIO()
+    picture.save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+def make_images(study: Study, number: int) -> list[Image]:
+    """Add image rows whose files are not looked at."""
+    return Image.objects.bulk_create(
+        Image(
+            study=study,
+            content_hash=f"{next(_numbers):064x}",
+            source_name=f"IMG_{n}.jpg",
+            original=f"originals/{study.slug}-{n}",
+            rendition=f"renditions/{study.slug}-{n}",
+            width=96,
+            height=128,
+        )
+        for n in range(number)
+    )
+
+
+def make_study(slug: str = "acne", *, readers: tuple[User, ...] = (), images: int = 0, golden_size: int = 0) -> Study:
+    """Make a study; with images and a golden size it is drawn and dealt too."""
+    study = studies.create(slug=slug, title=f"The {slug} study")
+    for user in readers:
+        studies.add_reader(study=study, user=user)
+    make_images(study, images)
+    if golden_size:
+        golden.draw(study=study, size=golden_size)
+        folds.deal(study=study)
+    study.refresh_from_db()
+    return study
+
+
+def import_photographs(study: Study, folder_bytes: dict[str, bytes], folder: Path) -> intake.ImportReport:
+    for name, data in folder_bytes.items():
+        (folder / name).write_bytes(data)
+    return intake.import_folder(study=study, folder=folder)
+
+
+def reader_of(user: User, study: Study) -> Reader:
+    return Reader.objects.get(user=user, study=study)

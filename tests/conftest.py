@@ -1,0 +1,74 @@
+"""The cast and the stage of every test: ana and ben read the study, cleo is a stranger, olga runs it."""
+
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from labeler.models import Reader, Study, User
+from tests import builders
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files() -> None:
+    """Pages name static files by their hash, as in production."""
+    call_command("collectstatic", interactive=False, verbosity=0)
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings: object, tmp_path: Path) -> None:
+    settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def ana(db: None) -> User:
+    return builders.make_user("ana")
+
+
+@pytest.fixture
+def ben(db: None) -> User:
+    return builders.make_user("ben")
+
+
+@pytest.fixture
+def cleo(db: None) -> User:
+    return builders.make_user("cleo")
+
+
+@pytest.fixture
+def olga(db: None) -> User:
+    return builders.make_user("olga")
+
+
+@pytest.fixture
+def study(ana: User, ben: User, olga: User) -> Study:
+    """Return a dealt study: 3 golden images, and folds of 4 and 3 ordinary ones."""
+    study = builders.make_study(readers=(ana, ben), images=10, golden_size=3)
+    study.admins.add(olga)
+    return study
+
+
+@pytest.fixture
+def reader(study: Study, ana: User) -> Reader:
+    return builders.reader_of(ana, study)
+
+
+@pytest.fixture
+def as_ana(client: Client, ana: User) -> Client:
+    client.force_login(ana)
+    return client
+
+
+@pytest.fixture
+def as_cleo(cleo: User) -> Client:
+    client = Client()
+    client.force_login(cleo)
+    return client
+
+
+@pytest.fixture
+def as_olga(olga: User) -> Client:
+    client = Client()
+    client.force_login(olga)
+    return client

@@ -1,0 +1,30 @@
+"""A pytest plugin (see addopts): real PostgreSQL and Valkey in a temporary folder, before Django reads its settings."""
+
+import os
+import shutil
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from labeler import embedded
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+_folder = Path(tempfile.mkdtemp(prefix="acne-tests-"))
+_stack = ExitStack()
+_stack.callback(shutil.rmtree, _folder, ignore_errors=True)
+
+os.environ["VAR_DIR"] = str(_folder)
+os.environ["SECRET_KEY"] = "a key for tests alone, long enough to pass every check of it"
+# Weights and source photographs are fetched once per checkout, not once per test run.
+os.environ.setdefault("WEIGHTS_DIR", str(REPOSITORY / "var" / "weights"))
+os.environ["BEHIND_TLS"] = "0"
+os.environ["OMP_NUM_THREADS"] = "2"
+_stack.enter_context(embedded.servers(_folder))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    del config
+    _stack.close()

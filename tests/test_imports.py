@@ -1,0 +1,86 @@
+"""Imports run one way (docs/architecture.md): training -> labeler -> scoring, and the core knows no Django."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+ALLOWED = {"scoring": {"scoring"}, "labeler": {"labeler", "scoring"}, "training": {"training", "labeler", "scoring"}}
+CORE = [
+    *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline"),
+    *("rolling", "fitting", "metrics"),
+]
+CORE_FILES = [path for app in ("scoring", "training") for path in (REPOSITORY / app).glob("*.py") if path.stem in CORE]
+# The one file of each that may load it, and only on first use.
+HEAVY = {"torch": {"scoring/features.py", "scoring/backbones.py", "scoring/weights.py"}, "dlib": {"scoring/faces.py"}}
+NOUN_EXCEPTIONS = {
+    "views",
+    "api",
+    "urls",
+    "admin",
+    "forms",
+    "tasks",
+    "apps",
+    "wsgi",
+    "celery",
+    "settings",
+    "access",
+    "accounts",
+}
+
+
+def files(*apps: str) -> list[Path]:
+    return sorted(path for app in apps for path in (REPOSITORY / app).rglob("*.py") if "migrations" not in path.parts)
+
+
+def modules(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def imported(path: Path) -> set[str]:
+    return set(modules(ast.parse(path.read_text())))
+
+
+def imported_at_start(path: Path) -> set[str]:
+    """Return what importing the file imports: not what its functions import when they are called."""
+    tree = ast.parse(path.read_text())
+    return {name for node in tree.body for name in modules(node) if isinstance(node, ast.Import | ast.ImportFrom)}
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(REPOSITORY))
+
+
+@pytest.mark.parametrize("path", files("scoring", "labeler", "training"), ids=name)
+def test_imports_run_one_way(path: Path) -> None:
+    ours = {module.split(".")[0] for module in imported(path)} & ALLOWED.keys()
+    assert ours <= ALLOWED[path.relative_to(REPOSITORY).parts[0]]
+
+
+@pytest.mark.parametrize("path", CORE_FILES, ids=name)
+def test_the_core_knows_no_django(path: Path) -> None:
+    roots = {module.split(".")[0] for module in imported(path)}
+    assert not roots & {"django", "celery", "labeler", "ninja"}
+
+
+@pytest.mark.parametrize("path", files("scoring", "labeler", "training"), ids=name)
+@pytest.mark.parametrize("heavy", HEAVY)
+def test_torch_and_dlib_load_in_their_own_file_on_first_use(path: Path, heavy: str) -> None:
+    roots = {module.split(".")[0] for module in imported(path)}
+    assert heavy not in roots or name(path) in HEAVY[heavy]
+    assert heavy not in {module.split(".")[0] for module in imported_at_start(path)}
+
+
+@pytest.mark.parametrize("path", files("scoring", "labeler", "training"), ids=name)
+def test_a_noun_knows_no_request(path: Path) -> None:
+    if path.stem in NOUN_EXCEPTIONS or "management" in path.parts:
+        return
+    forbidden = {"django.http", "django.shortcuts", "labeler.views", "labeler.forms", "training.views"}
+    assert not imported(path) & forbidden
