@@ -19,8 +19,8 @@ let shownAt = null; // when the image on the screen was painted; null while it i
 let loading = null;
 
 const outbox = new Outbox(page.outbox, csrfToken, {
-  acknowledged: () => note(""),
-  refused(entry, sentence) {
+  saved: () => note(""),
+  refused(sentence) {
     note(sentence);
     restart();
   },
@@ -76,6 +76,7 @@ function forget(card) {
 
 async function show() {
   shownAt = null;
+  delete find("picture").dataset.painted;
   undoButton.disabled = !last;
   find("progress").textContent = `${Math.min(done + 1, page.progress.total)} of ${page.progress.total}`;
   find("bar").value = done;
@@ -92,12 +93,18 @@ async function paint(card) {
     const picture = await card.picture;
     if (cards[0] !== card) return;
     find("picture").replaceChildren(picture);
-    requestAnimationFrame(() => requestAnimationFrame(() => (shownAt = cards[0] === card ? performance.now() : null)));
+    requestAnimationFrame(() => requestAnimationFrame(() => painted(card)));
   } catch {
     card.picture = undefined;
     note("The image could not be fetched. Trying again.");
     setTimeout(() => cards[0] === card && paint(card), 2000);
   }
+}
+
+function painted(card) {
+  if (cards[0] !== card) return;
+  shownAt = performance.now();
+  find("picture").dataset.painted = "";
 }
 
 function finish() {

@@ -5,7 +5,8 @@ const FIRST_WAIT = 500; // ms before the first retry
 const LONGEST_WAIT = 15_000; // ms
 
 export class Outbox {
-  /** `handlers`: acknowledged(entry, answer), refused(entry, sentence), waiting(count), signedOut() */
+  /** `handlers`: waiting(count) and signedOut(count) when saving is held up, saved() when it has caught up,
+   *  refused(sentence) when the server will not take an entry. */
   constructor(key, csrfToken, handlers) {
     this.key = key;
     this.csrfToken = csrfToken;
@@ -33,6 +34,8 @@ export class Outbox {
     clearTimeout(this.timer);
     while (this.entries.length && (await this.sendFirst()));
     this.sending = false;
+    if (this.heldUp && !this.entries.length) this.handlers.saved();
+    this.heldUp = this.entries.length > 0;
   }
 
   /** Send the oldest entry. True when it is settled and the next may follow. */
@@ -44,12 +47,10 @@ export class Outbox {
       return this.later();
     }
     if (!response || response.status >= 500 || response.status === 429) return this.later();
-    const answer = await response.json().catch(() => ({}));
     this.entries.shift();
     this.store();
     this.wait = FIRST_WAIT;
-    if (response.ok) this.handlers.acknowledged(entry, answer);
-    else this.handlers.refused(entry, answer.error ?? `The server answered ${response.status}.`);
+    if (!response.ok) this.handlers.refused(await reason(response));
     return true;
   }
 
@@ -73,4 +74,9 @@ export class Outbox {
   store() {
     localStorage.setItem(this.key, JSON.stringify(this.entries));
   }
+}
+
+async function reason(response) {
+  const answer = await response.json().catch(() => ({}));
+  return answer.error ?? `The server answered ${response.status}.`;
 }

@@ -1,0 +1,141 @@
+"""A reader grades in headless Chromium, and the database has it."""
+
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page, expect
+
+from labeler import folds, golden, studies
+from labeler.models import Label, Reader, Study
+from tests import builders
+
+PASSWORD = "correct horse battery staple"
+ON_SCREEN = "[data-picture] img[src^='blob:']"
+
+
+@pytest.fixture
+def reader(transactional_db: None, tmp_path: Path) -> Reader:
+    """Return a reader with six photographs to grade."""
+    ana = builders.make_user("ana", password=PASSWORD)
+    study = studies.create(slug="acne", title="The acne study", is_simulated=True)
+    reader = studies.add_reader(study=study, user=ana)
+    (tmp_path / "photographs").mkdir()
+    photographs = {f"IMG_{seed}.jpg": builders.make_jpeg(seed, size=(600, 800)) for seed in range(6)}
+    builders.import_photographs(study, photographs, tmp_path / "photographs")
+    golden.draw(study=study, size=2)
+    folds.deal(study=Study.objects.get())
+    return reader
+
+
+def sign_in(page: Page) -> None:
+    page.goto("/")
+    page.get_by_label("User name").fill("ana")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def start_grading(page: Page) -> None:
+    sign_in(page)
+    page.get_by_role("link", name="grading").click()
+    expect(page.locator(ON_SCREEN)).to_be_visible()
+
+
+def press(page: Page, key: str, *, then: str) -> None:
+    """Press a key once the image is painted, and wait until the page says so."""
+    expect(page.locator("[data-picture][data-painted]")).to_be_attached()
+    page.keyboard.press(key)
+    expect(page.locator("[data-said]")).to_contain_text(then)
+
+
+def saved(count: int) -> list[tuple[int, int | None, str, bool]]:
+    """Return the labels as (position, grade, reason, undo), in the order in which they arrived."""
+    labels = Label.objects.values_list("assignment__position", "grade", "not_gradable", "is_undo")
+    assert len(labels) == count
+    return list(labels)
+
+
+def test_three_keys_are_three_labels(page: Page, reader: Reader) -> None:
+    start_grading(page)
+    with page.expect_response("**/label/"):
+        press(page, "2", then="Graded almost clear, image 1 of 6")
+    with page.expect_response("**/label/"):
+        press(page, "3", then="Graded mild, image 2 of 6")
+    with page.expect_response("**/label/"):
+        press(page, "5", then="Graded severe, image 3 of 6")
+    assert saved(3) == [(1, 2, "", False), (2, 3, "", False), (3, 5, "", False)]
+
+
+def test_undo_shows_the_image_again_and_keeps_history(page: Page, reader: Reader) -> None:
+    start_grading(page)
+    first = page.locator(ON_SCREEN).get_attribute("src")
+    press(page, "2", then="Graded almost clear")
+    press(page, "u", then="Taken back")
+    assert page.locator(ON_SCREEN).get_attribute("src") == first
+    with page.expect_response("**/label/"):
+        press(page, "4", then="Graded moderate, image 1 of 6")
+    assert saved(3) == [(1, 2, "", False), (1, None, "", True), (1, 4, "", False)]
+
+
+def test_not_gradable_takes_two_keys(page: Page, reader: Reader) -> None:
+    start_grading(page)
+    expect(page.locator("[data-picture][data-painted]")).to_be_attached()
+    page.keyboard.press("n")
+    with page.expect_response("**/label/"):
+        press(page, "2", then="Graded badly lit")
+    assert saved(1) == [(1, None, "badly_lit", False)]
+
+
+def test_grades_given_while_the_network_is_cut_arrive_once(page: Page, context: BrowserContext, reader: Reader) -> None:
+    start_grading(page)
+    page.wait_for_load_state("networkidle")
+    context.set_offline(True)
+    press(page, "1", then="image 1 of 6")
+    press(page, "2", then="image 2 of 6")
+    expect(page.locator("[data-notice]")).to_contain_text("waiting to be saved")
+    assert saved(0) == []
+    context.set_offline(False)
+    expect(page.locator("[data-notice]")).to_be_hidden()
+    assert saved(2) == [(1, 1, "", False), (2, 2, "", False)]
+
+
+def test_the_list_ends_with_thanks_and_resumes_on_another_visit(page: Page, reader: Reader) -> None:
+    start_grading(page)
+    for number in range(1, 4):
+        press(page, "3", then=f"image {number} of 6")
+    page.wait_for_load_state("networkidle")
+    page.goto("/")
+    expect(page.get_by_text("3 of 6 images graded")).to_be_visible()
+    page.get_by_role("link", name="Go on grading").click()
+    for number in range(4, 7):
+        press(page, "3", then=f"image {number} of 6" if number < 6 else "")
+    expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
+    assert len(saved(6)) == 6
+
+
+def test_the_page_works_without_scripts(context: BrowserContext, site: str, reader: Reader) -> None:
+    plain = context.browser.new_context(base_url=site, java_script_enabled=False)  # type: ignore[union-attr]
+    page = plain.new_page()
+    sign_in(page)
+    page.get_by_role("link", name="Start grading").click()
+    page.get_by_role("button", name="Mild").click()
+    expect(page.get_by_role("heading", name="2 of 6")).to_be_visible()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("heading", name="1 of 6")).to_be_visible()
+    plain.close()
+    assert saved(2) == [(1, 3, "", False), (1, None, "", True)]
+
+
+def test_everyone_can_use_the_pages(page: Page, reader: Reader) -> None:
+    page.goto("/accounts/login/")
+    found = Axe().run(page).response["violations"]
+    sign_in(page)
+    expect(page.get_by_role("heading", name="Your reading lists")).to_be_visible()
+    found += Axe().run(page).response["violations"]
+    page.get_by_role("link", name="grading").click()
+    expect(page.locator(ON_SCREEN)).to_be_visible()
+    for key in ("", "n", "Escape", "?"):
+        if key:
+            page.keyboard.press(key)
+        found += Axe().run(page).response["violations"]
+    assert [(violation["id"], violation["nodes"][0]["html"]) for violation in found] == []
