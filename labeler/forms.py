@@ -1,10 +1,14 @@
 """What readers and admins send us, checked."""
 
+from dataclasses import fields
 from typing import Any
 
 from django import forms
 
-from labeler.models import NotGradable, Study
+from labeler.grading import Viewing
+from labeler.models import InputKind, NotGradable, Study
+
+LARGEST_INTEGER = 2**31 - 1  # PostgreSQL's
 
 
 class LabelForm(forms.Form):
@@ -15,7 +19,12 @@ class LabelForm(forms.Form):
     grade = forms.IntegerField(required=False)
     not_gradable = forms.ChoiceField(required=False, choices=[("", ""), *NotGradable.choices])
     note = forms.CharField(required=False, max_length=200)
-    visible_ms = forms.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
+    visible_ms = forms.IntegerField(required=False, min_value=0, max_value=LARGEST_INTEGER)
+    zoom = forms.FloatField(required=False, min_value=0, max_value=1000)
+    viewport_width = forms.IntegerField(required=False, min_value=0, max_value=LARGEST_INTEGER)
+    viewport_height = forms.IntegerField(required=False, min_value=0, max_value=LARGEST_INTEGER)
+    pixel_ratio = forms.FloatField(required=False, min_value=0, max_value=1000)
+    input_kind = forms.ChoiceField(required=False, choices=[("", ""), *InputKind.choices])
 
     def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,12 +44,21 @@ class LabelForm(forms.Form):
             raise forms.ValidationError("Give a grade, or a reason why the image can't be graded.")
         return cleaned
 
+    def act(self) -> dict[str, Any]:
+        """Return what `grading.record_label` takes."""
+        viewing = {field.name: self.cleaned_data[field.name] for field in fields(Viewing)}
+        act = {name: value for name, value in self.cleaned_data.items() if name not in viewing}
+        return {**act, "viewing": Viewing(**viewing)}
+
 
 class UndoForm(forms.Form):
     """Taking back the label of an image."""
 
     submission = forms.UUIDField()
     version = forms.IntegerField(min_value=1)
+
+    def act(self) -> dict[str, Any]:
+        return self.cleaned_data
 
 
 class QueueForm(forms.Form):

@@ -1,9 +1,11 @@
 """Giving grades: what comes next for a reader, and recording what they say of it."""
 
+from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Now
 
 from labeler.models import Assignment, Label, Reader
 
@@ -27,15 +29,29 @@ def upcoming(reader: Reader, *, after: Assignment | None = None) -> QuerySet[Ass
     return waiting.filter(position__gt=after.position) if after else waiting
 
 
-def last_graded(reader: Reader) -> Assignment | None:
-    """Return the assignment that the reader labeled last and did not take back."""
-    label = (
-        Label.objects.filter(assignment__reader=reader, assignment__is_done=True, is_undo=False)
-        .select_related("assignment")
-        .order_by("-id")
-        .first()
+def lately_graded(reader: Reader) -> QuerySet[Assignment]:
+    """Return what the reader has labeled and not taken back, the latest first, each with its `grade` or reason."""
+    current = Label.objects.filter(assignment=OuterRef("pk"), version=OuterRef("version"))
+    return (
+        reader.assignments.filter(is_done=True)
+        .annotate(grade=Subquery(current.values("grade")), not_gradable=Subquery(current.values("not_gradable")))
+        .order_by("-labeled_at")
     )
-    return label.assignment if label else None
+
+
+@dataclass(frozen=True)
+class Viewing:
+    """How the image was seen before it was labeled; None and "" where the page could not tell."""
+
+    visible_ms: int | None = None
+    zoom: float | None = None
+    viewport_width: int | None = None
+    viewport_height: int | None = None
+    pixel_ratio: float | None = None
+    input_kind: str = ""
+
+
+UNKNOWN_VIEWING = Viewing()
 
 
 @transaction.atomic
@@ -47,12 +63,13 @@ def record_label(
     grade: int | None = None,
     not_gradable: str = "",
     note: str = "",
-    visible_ms: int | None = None,
+    viewing: Viewing = UNKNOWN_VIEWING,
 ) -> Label:
     """Store one act of grading, exactly once however often it arrives.
 
-    `version` is the assignment's version that the reader saw; `submission` names the act.
-    Raises OutdatedVersionError or ReusedSubmissionError; then nothing is stored.
+    `version` is the assignment's version that the reader saw; `submission` names the act. With neither
+    grade nor reason the act takes back the current label. Raises OutdatedVersionError or
+    ReusedSubmissionError; then nothing is stored.
     """
     label = Label(
         submission=submission,
@@ -62,7 +79,7 @@ def record_label(
         not_gradable=not_gradable,
         note=note,
         is_undo=grade is None and not not_gradable,
-        visible_ms=visible_ms,
+        **asdict(viewing),
     )
     if not _claim(label):
         return _repeated(label)
@@ -78,7 +95,7 @@ def undo(*, assignment: Assignment, version: int, submission: UUID) -> Label:
 def _claim(label: Label) -> bool:
     """Move the assignment to the label's version; False if another label was first."""
     claimed = Assignment.objects.filter(pk=label.assignment_id, version=label.version - 1)
-    return claimed.update(version=label.version, is_done=not label.is_undo) == 1
+    return claimed.update(version=label.version, is_done=not label.is_undo, labeled_at=Now()) == 1
 
 
 def _repeated(label: Label) -> Label:

@@ -112,6 +112,7 @@ class Assignment(models.Model):
     # Counts its labels: the latest has this version, and who writes must name the one they saw.
     version = models.PositiveIntegerField(default=0)
     is_done = models.BooleanField(default=False)
+    labeled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("reader", "position")
@@ -122,6 +123,8 @@ class Assignment(models.Model):
         indexes: ClassVar = [
             # Finds the next image of a reader however long the list is.
             models.Index(fields=["reader", "position"], condition=Q(is_done=False), name="still_to_grade"),
+            # Finds what a reader graded last.
+            models.Index(fields=["reader", "-labeled_at"], condition=Q(is_done=True), name="lately_graded"),
         ]
 
     def __str__(self) -> str:
@@ -140,6 +143,15 @@ class NotGradable(models.TextChoices):
     OTHER = "other", "Something else"
 
 
+class InputKind(models.TextChoices):
+    """What the reader graded with."""
+
+    KEYBOARD = "keyboard", "Keyboard"
+    MOUSE = "mouse", "Mouse"
+    TOUCH = "touch", "Touch"
+    PEN = "pen", "Pen"
+
+
 class Label(models.Model):
     """One stored act of grading. Rows are only ever added (a trigger sees to it); the latest is current."""
 
@@ -151,7 +163,13 @@ class Label(models.Model):
     not_gradable = models.CharField(max_length=12, choices=NotGradable, blank=True)
     note = models.CharField(max_length=200, blank=True)
     is_undo = models.BooleanField(default=False)
+    # How the reader saw the image; empty where the page could not tell.
     visible_ms = models.PositiveIntegerField(null=True, help_text="Milliseconds the decoded image was on the screen.")
+    zoom = models.FloatField(null=True, help_text="Largest zoom used; 1 is the whole image in the window.")
+    viewport_width = models.PositiveIntegerField(null=True, help_text="CSS pixels.")
+    viewport_height = models.PositiveIntegerField(null=True, help_text="CSS pixels.")
+    pixel_ratio = models.FloatField(null=True, help_text="Device pixels per CSS pixel.")
+    input_kind = models.CharField(max_length=10, choices=InputKind, blank=True)
     labeled_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

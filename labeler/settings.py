@@ -141,7 +141,7 @@ STORAGES = {
         # A face is readable by the service's own account and nobody else.
         "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
     },
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "labeler.staticfiles.StaticFilesStorage"},
 }
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"

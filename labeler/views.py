@@ -2,6 +2,7 @@
 
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
@@ -16,6 +17,7 @@ from labeler.forms import LabelForm, QueueForm, UndoForm
 from labeler.models import Assignment, NotGradable, Reader
 
 AHEAD = 4  # images told to the page at once: the one on the screen and three to fetch ahead
+BACK = 20  # images a reader can look back at
 
 
 @login_required
@@ -83,7 +85,7 @@ def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
 
 def _record(request: HttpRequest, reader: Reader, assignment: Assignment, form: LabelForm | UndoForm) -> HttpResponse:
     try:
-        stored = grading.record_label(assignment=assignment, **form.cleaned_data)
+        stored = grading.record_label(assignment=assignment, **form.act())
     except grading.OutdatedVersionError:
         return _refuse(request, reader, "This image was graded in another window. Here is your next one.", status=409)
     except grading.ReusedSubmissionError:
@@ -110,12 +112,12 @@ def _first_error(form: LabelForm | UndoForm) -> str:
 def _show_card(request: HttpRequest, reader: Reader, *, refusal: str = "", status: int = 200) -> HttpResponse:
     study = reader.study
     ahead = list(grading.upcoming(reader)[:AHEAD])
-    last = grading.last_graded(reader)
+    back = list(grading.lately_graded(reader)[:BACK])
     now = progress.reader_progress(reader)
     context = {
         "study": study,
         "assignment": ahead[0] if ahead else None,
-        "last": last,
+        "last": back[0] if back else None,
         "submission": uuid4(),
         "undo_submission": uuid4(),
         "levels": study.grade_levels.all(),
@@ -127,7 +129,8 @@ def _show_card(request: HttpRequest, reader: Reader, *, refusal: str = "", statu
             "ahead": AHEAD,
             "outbox": f"outbox {study.slug} {reader.code}",
             "upcoming": [_public(assignment, study.slug) for assignment in ahead],
-            "last": _public(last, study.slug) if last else None,
+            "back": [_public(assignment, study.slug) | _own_label(assignment) for assignment in back],
+            "csrf_cookie": settings.CSRF_COOKIE_NAME,
             "progress": {"done": now.done, "total": now.total},
         },
     }
@@ -144,6 +147,11 @@ def _public(assignment: Assignment, slug: str) -> dict[str, object]:
         "label": reverse("label", kwargs=of_image),
         "undo": reverse("undo", kwargs=of_image),
     }
+
+
+def _own_label(assignment: Assignment) -> dict[str, object]:
+    """Return what the reader themself said of an assignment from `lately_graded`."""
+    return {"grade": assignment.grade, "not_gradable": assignment.not_gradable}  # type: ignore[attr-defined]
 
 
 @login_required

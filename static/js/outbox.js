@@ -1,39 +1,50 @@
-// What a reader did and the server has not yet acknowledged: kept across reloads, sent in order, once each.
-// An entry holds ids and a grade; no image and nothing of a patient.
+// What a reader did and the server has not yet acknowledged: kept in IndexedDB across reloads and tabs,
+// sent in order, applied once. An entry holds ids and a grade; no image and nothing of a patient.
 
 const FIRST_WAIT = 500; // ms before the first retry
 const LONGEST_WAIT = 15_000; // ms
 
 export class Outbox {
-  /** `handlers`: waiting(count) and signedOut(count) when saving is held up, saved() when it has caught up,
-   *  refused(sentence) when the server will not take an entry. */
-  constructor(key, csrfToken, handlers) {
-    this.key = key;
-    this.csrfToken = csrfToken;
-    this.handlers = handlers;
-    this.entries = JSON.parse(localStorage.getItem(key) ?? "[]");
-    this.sending = false;
-    this.wait = FIRST_WAIT;
-    window.addEventListener("online", () => this.send());
+  /** `name`: one outbox per reader. `handlers`: waiting(count) and signedOut(count) when saving is held up,
+   *  saved() when it has caught up, refused(sentence) when the server will not take an entry. */
+  static async open(name, csrfCookie, handlers) {
+    const outbox = new Outbox();
+    Object.assign(outbox, { name, csrfCookie, handlers, entries: [], wait: FIRST_WAIT });
+    outbox.database = await openDatabase(name);
+    outbox.entries = await outbox.stored();
+    window.addEventListener("online", () => outbox.send());
+    window.addEventListener("focus", () => outbox.entries.length && outbox.send());
+    return outbox;
   }
 
-  /** Keep `fields` (with its own submission id) for `url`, and send it. */
+  /** Keep `fields` under a submission id of their own for `url`, and send them. */
   add(id, url, fields) {
-    this.entries.push({ id, url, fields: { submission: crypto.randomUUID(), ...fields } });
-    this.store();
-    this.send();
+    const entry = { id, url, fields: { submission: crypto.randomUUID(), ...fields } };
+    this.entries.push(entry);
+    const store = this.store("readwrite");
+    store.transaction.oncomplete = () => this.send();
+    store.transaction.onabort = () => this.send(); // no room on the disk: it is still in memory
+    store.add(entry);
   }
 
   holds(id) {
     return this.entries.some((entry) => entry.id === id);
   }
 
-  async send() {
-    if (this.sending) return;
-    this.sending = true;
+  /** Send everything, oldest first. One tab at a time: another's entries are sent along with ours. */
+  send() {
+    this.sending ??= navigator.locks
+      .request(this.name, () => this.sendAll())
+      .finally(() => {
+        this.sending = null;
+        if (this.entries.length && !this.heldUp) this.send(); // came while the last one was being settled
+      });
+    return this.sending;
+  }
+
+  async sendAll() {
     clearTimeout(this.timer);
     while (this.entries.length && (await this.sendFirst()));
-    this.sending = false;
     if (this.heldUp && !this.entries.length) this.handlers.saved();
     this.heldUp = this.entries.length > 0;
   }
@@ -42,14 +53,16 @@ export class Outbox {
   async sendFirst() {
     const entry = this.entries[0];
     const response = await this.post(entry).catch(() => null);
-    if (response?.type === "opaqueredirect" || response?.status === 403) {
+    // Signed out, or signed in as somebody else who has no such image: keep it until this reader is back.
+    if (response?.type === "opaqueredirect" || response?.status === 403 || response?.status === 404) {
       this.handlers.signedOut(this.entries.length);
       return this.later();
     }
-    if (!response || response.status >= 500 || response.status === 429) return this.later();
-    this.entries.shift();
-    this.store();
-    this.wait = FIRST_WAIT;
+    if (!response || response.status >= 500 || response.status === 429) {
+      this.handlers.waiting(this.entries.length);
+      return this.later();
+    }
+    await this.settle(entry);
     if (!response.ok) this.handlers.refused(await reason(response));
     return true;
   }
@@ -58,25 +71,58 @@ export class Outbox {
     return fetch(url, {
       method: "POST",
       body: new URLSearchParams(fields),
-      headers: { Accept: "application/json", "X-CSRFToken": this.csrfToken },
+      // The cookie's token, not the page's: signing in again in another tab has changed it.
+      headers: { Accept: "application/json", "X-CSRFToken": cookie(this.csrfCookie) },
       redirect: "manual",
       keepalive: true, // outlives a closed tab
     });
   }
 
+  async settle(entry) {
+    this.entries.shift();
+    this.wait = FIRST_WAIT;
+    const store = this.store("readwrite");
+    const keys = await answer(store.index("submission").getAllKeys(entry.fields.submission));
+    await Promise.all(keys.map((key) => answer(store.delete(key))));
+  }
+
   later() {
-    this.handlers.waiting(this.entries.length);
     this.timer = setTimeout(() => this.send(), this.wait);
     this.wait = Math.min(this.wait * 2, LONGEST_WAIT);
     return false;
   }
 
-  store() {
-    localStorage.setItem(this.key, JSON.stringify(this.entries));
+  stored() {
+    return answer(this.store("readonly").getAll());
+  }
+
+  store(mode) {
+    return this.database.transaction("entries", mode).objectStore("entries");
   }
 }
 
+async function openDatabase(name) {
+  const request = indexedDB.open(name, 1);
+  request.onupgradeneeded = () => {
+    const store = request.result.createObjectStore("entries", { autoIncrement: true });
+    store.createIndex("submission", "fields.submission");
+  };
+  return answer(request);
+}
+
+function answer(request) {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+function cookie(name) {
+  const pair = document.cookie.split("; ").find((candidate) => candidate.startsWith(`${name}=`));
+  return pair?.slice(name.length + 1) ?? "";
+}
+
 async function reason(response) {
-  const answer = await response.json().catch(() => ({}));
-  return answer.error ?? `The server answered ${response.status}.`;
+  const body = await response.json().catch(() => ({}));
+  return body.error ?? `The server answered ${response.status}.`;
 }

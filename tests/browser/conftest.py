@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests import processes
 
-
 # Playwright keeps an event loop in this thread; the ORM is used between its calls, never inside one.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 

@@ -68,7 +68,7 @@ def test_what_is_no_photograph_is_refused_by_name_and_leaves_nothing(empty_study
 def test_no_file_stays_when_its_row_is_refused(
     empty_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake.images, "content_hash", lambda _: "longer than the column" * 9)
+    monkeypatch.setattr("scoring.images.content_hash", lambda _: "longer than the column" * 9)
     (tmp_path / "IMG_1.jpg").write_bytes(builders.make_jpeg(1))
     with pytest.raises(Exception, match="too long"):
         intake.import_folder(study=empty_study, folder=tmp_path)

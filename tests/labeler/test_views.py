@@ -29,7 +29,9 @@ def address(name: str, assignment: Assignment) -> str:
 
 def post_grade(client: Client, assignment: Assignment, **fields: object) -> HttpResponse:
     data = {"submission": uuid4(), "version": assignment.version, **fields}
-    return client.post(address("label", assignment), data, headers=JSON)
+    answer = client.post(address("label", assignment), data, headers=JSON)
+    assert isinstance(answer, HttpResponse)
+    return answer
 
 
 def test_a_reader_sees_their_lists(as_ana: Client, study: Study) -> None:
@@ -47,10 +49,11 @@ def test_the_grading_page_shows_the_next_image(as_ana: Client, assignment: Assig
 
 
 def test_a_grade_is_saved(as_ana: Client, assignment: Assignment) -> None:
-    answer = post_grade(as_ana, assignment, grade=4, visible_ms=812)
-    assert answer.json() == {"version": 1}
+    answer = post_grade(as_ana, assignment, grade=4, visible_ms=812, zoom=2.5, input_kind="touch")
+    assert json.loads(answer.content) == {"version": 1}
     label = Label.objects.get()
-    assert (label.assignment, label.grade, label.visible_ms) == (assignment, 4, 812)
+    assert (label.assignment, label.grade) == (assignment, 4)
+    assert (label.visible_ms, label.zoom, label.input_kind) == (812, 2.5, "touch")
 
 
 def test_second_click_records_one_label(as_ana: Client, assignment: Assignment) -> None:
@@ -114,7 +117,7 @@ def test_the_last_grade_leads_to_thanks(as_ana: Client, reader: Reader) -> None:
 def test_the_image_comes_without_a_trace(as_ana: Client, assignment: Assignment) -> None:
     default_storage.save(assignment.image.rendition, ContentFile(b"webp"))
     answer = as_ana.get(address("image", assignment))
-    assert b"".join(answer) == b"webp"  # type: ignore[arg-type]
+    assert b"".join(answer) == b"webp"
     assert answer.headers["Cache-Control"] == "private, no-store"
     assert answer.headers["Content-Type"] == "image/webp"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -1,0 +1,83 @@
+// Looking at one image: fit, zoom to the pointer, pan, its own pixels, brightness and contrast for viewing only.
+
+import Panzoom from "../vendor/panzoom/panzoom.es.js";
+
+const LARGEST = 12; // times the fitted size
+const STEP = 0.4; // of zooming by key, as Panzoom counts it
+
+export class Viewer {
+  /** `stage` is the window onto `picture`; `lights` holds the brightness and contrast sliders; `scale` tells the zoom. */
+  constructor({ stage, picture, lights, scale }) {
+    Object.assign(this, { stage, picture, lights, scale, widest: 1 });
+    this.panzoom = Panzoom(picture, {
+      maxScale: LARGEST,
+      contain: "outside",
+      panOnlyWhenZoomed: true,
+      cursor: "default",
+      step: STEP,
+      animate: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+      duration: 120, // ms
+    });
+    stage.addEventListener("wheel", (event) => this.panzoom.zoomWithWheel(event, { animate: false }), { passive: false });
+    stage.addEventListener("dblclick", (event) => this.toggleActualSize(event));
+    picture.addEventListener("panzoomchange", () => this.tellScale());
+    lights.addEventListener("input", () => this.applyLights());
+    lights.addEventListener("reset", () => requestAnimationFrame(() => this.applyLights()));
+  }
+
+  /** Put an image on the stage, whole and unaltered. */
+  show(image) {
+    this.picture.replaceChildren(image);
+    this.widest = 1;
+    this.panzoom.reset({ animate: false });
+    this.lights.reset();
+  }
+
+  get image() {
+    return this.picture.querySelector("img");
+  }
+
+  zoomIn() {
+    this.panzoom.zoomIn();
+  }
+
+  zoomOut() {
+    this.panzoom.zoomOut();
+  }
+
+  fit() {
+    this.panzoom.reset();
+  }
+
+  /** Between the whole image and one image pixel on one device pixel. */
+  toggleActualSize(event) {
+    if (this.panzoom.getScale() > 1.01) return this.panzoom.reset();
+    const scale = Math.max(1, 1 / this.pixelsPerImagePixel(1));
+    if (event) this.panzoom.zoomToPoint(scale, event);
+    else this.panzoom.zoom(scale);
+  }
+
+  /** Device pixels that show one pixel of the image at a zoom. */
+  pixelsPerImagePixel(zoom) {
+    const { naturalWidth, naturalHeight } = this.image;
+    const fitted = Math.min(1, this.stage.clientWidth / naturalWidth, this.stage.clientHeight / naturalHeight);
+    return fitted * zoom * devicePixelRatio;
+  }
+
+  tellScale() {
+    const zoom = this.panzoom.getScale();
+    this.widest = Math.max(this.widest, zoom);
+    const isZoomed = zoom > 1.01;
+    const isBeyond = isZoomed && this.pixelsPerImagePixel(zoom) > 1.01;
+    this.scale.hidden = !isZoomed;
+    this.scale.textContent = `${zoom.toFixed(1)}×${isBeyond ? " · beyond the photograph's own detail" : ""}`;
+    // Blocks, not blur: what is not in the photograph must not look as if it were.
+    this.picture.classList.toggle("beyond", isBeyond);
+    this.picture.classList.toggle("zoomed", isZoomed);
+  }
+
+  applyLights() {
+    const { brightness, contrast } = this.lights.elements;
+    if (this.image) this.image.style.filter = `brightness(${brightness.value}%) contrast(${contrast.value}%)`;
+  }
+}
