@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from labeler import views
+from scoring.api import api
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -13,6 +14,8 @@ urlpatterns = [
     path("read/<slug:slug>/<uuid:public_id>/label/", views.label, name="label"),
     path("read/<slug:slug>/<uuid:public_id>/undo/", views.undo, name="undo"),
     path("studies/<slug:slug>/", views.study, name="study"),
+    path("studies/<slug:slug>/report/", include("training.urls")),
+    path("api/v1/", api.urls),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]

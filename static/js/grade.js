@@ -88,7 +88,7 @@ async function show() {
 
 function showPlace() {
   const { total } = page.progress;
-  find("progress").textContent = cursor === null ? `${Math.min(done + 1, total)} of ${total}` : `Looking back ${back.length - cursor}`;
+  find("progress").textContent = cursor === null ? `${Math.min(done + 1, total)} of ${total}` : `${back.length - cursor} back`;
   find("bar").value = done;
   undoButton.disabled = !back.length;
   const given = cursor === null ? null : String(back[cursor].grade ?? back[cursor].not_gradable);

@@ -1,0 +1,59 @@
+# Every target does its own set-up: Python 3.11 or newer, pip and make are all it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Where pip's default index would bring a CUDA build of torch, name PyTorch's CPU index here.
+TORCH_INDEX ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test weights lint types unit pins clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+demo: weights ## Run a demo study: embedded servers, web, worker and beat, one URL (PORT=8000)
+	@$(BIN)/python manage.py serve --demo $(if $(PORT),--port $(PORT))
+
+test: lint types unit ## Everything that continuous integration runs
+
+unit: weights $(VENV)/.dev chromium
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m pytest
+
+weights: $(VENV)/.run ## Fetch and convert the pretrained weights and the demo's photographs, once
+	@$(BIN)/python manage.py fetch_weights
+
+lint: $(VENV)/.dev ## ruff: style and common mistakes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy --strict
+	$(BIN)/python -m tests.servers mypy labeler scoring training tests manage.py
+
+pins: $(VENV)/.dev ## Write requirements*.txt anew from what is installed
+	@$(BIN)/python -m pip freeze --exclude torch --exclude acne-study > requirements-all.tmp
+	@$(BIN)/python deploy/pins.py requirements-all.tmp && rm requirements-all.tmp
+
+clean: ## Remove what can be made again (not the data in var/)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+
+# A stamp is as new as the requirements it was made from.
+$(VENV)/.run: requirements.txt requirements-torch.txt | $(VENV)
+	$(BIN)/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r requirements-torch.txt
+	$(BIN)/python -m pip install -q -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(BIN)/python -m pip install -q -r requirements-dev.txt
+	@touch $@
+
+$(VENV):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.11 ..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "Python's venv module is missing: install your system's python3-venv package." >&2; exit 1; }
+
+.PHONY: chromium
+chromium:
+	@deploy/install-chromium

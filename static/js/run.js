@@ -1,0 +1,17 @@
+// The page of a run follows it until it is over. Without this module, reloading shows the same.
+
+const EVERY = 1500; // ms
+
+const live = document.querySelector("[data-live]");
+const isOver = () => !["queued", "running"].includes(live.querySelector("[data-state]").dataset.state);
+
+async function follow() {
+  const response = await fetch(live.dataset.live, { redirect: "manual" }).catch(() => null);
+  if (response?.ok) {
+    const fragment = new DOMParser().parseFromString(await response.text(), "text/html");
+    live.replaceChildren(...fragment.body.children);
+  }
+  if (!isOver()) setTimeout(follow, EVERY);
+}
+
+if (!isOver()) setTimeout(follow, EVERY);

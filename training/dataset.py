@@ -1,0 +1,111 @@
+"""Graded images: what a regressor may learn from, and what it is judged on, as two types that do not mix."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.core.files.storage import default_storage
+from sklearn.model_selection import GroupShuffleSplit
+
+from labeler import consensus
+from labeler.models import Image, Label, Study
+from scoring.images import Selfie
+
+VALIDATION_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class _GradedImage:
+    """Where an image's pixels come from."""
+
+    content_hash: str
+    original: str  # storage name
+
+    @property
+    def selfie(self) -> Selfie:
+        """A new Selfie each time: the pixels of thousands must not stay in memory."""
+        return Selfie(self.content_hash, self._read)
+
+    def _read(self) -> bytes:
+        with default_storage.open(self.original) as file:
+            data: bytes = file.read()
+        return data
+
+
+@dataclass(frozen=True)
+class OrdinaryImage(_GradedImage):
+    """An image to learn from, with the mean of its current grades."""
+
+    grade: float
+    # Images of one group (one subject) never stand on both sides of a split.
+    group: str
+
+
+@dataclass(frozen=True)
+class GoldenImage(_GradedImage):
+    """An image to be judged on: every reader's current grade by the reader's code. No fit accepts this type."""
+
+    grades: dict[str, int]
+
+    @property
+    def consensus(self) -> float:
+        return sum(self.grades.values()) / len(self.grades)
+
+
+@dataclass(frozen=True)
+class GradedImages:
+    """What the current labels of a study say, and their hash."""
+
+    ordinary: tuple[OrdinaryImage, ...]
+    golden: tuple[GoldenImage, ...]
+    snapshot: str
+    # Ordinary images of a person who is also in the golden set: neither trained on nor judged on.
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """Ordinary images to fit on, and others to look at while developing."""
+
+    train: tuple[OrdinaryImage, ...]
+    validation: tuple[OrdinaryImage, ...]
+
+
+def load_graded_images(study: Study) -> GradedImages:
+    """Return the images with a current grade. An image that was called not gradable has none and is left out."""
+    labels = list(consensus.current_grades(study))
+    grades: dict[Image, dict[str, int]] = defaultdict(dict)
+    for label in labels:
+        grades[label.assignment.image][label.assignment.reader.code] = label.grade or 0
+    golden = tuple(
+        GoldenImage(image.content_hash, image.original, given) for image, given in grades.items() if image.is_golden
+    )
+    golden_subjects = set(study.images.filter(is_golden=True).exclude(subject="").values_list("subject", flat=True))
+    ordinary = [image for image in grades if not image.is_golden]
+    kept = tuple(_ordinary(image, grades[image]) for image in ordinary if image.subject not in golden_subjects)
+    return GradedImages(kept, golden, snapshot=_snapshot(labels), left_out=len(ordinary) - len(kept))
+
+
+def split(images: Sequence[OrdinaryImage], *, seed: int) -> Split:
+    """Split by group, so that no person is on both sides; with a single group all of it is for training."""
+    groups = [image.group for image in images]
+    if len(set(groups)) < 2:
+        return Split(train=tuple(images), validation=())
+    splitter = GroupShuffleSplit(n_splits=1, test_size=VALIDATION_SHARE, random_state=seed)
+    train, validation = next(splitter.split(images, groups=groups))
+    return Split(tuple(images[n] for n in train), tuple(images[n] for n in validation))
+
+
+def _ordinary(image: Image, grades: dict[str, int]) -> OrdinaryImage:
+    mean = sum(grades.values()) / len(grades)
+    return OrdinaryImage(image.content_hash, image.original, mean, group=image.subject or image.content_hash)
+
+
+def _snapshot(labels: Sequence[Label]) -> str:
+    """Hash what the labels say, in an order of its own: the same grades give the same hash."""
+    facts = sorted(
+        [label.assignment.image.content_hash, label.assignment.reader.code, label.grade or 0] for label in labels
+    )
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

@@ -1,0 +1,41 @@
+"""manage.py report STUDY"""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from labeler.management.study_command import StudyCommand
+from labeler.models import Study
+from training import reports
+
+
+class Command(StudyCommand):
+    """Print the study's numbers."""
+
+    help = "Print the numbers of the report page."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--json", action="store_true", help="everything, as the page's JSON has it")
+
+    def handle_study(self, study: Study, **options: Any) -> None:
+        report = reports.current(study)
+        if options["json"]:
+            self.stdout.write(json.dumps(report, indent=2))
+            return
+        self.stdout.write(f"{study.title}{' (SIMULATED)' if report['is_simulated'] else ''}")
+        for reader in report["readers"]:
+            self._line(reader["code"], reader["rmse"])
+        machine = report["machine_run"]
+        if machine is None:
+            self.stdout.write(f"No regressor yet: manage.py retrain {study.slug}")
+            return
+        self._line("machine", machine["machine"]["golden_rmse"])
+        self.stdout.write(machine["conclusion"])
+
+    def _line(self, name: str, rmse: dict[str, Any]) -> None:
+        if rmse["value"] is None:
+            self.stdout.write(f"{name:>8}  {rmse['reason']}")
+            return
+        interval = f"{rmse['low']:.3f} to {rmse['high']:.3f}" if rmse["low"] is not None else rmse["reason"]
+        self.stdout.write(f"{name:>8}  {rmse['value']:.3f}  ({interval}, n = {rmse['n']})")

@@ -1,0 +1,147 @@
+"""Every number we report, with its interval, or the reason why there is none. [core]
+
+Definitions stand in docs/statistics.md. Grades are an (n readers, N images) float array with NaN where a reader gave
+none: an incomplete design is normal. Intervals are percentile bootstrap intervals over images, 95 %, seeded.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+RESAMPLES = 2000
+LEVEL = 95  # per cent
+BOOTSTRAP_SEED = 20190101
+FEWEST_IMAGES = 2  # one image has no spread to take an interval from
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95 % interval and the images it rests on; or the reason why there is none."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    reason: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The machine's RMSE minus a reader's, both against the mean of the other readers, on the same images."""
+
+    difference: Estimate
+    # Share of the resamples in which the machine's RMSE is the smaller one.
+    machine_better: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.difference.as_json(), "machine_better": self.machine_better}
+
+
+def consensus(grades: Floats) -> Floats:
+    """Return (N,): the mean of each image's grades; NaN where it has none."""
+    given = np.isfinite(grades)
+    with np.errstate(invalid="ignore"):
+        means: Floats = np.where(given, grades, 0).sum(axis=0) / given.sum(axis=0)
+    return means
+
+
+def consensus_without(grades: Floats, reader: int) -> Floats:
+    """Return (N,): the mean of the other readers' grades."""
+    return consensus(np.delete(grades, reader, axis=0))
+
+
+def rmse(values: Floats, against: Floats) -> Estimate:
+    """Return the root mean square of (N,) values - (N,) against, over the images where both are there."""
+    squares = (values - against) ** 2
+    squares = squares[np.isfinite(squares)]
+    return _estimate(squares[:, None], lambda means: np.sqrt(means[..., 0]))
+
+
+def reader_rmse(grades: Floats, reader: int) -> Estimate:
+    """The published form: against the consensus that includes the reader."""
+    return rmse(grades[reader], consensus(grades))
+
+
+def reader_rmse_leave_one_out(grades: Floats, reader: int) -> Estimate:
+    """Against the mean of the others. On complete data the published form is (n - 1) / n times this one."""
+    return rmse(grades[reader], consensus_without(grades, reader))
+
+
+def mean_absolute_error(values: Floats, against: Floats) -> Estimate:
+    errors = np.abs(values - against)
+    errors = errors[np.isfinite(errors)]
+    return _estimate(errors[:, None], lambda means: means[..., 0])
+
+
+def pearson_r(values: Floats, against: Floats) -> Estimate:
+    """Pearson's correlation. A constant side has none."""
+    both = np.isfinite(values) & np.isfinite(against)
+    x, y = values[both], against[both]
+    if len(x) >= FEWEST_IMAGES and (np.ptp(x) == 0 or np.ptp(y) == 0):
+        return _none(len(x), "One side never varies, so there is nothing to correlate.")
+    moments = np.stack([x, y, x * x, y * y, x * y], axis=1)
+    return _estimate(moments, _r_from_moments)
+
+
+def compare_with_reader(scores: Floats, grades: Floats, reader: int) -> Comparison:
+    """Pair the machine with a reader: RMSE of each against the mean of the others, on the images the reader graded."""
+    others = consensus_without(grades, reader)
+    squares = np.stack([(scores - others) ** 2, (grades[reader] - others) ** 2], axis=1)
+    squares = squares[np.isfinite(squares).all(axis=1)]
+
+    def difference(means: Floats) -> Floats:
+        return np.sqrt(means[..., 0]) - np.sqrt(means[..., 1])
+
+    estimate = _estimate(squares, difference)
+    if estimate.value is None:
+        return Comparison(estimate, None)
+    return Comparison(estimate, float(np.mean(difference(_resampled_means(squares)) < 0)))
+
+
+def confusion(values: Floats, against: Floats, levels: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return (levels, levels) counts: rows are `against`, columns `values`, each cut half-way between two grades."""
+    cuts = np.array(levels[:-1]) + 0.5
+    both = np.isfinite(values) & np.isfinite(against)
+    table = np.zeros((len(levels), len(levels)), dtype=np.int64)
+    np.add.at(table, (np.digitize(against[both], cuts), np.digitize(values[both], cuts)), 1)
+    return table
+
+
+def _estimate(terms: Floats, statistic: Callable[[Floats], Floats]) -> Estimate:
+    """Return statistic(mean of terms) for (N, k) terms per image, and its bootstrap interval."""
+    n = len(terms)
+    if n == 0:
+        return _none(0, "No image has what this number needs.")
+    value = float(statistic(terms.mean(axis=0)))
+    if n < FEWEST_IMAGES:
+        return Estimate(value, None, None, n, "One image gives no interval.")
+    spread = statistic(_resampled_means(terms))
+    low, high = np.percentile(spread[np.isfinite(spread)], [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+    return Estimate(value, float(low), float(high), n)
+
+
+def _resampled_means(terms: Floats) -> Floats:
+    """Return (RESAMPLES, k): the means of the (N, k) terms over images drawn with replacement."""
+    n = len(terms)
+    times_drawn = np.random.default_rng(BOOTSTRAP_SEED).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
+    means: Floats = times_drawn @ terms / n
+    return means
+
+
+def _r_from_moments(means: Floats) -> Floats:
+    x, y, xx, yy, xy = np.moveaxis(means, -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r: Floats = (xy - x * y) / np.sqrt((xx - x * x) * (yy - y * y))
+    return r
+
+
+def _none(n: int, reason: str) -> Estimate:
+    return Estimate(None, None, None, n, reason)

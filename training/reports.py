@@ -1,0 +1,173 @@
+"""What the report page and its JSON show: the same numbers, computed once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from labeler import consensus
+from labeler.models import Reader, Study
+from training import metrics
+from training.dataset import GradedImages, Split
+from training.metrics import Estimate
+from training.models import TrainingRun
+
+Report = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class GoldenGrades:
+    """The readers' current golden grades: (n readers, N images), NaN where there is none."""
+
+    readers: tuple[Reader, ...]
+    grades: metrics.Floats
+
+
+def build(
+    *,
+    study: Study,
+    graded: GradedImages,
+    split: Split,
+    training_rows: int,
+    validation: NDArray[np.float64],
+    golden: NDArray[np.float64],
+) -> Report:
+    """Return the report of a run.
+
+    validation: (1, V) scores of the published seed; golden: (seeds, N) scores, that of the published seed first.
+    """
+    readers = _readers_of(study, [image.grades for image in graded.golden])
+    target = metrics.consensus(readers.grades)
+    scores = golden[0]
+    golden_rmse = metrics.rmse(scores, target)
+    levels = tuple(study.grade_levels.values_list("value", flat=True))
+    report = {
+        "study": study.slug,
+        "is_simulated": _is_simulated(study, readers),
+        "made_at": timezone.now().isoformat(timespec="seconds"),
+        "images": {
+            "golden": len(graded.golden),
+            "train": len(split.train),
+            "validation": len(split.validation),
+            "left_out": graded.left_out,
+            "training_rows": training_rows,
+        },
+        "readers": _reader_rows(readers, scores),
+        "machine": {
+            "golden_rmse": golden_rmse.as_json(),
+            "golden_rmse_by_seed": [metrics.rmse(row, target).value for row in golden],
+            "validation_rmse": _validation_rmse(validation, split),
+            "pearson_r": metrics.pearson_r(scores, target).as_json(),
+            "mean_absolute_error": metrics.mean_absolute_error(scores, target).as_json(),
+            "confusion": metrics.confusion(scores, target, levels).tolist(),
+            "levels": [{"value": level.value, "name": level.name} for level in study.grade_levels.all()],
+        },
+        "points": [{"consensus": float(c), "score": float(s)} for c, s in zip(target, scores, strict=True)],
+    }
+    return {**report, **judge(report)}
+
+
+def confusion_rows(machine: Report) -> list[dict[str, Any]]:
+    """Return the confusion matrix as a table's rows: each cell's count, its share of the row, its shade 0 to 9."""
+    rows = []
+    for level, counts in zip(machine["levels"], machine["confusion"], strict=True):
+        total = sum(counts)
+        shares = [count / total if total else 0.0 for count in counts]
+        cells = [
+            {"count": count, "percent": round(100 * share), "shade": min(int(share * 10), 9)}
+            for count, share in zip(counts, shares, strict=True)
+        ]
+        rows.append({"level": level, "cells": cells, "total": total})
+    return rows
+
+
+def judge(report: Report) -> Report:
+    """Hold the machine against the bar: its golden RMSE must not exceed the worst reader's, published form."""
+    machine = report["machine"]["golden_rmse"]
+    bar = bar_of(report["readers"])
+    if bar is None or machine["value"] is None:
+        return {"bar": bar, "passes": False, "conclusion": "Not published: no reader's RMSE is there to be the bar."}
+    passes = machine["value"] <= bar
+    compared = f"golden RMSE {machine['value']:.3f} against the bar of {bar:.3f}, the worst reader's"
+    if not passes:
+        return {"bar": bar, "passes": False, "conclusion": f"Not published: {compared}."}
+    doubt = ""
+    if machine["high"] is None or machine["high"] > bar:
+        doubt = " The interval reaches beyond the bar, so that it is better is not established."
+    return {"bar": bar, "passes": True, "conclusion": f"Published: {compared}.{doubt}"}
+
+
+def bar_of(readers: Sequence[dict[str, Any]]) -> float | None:
+    values = [row["rmse"]["value"] for row in readers if row["rmse"]["value"] is not None]
+    return max(values, default=None)
+
+
+def live_readers(study: Study) -> list[dict[str, Any]]:
+    """Return every reader's numbers from the current labels, without the machine."""
+    grades: dict[int, dict[str, int]] = {}
+    for label in consensus.current_grades(study).filter(assignment__image__is_golden=True):
+        image = grades.setdefault(label.assignment.image_id, {})
+        image[label.assignment.reader.code] = label.grade or 0
+    return _reader_rows(_readers_of(study, list(grades.values())), None)
+
+
+def latest(study: Study) -> TrainingRun | None:
+    """Return the latest run that has a report."""
+    return study.training_runs.filter(report__isnull=False).first()
+
+
+def current(study: Study) -> Report:
+    """Return what the page and `manage.py report --json` show: live readers, and the latest run's machine."""
+    run = latest(study)
+    readers = live_readers(study)
+    return {
+        "study": study.slug,
+        "title": study.title,
+        "is_simulated": study.is_simulated or any(row["is_simulated"] for row in readers),
+        "golden_images": study.images.filter(is_golden=True).count(),
+        "readers": readers,
+        "bar": bar_of(readers),
+        "machine_run": run.report if run else None,
+    }
+
+
+def _readers_of(study: Study, golden: Sequence[dict[str, int]]) -> GoldenGrades:
+    readers = tuple(study.readers.order_by("code"))
+    grades = np.array([[image.get(reader.code, np.nan) for image in golden] for reader in readers], dtype=float)
+    return GoldenGrades(readers, grades.reshape(len(readers), len(golden)))
+
+
+def _reader_rows(golden: GoldenGrades, scores: NDArray[np.float64] | None) -> list[dict[str, Any]]:
+    return [_reader_row(golden, number, reader, scores) for number, reader in enumerate(golden.readers)]
+
+
+def _reader_row(
+    golden: GoldenGrades, number: int, reader: Reader, scores: NDArray[np.float64] | None
+) -> dict[str, Any]:
+    row = {
+        "code": reader.code,
+        "is_simulated": reader.is_simulated,
+        "rmse": metrics.reader_rmse(golden.grades, number).as_json(),
+        "rmse_leave_one_out": metrics.reader_rmse_leave_one_out(golden.grades, number).as_json(),
+    }
+    if scores is not None:
+        row["machine_minus_reader"] = metrics.compare_with_reader(scores, golden.grades, number).as_json()
+    return row
+
+
+def _validation_rmse(scores: NDArray[np.float64], split: Split) -> dict[str, Any]:
+    if not split.validation:
+        return Estimate(None, None, None, 0, "All images were needed for training.").as_json()
+    return metrics.rmse(scores[0], np.array([image.grade for image in split.validation])).as_json()
+
+
+def _is_simulated(study: Study, golden: GoldenGrades) -> bool:
+    return study.is_simulated or any(reader.is_simulated for reader in golden.readers)
+
+
+def published(study: Study) -> TrainingRun | None:
+    """Return the run whose regressor answers for the study now."""
+    return study.training_runs.filter(regressor__is_active=True).first()

@@ -1,0 +1,46 @@
+"""What the worker does. A message only names a row; PostgreSQL says whether there is anything to do."""
+
+import logging
+from contextlib import suppress
+
+from celery import shared_task
+from kombu.exceptions import OperationalError
+
+from labeler import jobs
+from labeler.models import Study
+from training import retrain as retraining
+from training.models import TrainingRun
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def retrain(run_id: int) -> None:
+    """Do the run if it is free; a second message for the same run finds it taken and does nothing."""
+    run = jobs.claim(TrainingRun, run_id)
+    if run is not None:
+        with suppress(jobs.JobError):  # it stands on the run's row, for people
+            retraining.retrain(run)
+
+
+@shared_task
+def retrain_nightly() -> None:
+    for study in Study.objects.filter(dealt_at__isnull=False):
+        send(retraining.request(study=study))
+
+
+@shared_task
+def resume_runs() -> None:
+    """Send again what nobody works on: its message or its worker was lost."""
+    for run in jobs.overdue(TrainingRun):
+        send(run)
+
+
+def send(run: TrainingRun) -> bool:
+    """Tell the workers of a run. False if the broker is down: then the sweep tells them when it is back."""
+    try:
+        retrain.delay(run.pk)
+    except OperationalError:
+        logger.warning("The broker is down; run %s waits for the sweep.", run.pk)
+        return False
+    return True

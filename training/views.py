@@ -1,0 +1,67 @@
+"""The report and the runs of a study, for those who run it."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from labeler import access
+from labeler.access import AuthedRequest
+from training import reports, retrain, tasks
+from training.models import TrainingRun
+
+RUNS_SHOWN = 20
+
+
+@login_required
+@require_GET
+def report(request: AuthedRequest, slug: str) -> HttpResponse:
+    study = access.get_administered_study(request, slug)
+    runs = study.training_runs.select_related("requested_by")[:RUNS_SHOWN]
+    report = reports.current(study)
+    latest = report["machine_run"]
+    context = {
+        "study": study,
+        "report": report,
+        "latest": latest,
+        "confusion": reports.confusion_rows(latest["machine"]) if latest else [],
+        "runs": runs,
+        "published": reports.published(study),
+    }
+    return render(request, "training/report.html", context)
+
+
+@login_required
+@require_GET
+def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
+    return JsonResponse(reports.current(access.get_administered_study(request, slug)))
+
+
+@login_required
+@require_POST
+def retrain_now(request: AuthedRequest, slug: str) -> HttpResponse:
+    study = access.get_administered_study(request, slug)
+    run = retrain.request(study=study, requested_by=request.user)
+    if not tasks.send(run):
+        messages.warning(request, "The queue can't be reached. The run is kept and starts when the queue is back.")
+    return redirect("training:run", slug=slug, pk=run.pk)
+
+
+@login_required
+@require_GET
+def run(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    run = _get_run(request, slug, pk)
+    return render(request, "training/run.html", {"study": run.study, "run": run})
+
+
+@login_required
+@require_GET
+def run_state(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Answer the part of the run's page that changes while it works."""
+    return render(request, "training/_run_state.html", {"run": _get_run(request, slug, pk)})
+
+
+def _get_run(request: AuthedRequest, slug: str, pk: int) -> TrainingRun:
+    study = access.get_administered_study(request, slug)
+    return get_object_or_404(study.training_runs.select_related("study", "requested_by"), pk=pk)
