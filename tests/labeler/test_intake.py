@@ -34,9 +34,10 @@ def test_a_rendition_carries_no_metadata(empty_study: Study, tmp_path: Path) -> 
     exif = PillowImage.Exif()
     exif[0x010F] = "Phone Maker"
     exif.get_ifd(0x8825)[1] = "N"
-    PillowImage.new("RGB", (40, 30), "tan").save(tmp_path / "gps.jpg", exif=exif)
+    PillowImage.new("RGB", (400, 300), "tan").save(tmp_path / "gps.jpg", exif=exif)
     intake.import_folder(study=empty_study, folder=tmp_path)
-    data = default_storage.open(empty_study.images.get().rendition).read()
+    with default_storage.open(empty_study.images.get().rendition) as file:
+        data = file.read()
     assert b"EXIF" not in data
     assert b"Phone Maker" not in data
 
