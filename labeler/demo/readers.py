@@ -1,0 +1,112 @@
+"""Readers that are programs: they grade a made study as the published dermatologists graded theirs. SIMULATED.
+
+A simulated reader sees the true severity, adds a bias and noise of their own, and rounds to the scale.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeler import grading
+from labeler.models import Assignment, Reader, Study
+
+# Each dermatologist's RMSE against the consensus that includes them, golden set of 230, as published.
+PUBLISHED_RMSE = (0.517, 0.508, 0.500, 0.495, 0.490, 0.484, 0.454, 0.450, 0.402, 0.400, 0.388)
+# Labels of the published study by grade, Clear to Severe: what the severities to calibrate on look like.
+PUBLISHED_COUNTS = (244, 1156, 1822, 614, 160)
+PROFILES = {"published": PUBLISHED_RMSE}
+
+BIAS_SHARE = 0.25  # of a reader's squared error that is a steady bias and not noise: our choice, nothing is published
+CALIBRATION_IMAGES = 20_000
+CALIBRATION_ROUNDS = 12
+NAMESPACE = UUID("5b0d1a0e-6f5e-4a39-9a3f-0c2f6a0d6f11")  # of simulated submissions: the same act, the same id
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How one simulated reader departs from the true severity, in grades."""
+
+    bias: float
+    noise_sd: float
+
+
+def calibrate(targets: Sequence[float], *, seed: int) -> tuple[Behaviour, ...]:
+    """Find behaviours whose published-form RMSE against each other's mean are the targets.
+
+    Rounding and the consensus' own noise both add to an RMSE, so the spread is found by simulation and correction.
+    """
+    rng = np.random.default_rng(seed)
+    severities = draw_severities(CALIBRATION_IMAGES, rng)
+    signs = rng.permuted(np.resize([-1.0, 1.0], len(targets)))
+    noise = rng.standard_normal((len(targets), CALIBRATION_IMAGES))
+    wanted = np.asarray(targets)
+    spread = wanted.copy()  # standard deviation of bias and noise together
+    for _ in range(CALIBRATION_ROUNDS):
+        behaviours = [_behaviour(spread[n], signs[n]) for n in range(len(targets))]
+        spread *= wanted / rmse_table(behaviours, severities, noise)
+    return tuple(_behaviour(spread[n], signs[n]) for n in range(len(targets)))
+
+
+def draw_severities(size: int, rng: np.random.Generator) -> Floats:
+    """Draw (size,) severities: grades in the published proportions, evenly within half a grade around each."""
+    shares = np.array(PUBLISHED_COUNTS) / sum(PUBLISHED_COUNTS)
+    grades = rng.choice(np.arange(1, 6), size=size, p=shares)
+    severities: Floats = grades + rng.uniform(-0.5, 0.5, size)
+    return severities
+
+
+def rmse_table(behaviours: Sequence[Behaviour], severities: Floats, noise: Floats) -> Floats:
+    """Return (readers,): each one's RMSE against the mean of all, with (readers, images) standard normal noise."""
+    biases = np.array([[behaviour.bias] for behaviour in behaviours])
+    spreads = np.array([[behaviour.noise_sd] for behaviour in behaviours])
+    grades = to_grades(severities + biases + spreads * noise)
+    table: Floats = np.sqrt(((grades - grades.mean(axis=0)) ** 2).mean(axis=1))
+    return table
+
+
+def to_grades(seen: Floats) -> Floats:
+    """Round half up to the five grades."""
+    return np.clip(np.floor(seen + 0.5), 1, 5)
+
+
+def simulate(*, study: Study, severities: Mapping[str, float], profile: str = "published") -> int:
+    """Let every simulated reader of the study grade what they have not graded yet; return how many labels that made.
+
+    `severities` maps the images' source names to their true severity. The n-th reader takes the n-th number of the
+    profile. Running it again, or after an interruption, grades nothing twice.
+    """
+    behaviours = calibrate(PROFILES[profile], seed=study.seed)
+    readers = study.readers.filter(is_simulated=True).order_by("code")
+    return sum(
+        _grade_list(reader, behaviours[number % len(behaviours)], severities, seed=study.seed + number)
+        for number, reader in enumerate(readers)
+    )
+
+
+def _behaviour(spread: float, sign: float) -> Behaviour:
+    return Behaviour(bias=sign * spread * BIAS_SHARE**0.5, noise_sd=spread * (1 - BIAS_SHARE) ** 0.5)
+
+
+def _grade_list(reader: Reader, behaviour: Behaviour, severities: Mapping[str, float], *, seed: int) -> int:
+    made = 0
+    for assignment, noise in _with_noise(reader, seed):
+        if assignment.is_done:
+            continue
+        seen = severities[assignment.image.source_name] + behaviour.bias + behaviour.noise_sd * noise
+        submission = uuid5(NAMESPACE, str(assignment.public_id))
+        grade = int(to_grades(np.array(seen)))
+        grading.record_label(assignment=assignment, version=0, submission=submission, grade=grade)
+        made += 1
+    return made
+
+
+def _with_noise(reader: Reader, seed: int) -> Iterator[tuple[Assignment, float]]:
+    """Give each assignment its own noise, whichever of them are graded already."""
+    assignments = reader.assignments.select_related("image").order_by("position")
+    noise = np.random.default_rng(seed).standard_normal(len(assignments))
+    return zip(assignments, noise.tolist(), strict=True)

@@ -1,0 +1,86 @@
+"""The demo study: made selfies, ten simulated readers who have graded, and you as the eleventh. SIMULATED."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.crypto import get_random_string
+
+from labeler import folds, golden, intake, studies
+from labeler.demo import readers, selfies
+from labeler.models import Study, User
+
+SLUG = "demo"
+SELFIES = 150
+GOLDEN = 30
+SIMULATED_READERS = 10
+
+
+@dataclass(frozen=True)
+class DemoAccount:
+    """Somebody to sign in as. Its password is this installation's own."""
+
+    role: str
+    username: str
+    password: str
+
+
+def make(*, say: Callable[[str], None]) -> Study:
+    """Make the demo study, or what an interruption left of it to make. `say` hears of each step."""
+    folder = settings.VAR_DIR / "demo" / "selfies"
+    say(f"Making {SELFIES} selfies of nobody, with painted acne (SIMULATED)")
+    made = selfies.make_selfies(folder=folder, count=SELFIES, seed=Study._meta.get_field("seed").default)
+    study = Study.objects.filter(slug=SLUG).first() or _create()
+    if not study.golden_drawn_at:
+        say("Importing them")
+        intake.import_folder(study=study, folder=folder, subjects={selfie.file: selfie.subject for selfie in made})
+        golden.draw(study=study, size=GOLDEN)
+    if not study.dealt_at:
+        folds.deal(study=study)
+        study.refresh_from_db()
+    say("Ten simulated readers grade their lists (SIMULATED)")
+    readers.simulate(study=study, severities={selfie.file: selfie.severity for selfie in made})
+    return study
+
+
+def accounts() -> list[DemoAccount]:
+    """Return the people to sign in as, as they were made."""
+    return [DemoAccount(**fields) for fields in json.loads(_accounts_file().read_text())]
+
+
+@transaction.atomic
+def _create() -> Study:
+    study = studies.create(slug=SLUG, title="Acne selfies", is_simulated=True)
+    for number in range(1, SIMULATED_READERS + 1):
+        user, _ = User.objects.get_or_create(username=f"simulated-{number:02d}")
+        studies.add_reader(study=study, user=user, is_simulated=True)
+    reader = DemoAccount("the eleventh reader, R11", "reader", get_random_string(12))
+    admin = DemoAccount("runs the study", "admin", get_random_string(12))
+    studies.add_reader(study=study, user=_user(reader))
+    study.admins.add(_user(admin, is_staff=True, is_superuser=True))
+    _write_accounts([reader, admin])
+    return study
+
+
+def _user(account: DemoAccount, **rights: bool) -> User:
+    user, _ = User.objects.get_or_create(username=account.username, defaults=rights)
+    user.set_password(account.password)
+    user.save(update_fields=["password"])
+    return user
+
+
+def _write_accounts(made: list[DemoAccount]) -> None:
+    path = _accounts_file()
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump([asdict(account) for account in made], file)
+
+
+def _accounts_file() -> Path:
+    path: Path = settings.VAR_DIR / "demo" / "accounts.json"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path

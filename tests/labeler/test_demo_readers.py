@@ -1,0 +1,48 @@
+"""Simulated readers err as the published dermatologists did."""
+
+import numpy as np
+import pytest
+
+from labeler import folds, golden, studies
+from labeler.demo import readers
+from labeler.models import Label, Study, User
+from tests import builders
+
+
+def test_the_published_rmse_table_comes_out_within_sampling_error() -> None:
+    behaviours = readers.calibrate(readers.PUBLISHED_RMSE, seed=1)
+    rng = np.random.default_rng(2)
+    severities = readers.draw_severities(230, rng)
+    tables = np.array([readers.rmse_table(behaviours, severities, rng.standard_normal((11, 230))) for _ in range(200)])
+    # The mean over 200 studies of 230 golden images each has a standard error of about 0.002.
+    assert tables.mean(axis=0) == pytest.approx(readers.PUBLISHED_RMSE, abs=0.012)
+    # And a single study's table lies around it: about 95 % within two standard deviations.
+    spread = tables.std(axis=0)
+    assert 0.01 < spread.min() < spread.max() < 0.04
+
+
+@pytest.fixture
+def simulated_study(ana: User, db: None) -> Study:
+    study = studies.create(slug="made", title="Made", is_simulated=True)
+    studies.add_reader(study=study, user=builders.make_user("robot"), is_simulated=True)
+    studies.add_reader(study=study, user=ana)
+    builders.make_images(study, 12)
+    golden.draw(study=study, size=4)
+    folds.deal(study=study)
+    return study
+
+
+def test_only_simulated_readers_are_graded_for_and_only_once(simulated_study: Study) -> None:
+    severities = {f"IMG_{n}.jpg": 3.0 for n in range(12)}
+    assert readers.simulate(study=simulated_study, severities=severities) == 8
+    assert readers.simulate(study=simulated_study, severities=severities) == 0
+    assert set(Label.objects.values_list("assignment__reader__code", flat=True)) == {"R01"}
+
+
+def test_an_interrupted_simulation_goes_on_with_the_same_grades(simulated_study: Study) -> None:
+    half = {f"IMG_{n}.jpg": 1.0 + n / 3 for n in range(12)}
+    first = simulated_study.readers.get(is_simulated=True).assignments.order_by("position")[0]
+    with pytest.raises(KeyError):
+        readers.simulate(study=simulated_study, severities={first.image.source_name: half[first.image.source_name]})
+    readers.simulate(study=simulated_study, severities=half)
+    assert Label.objects.count() == 8

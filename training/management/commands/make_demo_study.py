@@ -1,0 +1,23 @@
+"""manage.py make_demo_study"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from labeler.demo import faces, study
+from training import retrain, tasks
+
+
+class Command(BaseCommand):
+    """Make the demo study and ask for its first regressor."""
+
+    help = "SIMULATED: make selfies of nobody, ten readers who have graded them, and a place for you."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        del args, options
+        try:
+            made = study.make(say=self.stdout.write)
+        except faces.FaceSourceError as error:
+            raise CommandError(str(error)) from error
+        if not made.training_runs.exists():
+            tasks.send(retrain.request(study=made))
