@@ -27,6 +27,7 @@ import redis
 
 ACCOUNTS = ("postgres", "nobody")  # what the servers run as when root starts them: the first that exists
 LONGEST_SOCKET_FOLDER = 90  # bytes: the kernel allows 107 for the folder and the socket's own name
+SOCKET_NOTE = "socket-is-at"  # names that folder where the socket is not beside the data
 PATIENCE = 30  # seconds until a server that does not answer counts as broken
 SECRET_KEY_BYTES = 50
 
@@ -78,7 +79,8 @@ def _in_use(home: "Home", ours: "list[Server]") -> Iterator[None]:
                 fcntl.flock(users, fcntl.LOCK_UN)
                 if _is_last(users.fileno()):
                     for server in ours:
-                        server.stop()
+                        if server.answers():
+                            server.stop()
 
 
 @contextmanager
@@ -236,6 +238,9 @@ class PostgreSQL:
 
     def stop(self) -> None:
         self.home.run(self._tool("pg_ctl"), "stop", "-w", "-m", "fast", "-D", self.data)
+        if self._socket_folder() != self.home.folder:
+            self._socket_folder().rmdir()
+            (self.home.folder / SOCKET_NOTE).unlink()
 
     def _initialise(self) -> None:
         partial = self.data.with_suffix(".partial")
@@ -272,7 +277,7 @@ class PostgreSQL:
         """Return where the socket is: beside the data, or in a short path where that one is too long for a socket."""
         if len(str(self.home.folder).encode()) <= LONGEST_SOCKET_FOLDER:
             return self.home.folder
-        note = self.home.folder / "socket-is-at"
+        note = self.home.folder / SOCKET_NOTE
         if renew or not note.exists():
             folder = Path(tempfile.mkdtemp(prefix="acne-"))
             self.home.make_folder(folder)

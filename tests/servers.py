@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +15,7 @@ from labeler import embedded
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 _folder = Path(tempfile.mkdtemp(prefix="acne-tests-"))
+_folder.chmod(0o711)  # started by root, the servers run as an account that must pass through
 _stack = ExitStack()
 _stack.callback(shutil.rmtree, _folder, ignore_errors=True)
 
@@ -28,3 +31,14 @@ _stack.enter_context(embedded.servers(_folder))
 def pytest_unconfigure(config: pytest.Config) -> None:
     del config
     _stack.close()
+
+
+def main() -> None:
+    """Run a program that needs the settings, as mypy's Django plugin does: python -m tests.servers PROGRAM ..."""
+    with _stack:
+        status = subprocess.run([sys.executable, "-m", *sys.argv[1:]], check=False).returncode
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
