@@ -6,6 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
+from labeler.demo.selfies import make_selfies, read_severities
 from labeler.models import Reader, Study, User
 from tests import builders
 
@@ -19,6 +20,21 @@ def _static_files() -> None:
 @pytest.fixture(autouse=True)
 def _own_files(settings: object, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def selfies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of made selfies with their severities."""
+    folder = tmp_path_factory.mktemp("selfies")
+    make_selfies(folder=folder, count=24, seed=7)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def selfie_bytes(selfies: Path) -> bytes:
+    """Return one made selfie on which a face is found."""
+    regular = next(made for made in read_severities(selfies) if made.kind == "regular")
+    return (selfies / regular.file).read_bytes()
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def web(log: Path) -> Iterator[str]:
 @contextmanager
 def worker(log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Celery worker that is ready for tasks."""
-    arguments = ["celery", "-A", "labeler", "worker", "--concurrency", "1", "--without-gossip", "--without-mingle"]
+    arguments = ["celery", "-A", "labeler", "worker", "--concurrency", "1", "--loglevel", "INFO"]
     with running(*arguments, log=log) as process:
         _await(lambda: b" ready." in log.read_bytes(), process, log)
         yield process
