@@ -11,8 +11,11 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeler.settings")
     from django.core.management import execute_from_command_line
 
-    with embedded.servers():
-        execute_from_command_line(sys.argv)
+    try:
+        with embedded.servers():
+            execute_from_command_line(sys.argv)
+    except embedded.EmbeddedError as error:
+        sys.exit(f"{error}")
 
 
 if __name__ == "__main__":

@@ -53,15 +53,16 @@ def _commands(host: str, port: int) -> dict[str, list[str]]:
         ],
         "worker": [
             *python,
-            *("celery", "-A", "labeler", "worker", "--concurrency", "1", "--loglevel", "INFO"),
+            *("celery", "--quiet", "-A", "labeler", "worker", "--concurrency", "1", "--loglevel", "INFO"),
             *("--without-gossip", "--without-mingle"),
         ],
-        "beat": [*python, "celery", "-A", "labeler", "beat", "--loglevel", "WARNING"],
+        "beat": [*python, "celery", "--quiet", "-A", "labeler", "beat", "--loglevel", "WARNING"],
     }
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONUNBUFFERED": "1"}
+    # Celery warns root at length; whoever runs a demo as root on a machine of their own knows.
+    return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the worker"}
 
 
 def _announce(url: str, on_ready: Callable[[str], None]) -> None:
