@@ -23,6 +23,7 @@ MAX_ATTEMPTS = 3  # a job that took three workers with it would take the fourth
 GRACE = timedelta(seconds=60)  # a message normally arrives at once; after this the sweep sends another
 
 GIVEN_UP = f"It was started {MAX_ATTEMPTS} times and its worker was lost each time. See the worker's log, then retry."
+INTERRUPTED = "It was interrupted by the person who started it."
 UNSAID = "It stopped without saying why; the worker's log has the details."
 
 AnyJob = TypeVar("AnyJob", bound=Job)
@@ -124,7 +125,7 @@ def _end(job: Job, **fields: Any) -> None:
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, KeyboardInterrupt):
-        return "It was interrupted by the person who started it."
+        return INTERRUPTED
     if isinstance(error, JobError):
         return str(error)
     return f"{str(error) or UNSAID} ({type(error).__name__})"

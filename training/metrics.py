@@ -15,6 +15,8 @@ RESAMPLES = 2000
 LEVEL = 95  # per cent
 BOOTSTRAP_SEED = 20190101
 FEWEST_IMAGES = 2  # one image has no spread to take an interval from
+FEWEST_TO_CORRELATE = 3  # any two images lie on a line
+ROUNDING = 1e-9  # grades and scores that differ by less are the same number
 
 Floats = NDArray[np.float64]
 
@@ -82,13 +84,15 @@ def mean_absolute_error(values: Floats, against: Floats) -> Estimate:
 
 
 def pearson_r(values: Floats, against: Floats) -> Estimate:
-    """Pearson's correlation. A constant side has none."""
+    """Pearson's correlation. A constant side has none, and any two images lie on a line."""
     both = np.isfinite(values) & np.isfinite(against)
     x, y = values[both], against[both]
-    if len(x) >= FEWEST_IMAGES and (np.ptp(x) == 0 or np.ptp(y) == 0):
+    if len(x) < FEWEST_TO_CORRELATE:
+        return _none(len(x), f"A correlation needs at least {FEWEST_TO_CORRELATE} images.")
+    if min(np.ptp(x), np.ptp(y)) < ROUNDING:
         return _none(len(x), "One side never varies, so there is nothing to correlate.")
-    moments = np.stack([x, y, x * x, y * y, x * y], axis=1)
-    return _estimate(moments, _r_from_moments)
+    x, y = _standardised(x), _standardised(y)  # moments of far-off numbers would cancel each other's digits
+    return _estimate(np.stack([x, y, x * x, y * y, x * y], axis=1), _r_from_moments)
 
 
 def compare_with_reader(scores: Floats, grades: Floats, reader: int) -> Comparison:
@@ -136,11 +140,18 @@ def _resampled_means(terms: Floats) -> Floats:
     return means
 
 
+def _standardised(values: Floats) -> Floats:
+    standardised: Floats = (values - values.mean()) / values.std()
+    return standardised
+
+
 def _r_from_moments(means: Floats) -> Floats:
+    """Return r from the means of x, y, xx, yy, xy of standardised numbers; NaN for a resample without variance."""
     x, y, xx, yy, xy = np.moveaxis(means, -1, 0)
+    variances = (xx - x * x) * (yy - y * y)
     with np.errstate(invalid="ignore", divide="ignore"):
-        r: Floats = (xy - x * y) / np.sqrt((xx - x * x) * (yy - y * y))
-    return r
+        r: Floats = np.where(variances > ROUNDING**2, (xy - x * y) / np.sqrt(variances), np.nan)
+    return np.clip(r, -1, 1)
 
 
 def _none(n: int, reason: str) -> Estimate:

@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import distributions
 
 import numpy as np
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from numpy.typing import NDArray
 
 from labeler import jobs
@@ -22,8 +23,10 @@ from training.dataset import GoldenImage, GradedImages, OrdinaryImage
 from training.models import TrainingRun
 
 SEEDS = 5  # fits per run: the report shows their spread, the study's own seed is the one published
-FEWEST_TO_FIT = 10  # ordinary images
-LIBRARIES = ("dlib-bin", "numpy", "opencv-python-headless", "pillow", "scikit-learn", "torch")
+FEWEST_TO_FIT = 10  # ordinary images: with fewer, the validation part would be a single one
+NOTHING_NEW = "Nothing new since {}: the current labels and the recipe are the same."
+# Whichever of them are installed: dlib and OpenCV come as more than one package.
+LIBRARIES = {"dlib", "dlib-bin", "numpy", "opencv-python", "opencv-python-headless", "pillow", "scikit-learn", "torch"}
 
 
 @dataclass(frozen=True)
@@ -34,41 +37,41 @@ class Rows:
     grades: list[float]
 
 
+@transaction.atomic
 def request(*, study: Study, requested_by: User | None = None) -> TrainingRun:
     """Return the study's run that waits or works, or queue a new one. Two at once are impossible."""
-    try:
-        with transaction.atomic():
-            return TrainingRun.objects.create(study=study, requested_by=requested_by)
-    except IntegrityError:
-        return TrainingRun.objects.get(study=study, state__in=[TrainingRun.State.QUEUED, TrainingRun.State.RUNNING])
+    Study.objects.select_for_update(no_key=True).get(pk=study.pk)  # of two requests, the second sees the first's run
+    unfinished = study.training_runs.filter(state__in=[TrainingRun.State.QUEUED, TrainingRun.State.RUNNING])
+    return unfinished.first() or TrainingRun.objects.create(study=study, requested_by=requested_by)
 
 
-def retrain(run: TrainingRun) -> None:
+def retrain(run: TrainingRun, *, force: bool = False) -> None:
     """Do a claimed run: fit on ordinary images, judge on golden ones, publish what passes the bar.
 
-    Whatever happens is on the run's row; what people can mend is raised as JobError.
+    Without anything new since the last run it says so and stops, unless forced. Whatever happens is on the run's
+    row; what people can mend is raised as JobError.
     """
     with jobs.held(run):
         study = run.study
         recipe = _recipe()
         graded = _load(study)
         snapshot = _snapshot(graded, recipe)
-        if before := _same_before(study, snapshot):
-            jobs.finish(run, label_snapshot=snapshot, conclusion=f"Nothing new since run {before.pk}.")
+        before = reports.latest(study)
+        if before and before.label_snapshot == snapshot and not force:
+            jobs.finish(run, conclusion=NOTHING_NEW.format(before))
             return
         parts = dataset.split(graded.ordinary, seed=study.seed)
+        _embed(run, [*parts.train, *parts.validation, *graded.golden], recipe)
         rows = _training_rows(run, parts.train, recipe)
         fitted = list(_fit(run, rows, recipe, study))
         jobs.tell(run, "Scoring the validation and the golden images")
-        validation = _scores(fitted[:1], parts.validation)
-        golden = _scores(fitted, graded.golden)
         report = reports.build(
             study=study,
             graded=graded,
             split=parts,
             training_rows=len(rows.grades),
-            validation=validation,
-            golden=golden,
+            validation=_scores(fitted[:1], parts.validation),
+            golden=_scores(fitted, graded.golden),
         )
         _store(run, fitted[0], snapshot, report)
 
@@ -100,21 +103,26 @@ def _snapshot(graded: GradedImages, recipe: Recipe) -> str:
     return hashlib.sha256(json.dumps([graded.snapshot, recipe.as_json()], sort_keys=True).encode()).hexdigest()
 
 
-def _same_before(study: Study, snapshot: str) -> TrainingRun | None:
-    return study.training_runs.filter(label_snapshot=snapshot, regressor__isnull=False).first()
+def _embed(run: TrainingRun, graded: Sequence[OrdinaryImage | GoldenImage], recipe: Recipe) -> None:
+    """Store what is not stored yet, so that an image that can't be read shows before anything is fitted."""
+    for done, image in enumerate(graded, start=1):
+        jobs.tell(run, f"Embedding {done} of {len(graded)} images")
+        _describe(image, recipe)
 
 
 def _training_rows(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Recipe) -> Rows:
-    """Embed the patches, then roll them: more often where a grade is rare among the rows really used."""
-    described = []
-    for done, image in enumerate(train, start=1):
-        jobs.tell(run, f"Embedding: image {done} of {len(train)}")
-        described.append((image, _describe(image, recipe)))
+    """Embed the patches, then roll them: more often where a grade is rare among the rows really used.
+
+    Raises TypeError for anything but ordinary images: no road leads from a golden image to a training row.
+    """
+    if not all(isinstance(image, OrdinaryImage) for image in train):
+        raise TypeError("Only ordinary images may be trained on.")
+    described = [(image, _describe(image, recipe)) for image in train]
     counts = Counter(round(image.grade) for image, known in described for _ in known.layout.patches)
     rolls = rolling.rolls_per_grade(counts)
     embeddings, grades = [], []
     for done, (image, known) in enumerate(described, start=1):
-        jobs.tell(run, f"Rolling: image {done} of {len(train)}")
+        jobs.tell(run, f"Rolling and embedding {done} of {len(train)} images")
         wanted = _offsets(known, rolls[round(image.grade)])
         rolled = _describe(image, recipe, rolls=wanted)
         keys: list[Key] = [(region, offset) for region, offsets in wanted.items() for offset in offsets]
@@ -123,11 +131,24 @@ def _training_rows(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Rec
     return Rows(np.stack(embeddings).astype(np.float32), grades)
 
 
-def _describe(image: OrdinaryImage, recipe: Recipe, *, rolls: dict[str, tuple[int, ...]] | None = None) -> Described:
-    try:
+def _describe(
+    image: OrdinaryImage | GoldenImage, recipe: Recipe, *, rolls: dict[str, tuple[int, ...]] | None = None
+) -> Described:
+    with _naming(image):
         return feature_store.describe(image.selfie, recipe, rolls=rolls or {})
-    except (images.ImageError, weights.WeightsError) as error:
-        raise jobs.JobError(f"Image {image.content_hash[:12]} can't be embedded: {error}") from error
+
+
+@contextmanager
+def _naming(image: OrdinaryImage | GoldenImage) -> Iterator[None]:
+    """Turn what people can mend into JobError, naming the image."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise jobs.JobError(f"The file of the image {image.original} is not in storage. Restore it.") from error
+    except images.ImageError as error:
+        raise jobs.JobError(f"The image {image.original} can't be read: {error}") from error
+    except weights.WeightsError as error:
+        raise jobs.JobError(str(error)) from error
 
 
 def _offsets(described: Described, rolls: int) -> dict[str, tuple[int, ...]]:
@@ -141,10 +162,12 @@ def _offsets(described: Described, rolls: int) -> dict[str, tuple[int, ...]]:
 
 
 def _fit(run: TrainingRun, rows: Rows, recipe: Recipe, study: Study) -> Iterator[FittedRegressor]:
+    """Fit one regressor per seed, the study's own first."""
     levels = study.grade_levels.values_list("value", flat=True)
-    for n in range(SEEDS):
-        jobs.tell(run, f"Fitting on {len(rows.grades)} rows: seed {n + 1} of {SEEDS}")
-        estimator = fitting.fit_ms2019(rows.embeddings, rows.grades, seed=study.seed + n)
+    seeds = range(study.seed, study.seed + SEEDS)
+    jobs.tell(run, f"Fitting on {len(rows.grades)} rows, {SEEDS} seeds")
+    for done, estimator in enumerate(fitting.fit_ms2019(rows.embeddings, rows.grades, seeds=seeds), start=1):
+        jobs.tell(run, f"Fitting on {len(rows.grades)} rows: {done} of {SEEDS} seeds done")
         yield FittedRegressor(recipe, estimator, grades=(min(levels), max(levels)))
 
 
@@ -152,12 +175,12 @@ def _scores(
     fitted: Sequence[FittedRegressor], graded: Sequence[OrdinaryImage] | Sequence[GoldenImage]
 ) -> NDArray[np.float64]:
     """Return (regressors, images) scores, by the road that every score takes."""
-    return np.array(
-        [
-            [score_image(image.selfie, regressor, describe=feature_store.describe).score for image in graded]
-            for regressor in fitted
-        ]
-    )
+    return np.array([[_score(image, regressor) for image in graded] for regressor in fitted])
+
+
+def _score(image: OrdinaryImage | GoldenImage, regressor: FittedRegressor) -> float:
+    with _naming(image):
+        return score_image(image.selfie, regressor, describe=feature_store.describe).score
 
 
 def _store(run: TrainingRun, fitted: FittedRegressor, snapshot: str, report: reports.Report) -> None:
@@ -167,7 +190,7 @@ def _store(run: TrainingRun, fitted: FittedRegressor, snapshot: str, report: rep
             "run": run.pk,
             "seed": run.study.seed,
             "label_snapshot": snapshot,
-            "libraries": {name: version(name) for name in LIBRARIES},
+            "libraries": _library_versions(),
         }
         row = regressors.save(fitted, study=run.study.slug, provenance=provenance)
         if report["passes"]:
@@ -180,3 +203,7 @@ def _store(run: TrainingRun, fitted: FittedRegressor, snapshot: str, report: rep
             is_published=report["passes"],
             conclusion=report["conclusion"],
         )
+
+
+def _library_versions() -> dict[str, str]:
+    return {package.name: package.version for package in distributions() if package.name in LIBRARIES}

@@ -46,6 +46,10 @@ const whiskers = {
       ctx.moveTo(x.getPixelForValue(bar), chartArea.top);
       ctx.lineTo(x.getPixelForValue(bar), chartArea.bottom);
       ctx.stroke();
+      ctx.fillStyle = colour("bad");
+      ctx.font = `600 12px ${Chart.defaults.font.family}`;
+      ctx.textAlign = "center";
+      ctx.fillText(`the bar ${bar.toFixed(2)}`, x.getPixelForValue(bar), chartArea.top - 6);
     }
     ctx.restore();
   },
@@ -83,10 +87,11 @@ function drawRmse() {
     options: {
       indexAxis: "y",
       maintainAspectRatio: false,
-      scales: { x: axis("RMSE, in grades", { min: 0, suggestedMax: 1 }), y: { ...axis(), grid: { display: false } } },
+      layout: { padding: { top: 20 } },
+      scales: { x: axis("RMSE, in grades", { min: 0, suggestedMax: Math.max(...rows.map(({ value, high }) => high ?? value)) }), y: { ...axis(), grid: { display: false } } },
       plugins: {
         legend: { display: false },
-        whiskers: { intervals: rows.map(({ low, high }) => [low, high]), bar: report.bar },
+        whiskers: { intervals: rows.map(({ low, high }) => [low, high]), bar: report.bar?.value ?? null },
         tooltip: { callbacks: { label: ({ dataIndex }) => describe(rows[dataIndex]) } },
       },
     },
@@ -96,7 +101,11 @@ function drawRmse() {
 function drawScatter() {
   const levels = run.machine.levels;
   const ends = [levels[0].value - 0.5, levels.at(-1).value + 0.5];
-  const scale = (title) => axis(title, { min: ends[0], max: ends[1], ticks: { stepSize: 1, color: colour("ink-soft"), callback: (value) => levelName(value) } });
+  const atLevels = (scale) => {
+    scale.ticks = levels.map(({ value }) => ({ value }));
+  };
+  const ticks = { color: colour("ink"), autoSkip: false, maxRotation: 60, callback: levelName };
+  const scale = (title) => axis(title, { min: ends[0], max: ends[1], afterBuildTicks: atLevels, ticks });
   new Chart(canvas("scatter"), {
     data: {
       datasets: [

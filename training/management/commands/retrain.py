@@ -1,5 +1,6 @@
 """manage.py retrain STUDY"""
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -16,14 +17,17 @@ class Command(StudyCommand):
 
     help = "Fit a regressor on the current labels, judge it on the golden set, publish it if it passes."
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--force", action="store_true", help="also when nothing is new since the last run")
+
     def handle_study(self, study: Study, **options: Any) -> None:
-        del options
         requested = retrain.request(study=study)
         run = jobs.claim(TrainingRun, requested.pk)
         if run is None:
             raise CommandError(f"Run {requested.pk} of study {study.slug} is at work already. Wait until it is done.")
         try:
-            retrain.retrain(run)
+            retrain.retrain(run, force=options["force"])
         except jobs.JobError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Run {run.pk}. {run.conclusion}")

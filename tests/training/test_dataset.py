@@ -1,0 +1,108 @@
+"""Who may be learned from, who is judged on, and that nobody is both."""
+
+import pytest
+from pytest_django import DjangoAssertNumQueries
+
+from labeler.models import Assignment, Image, NotGradable, Study
+from tests.training.builders import assignments_of, give_grade, grade_everything
+from training import dataset
+
+
+@pytest.fixture
+def graded(study: Study) -> Study:
+    grade_everything(study)
+    return study
+
+
+def hashes(images: tuple[dataset.OrdinaryImage, ...] | tuple[dataset.GoldenImage, ...]) -> set[str]:
+    return {image.content_hash for image in images}
+
+
+def stored_hashes(study: Study, *, is_golden: bool) -> set[str]:
+    return set(study.images.filter(is_golden=is_golden).values_list("content_hash", flat=True))
+
+
+def test_golden_and_ordinary_images_are_of_two_types(graded: Study) -> None:
+    images = dataset.load_graded_images(graded)
+    assert {type(image) for image in images.ordinary} == {dataset.OrdinaryImage}
+    assert {type(image) for image in images.golden} == {dataset.GoldenImage}
+    assert hashes(images.ordinary) == stored_hashes(graded, is_golden=False)
+    assert hashes(images.golden) == stored_hashes(graded, is_golden=True)
+
+
+def test_a_golden_image_has_the_grades_of_all_and_their_mean(graded: Study) -> None:
+    image = graded.images.filter(is_golden=True).earliest("pk")
+    for assignment, grade in zip(assignments_of(image), (2, 5), strict=True):
+        give_grade(assignment, grade)
+    loaded = next(one for one in dataset.load_graded_images(graded).golden if one.content_hash == image.content_hash)
+    assert loaded.grades == {"R01": 2, "R02": 5}
+    assert loaded.consensus == 3.5
+
+
+def test_an_image_without_a_current_grade_is_left_out(graded: Study) -> None:
+    not_gradable, taken_back, *_ = Assignment.objects.filter(image__is_golden=False).order_by("pk")
+    give_grade(not_gradable, not_gradable=NotGradable.BLURRED)
+    give_grade(taken_back)
+    gone = {not_gradable.image.content_hash, taken_back.image.content_hash}
+    assert hashes(dataset.load_graded_images(graded).ordinary) == stored_hashes(graded, is_golden=False) - gone
+
+
+def test_a_person_in_the_golden_set_is_not_learned_from(graded: Study) -> None:
+    golden = graded.images.filter(is_golden=True).earliest("pk")
+    ordinary = graded.images.filter(is_golden=False).earliest("pk")
+    Image.objects.filter(pk__in=[golden.pk, ordinary.pk]).update(subject="P7")
+    images = dataset.load_graded_images(graded)
+    assert ordinary.content_hash not in hashes(images.ordinary)
+    assert golden.content_hash in hashes(images.golden)
+    assert images.left_out == 1
+
+
+def test_the_snapshot_follows_the_grades(graded: Study) -> None:
+    before = dataset.load_graded_images(graded).snapshot
+    assignment = Assignment.objects.filter(image__is_golden=False).earliest("pk")
+    grade = assignment.labels.latest("version").grade
+    assert grade is not None
+    give_grade(assignment, 1 + grade % 5)
+    assert dataset.load_graded_images(graded).snapshot != before
+    give_grade(assignment, grade)
+    assert dataset.load_graded_images(graded).snapshot == before
+
+
+def test_loading_takes_few_queries_however_many_images(
+    graded: Study, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_max_num_queries(2):
+        dataset.load_graded_images(graded)
+
+
+def ordinary(number: int, group: str = "") -> dataset.OrdinaryImage:
+    return dataset.OrdinaryImage(
+        f"{number:064x}", f"originals/{number}", grade=1 + number % 5, group=group or str(number)
+    )
+
+
+def test_a_split_loses_nobody_and_doubles_nobody() -> None:
+    images = [ordinary(number) for number in range(50)]
+    split = dataset.split(images, seed=2019)
+    assert len(split.validation) == 10
+    assert sorted([*split.train, *split.validation], key=images.index) == images
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_person_is_on_both_sides_of_a_split(seed: int) -> None:
+    images = [ordinary(number, group=f"P{number % 12}") for number in range(60)]
+    split = dataset.split(images, seed=seed)
+    people = [{image.group for image in side} for side in (split.train, split.validation)]
+    assert all(people)
+    assert not people[0] & people[1]
+
+
+def test_the_same_seed_splits_alike_and_another_does_not() -> None:
+    images = [ordinary(number) for number in range(50)]
+    assert dataset.split(images, seed=1) == dataset.split(images, seed=1)
+    assert dataset.split(images, seed=1) != dataset.split(images, seed=2)
+
+
+def test_photographs_of_one_person_are_all_for_training() -> None:
+    images = [ordinary(number, group="P1") for number in range(5)]
+    assert dataset.split(images, seed=1).validation == ()
