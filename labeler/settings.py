@@ -81,6 +81,7 @@ BEHIND_TLS = flag("BEHIND_TLS", default=not DEBUG)
 VAR_DIR = folder("VAR_DIR", BASE_DIR / "var")
 MEDIA_ROOT = folder("MEDIA_ROOT", VAR_DIR / "media")
 WEIGHTS_DIR = folder("WEIGHTS_DIR", VAR_DIR / "weights")
+FACES_DIR = folder("FACES_DIR", VAR_DIR / "faces")  # photographs in the public domain, for made selfies
 
 INSTALLED_APPS = [
     "django.contrib.auth",

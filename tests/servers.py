@@ -23,6 +23,7 @@ os.environ["VAR_DIR"] = str(_folder)
 os.environ["SECRET_KEY"] = "a key for tests alone, long enough to pass every check of it"
 # Weights and source photographs are fetched once per checkout, not once per test run.
 os.environ.setdefault("WEIGHTS_DIR", str(REPOSITORY / "var" / "weights"))
+os.environ.setdefault("FACES_DIR", str(REPOSITORY / "var" / "faces"))
 os.environ["BEHIND_TLS"] = "0"
 os.environ["OMP_NUM_THREADS"] = "2"
 _stack.enter_context(embedded.servers(_folder))
