@@ -19,9 +19,9 @@ COUNTS = {
     "pustule": (0, 0, 0, 0, 1, 2, 5, 9, 14, 20, 26),
     "nodule": (0, 0, 0, 0, 0, 0, 0, 1, 4, 8, 12),
 }
-MOST = np.array([20, 17, 9], np.float32)  # how far lightness, red and yellow can move where lesions overlap
+MOST = np.array([26, 23, 12], np.float32)  # how far lightness, red and yellow can move where lesions overlap
 # Smallest and largest diameter in millimetres.
-DIAMETERS = {"mark": (2.0, 4.5), "comedo": (0.8, 1.5), "papule": (2.0, 4.2), "pustule": (2.2, 4.2), "nodule": (6, 10)}
+DIAMETERS = {"mark": (2.0, 4.5), "comedo": (0.8, 1.5), "papule": (2.2, 5.0), "pustule": (2.4, 5.0), "nodule": (6, 11)}
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def scatter(landmarks: Points, skin: Floats, severity: float, rng: np.random.Gen
                     radius=(low + (high - low) * size**1.5) / 2 * scale,
                     stretch=0.8 + 0.5 * stretch,
                     angle=angle * np.pi,
-                    strength=(0.65 + 0.45 * strength) * _vigour(severity),
+                    strength=(0.9 + 0.55 * strength) * _vigour(severity),
                 )
             )
     return lesions

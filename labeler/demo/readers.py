@@ -5,13 +5,15 @@ A simulated reader sees the true severity, adds a bias and noise of their own, a
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID, uuid5
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labeler import grading
-from labeler.models import Assignment, Reader, Study
+from labeler.demo.selfies import MadeSelfie
+from labeler.models import Assignment, NotGradable, Reader, Study
 
 # Each dermatologist's RMSE against the consensus that includes them, golden set of 230, as published.
 PUBLISHED_RMSE = (0.517, 0.508, 0.500, 0.495, 0.490, 0.484, 0.454, 0.450, 0.402, 0.400, 0.388)
@@ -74,16 +76,18 @@ def to_grades(seen: Floats) -> Floats:
     return np.clip(np.floor(seen + 0.5), 1, 5)
 
 
-def simulate(*, study: Study, severities: Mapping[str, float], profile: str = "published") -> int:
+def simulate(*, study: Study, made: Sequence[MadeSelfie], profile: str = "published") -> int:
     """Let every simulated reader of the study grade what they have not graded yet; return how many labels that made.
 
-    `severities` maps the images' source names to their true severity. The n-th reader takes the n-th number of the
-    profile. Running it again, or after an interruption, grades nothing twice.
+    `made` tells the truth about the study's images. A badly exposed one is called not gradable, as a dermatologist
+    would. The n-th reader takes the n-th number of the profile. Running it again, or after an interruption, grades
+    nothing twice.
     """
+    truth = {selfie.file: selfie for selfie in made}
     behaviours = calibrate(PROFILES[profile], seed=study.seed)
     readers = study.readers.filter(is_simulated=True).order_by("code")
     return sum(
-        _grade_list(reader, behaviours[number % len(behaviours)], severities, seed=study.seed + number)
+        _grade_list(reader, behaviours[number % len(behaviours)], truth, seed=study.seed + number)
         for number, reader in enumerate(readers)
     )
 
@@ -92,17 +96,22 @@ def _behaviour(spread: float, sign: float) -> Behaviour:
     return Behaviour(bias=sign * spread * BIAS_SHARE**0.5, noise_sd=spread * (1 - BIAS_SHARE) ** 0.5)
 
 
-def _grade_list(reader: Reader, behaviour: Behaviour, severities: Mapping[str, float], *, seed: int) -> int:
+def _grade_list(reader: Reader, behaviour: Behaviour, truth: Mapping[str, MadeSelfie], *, seed: int) -> int:
     made = 0
     for assignment, noise in _with_noise(reader, seed):
-        if assignment.is_done:
-            continue
-        seen = severities[assignment.image.source_name] + behaviour.bias + behaviour.noise_sd * noise
-        submission = uuid5(NAMESPACE, str(assignment.public_id))
-        grade = int(to_grades(np.array(seen)))
-        grading.record_label(assignment=assignment, version=0, submission=submission, grade=grade)
-        made += 1
+        if not assignment.is_done:
+            act = _judge(truth[assignment.image.source_name], behaviour, noise)
+            submission = uuid5(NAMESPACE, str(assignment.public_id))
+            grading.record_label(assignment=assignment, version=0, submission=submission, **act)
+            made += 1
     return made
+
+
+def _judge(selfie: MadeSelfie, behaviour: Behaviour, noise: float) -> dict[str, Any]:
+    if selfie.kind == "badly_exposed":
+        return {"not_gradable": NotGradable.BADLY_LIT}
+    seen = selfie.severity + behaviour.bias + behaviour.noise_sd * noise
+    return {"grade": int(to_grades(np.array(seen)))}
 
 
 def _with_noise(reader: Reader, seed: int) -> Iterator[tuple[Assignment, float]]:

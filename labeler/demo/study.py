@@ -43,7 +43,7 @@ def make(*, say: Callable[[str], None]) -> Study:
         folds.deal(study=study)
         study.refresh_from_db()
     say("Ten simulated readers grade their lists (SIMULATED)")
-    readers.simulate(study=study, severities={selfie.file: selfie.severity for selfie in made})
+    readers.simulate(study=study, made=made)
     return study
 
 

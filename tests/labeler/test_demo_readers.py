@@ -5,6 +5,7 @@ import pytest
 
 from labeler import folds, golden, studies
 from labeler.demo import readers
+from labeler.demo.selfies import MadeSelfie
 from labeler.models import Label, Study, User
 from tests import builders
 
@@ -32,17 +33,28 @@ def simulated_study(ana: User, db: None) -> Study:
     return study
 
 
+def truth(*, severity: float = 3.0, kind: str = "regular") -> list[MadeSelfie]:
+    return [MadeSelfie(f"IMG_{n}.jpg", severity, kind, f"S{n}") for n in range(12)]
+
+
 def test_only_simulated_readers_are_graded_for_and_only_once(simulated_study: Study) -> None:
-    severities = {f"IMG_{n}.jpg": 3.0 for n in range(12)}
-    assert readers.simulate(study=simulated_study, severities=severities) == 8
-    assert readers.simulate(study=simulated_study, severities=severities) == 0
+    assert readers.simulate(study=simulated_study, made=truth()) == 8
+    assert readers.simulate(study=simulated_study, made=truth()) == 0
     assert set(Label.objects.values_list("assignment__reader__code", flat=True)) == {"R01"}
 
 
+def test_a_badly_exposed_selfie_is_called_not_gradable(simulated_study: Study) -> None:
+    readers.simulate(study=simulated_study, made=truth(kind="badly_exposed"))
+    assert set(Label.objects.values_list("grade", "not_gradable")) == {(None, "badly_lit")}
+
+
 def test_an_interrupted_simulation_goes_on_with_the_same_grades(simulated_study: Study) -> None:
-    half = {f"IMG_{n}.jpg": 1.0 + n / 3 for n in range(12)}
-    first = simulated_study.readers.get(is_simulated=True).assignments.order_by("position")[0]
+    second = simulated_study.readers.get(is_simulated=True).assignments.order_by("position")[1]
     with pytest.raises(KeyError):
-        readers.simulate(study=simulated_study, severities={first.image.source_name: half[first.image.source_name]})
-    readers.simulate(study=simulated_study, severities=half)
+        readers.simulate(
+            study=simulated_study, made=[made for made in truth() if made.file != second.image.source_name]
+        )
+    first = Label.objects.get()
+    readers.simulate(study=simulated_study, made=truth())
     assert Label.objects.count() == 8
+    assert Label.objects.first() == first

@@ -26,9 +26,9 @@ class Command(StudyCommand):
             raise CommandError(f"Study {study.slug} is not a simulated one; programs do not grade real images.")
         if not study.readers.filter(is_simulated=True).exists():
             raise CommandError(f"Study {study.slug} has no simulated readers.")
-        severities = {made.file: made.severity for made in selfies.read_severities(options["truth"])}
-        missing = study.images.exclude(source_name__in=severities).count()
+        made = selfies.read_severities(options["truth"])
+        missing = study.images.exclude(source_name__in=[selfie.file for selfie in made]).count()
         if missing:
             raise CommandError(f"{missing} images of the study are not in {options['truth']}; give their own folder.")
-        made = readers.simulate(study=study, severities=severities, profile=options["profile"])
-        self.stdout.write(f"{made} SIMULATED labels.")
+        labels = readers.simulate(study=study, made=made, profile=options["profile"])
+        self.stdout.write(f"{labels} SIMULATED labels.")
