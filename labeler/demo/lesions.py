@@ -138,8 +138,8 @@ def _density(landmarks: Points, skin: Floats, rng: np.random.Generator) -> Float
         landmarks[5],
         landmarks[11],
     ]
-    likings = rng.dirichlet([2.0, 2.0, 1.4, 1.2, 0.8, 0.8]) * len(homes)
-    density: Floats = np.full(skin.shape, 0.12, np.float32)
+    likings = rng.dirichlet([9.0, 9.0, 8.0, 6.0, 4.0, 4.0]) * len(homes)
+    density: Floats = np.full(skin.shape, 0.25, np.float32)
     for home, liking in zip(homes, likings, strict=True):
         density += liking * 0.45 * bump(home, 0.34)
         for _ in range(2):
@@ -148,11 +148,17 @@ def _density(landmarks: Points, skin: Floats, rng: np.random.Generator) -> Float
 
 
 def _flush(lab: Floats, landmarks: Points, skin: Floats, severity: float) -> None:
-    """Redden the cheeks as a whole where the acne is bad."""
-    amount = max(0.0, severity - 2.8) * 1.5
+    """Redden the skin around: erythema grows with the acne."""
+    amount = max(0.0, severity - 1.5) * 2.2
     if amount:
         unit = eye_distance(landmarks)
-        places = [landmarks[[2, 3, 4, 31, 48]], landmarks[[14, 13, 12, 35, 54]], landmarks[[6, 7, 8, 9, 10]]]
+        forehead = with_forehead(landmarks)[[70, 72, 74]]
+        places = [
+            landmarks[[2, 3, 4, 31, 48]],
+            landmarks[[14, 13, 12, 35, 54]],
+            landmarks[[6, 7, 8, 9, 10]],
+            np.concatenate([landmarks[[19, 24]], forehead]),
+        ]
         red = sum(
             (soft_mask(place, (lab.shape[1], lab.shape[0]), 0.18 * unit) for place in places), np.zeros_like(skin)
         )

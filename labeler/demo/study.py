@@ -33,7 +33,8 @@ def make(*, say: Callable[[str], None]) -> Study:
     """Make the demo study, or what an interruption left of it to make. `say` hears of each step."""
     folder = settings.VAR_DIR / "demo" / "selfies"
     say(f"Making {SELFIES} selfies of nobody, with painted acne (SIMULATED)")
-    made = selfies.make_selfies(folder=folder, count=SELFIES, seed=Study._meta.get_field("seed").default)
+    seed = Study._meta.get_field("seed").default
+    made = selfies.make_selfies(folder=folder, count=SELFIES, seed=seed, on_selfie=_every(25, say))
     study = Study.objects.filter(slug=SLUG).first() or _create()
     if not study.golden_drawn_at:
         say("Importing them")
@@ -45,6 +46,14 @@ def make(*, say: Callable[[str], None]) -> Study:
     say("Ten simulated readers grade their lists (SIMULATED)")
     readers.simulate(study=study, made=made)
     return study
+
+
+def _every(step: int, say: Callable[[str], None]) -> Callable[[int, int], None]:
+    def tell(done: int, total: int) -> None:
+        if done % step == 0:
+            say(f"  {done} of {total}")
+
+    return tell
 
 
 def accounts() -> list[DemoAccount]:
