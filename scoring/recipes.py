@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Self
 
 from scoring import weights
@@ -49,3 +49,11 @@ def ms2019(backbone: str = "resnet50") -> Recipe:
         estimator="MLPRegressor(1024, 512, 256)",
         aggregate="mean",
     )
+
+
+def face_ridge(backbone: str = "resnet50") -> Recipe:
+    """Our own: a ridge regression on the mean embedding of a face's patches. Raises weights.WeightsError.
+
+    It is linear, so the mean of the patches' scores is the score of their mean embedding.
+    """
+    return replace(ms2019(backbone), name="face_ridge", estimator="RidgeCV on the mean embedding")

@@ -31,23 +31,30 @@ class GoldenGrades:
     drawn: int  # golden images of the study, graded or not
 
 
-def build(
-    *,
-    study: Study,
-    graded: GradedImages,
-    split: Split,
-    training_rows: int,
-    validation: NDArray[np.float64],
-    golden: NDArray[np.float64],
-) -> Report:
-    """Return the report of a run.
+@dataclass(frozen=True)
+class Candidate:
+    """What a fitted recipe says of images it was not fitted on."""
 
-    validation: (1, V) scores of the published seed; golden: (seeds, N) scores, that of the published seed first.
-    """
+    recipe: str
+    training_rows: int
+    validation: metrics.Floats  # (V,) scores of the seed that may be published
+    golden: metrics.Floats  # (seeds, N) scores, that of the seed that may be published first
+
+
+def choose(candidates: Sequence[Candidate], split: Split) -> int:
+    """Return which candidate validates best. Only ordinary images have a say: golden ones are for judging."""
+    if not split.validation:
+        return 0
+    errors = [float(_validation_rmse(candidate, split).value or 0.0) for candidate in candidates]
+    return errors.index(min(errors))
+
+
+def build(*, study: Study, graded: GradedImages, split: Split, candidates: Sequence[Candidate], chosen: int) -> Report:
+    """Return the report of a run: the chosen candidate is its machine, and every candidate has a line."""
     readers = _readers_of(study, [image.grades for image in graded.golden])
     target = metrics.consensus(readers.grades)
-    scores = golden[0]
-    golden_rmse = metrics.rmse(scores, target)
+    machine = candidates[chosen]
+    scores = machine.golden[0]
     levels = tuple(study.grade_levels.values_list("value", flat=True))
     report = {
         "study": study.slug,
@@ -58,21 +65,29 @@ def build(
             "train": len(split.train),
             "validation": len(split.validation),
             "left_out": graded.left_out,
-            "training_rows": training_rows,
         },
         "readers": _reader_rows(readers, scores),
         "machine": {
-            "golden_rmse": golden_rmse.as_json(),
-            "golden_rmse_by_seed": _over_seeds([metrics.rmse(row, target).value or 0.0 for row in golden]),
-            "validation_rmse": _validation_rmse(validation, split),
+            **_candidate_row(machine, target, split),
             "pearson_r": metrics.pearson_r(scores, target).as_json(),
             "mean_absolute_error": metrics.mean_absolute_error(scores, target).as_json(),
             "confusion": metrics.confusion(scores, target, levels).tolist(),
             "levels": [{"value": level.value, "name": level.name} for level in study.grade_levels.all()],
         },
+        "recipes": [_candidate_row(candidate, target, split) for candidate in candidates],
         "points": [{"consensus": float(c), "score": float(s)} for c, s in zip(target, scores, strict=True)],
     }
     return {**report, **judge(report)}
+
+
+def _candidate_row(candidate: Candidate, target: metrics.Floats, split: Split) -> Report:
+    return {
+        "recipe": candidate.recipe,
+        "training_rows": candidate.training_rows,
+        "validation_rmse": _validation_rmse(candidate, split).as_json(),
+        "golden_rmse": metrics.rmse(candidate.golden[0], target).as_json(),
+        "golden_rmse_by_seed": _over_seeds([metrics.rmse(row, target).value or 0.0 for row in candidate.golden]),
+    }
 
 
 def _over_seeds(values: list[float]) -> Report:
@@ -190,10 +205,10 @@ def _reader_row(
     return row
 
 
-def _validation_rmse(scores: NDArray[np.float64], split: Split) -> dict[str, Any]:
+def _validation_rmse(candidate: Candidate, split: Split) -> Estimate:
     if not split.validation:
-        return Estimate(None, None, None, 0, "All images were needed for training.").as_json()
-    return metrics.rmse(scores[0], np.array([image.grade for image in split.validation])).as_json()
+        return Estimate(None, None, None, 0, "All images were needed for training.")
+    return metrics.rmse(candidate.validation, np.array([image.grade for image in split.validation]))
 
 
 def _is_simulated(study: Study, golden: GoldenGrades) -> bool:

@@ -37,6 +37,14 @@ class Rows:
     grades: list[float]
 
 
+@dataclass(frozen=True)
+class Fit:
+    """A recipe fitted in this run: one regressor per seed, the one that may be published first."""
+
+    regressors: tuple[FittedRegressor, ...]
+    rows: int
+
+
 @transaction.atomic
 def request(*, study: Study, requested_by: User | None = None) -> TrainingRun:
     """Return the study's run that waits or works, or queue a new one. Two at once are impossible."""
@@ -46,39 +54,35 @@ def request(*, study: Study, requested_by: User | None = None) -> TrainingRun:
 
 
 def retrain(run: TrainingRun, *, force: bool = False) -> None:
-    """Do a claimed run: fit on ordinary images, judge on golden ones, publish what passes the bar.
+    """Do a claimed run: fit every recipe on ordinary images, take the one that validates best on other ordinary
+    images, judge it on golden ones, and publish it if it passes the bar.
 
     Without anything new since the last run it says so and stops, unless forced. Whatever happens is on the run's
     row; what people can mend is raised as JobError.
     """
     with jobs.held(run):
         study = run.study
-        recipe = _recipe()
+        ms2019, face_ridge = _recipes()
         graded = _load(study)
-        snapshot = _snapshot(graded, recipe)
+        snapshot = _snapshot(graded, (ms2019, face_ridge))
         before = reports.latest(study)
         if before and before.label_snapshot == snapshot and not force:
             jobs.finish(run, conclusion=NOTHING_NEW.format(before))
             return
         parts = dataset.split(graded.ordinary, seed=study.seed)
-        _embed(run, [*parts.train, *parts.validation, *graded.golden], recipe)
-        rows = _training_rows(run, parts.train, recipe)
-        fitted = list(_fit(run, rows, recipe, study))
+        _embed(run, [*parts.train, *parts.validation, *graded.golden], ms2019)
+        fits = [_fit_face_ridge(run, parts.train, face_ridge), _fit_ms2019(run, parts.train, ms2019)]
         jobs.tell(run, "Scoring the validation and the golden images")
-        report = reports.build(
-            study=study,
-            graded=graded,
-            split=parts,
-            training_rows=len(rows.grades),
-            validation=_scores(fitted[:1], parts.validation),
-            golden=_scores(fitted, graded.golden),
-        )
-        _store(run, fitted[0], snapshot, report)
+        candidates = [_judge(fit, parts, graded) for fit in fits]
+        chosen = reports.choose(candidates, parts)
+        report = reports.build(study=study, graded=graded, split=parts, candidates=candidates, chosen=chosen)
+        _store(run, fits[chosen].regressors[0], snapshot, report)
 
 
-def _recipe() -> Recipe:
+def _recipes() -> tuple[Recipe, Recipe]:
+    """Return the recipes of every run. They share their geometry and backbone, and so the stored embeddings."""
     try:
-        return recipes.ms2019(settings.BACKBONE)
+        return recipes.ms2019(settings.BACKBONE), recipes.face_ridge(settings.BACKBONE)
     except weights.WeightsError as error:
         raise jobs.JobError(str(error)) from error
 
@@ -99,8 +103,9 @@ def _load(study: Study) -> GradedImages:
     return graded
 
 
-def _snapshot(graded: GradedImages, recipe: Recipe) -> str:
-    return hashlib.sha256(json.dumps([graded.snapshot, recipe.as_json()], sort_keys=True).encode()).hexdigest()
+def _snapshot(graded: GradedImages, used: Sequence[Recipe]) -> str:
+    facts = [graded.snapshot, *(recipe.as_json() for recipe in used)]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _embed(run: TrainingRun, graded: Sequence[OrdinaryImage | GoldenImage], recipe: Recipe) -> None:
@@ -111,12 +116,8 @@ def _embed(run: TrainingRun, graded: Sequence[OrdinaryImage | GoldenImage], reci
 
 
 def _training_rows(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Recipe) -> Rows:
-    """Embed the patches, then roll them: more often where a grade is rare among the rows really used.
-
-    Raises TypeError for anything but ordinary images: no road leads from a golden image to a training row.
-    """
-    if not all(isinstance(image, OrdinaryImage) for image in train):
-        raise TypeError("Only ordinary images may be trained on.")
+    """Embed the patches, then roll them: more often where a grade is rare among the rows really used."""
+    _refuse_golden(train)
     described = [(image, _describe(image, recipe)) for image in train]
     counts = Counter(round(image.grade) for image, known in described for _ in known.layout.patches)
     rolls = rolling.rolls_per_grade(counts)
@@ -129,6 +130,23 @@ def _training_rows(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Rec
         embeddings += [rolled.embeddings[key] for key in keys]
         grades += [image.grade] * len(keys)
     return Rows(np.stack(embeddings).astype(np.float32), grades)
+
+
+def _face_rows(train: Sequence[OrdinaryImage], recipe: Recipe) -> Rows:
+    """Return one row per image: the mean embedding of its patches, unrolled."""
+    _refuse_golden(train)
+    described = [_describe(image, recipe) for image in train]
+    faces = [
+        np.mean([known.embeddings[patch.region, 0] for patch in known.layout.patches], axis=0, dtype=np.float32)
+        for known in described
+    ]
+    return Rows(np.stack(faces), [image.grade for image in train])
+
+
+def _refuse_golden(train: Sequence[OrdinaryImage]) -> None:
+    """Raise TypeError for anything but ordinary images: no road leads from a golden image to a training row."""
+    if not all(isinstance(image, OrdinaryImage) for image in train):
+        raise TypeError("Only ordinary images may be trained on.")
 
 
 def _describe(
@@ -161,14 +179,36 @@ def _offsets(described: Described, rolls: int) -> dict[str, tuple[int, ...]]:
     return offsets
 
 
-def _fit(run: TrainingRun, rows: Rows, recipe: Recipe, study: Study) -> Iterator[FittedRegressor]:
+def _fit_ms2019(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Recipe) -> Fit:
     """Fit one regressor per seed, the study's own first."""
-    levels = study.grade_levels.values_list("value", flat=True)
-    seeds = range(study.seed, study.seed + SEEDS)
-    jobs.tell(run, f"Fitting on {len(rows.grades)} rows, {SEEDS} seeds")
+    rows = _training_rows(run, train, recipe)
+    seeds = range(run.study.seed, run.study.seed + SEEDS)
+    jobs.tell(run, f"Fitting ms2019 on {len(rows.grades)} rows, {SEEDS} seeds")
+    fitted = []
     for done, estimator in enumerate(fitting.fit_ms2019(rows.embeddings, rows.grades, seeds=seeds), start=1):
-        jobs.tell(run, f"Fitting on {len(rows.grades)} rows: {done} of {SEEDS} seeds done")
-        yield FittedRegressor(recipe, estimator, grades=(min(levels), max(levels)))
+        jobs.tell(run, f"Fitting ms2019 on {len(rows.grades)} rows: {done} of {SEEDS} seeds done")
+        fitted.append(FittedRegressor(recipe, estimator, grades=_scale(run.study)))
+    return Fit(tuple(fitted), len(rows.grades))
+
+
+def _fit_face_ridge(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Recipe) -> Fit:
+    rows = _face_rows(train, recipe)
+    estimator = fitting.fit_face_ridge(rows.embeddings, rows.grades)
+    return Fit((FittedRegressor(recipe, estimator, grades=_scale(run.study)),), len(rows.grades))
+
+
+def _scale(study: Study) -> tuple[int, int]:
+    values = study.grade_levels.values_list("value", flat=True)
+    return min(values), max(values)
+
+
+def _judge(fit: Fit, parts: dataset.Split, graded: GradedImages) -> reports.Candidate:
+    return reports.Candidate(
+        recipe=fit.regressors[0].recipe.name,
+        training_rows=fit.rows,
+        validation=_scores(fit.regressors[:1], parts.validation)[0],
+        golden=_scores(fit.regressors, graded.golden),
+    )
 
 
 def _scores(
@@ -188,6 +228,7 @@ def _store(run: TrainingRun, fitted: FittedRegressor, snapshot: str, report: rep
     with transaction.atomic():
         provenance = {
             "run": run.pk,
+            "recipe": fitted.recipe.name,
             "seed": run.study.seed,
             "label_snapshot": snapshot,
             "libraries": _library_versions(),

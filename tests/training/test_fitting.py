@@ -1,4 +1,4 @@
-"""The published estimator."""
+"""The estimators: the published one and our own."""
 
 import numpy as np
 import pytest
@@ -39,3 +39,15 @@ def test_a_fit_learns_and_repeats_bit_for_bit(rows: tuple[Rows, list[float]]) ->
     assert np.sqrt(np.mean((once - np.array(rows[1])) ** 2)) < 0.3
     assert np.array_equal(once, again)
     assert not np.array_equal(once, other)
+
+
+def test_the_face_ridge_learns_from_few_faces(rows: tuple[Rows, list[float]]) -> None:
+    embeddings, grades = rows
+    estimator = fitting.fit_face_ridge(embeddings[:40], grades[:40])
+    assert np.sqrt(np.mean((estimator.predict(embeddings[40:]) - np.array(grades[40:])) ** 2)) < 0.3
+
+
+def test_the_mean_of_the_patches_scores_is_the_score_of_their_mean(rows: tuple[Rows, list[float]]) -> None:
+    estimator = fitting.fit_face_ridge(*rows)
+    patches = rows[0][:4]
+    assert estimator.predict(patches).mean() == pytest.approx(estimator.predict(patches.mean(axis=0)[None])[0])
