@@ -8,6 +8,7 @@ from labeler import embedded
 
 
 def main() -> None:
+    os.umask(0o077)  # faces, secrets and labels: what we write is for this account alone
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeler.settings")
     from django.core.management import execute_from_command_line
 

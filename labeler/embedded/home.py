@@ -33,11 +33,13 @@ class Home:
         account = _unprivileged() if os.geteuid() == 0 else None
         folder = var / "servers"
         if not var.exists():
-            var.mkdir(mode=0o711, parents=True)
+            var.mkdir(parents=True)
+            var.chmod(0o711 if account else 0o700)
         if account and not _can_enter(account, var):
             # We never open a closed parent folder: the data go where the account can reach them.
             folder = ELSEWHERE / hashlib.sha256(str(var).encode()).hexdigest()[:16]
-            folder.parent.mkdir(mode=0o711, exist_ok=True)
+            folder.parent.mkdir(exist_ok=True)
+            folder.parent.chmod(0o711)
             (var / "servers-are-at").write_text(f"{folder}\n")
         home = cls(folder, account)
         home.make_folder(folder)
