@@ -1,0 +1,71 @@
+"""What the person who runs a study sees, in headless Chromium under the real security policy."""
+
+from uuid import uuid4
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from labeler import grading
+from labeler.models import Study
+from tests import builders
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def graded(transactional_db: None) -> Study:
+    """Return a study that olga runs; ana and ben have graded all of it, a little apart."""
+    readers = tuple(builders.make_user(name) for name in ("ana", "ben"))
+    study = builders.make_study(readers=readers, images=12, golden_size=6)
+    study.admins.add(builders.make_user("olga", password=PASSWORD))
+    for shift, reader in enumerate(study.readers.all()):
+        for place, assignment in enumerate(grading.upcoming(reader)):
+            grade = 1 + (assignment.image_id + shift * (place % 2)) % 5
+            grading.record_label(assignment=assignment, version=0, submission=uuid4(), grade=grade)
+    return study
+
+
+def open_as_olga(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_label("User name").fill("olga")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"**{address}")
+
+
+def violations(page: Page) -> list[tuple[str, str]]:
+    found = Axe().run(page).response["violations"]
+    return [(violation["id"], violation["nodes"][0]["html"]) for violation in found]
+
+
+def ink(page: Page, chart: str) -> int:
+    """Return how many pixels of a chart are drawn on."""
+    drawn: int = page.locator(f"[data-chart={chart}]").evaluate(
+        "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data"
+        ".reduce((count, value, place) => count + (place % 4 === 3 && value > 0), 0)"
+    )
+    return drawn
+
+
+def test_the_report_draws_the_readers_and_everyone_can_use_it(page: Page, graded: Study) -> None:
+    open_as_olga(page, "/studies/acne/report/")
+    expect(page.get_by_role("heading", name="RMSE on the golden set")).to_be_visible()
+    assert ink(page, "rmse") > 1000
+    expect(page.get_by_role("row", name="R01")).to_contain_text("n = 6")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("width", [1440, 1024, 390])
+def test_no_page_scrolls_sideways(page: Page, graded: Study, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    open_as_olga(page, "/")
+    for address in ("/", "/studies/acne/", "/studies/acne/report/"):
+        page.goto(address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_everyone_can_use_the_studys_page(page: Page, graded: Study) -> None:
+    open_as_olga(page, "/studies/acne/")
+    expect(page.get_by_role("row", name="R02")).to_contain_text("ben")
+    assert violations(page) == []
