@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What make runs is on a machine of its own, also with a DATABASE_URL and REDIS_URL that are given (.env.example).
+export LOCAL := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where pip's default index would bring a CUDA build of torch, name PyTorch's CPU index here.
 TORCH_INDEX ?=

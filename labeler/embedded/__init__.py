@@ -37,17 +37,20 @@ KINDS: dict[str, type[Server]] = {"DATABASE_URL": PostgreSQL, "REDIS_URL": Valke
 
 @contextmanager
 def servers(folder: Path | None = None) -> Iterator[None]:
-    """Run what DATABASE_URL and REDIS_URL do not name, and name it in their stead while the block lasts."""
+    """Run what DATABASE_URL and REDIS_URL do not name, and name it in their stead while the block lasts.
+
+    An installation with an embedded server, or with LOCAL=1, is on a machine of its own: it also gets a secret key that
+    is made once, and expects no TLS in front.
+    """
     folder = (folder or Path(os.environ.get("VAR_DIR") or REPOSITORY / "var")).resolve()
     missing = [variable for variable in KINDS if not os.environ.get(variable)]
-    if not missing:
+    if not missing and os.environ.get("LOCAL") != "1":
         yield
         return
     home = Home.prepare(folder)
     ours = {variable: KINDS[variable](home) for variable in missing}
     with _in_use(home, list(ours.values())):
         urls = {variable: server.url() for variable, server in ours.items()}
-        # An installation with an embedded server is a local one: a key of its own, and no TLS in front.
         local = {"SECRET_KEY": home.secret("secret-key", SECRET_KEY_BYTES), "BEHIND_TLS": "0"}
         named = urls | {name: value for name, value in local.items() if name not in os.environ}
         os.environ.update(named)

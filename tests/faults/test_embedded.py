@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,17 +20,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 @pytest.fixture(autouse=True)
 def _nothing_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("DATABASE_URL", "REDIS_URL", "VAR_DIR"):
+    for variable in ("DATABASE_URL", "REDIS_URL", "VAR_DIR", "SECRET_KEY", "LOCAL"):
         monkeypatch.delenv(variable, raising=False)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that the servers' account may pass through, which pytest's own is not."""
-    folder = Path(tempfile.mkdtemp(prefix="acne-embedded-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def postgresql() -> "psycopg2.extensions.connection":
@@ -147,6 +137,18 @@ def test_given_servers_are_used_and_nothing_is_started(folder: Path, monkeypatch
     with embedded.servers(folder):
         assert os.environ["DATABASE_URL"] == "postgresql://given/acne"
     assert not list(folder.iterdir())
+
+
+def test_a_local_installation_on_given_servers_has_its_own_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in embedded.KINDS:
+        monkeypatch.setenv(variable, "given")
+    monkeypatch.setenv("LOCAL", "1")
+    with embedded.servers(folder):
+        first = os.environ["SECRET_KEY"]
+    with embedded.servers(folder):
+        assert os.environ["SECRET_KEY"] == first
+        assert len(first) > 50
+        assert not processes_in(folder)
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.request import urlopen
@@ -17,14 +15,6 @@ import pytest
 from labeler import supervisor
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="acne-serve-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
@@ -73,7 +63,7 @@ def test_ctrl_c_stops_everything_and_is_no_failure(serve: subprocess.Popen[str],
 
 def test_a_process_that_dies_ends_the_others_and_says_so(serve: subprocess.Popen[str], folder: Path) -> None:
     address_in(serve)
-    beat = subprocess.run(["pgrep", "-f", "celery -A labeler beat"], capture_output=True, text=True, check=True)
+    beat = subprocess.run(["pgrep", "-f", "labeler beat"], capture_output=True, text=True, check=True)
     ours = [pid for pid in map(int, beat.stdout.split()) if belongs_to(pid, folder)]
     for pid in ours:
         os.kill(pid, signal.SIGKILL)

@@ -50,7 +50,7 @@ def test_every_photograph_is_one_we_know_and_shows_one_face() -> None:
 def test_a_package_that_cannot_be_had_is_one_sentence(
     settings: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.VAR_DIR = tmp_path  # type: ignore[attr-defined]
+    settings.FACES_DIR = tmp_path / "faces"  # type: ignore[attr-defined]
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "0")
