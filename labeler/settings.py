@@ -133,8 +133,8 @@ DATABASES = {"default": postgresql("DATABASE_URL")}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = required("REDIS_URL", "Give a URL such as redis://host:6379/0, or start with `make demo`.")
 CACHES = {
-    # allauth's rate limits live here, so every web process must share it.
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL},
+    # allauth's rate limits live here: every web process shares them, and a broker that is down keeps nobody out.
+    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"},
 }
 STORAGES = {
     "default": {

@@ -30,12 +30,11 @@ def environment() -> dict[str, str]:
 
 
 @contextmanager
-def running(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `python -m ...` until the block ends."""
+def running(*arguments: str, log: Path, **changed: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `python -m ...` until the block ends, with some variables of the environment changed."""
+    command = [sys.executable, "-m", *arguments]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *arguments], env=environment(), cwd=REPOSITORY, stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, env=environment() | changed, cwd=REPOSITORY, stdout=output, stderr=output)
         try:
             yield process
         finally:
@@ -44,12 +43,12 @@ def running(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def web(log: Path) -> Iterator[str]:
+def web(log: Path, **changed: str) -> Iterator[str]:
     """Serve the site with gunicorn and give its address."""
     port = _free_port()
     address = f"http://127.0.0.1:{port}"
     arguments = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4", "--no-control-socket", "labeler.wsgi"]
-    with running(*arguments, log=log) as process:
+    with running(*arguments, log=log, **changed) as process:
         _await(lambda: _answers(f"{address}/accounts/login/"), process, log)
         yield address
 

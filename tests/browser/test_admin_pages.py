@@ -1,14 +1,16 @@
 """What the person who runs a study sees, in headless Chromium under the real security policy."""
 
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from labeler import grading
 from labeler.models import Study
-from tests import builders
+from tests import builders, processes
+from training.models import TrainingRun
 
 PASSWORD = "correct horse battery staple"
 
@@ -63,6 +65,16 @@ def test_no_page_scrolls_sideways(page: Page, graded: Study, width: int) -> None
     for address in ("/", "/studies/acne/", "/studies/acne/report/"):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_without_a_broker_people_sign_in_and_a_run_is_kept(browser: Browser, graded: Study, tmp_path: Path) -> None:
+    with processes.web(tmp_path / "web.log", REDIS_URL="redis://127.0.0.1:1/0") as address:
+        page = browser.new_page(base_url=address)
+        open_as_olga(page, "/studies/acne/report/")
+        page.get_by_role("button", name="Retrain").click()
+        expect(page.get_by_role("status")).to_contain_text("The run is kept and starts when the queue is back.")
+        page.close()
+    assert TrainingRun.objects.get().state == TrainingRun.State.QUEUED
 
 
 def test_everyone_can_use_the_studys_page(page: Page, graded: Study) -> None:
