@@ -1,6 +1,7 @@
 """The web server and the worker as real processes on the test database."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -34,7 +35,14 @@ def running(*arguments: str, log: Path, **changed: str) -> Iterator[subprocess.P
     """Run `python -m ...` until the block ends, with some variables of the environment changed."""
     command = [sys.executable, "-m", *arguments]
     with log.open("wb") as output:
-        process = subprocess.Popen(command, env=environment() | changed, cwd=REPOSITORY, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command,
+            env=environment() | changed,
+            cwd=REPOSITORY,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
         try:
             yield process
         finally:
@@ -60,6 +68,12 @@ def worker(log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with running(*arguments, log=log) as process:
         _await(lambda: b" ready." in log.read_bytes(), process, log)
         yield process
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process with its children, as a machine that loses power does."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(timeout=PATIENCE)
 
 
 def _free_port() -> int:

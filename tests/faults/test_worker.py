@@ -1,0 +1,47 @@
+"""A run survives the worker that was doing it."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.utils import timezone
+
+from labeler.models import User
+from scoring.models import Regressor
+from tests import processes
+from tests.training.builders import photographed_study
+from training import retrain, tasks
+from training.models import TrainingRun
+
+PATIENCE = 240  # seconds for a run on a busy machine
+
+
+def wait_until(is_so: Callable[[TrainingRun], bool], run: TrainingRun) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_so(run):
+        assert time.monotonic() < deadline, f"{run.state}: {run.stage}"
+        time.sleep(0.1)
+        run.refresh_from_db()
+
+
+@pytest.mark.timeout(600)
+def test_a_run_whose_worker_is_killed_is_done_once_by_the_next(
+    transactional_db: None, ana: User, ben: User, tmp_path: Path
+) -> None:
+    study = photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
+    run = retrain.request(study=study)
+    with processes.worker(tmp_path / "first.log") as worker:
+        tasks.send(run)
+        wait_until(lambda run: run.stage.startswith("Rolling"), run)
+        processes.kill(worker)
+    assert run.state == TrainingRun.State.RUNNING
+
+    # A minute later its lease has passed, and the sweep that beat starts every minute finds it.
+    TrainingRun.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    with processes.worker(tmp_path / "second.log"):
+        tasks.resume_runs()
+        wait_until(lambda run: run.state == TrainingRun.State.SUCCEEDED, run)
+    assert run.attempts == 2
+    assert Regressor.objects.get() == run.regressor
