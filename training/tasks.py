@@ -25,7 +25,8 @@ def retrain(run_id: int) -> None:
 
 @shared_task
 def retrain_nightly() -> None:
-    for study in Study.objects.filter(dealt_at__isnull=False):
+    """Ask for a run of every study that has begun: before its first label there is nothing a run could do."""
+    for study in Study.objects.filter(readers__assignments__version__gt=0).distinct():
         send(retraining.request(study=study))
 
 

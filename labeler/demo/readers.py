@@ -1,6 +1,6 @@
 """Readers that are programs: they grade a made study as the published dermatologists graded theirs. SIMULATED.
 
-A simulated reader sees the true severity, adds a bias and noise of their own, and rounds to the scale.
+A simulated reader sees the true severity through a bias, a slope and noise of their own, and rounds to the scale.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,8 +20,11 @@ PUBLISHED_RMSE = (0.517, 0.508, 0.500, 0.495, 0.490, 0.484, 0.454, 0.450, 0.402,
 # Labels of the published study by grade, Clear to Severe: what the severities to calibrate on look like.
 PUBLISHED_COUNTS = (244, 1156, 1822, 614, 160)
 PROFILES = {"published": PUBLISHED_RMSE}
+MIDDLE, SEVERITY_SD = 2.82, 0.94  # mean and standard deviation of severities in these proportions
 
-BIAS_SHARE = 0.25  # of a reader's squared error that is a steady bias and not noise: our choice, nothing is published
+# Of a reader's squared error before rounding, what is a steady bias, and what a scale stretched or squeezed around its
+# middle; the rest is noise. Our choice: nothing is published.
+BIAS_SHARE, SLOPE_SHARE = 0.25, 0.10
 CALIBRATION_IMAGES = 20_000
 CALIBRATION_ROUNDS = 12
 NAMESPACE = UUID("5b0d1a0e-6f5e-4a39-9a3f-0c2f6a0d6f11")  # of simulated submissions: the same act, the same id
@@ -34,7 +37,12 @@ class Behaviour:
     """How one simulated reader departs from the true severity, in grades."""
 
     bias: float
+    slope: float  # 1 sees differences as they are; a larger one exaggerates them
     noise_sd: float
+
+    def see(self, severity: Floats | float, noise: Floats | float) -> Floats:
+        """Return what this reader makes of it, not yet rounded; `noise` is standard normal."""
+        return np.asarray(MIDDLE + self.slope * (severity - MIDDLE) + self.bias + self.noise_sd * noise)
 
 
 def calibrate(targets: Sequence[float], *, seed: int) -> tuple[Behaviour, ...]:
@@ -44,14 +52,13 @@ def calibrate(targets: Sequence[float], *, seed: int) -> tuple[Behaviour, ...]:
     """
     rng = np.random.default_rng(seed)
     severities = draw_severities(CALIBRATION_IMAGES, rng)
-    signs = rng.permuted(np.resize([-1.0, 1.0], len(targets)))
+    signs = rng.permuted(np.resize([-1.0, 1.0], (2, len(targets))), axis=1)  # of bias and slope
     noise = rng.standard_normal((len(targets), CALIBRATION_IMAGES))
     wanted = np.asarray(targets)
-    spread = wanted.copy()  # standard deviation of bias and noise together
+    spread = wanted.copy()  # standard deviation of bias, slope and noise together
     for _ in range(CALIBRATION_ROUNDS):
-        behaviours = [_behaviour(spread[n], signs[n]) for n in range(len(targets))]
-        spread *= wanted / rmse_table(behaviours, severities, noise)
-    return tuple(_behaviour(spread[n], signs[n]) for n in range(len(targets)))
+        spread *= wanted / rmse_table(_behaviours(spread, signs), severities, noise)
+    return tuple(_behaviours(spread, signs))
 
 
 def draw_severities(size: int, rng: np.random.Generator) -> Floats:
@@ -64,9 +71,7 @@ def draw_severities(size: int, rng: np.random.Generator) -> Floats:
 
 def rmse_table(behaviours: Sequence[Behaviour], severities: Floats, noise: Floats) -> Floats:
     """Return (readers,): each one's RMSE against the mean of all, with (readers, images) standard normal noise."""
-    biases = np.array([[behaviour.bias] for behaviour in behaviours])
-    spreads = np.array([[behaviour.noise_sd] for behaviour in behaviours])
-    grades = to_grades(severities + biases + spreads * noise)
+    grades = to_grades(np.array([who.see(severities, own) for who, own in zip(behaviours, noise, strict=True)]))
     table: Floats = np.sqrt(((grades - grades.mean(axis=0)) ** 2).mean(axis=1))
     return table
 
@@ -92,8 +97,12 @@ def simulate(*, study: Study, made: Sequence[MadeSelfie], profile: str = "publis
     )
 
 
-def _behaviour(spread: float, sign: float) -> Behaviour:
-    return Behaviour(bias=sign * spread * BIAS_SHARE**0.5, noise_sd=spread * (1 - BIAS_SHARE) ** 0.5)
+def _behaviours(spread: Floats, signs: Floats) -> list[Behaviour]:
+    """Split each reader's spread (readers,) by the shares; `signs` (2, readers) say which way bias and slope go."""
+    biases = signs[0] * spread * BIAS_SHARE**0.5
+    slopes = 1 + signs[1] * spread * SLOPE_SHARE**0.5 / SEVERITY_SD
+    noises = spread * (1 - BIAS_SHARE - SLOPE_SHARE) ** 0.5
+    return [Behaviour(*row) for row in zip(biases.tolist(), slopes.tolist(), noises.tolist(), strict=True)]
 
 
 def _grade_list(reader: Reader, behaviour: Behaviour, truth: Mapping[str, MadeSelfie], *, seed: int) -> int:
@@ -110,8 +119,7 @@ def _grade_list(reader: Reader, behaviour: Behaviour, truth: Mapping[str, MadeSe
 def _judge(selfie: MadeSelfie, behaviour: Behaviour, noise: float) -> dict[str, Any]:
     if selfie.kind == "badly_exposed":
         return {"not_gradable": NotGradable.BADLY_LIT}
-    seen = selfie.severity + behaviour.bias + behaviour.noise_sd * noise
-    return {"grade": int(to_grades(np.array(seen)))}
+    return {"grade": int(to_grades(behaviour.see(selfie.severity, noise)))}
 
 
 def _with_noise(reader: Reader, seed: int) -> Iterator[tuple[Assignment, float]]:

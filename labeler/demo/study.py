@@ -30,7 +30,10 @@ class DemoAccount:
 
 
 def make(*, say: Callable[[str], None]) -> Study:
-    """Make the demo study, or what an interruption left of it to make. `say` hears of each step."""
+    """Make the demo study, or what an interruption left of it to make. `say` hears of each step.
+
+    Raises StudyError where the database is somebody's, and what make_selfies raises.
+    """
     folder = settings.VAR_DIR / "demo" / "selfies"
     say(f"Making {SELFIES} selfies of nobody, with painted acne (SIMULATED)")
     seed = Study._meta.get_field("seed").default
@@ -65,21 +68,23 @@ def accounts() -> list[DemoAccount]:
 def _create() -> Study:
     study = studies.create(slug=SLUG, title="Acne selfies", is_simulated=True)
     for number in range(1, SIMULATED_READERS + 1):
-        user, _ = User.objects.get_or_create(username=f"simulated-{number:02d}")
-        studies.add_reader(study=study, user=user, is_simulated=True)
+        studies.add_reader(study=study, user=_new_user(f"simulated-{number:02d}"), is_simulated=True)
     reader = DemoAccount("the eleventh reader, R11", "reader", get_random_string(12))
     admin = DemoAccount("runs the study", "admin", get_random_string(12))
-    studies.add_reader(study=study, user=_user(reader))
-    study.admins.add(_user(admin, is_staff=True, is_superuser=True))
+    studies.add_reader(study=study, user=_new_user(reader.username, reader.password))
+    study.admins.add(_new_user(admin.username, admin.password, is_admin=True))
     _write_accounts([reader, admin])
     return study
 
 
-def _user(account: DemoAccount, **rights: bool) -> User:
-    user, _ = User.objects.get_or_create(username=account.username, defaults=rights)
-    user.set_password(account.password)
-    user.save(update_fields=["password"])
-    return user
+def _new_user(username: str, password: str | None = None, *, is_admin: bool = False) -> User:
+    """Make an account; one without a password can't sign in. An account that is there belongs to somebody."""
+    if User.objects.filter(username=username).exists():
+        raise studies.StudyError(
+            f"There is an account {username} already, so this is no empty installation: "
+            "make the demo study in a database of its own."
+        )
+    return User.objects.create_user(username=username, password=password, is_staff=is_admin, is_superuser=is_admin)
 
 
 def _write_accounts(made: list[DemoAccount]) -> None:

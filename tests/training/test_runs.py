@@ -140,12 +140,14 @@ def test_the_task_of_a_finished_run_does_nothing(graded: Study) -> None:
     assert (run.finished_at, run.attempts) == (ended, 1)
 
 
-def test_every_dealt_study_is_retrained_at_night_and_once(study: Study, sent: Callable[[], list[int]]) -> None:
-    builders.make_study("not-dealt")
+def test_every_study_that_has_begun_is_retrained_at_night_and_once(
+    graded: Study, olga: User, sent: Callable[[], list[int]]
+) -> None:
+    builders.make_study("not-begun", readers=(olga,), images=6, golden_size=2)
     tasks.retrain_nightly()
     tasks.retrain_nightly()
     run = TrainingRun.objects.get()
-    assert run.study == study
+    assert run.study == graded
     assert set(sent()) == {run.pk}
 
 
