@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from labeler import renditions
 from labeler.grading import Viewing
 from labeler.models import InputKind, NotGradable, Study
 
@@ -59,6 +60,15 @@ class UndoForm(forms.Form):
 
     def act(self) -> dict[str, Any]:
         return self.cleaned_data
+
+
+class ImageForm(forms.Form):
+    """How large an image a page wants: the smallest unless it says otherwise."""
+
+    size = forms.ChoiceField(required=False, choices=[(size, size) for size in renditions.SIZES])
+
+    def clean_size(self) -> str:
+        return self.cleaned_data["size"] or renditions.SIZES[0]
 
 
 class QueueForm(forms.Form):

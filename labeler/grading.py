@@ -25,7 +25,7 @@ def next_assignment(reader: Reader) -> Assignment | None:
 
 def upcoming(reader: Reader, *, after: Assignment | None = None) -> QuerySet[Assignment]:
     """Return the reader's images still to grade, in their order; with `after`, those further down the list."""
-    waiting = reader.assignments.filter(is_done=False).order_by("position")
+    waiting = reader.assignments.filter(is_done=False).select_related("image").order_by("position")
     return waiting.filter(position__gt=after.position) if after else waiting
 
 
@@ -34,6 +34,7 @@ def lately_graded(reader: Reader) -> QuerySet[Assignment]:
     current = Label.objects.filter(assignment=OuterRef("pk"), version=OuterRef("version"))
     return (
         reader.assignments.filter(is_done=True)
+        .select_related("image")
         .annotate(grade=Subquery(current.values("grade")), not_gradable=Subquery(current.values("not_gradable")))
         .order_by("-labeled_at")
     )

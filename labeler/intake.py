@@ -9,11 +9,11 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 
+from labeler import renditions
 from labeler.models import Image, Study
 from scoring import images
 
 PHOTOGRAPH_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
-RENDITION_LONG_SIDE = 1600  # pixels: fills a full-HD screen; larger screens get the original's detail on demand later
 
 
 class IntakeError(ValueError):
@@ -87,30 +87,32 @@ def _import_file(study: Study, path: Path, name: str, subject: str, report: Impo
         report.known += 1
         return
     pixels = images.decode(data)
-    rendition = images.render(pixels, long_side=RENDITION_LONG_SIDE)
     height, width = pixels.shape[:2]
-    stored: list[str] = []
+    original, rendition = _random_name("originals"), _random_name("renditions")
+    files = {original: data}
+    files |= {renditions.storage_name(rendition, size): webp for size, webp in renditions.render(pixels).items()}
     try:
-        stored += [_store("originals", data), _store("renditions", rendition)]
+        for storage_name, content in files.items():
+            default_storage.save(storage_name, ContentFile(content))
         with transaction.atomic():
             Image.objects.create(
                 study=study,
                 content_hash=content_hash,
                 source_name=name[-255:],
-                original=stored[0],
-                rendition=stored[1],
+                original=original,
+                rendition=rendition,
                 width=width,
                 height=height,
                 subject=subject,
             )
     except BaseException:  # also Ctrl-C: no file stays without its row
-        for storage_name in stored:
+        for storage_name in files:
             default_storage.delete(storage_name)
         raise
     report.imported += 1
 
 
-def _store(kind: str, data: bytes) -> str:
-    """Store under a random 128-bit name, so that a name tells nothing and can't be guessed."""
+def _random_name(kind: str) -> str:
+    """Return a name of 128 random bits, so that it tells nothing and can't be guessed."""
     key = secrets.token_hex(16)
-    return default_storage.save(f"{kind}/{key[:2]}/{key}", ContentFile(data))
+    return f"{kind}/{key[:2]}/{key}"

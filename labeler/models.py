@@ -79,7 +79,7 @@ class Image(models.Model):
     content_hash = models.CharField(max_length=64, help_text="SHA-256 of the file as it came.")
     source_name = models.CharField(max_length=255, help_text="Its name when it came; no reader sees it.")
     original = models.CharField(max_length=200, help_text="Storage name of the file as it came.")
-    rendition = models.CharField(max_length=200, help_text="Storage name of what a browser gets.")
+    rendition = models.CharField(max_length=200, help_text="What the storage names of `labeler.renditions` begin with.")
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     # The person in it, where known: a subject is never on both sides of a split.

@@ -5,15 +5,15 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.files.storage import default_storage
-from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from labeler import access, grading, progress
+from labeler import access, grading, progress, renditions
 from labeler.access import AuthedRequest
-from labeler.forms import LabelForm, QueueForm, UndoForm
+from labeler.forms import ImageForm, LabelForm, QueueForm, UndoForm
 from labeler.models import Assignment, NotGradable, Reader
 
 AHEAD = 4  # images told to the page at once: the one on the screen and three to fetch ahead
@@ -53,8 +53,13 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
 @cache_control(private=True, no_store=True)
 def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
-    assignment = access.get_assignment(access.get_reader(request, slug), public_id)
-    response = FileResponse(default_storage.open(assignment.image.rendition), content_type="image/webp")
+    image = access.get_assignment(access.get_reader(request, slug), public_id).image
+    form = ImageForm(request.GET)
+    if not form.is_valid():
+        raise Http404
+    size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
+    file = default_storage.open(renditions.storage_name(image.rendition, size))
+    response = FileResponse(file, content_type="image/webp")
     response["Content-Disposition"] = "inline"
     response["Content-Security-Policy"] = "sandbox"
     response["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -144,6 +149,7 @@ def _public(assignment: Assignment, slug: str) -> dict[str, object]:
         "id": str(assignment.public_id),
         "version": assignment.version,
         "image": reverse("image", kwargs=of_image),
+        "long_side": max(assignment.image.width, assignment.image.height),
         "label": reverse("label", kwargs=of_image),
         "undo": reverse("undo", kwargs=of_image),
     }

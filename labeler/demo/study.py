@@ -39,6 +39,10 @@ def make(*, say: Callable[[str], None]) -> Study:
     seed = Study._meta.get_field("seed").default
     made = selfies.make_selfies(folder=folder, count=SELFIES, seed=seed, on_selfie=_every(25, say))
     study = Study.objects.filter(slug=SLUG).first() or _create()
+    if not _accounts_file().exists():
+        raise studies.StudyError(
+            f"{_accounts_file()}, which held the demo's passwords, is gone. Begin again with an empty VAR_DIR."
+        )
     if not study.golden_drawn_at:
         say("Importing them")
         intake.import_folder(study=study, folder=folder, subjects={selfie.file: selfie.subject for selfie in made})

@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                 ('content_hash', models.CharField(help_text='SHA-256 of the file as it came.', max_length=64)),
                 ('source_name', models.CharField(help_text='Its name when it came; no reader sees it.', max_length=255)),
                 ('original', models.CharField(help_text='Storage name of the file as it came.', max_length=200)),
-                ('rendition', models.CharField(help_text='Storage name of what a browser gets.', max_length=200)),
+                ('rendition', models.CharField(help_text='What the storage names of `labeler.renditions` begin with.', max_length=200)),
                 ('width', models.PositiveIntegerField()),
                 ('height', models.PositiveIntegerField()),
                 ('subject', models.CharField(blank=True, max_length=100)),

@@ -21,8 +21,17 @@ let done = page.progress.done;
 let shownAt = null; // when the image on the screen was painted; null while it is not
 let loading = null;
 
-const pictures = new Pictures();
-const viewer = new Viewer({ stage: find("stage"), picture: find("picture"), lights: find("lights"), scale: find("scale") });
+const pictures = new Pictures(find("stage"));
+const viewer = new Viewer({
+  stage: find("stage"),
+  picture: find("picture"),
+  lights: find("lights"),
+  scale: find("scale"),
+  fetchDetail: async () => {
+    const hasMore = current().long_side > Math.max(viewer.image.naturalWidth, viewer.image.naturalHeight);
+    return hasMore ? pictures.inFull(current()).catch(() => null) : null;
+  },
+});
 const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
   saved: () => note(""),
   waiting: (count) => note(`${count} waiting to be saved. Go on grading; nothing is lost.`),

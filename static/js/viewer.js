@@ -6,9 +6,10 @@ const LARGEST = 12; // times the fitted size
 const STEP = 0.4; // of zooming by key, as Panzoom counts it
 
 export class Viewer {
-  /** `stage` is the window onto `picture`; `lights` holds the brightness and contrast sliders; `scale` tells the zoom. */
-  constructor({ stage, picture, lights, scale }) {
-    Object.assign(this, { stage, picture, lights, scale, widest: 1 });
+  /** `stage` is the window onto `picture`; `lights` holds the brightness and contrast sliders; `scale` tells the zoom.
+   *  `fetchDetail()` promises the same image with more pixels, or null when there are none. */
+  constructor({ stage, picture, lights, scale, fetchDetail }) {
+    Object.assign(this, { stage, picture, lights, scale, fetchDetail, widest: 1, hasDetail: false });
     this.panzoom = Panzoom(picture, {
       maxScale: LARGEST,
       contain: "outside",
@@ -29,6 +30,7 @@ export class Viewer {
   show(image) {
     this.picture.replaceChildren(image);
     this.widest = 1;
+    this.hasDetail = false;
     this.panzoom.reset({ animate: false });
     this.lights.reset();
   }
@@ -68,12 +70,26 @@ export class Viewer {
     const zoom = this.panzoom.getScale();
     this.widest = Math.max(this.widest, zoom);
     const isZoomed = zoom > 1.01;
+    if (isZoomed && this.pixelsPerImagePixel(zoom) > 1) this.showDetail();
     const isBeyond = isZoomed && this.pixelsPerImagePixel(zoom) > 1.01;
     this.scale.hidden = !isZoomed;
     this.scale.textContent = `${zoom.toFixed(1)}×${isBeyond ? " · beyond the photograph's own detail" : ""}`;
     // Blocks, not blur: what is not in the photograph must not look as if it were.
     this.picture.classList.toggle("beyond", isBeyond);
     this.picture.classList.toggle("zoomed", isZoomed);
+  }
+
+  /** Put every pixel of the photograph on the stage, in the place of a smaller rendition. */
+  async showDetail() {
+    if (this.hasDetail) return;
+    this.hasDetail = true;
+    const before = this.image;
+    const detailed = await this.fetchDetail();
+    if (!detailed || this.image !== before) return;
+    detailed.style.filter = before.style.filter;
+    detailed.dataset.detail = "";
+    before.replaceWith(detailed);
+    this.tellScale();
   }
 
   applyLights() {

@@ -17,11 +17,21 @@ ON_SCREEN = "[data-picture] img[src^='blob:']"
 @pytest.fixture
 def reader(transactional_db: None, tmp_path: Path) -> Reader:
     """Return a reader with six photographs to grade."""
+    return make_reader(tmp_path, size=(600, 800))
+
+
+@pytest.fixture
+def large_photographs(transactional_db: None, tmp_path: Path) -> Reader:
+    """Return a reader whose photographs have more pixels than a window."""
+    return make_reader(tmp_path, size=(2100, 2800))
+
+
+def make_reader(tmp_path: Path, *, size: tuple[int, int]) -> Reader:
     ana = builders.make_user("ana", password=PASSWORD)
     study = studies.create(slug="acne", title="The acne study", is_simulated=True)
     reader = studies.add_reader(study=study, user=ana)
     (tmp_path / "photographs").mkdir()
-    photographs = {f"IMG_{seed}.jpg": builders.make_jpeg(seed, size=(600, 800)) for seed in range(6)}
+    photographs = {f"IMG_{seed}.jpg": builders.make_jpeg(seed, size=size) for seed in range(6)}
     builders.import_photographs(study, photographs, tmp_path / "photographs")
     golden.draw(study=study, size=2)
     folds.deal(study=Study.objects.get())
@@ -139,3 +149,16 @@ def test_everyone_can_use_the_pages(page: Page, reader: Reader) -> None:
             page.keyboard.press(key)
         found += Axe().run(page).response["violations"]
     assert [(violation["id"], violation["nodes"][0]["html"]) for violation in found] == []
+
+
+def test_zooming_in_brings_every_pixel(page: Page, large_photographs: Reader) -> None:
+    start_grading(page)
+    expect(page.locator("[data-picture][data-painted]")).to_be_attached()
+    width = "image => image.naturalWidth"
+    assert page.locator(ON_SCREEN).evaluate(width) == 1200
+    page.keyboard.press("z")
+    expect(page.locator("[data-scale]")).to_be_visible()
+    for _ in range(3):
+        page.keyboard.press("+")
+    expect(page.locator(f"{ON_SCREEN}[data-detail]")).to_be_attached()
+    assert page.locator(ON_SCREEN).evaluate(width) == 2100

@@ -26,7 +26,7 @@ def test_a_photograph_becomes_an_image_with_a_rendition(empty_study: Study, tmp_
     builders.import_photographs(empty_study, {"IMG_1.jpg": builders.make_jpeg(1)}, tmp_path)
     image = empty_study.images.get()
     assert (image.source_name, image.width, image.height) == ("IMG_1.jpg", 96, 128)
-    with default_storage.open(image.rendition) as file, PillowImage.open(file) as rendition:
+    with default_storage.open(f"{image.rendition}-full") as file, PillowImage.open(file) as rendition:
         assert (rendition.format, rendition.size) == ("WEBP", (96, 128))
 
 
@@ -36,7 +36,7 @@ def test_a_rendition_carries_no_metadata(empty_study: Study, tmp_path: Path) -> 
     exif.get_ifd(0x8825)[1] = "N"
     PillowImage.new("RGB", (400, 300), "tan").save(tmp_path / "gps.jpg", exif=exif)
     intake.import_folder(study=empty_study, folder=tmp_path)
-    with default_storage.open(empty_study.images.get().rendition) as file:
+    with default_storage.open(f"{empty_study.images.get().rendition}-full") as file:
         data = file.read()
     assert b"EXIF" not in data
     assert b"Phone Maker" not in data

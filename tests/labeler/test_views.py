@@ -115,13 +115,17 @@ def test_the_last_grade_leads_to_thanks(as_ana: Client, reader: Reader) -> None:
 
 
 def test_the_image_comes_without_a_trace(as_ana: Client, assignment: Assignment) -> None:
-    default_storage.save(assignment.image.rendition, ContentFile(b"webp"))
+    default_storage.save(f"{assignment.image.rendition}-full", ContentFile(b"webp"))
     answer = as_ana.get(address("image", assignment))
     assert b"".join(answer) == b"webp"
     assert answer.headers["Cache-Control"] == "private, no-store"
     assert answer.headers["Content-Type"] == "image/webp"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Content-Security-Policy"] == "sandbox"
+
+
+def test_an_unknown_size_is_404(as_ana: Client, assignment: Assignment) -> None:
+    assert as_ana.get(address("image", assignment), {"size": "../secret"}).status_code == 404
 
 
 def test_golden_and_ordinary_cards_differ_in_nothing_but_random_ids(as_ana: Client, reader: Reader) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from labeler.demo import faces, study
+from labeler.studies import StudyError
+from scoring.weights import WeightsError
 from training import retrain, tasks
 
 
@@ -17,7 +19,7 @@ class Command(BaseCommand):
         del args, options
         try:
             made = study.make(say=self.stdout.write)
-        except faces.FaceSourceError as error:
+        except (faces.FaceSourceError, StudyError, WeightsError) as error:
             raise CommandError(str(error)) from error
         if not made.training_runs.exists():
             tasks.send(retrain.request(study=made))
