@@ -33,6 +33,7 @@ const viewer = new Viewer({
   },
 });
 const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
+  changed: (count) => (document.body.dataset.unsaved = count),
   saved: () => note(""),
   waiting: (count) => note(`${count} waiting to be saved. Go on grading; nothing is lost.`),
   signedOut: (count) => note(`Your session has ended; ${count} waiting to be saved.`, { offerSignIn: true }),

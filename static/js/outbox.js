@@ -5,7 +5,7 @@ const FIRST_WAIT = 500; // ms before the first retry
 const LONGEST_WAIT = 15_000; // ms
 
 export class Outbox {
-  /** `name`: one outbox per reader. `handlers`: waiting(count) and signedOut(count) when saving is held up,
+  /** `name`: one outbox per reader. `handlers`: changed(count) when entries come or go, waiting(count) and signedOut(count) when saving is held up,
    *  saved() when it has caught up, refused(sentence) when the server will not take an entry. */
   static async open(name, csrfCookie, handlers) {
     const outbox = new Outbox();
@@ -21,6 +21,7 @@ export class Outbox {
   add(id, url, fields) {
     const entry = { id, url, fields: { submission: crypto.randomUUID(), ...fields } };
     this.entries.push(entry);
+    this.handlers.changed(this.entries.length);
     const store = this.store("readwrite");
     store.transaction.oncomplete = () => this.send();
     store.transaction.onabort = () => this.send(); // no room on the disk: it is still in memory
@@ -84,6 +85,7 @@ export class Outbox {
     const store = this.store("readwrite");
     const keys = await answer(store.index("submission").getAllKeys(entry.fields.submission));
     await Promise.all(keys.map((key) => answer(store.delete(key))));
+    this.handlers.changed(this.entries.length);
   }
 
   later() {
