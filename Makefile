@@ -23,7 +23,7 @@ unit: weights $(VENV)/.dev chromium
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m pytest
 
-weights: $(VENV)/.run ## Fetch and convert the pretrained weights and the demo's photographs, once
+weights: $(VENV)/.run ## Fetch and convert the pretrained weights, once
 	@$(BIN)/python manage.py fetch_weights
 
 lint: $(VENV)/.dev ## ruff: style and common mistakes

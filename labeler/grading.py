@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 
@@ -55,7 +55,6 @@ class Viewing:
 UNKNOWN_VIEWING = Viewing()
 
 
-@transaction.atomic
 def record_label(
     *,
     assignment: Assignment,
@@ -82,15 +81,23 @@ def record_label(
         is_undo=grade is None and not not_gradable,
         **asdict(viewing),
     )
-    if not _claim(label):
-        return _repeated(label)
-    label.save(force_insert=True)
-    return label
+    try:
+        return _store(label)
+    except IntegrityError as error:  # the id belongs to an act on another image
+        raise ReusedSubmissionError from error
 
 
 def undo(*, assignment: Assignment, version: int, submission: UUID) -> Label:
     """Take back the current label: a new row in history, and the image is to be graded again."""
     return record_label(assignment=assignment, version=version, submission=submission)
+
+
+@transaction.atomic
+def _store(label: Label) -> Label:
+    if not _claim(label):
+        return _repeated(label)
+    label.save(force_insert=True)
+    return label
 
 
 def _claim(label: Label) -> bool:
