@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from labeler.models import Assignment, Reader, Study, User
+from labeler.models import Assignment, AtlasPicture, Reader, Study, User
 
 
 class AuthedRequest(HttpRequest):
@@ -21,6 +21,12 @@ def get_reader(request: AuthedRequest, slug: str) -> Reader:
 
 def get_assignment(reader: Reader, public_id: UUID) -> Assignment:
     return get_object_or_404(reader.assignments.select_related("image"), public_id=public_id)
+
+
+def get_atlas_picture(request: AuthedRequest, slug: str, picture: int) -> AtlasPicture:
+    """Return an example for those who read or run its study."""
+    studies = Study.objects.filter(Q(pk__in=administered_studies(request.user)) | Q(readers__user=request.user))
+    return get_object_or_404(AtlasPicture, pk=picture, level__study__in=studies.filter(slug=slug))
 
 
 def get_administered_study(request: AuthedRequest, slug: str) -> Study:

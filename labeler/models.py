@@ -52,6 +52,20 @@ class GradeLevel(models.Model):
         return f"{self.value} {self.name}"
 
 
+class AtlasPicture(models.Model):
+    """An example of one grade, for the readers of its study to compare with."""
+
+    level = models.ForeignKey(GradeLevel, on_delete=models.CASCADE, related_name="atlas_pictures")
+    file = models.CharField(max_length=200, help_text="Storage name of its WebP.")
+    caption = models.CharField(max_length=200, blank=True, help_text="What to look at, and where the picture is from.")
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"example of {self.level}"
+
+
 class Reader(models.Model):
     """A dermatologist's place in one study."""
 

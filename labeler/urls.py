@@ -3,19 +3,25 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from labeler import views
+from labeler.views import connection, reading, study
 from scoring.api import api
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("read/<slug:slug>/", views.grade, name="grade"),
-    path("read/<slug:slug>/queue/", views.queue, name="queue"),
-    path("read/<slug:slug>/<uuid:public_id>/image/", views.image, name="image"),
-    path("read/<slug:slug>/<uuid:public_id>/label/", views.label, name="label"),
-    path("read/<slug:slug>/<uuid:public_id>/undo/", views.undo, name="undo"),
-    path("studies/<slug:slug>/", views.study, name="study"),
+    path("", reading.home, name="home"),
+    path("read/<slug:slug>/", reading.grade, name="grade"),
+    path("read/<slug:slug>/queue/", reading.queue, name="queue"),
+    path("read/<slug:slug>/<uuid:public_id>/image/", reading.image, name="image"),
+    path("read/<slug:slug>/<uuid:public_id>/label/", reading.label, name="label"),
+    path("read/<slug:slug>/<uuid:public_id>/undo/", reading.undo, name="undo"),
+    path("read/<slug:slug>/atlas/<int:picture>/", reading.atlas_picture, name="atlas_picture"),
+    path("studies/<slug:slug>/", study.study, name="study"),
+    path("studies/<slug:slug>/atlas/", study.study_atlas, name="study_atlas"),
+    path("studies/<slug:slug>/atlas/<int:picture>/remove/", study.remove_from_atlas, name="remove_from_atlas"),
     path("studies/<slug:slug>/report/", include("training.urls")),
     path("api/v1/", api.urls),
+    path("signed-in/", connection.signed_in, name="signed_in"),
+    path("offline/", connection.offline, name="offline"),
+    path("service-worker.js", connection.service_worker),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
 ]

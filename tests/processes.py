@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -50,15 +50,37 @@ def running(*arguments: str, log: Path, **changed: str) -> Iterator[subprocess.P
             process.wait(timeout=PATIENCE)
 
 
+class Web:
+    """The site served by gunicorn at one address, which can lose its server and get it back."""
+
+    def __init__(self, log: Path, **changed: str) -> None:
+        self.log, self.changed = log, changed
+        self.port = _free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self._stack = ExitStack()
+
+    def start(self) -> None:
+        bind = f"127.0.0.1:{self.port}"
+        arguments = ["gunicorn", "--bind", bind, "--threads", "4", "--no-control-socket", "labeler.wsgi"]
+        self.process = self._stack.enter_context(running(*arguments, log=self.log, **self.changed))
+        _await(lambda: _answers(f"{self.address}/accounts/login/"), self.process, self.log)
+
+    def kill(self) -> None:
+        kill(self.process)
+
+    def stop(self) -> None:
+        self._stack.close()
+
+
 @contextmanager
-def web(log: Path, **changed: str) -> Iterator[str]:
-    """Serve the site with gunicorn and give its address."""
-    port = _free_port()
-    address = f"http://127.0.0.1:{port}"
-    arguments = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "4", "--no-control-socket", "labeler.wsgi"]
-    with running(*arguments, log=log, **changed) as process:
-        _await(lambda: _answers(f"{address}/accounts/login/"), process, log)
-        yield address
+def web(log: Path, **changed: str) -> Iterator[Web]:
+    """Serve the site until the block ends."""
+    served = Web(log, **changed)
+    try:
+        served.start()
+        yield served
+    finally:
+        served.stop()
 
 
 @contextmanager

@@ -10,13 +10,15 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
-from labeler import folds, golden, intake, studies
+from labeler import atlas, folds, golden, intake, studies
 from labeler.demo import readers, selfies
 from labeler.models import Study, User
+from scoring import images
 
 SLUG = "demo"
 SELFIES = 150
 GOLDEN = 30
+ATLAS_SELFIES = 16  # enough that one of them is near every grade
 SIMULATED_READERS = 10
 
 
@@ -50,9 +52,23 @@ def make(*, say: Callable[[str], None]) -> Study:
     if not study.dealt_at:
         folds.deal(study=study)
         study.refresh_from_db()
+    _make_atlas(study, say)
     say("Ten simulated readers grade their lists (SIMULATED)")
     readers.simulate(study=study, made=made)
     return study
+
+
+def _make_atlas(study: Study, say: Callable[[str], None]) -> None:
+    """Give each grade an example that is in no reader's list. SIMULATED."""
+    folder = settings.VAR_DIR / "demo" / "atlas"
+    missing = [level for level in atlas.levels(study) if not level.atlas_pictures.all()]
+    if missing:
+        say("Making an atlas of the grades (SIMULATED)")
+        made = selfies.make_selfies(folder=folder, count=ATLAS_SELFIES, seed=study.seed + 1)
+    for level in missing:
+        example = min(made, key=lambda selfie: (selfie.kind != "regular", abs(selfie.severity - level.value)))
+        pixels = images.decode((folder / example.file).read_bytes())
+        atlas.add_picture(level=level, pixels=pixels, caption="SIMULATED: a made face with painted acne.")
 
 
 def _every(step: int, say: Callable[[str], None]) -> Callable[[int, int], None]:

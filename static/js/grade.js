@@ -1,11 +1,14 @@
 // The grading page: keys and taps, the next images ready before they are needed, and grades that leave through
 // the outbox. Without this module the page is a plain form that works.
 
+import { ReadingList } from "./list.js";
 import { Outbox } from "./outbox.js";
-import { Pictures } from "./pictures.js";
+import { Pictures, SignedOutError } from "./pictures.js";
+import { Sitting } from "./sitting.js";
+import { Stopwatch } from "./stopwatch.js";
 import { Viewer } from "./viewer.js";
 
-const RETRY_IMAGE = 2000; // ms
+const RETRY = 2000; // ms
 const PICTURES_BACK = 3; // decoded images kept behind the one on the screen
 
 const page = JSON.parse(document.getElementById("page").textContent);
@@ -13,14 +16,9 @@ const find = (name) => document.querySelector(`[data-${name}]`);
 const gradesForm = find("grades");
 const undoButton = find("undo").querySelector("button");
 const sheets = { reasons: document.getElementById("reasons"), help: document.getElementById("help"), lights: document.getElementById("lights") };
+const isWide = matchMedia("(width >= 64rem)"); // as in grade.css: there the grading scale stands beside the image
 
-const ahead = []; // cards still to grade; ahead[0] is next
-const back = page.back.reverse(); // cards graded, the latest last
-let cursor = null; // index in `back` while looking back
-let done = page.progress.done;
-let shownAt = null; // when the image on the screen was painted; null while it is not
-let loading = null;
-
+const seen = new Stopwatch(); // runs while the image on the screen can be seen
 const pictures = new Pictures(find("stage"));
 const viewer = new Viewer({
   stage: find("stage"),
@@ -28,8 +26,8 @@ const viewer = new Viewer({
   lights: find("lights"),
   scale: find("scale"),
   fetchDetail: async () => {
-    const hasMore = current().long_side > Math.max(viewer.image.naturalWidth, viewer.image.naturalHeight);
-    return hasMore ? pictures.inFull(current()).catch(() => null) : null;
+    const hasMore = list.current.long_side > Math.max(viewer.image.naturalWidth, viewer.image.naturalHeight);
+    return hasMore ? pictures.inFull(list.current).catch(() => null) : null;
   },
 });
 const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
@@ -39,117 +37,143 @@ const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
   signedOut: (count) => note(`Your session has ended; ${count} waiting to be saved.`, { offerSignIn: true }),
   refused(sentence) {
     note(sentence);
-    restart();
+    beginAgain();
   },
 });
+const isHeld = (id) => outbox.holds(id);
+const sitting = new Sitting((minutes) => {
+  find("break-text").textContent = `You have graded for ${minutes} minutes. A short break keeps the eye fresh; your place is kept.`;
+  find("break").hidden = false;
+});
+let list = new ReadingList(page, isHeld);
+let loading = null;
 
-// The queue
+// The list
 
-const current = () => (cursor === null ? ahead[0] : back[cursor]);
-
-function receive(answer) {
-  const known = new Set(ahead.map((card) => card.id));
-  for (const card of answer.upcoming) {
-    if (!known.has(card.id) && !outbox.holds(card.id)) ahead.push(card);
-  }
-  prefetch();
-}
-
-function prefetch() {
-  const near = [...back.slice(-PICTURES_BACK), ...ahead.slice(0, page.ahead)];
-  pictures.keepOnly(current() ? [...near, current()] : near);
-  for (const card of ahead.slice(0, page.ahead)) pictures.of(card).catch(() => {});
-}
-
+/** Ask for the cards that follow; a promise of whether the server answered. */
 function loadMore() {
-  loading ??= fetchQueue().finally(() => {
-    loading = null;
-  });
+  loading ??= ask(`?after=${list.end?.id ?? ""}`)
+    .then((answer) => {
+      if (answer) list.receive(answer.upcoming);
+      return Boolean(answer);
+    })
+    .finally(() => {
+      loading = null;
+    });
   return loading;
 }
 
-async function fetchQueue() {
-  const after = ahead.at(-1)?.id ?? "";
-  const response = await fetch(`${page.queue}?after=${after}`, { redirect: "manual" }).catch(() => null);
-  if (response?.ok) receive(await response.json());
+async function ask(query) {
+  const response = await fetch(page.queue + query, { redirect: "manual" }).catch(() => null);
+  return response?.ok ? response.json() : null;
 }
 
-/** Begin again from what the server knows. */
-async function restart() {
-  ahead.length = 0;
-  cursor = null;
-  await loadMore();
+/** Begin again from what the server knows, once it knows what waits here. */
+async function beginAgain() {
+  await outbox.send();
+  const state = await ask("");
+  if (!state) return setTimeout(beginAgain, RETRY);
+  list = new ReadingList(state, isHeld);
   show();
+}
+
+function prefetch() {
+  const ahead = list.ahead.slice(0, page.ahead);
+  pictures.keepOnly([...list.back.slice(-PICTURES_BACK), ...ahead, list.current]);
+  for (const card of ahead) pictures.of(card).catch(() => {});
+}
+
+async function prefetchMore() {
+  if (list.ahead.length < page.ahead) await loadMore();
+  if (list.current) prefetch();
 }
 
 // The image on the screen
 
 async function show() {
-  shownAt = null;
+  seen.reset();
   delete find("picture").dataset.painted;
   showPlace();
-  if (!ahead.length) await loadMore();
-  const card = current();
-  if (!card) return finish();
-  if (ahead.length < page.ahead) loadMore();
-  prefetch();
-  await paint(card);
+  const card = list.current;
+  if (!card) return awaitMore();
+  const image = pictures.ready(card);
+  if (image) putUp(card, image);
+  else await fetchAndPutUp(card);
+  prefetchMore();
+}
+
+/** Nothing is left on this page: ask for more as often as it takes, until the server says that the list is done. */
+async function awaitMore() {
+  viewer.clear();
+  tellMissing("Fetching the image…");
+  const isAnswered = await loadMore();
+  if (list.current) return show();
+  await outbox.send();
+  if (isAnswered && !outbox.entries.length) return location.reload();
+  tellMissing(isAnswered ? "Saving your last grades…" : "The next images can't be fetched. Trying again…");
+  setTimeout(() => list.current || awaitMore(), RETRY);
 }
 
 function showPlace() {
-  const { total } = page.progress;
-  find("progress").textContent = cursor === null ? `${Math.min(done + 1, total)} of ${total}` : `${back.length - cursor} back`;
-  find("bar").value = done;
-  undoButton.disabled = !back.length;
-  const given = cursor === null ? null : String(back[cursor].grade ?? back[cursor].not_gradable);
+  find("progress").textContent = list.place;
+  find("bar").value = list.done;
+  undoButton.disabled = !list.back.length;
+  const given = list.isLookingBack ? String(list.current.grade ?? list.current.not_gradable) : null;
   for (const button of gradesForm.querySelectorAll("button[name]")) {
     button.classList.toggle("given", button.value === given);
     button.toggleAttribute("aria-current", button.value === given);
   }
 }
 
-async function paint(card) {
-  try {
-    const image = await pictures.of(card);
-    if (current() !== card) return;
-    viewer.show(image);
-    requestAnimationFrame(() => requestAnimationFrame(() => painted(card)));
-  } catch {
-    note("The image could not be fetched. Trying again.", { offerSignIn: true });
-    setTimeout(() => current() === card && paint(card), RETRY_IMAGE);
-  }
+function putUp(card, image) {
+  tellMissing("");
+  viewer.show(image);
+  requestAnimationFrame(() => requestAnimationFrame(() => painted(card)));
 }
 
 function painted(card) {
-  if (current() !== card) return;
-  shownAt = performance.now();
+  if (list.current !== card) return;
+  seen.start();
   find("picture").dataset.painted = "";
 }
 
-async function finish() {
-  await outbox.send();
-  if (outbox.entries.length) setTimeout(finish, RETRY_IMAGE);
-  else location.reload();
+async function fetchAndPutUp(card) {
+  viewer.clear();
+  tellMissing("Fetching the image…");
+  try {
+    const image = await pictures.of(card);
+    if (list.current === card) putUp(card, image);
+  } catch (error) {
+    if (list.current !== card) return;
+    if (error instanceof SignedOutError) note("Your session has ended.", { offerSignIn: true });
+    tellMissing("The image can't be fetched. Trying again…");
+    setTimeout(() => list.current === card && fetchAndPutUp(card), RETRY);
+  }
+}
+
+function tellMissing(sentence) {
+  find("missing").hidden = !sentence;
+  find("missing").textContent = sentence;
 }
 
 // What the reader does
 
 function give(button, inputKind) {
-  if (shownAt === null) return; // never a grade for an image that was not seen
-  const card = cursor === null ? ahead.shift() : back.splice(cursor, 1)[0];
+  if (!seen.isRunning) return; // never a grade for an image that was not seen
   const label = { grade: "", not_gradable: "", [button.name]: button.value };
-  outbox.add(card.id, card.label, { version: card.version, ...label, note: takeNote(), ...viewing(inputKind) });
-  back.push({ ...card, version: card.version + 1, ...label });
-  if (cursor === null) done += 1;
-  cursor = null;
+  const fields = { ...label, note: takeNote(), ...viewing(inputKind) };
+  const card = list.give(label);
+  outbox.add(card.id, card.label, { version: card.version, ...fields });
   closeSheets();
-  say(`Graded ${button.dataset.name.toLowerCase()}, image ${done} of ${page.progress.total}`);
+  const said = button.name === "grade" ? `Graded ${button.dataset.name}` : `Not gradable: ${button.dataset.name.toLowerCase()}`;
+  say(`${said}, image ${list.done} of ${list.total}`);
+  sitting.goOn();
   show();
 }
 
 function viewing(inputKind) {
   return {
-    visible_ms: Math.round(performance.now() - shownAt),
+    visible_ms: seen.milliseconds,
     zoom: viewer.widest.toFixed(2),
     viewport_width: innerWidth,
     viewport_height: innerHeight,
@@ -166,22 +190,16 @@ function takeNote() {
 }
 
 function undo() {
-  const card = back.pop();
+  const card = list.undo();
   if (!card) return;
   outbox.add(card.id, card.undo, { version: card.version });
-  ahead.unshift({ ...card, version: card.version + 1 });
-  cursor = null;
-  done -= 1;
   say("Taken back. This is its image again.");
   show();
 }
 
-/** Look at an older (-1) or a newer (+1) graded image; the newest leads back to the one to grade. */
 function look(step) {
-  const place = (cursor ?? back.length) + step;
-  if (place < 0 || place > back.length) return;
-  cursor = place === back.length ? null : place;
-  say(cursor === null ? "Back at the image to grade." : "An image you graded. Another grade replaces it.");
+  if (!list.look(step)) return;
+  say(list.isLookingBack ? "An image you graded. Another grade replaces it." : "Back at the image to grade.");
   show();
 }
 
@@ -197,9 +215,20 @@ function note(sentence, { offerSignIn = false } = {}) {
   find("sign-in").hidden = !offerSignIn;
 }
 
-function isOpen(sheet) {
-  return sheet.matches(":popover-open");
-}
+// Signing in again: in a window of its own, so that this one keeps what it holds.
+
+find("sign-in").addEventListener("click", (event) => {
+  event.preventDefault();
+  open(event.currentTarget.href, event.currentTarget.target, "popup, width=480, height=640");
+});
+new BroadcastChannel("session").addEventListener("message", () => {
+  note("");
+  outbox.send();
+});
+
+// Sheets
+
+const isOpen = (sheet) => sheet.matches(":popover-open");
 
 function closeSheets() {
   for (const sheet of Object.values(sheets)) if (isOpen(sheet)) sheet.hidePopover();
@@ -211,12 +240,18 @@ function toggle(sheet) {
   if (!wasOpen) sheet.showPopover();
 }
 
+/** Beside the image the grading scale stays open until it is closed; over it, a touch elsewhere closes it. */
+function layOutHelp() {
+  if (!isOpen(sheets.help)) sheets.help.popover = isWide.matches ? "manual" : "auto";
+}
+
 // Keys and taps
 
 const KEYS = {
   n: () => toggle(sheets.reasons),
   "?": () => toggle(sheets.help),
   b: () => toggle(sheets.lights),
+  escape: closeSheets,
   u: undo,
   backspace: undo,
   arrowleft: () => look(-1),
@@ -230,12 +265,18 @@ const KEYS = {
 
 function onKey(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("input")) return;
-  const group = isOpen(sheets.reasons) ? sheets.reasons : find("row");
-  const button = isOpen(sheets.help) ? null : group.querySelectorAll("button[name]")[event.key - 1];
+  const button = buttonOf(event.key);
   const action = button ? () => give(button, "keyboard") : KEYS[event.key.toLowerCase()];
   if (!action) return;
   event.preventDefault();
   action();
+}
+
+/** Return the grade's button for a digit, or the reason's while those are asked for. */
+function buttonOf(key) {
+  const hidesImage = isOpen(sheets.help) && !isWide.matches;
+  const group = isOpen(sheets.reasons) ? sheets.reasons : find("row");
+  return hidesImage ? null : group.querySelectorAll("button[name]")[key - 1];
 }
 
 let pointerKind = "keyboard"; // of the press that a click came from; none means Enter or Space
@@ -254,8 +295,15 @@ find("undo").addEventListener("submit", (event) => {
 for (const button of document.querySelectorAll("[data-look]")) {
   button.addEventListener("click", () => look(Number(button.dataset.look)));
 }
+find("break-over").addEventListener("click", () => {
+  find("break").hidden = true;
+});
+isWide.addEventListener("change", layOutHelp);
+sheets.help.addEventListener("toggle", layOutHelp);
 document.addEventListener("keydown", onKey);
 
-outbox.send();
-receive(page);
+layOutHelp();
 show();
+if (outbox.entries.length) beginAgain(); // left from another visit: they change what comes next
+// The atlas is there when it is asked for, also without a network; it comes after the images to grade.
+(window.requestIdleCallback ?? setTimeout)(() => document.querySelectorAll("[data-atlas]").forEach((picture) => (picture.loading = "eager")));

@@ -3,12 +3,16 @@
 
 const FIRST_WAIT = 500; // ms before the first retry
 const LONGEST_WAIT = 15_000; // ms
+const PATIENCE = 20_000; // ms until a request without an answer is given up and sent again
+const PREFIX = "outbox "; // of the names of all outboxes
 
 export class Outbox {
-  /** `name`: one outbox per reader. `handlers`: changed(count) when entries come or go, waiting(count) and signedOut(count) when saving is held up,
-   *  saved() when it has caught up, refused(sentence) when the server will not take an entry. */
-  static async open(name, csrfCookie, handlers) {
+  /** `owner`: one outbox per reader. `handlers`: changed(count) when entries come or go, waiting(count) and
+   *  signedOut(count) when saving is held up, saved() when it has caught up, refused(sentence) when the server will
+   *  not take an entry. */
+  static async open(owner, csrfCookie, handlers) {
     const outbox = new Outbox();
+    const name = PREFIX + owner;
     Object.assign(outbox, { name, csrfCookie, handlers, entries: [], wait: FIRST_WAIT });
     outbox.database = await openDatabase(name);
     outbox.entries = await outbox.stored();
@@ -76,6 +80,7 @@ export class Outbox {
       headers: { Accept: "application/json", "X-CSRFToken": cookie(this.csrfCookie) },
       redirect: "manual",
       keepalive: true, // outlives a closed tab
+      signal: AbortSignal.timeout(PATIENCE),
     });
   }
 
@@ -101,6 +106,21 @@ export class Outbox {
   store(mode) {
     return this.database.transaction("entries", mode).objectStore("entries");
   }
+}
+
+/** Count what waits in all outboxes of this browser. */
+export async function waitingInThisBrowser() {
+  const databases = (await indexedDB.databases?.()) ?? [];
+  const outboxes = databases.filter(({ name }) => name.startsWith(PREFIX));
+  const counts = await Promise.all(outboxes.map(({ name }) => countEntries(name)));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
+
+async function countEntries(name) {
+  const database = await openDatabase(name);
+  const count = await answer(database.transaction("entries").objectStore("entries").count());
+  database.close();
+  return count;
 }
 
 async function openDatabase(name) {

@@ -31,8 +31,14 @@ export class Viewer {
     this.picture.replaceChildren(image);
     this.widest = 1;
     this.hasDetail = false;
-    this.panzoom.reset({ animate: false });
+    this.fit({ animate: false });
     this.lights.reset();
+  }
+
+  /** Show nothing: better than an image that is not the one to grade. */
+  clear() {
+    this.picture.replaceChildren();
+    this.fit({ animate: false });
   }
 
   get image() {
@@ -47,13 +53,14 @@ export class Viewer {
     this.panzoom.zoomOut();
   }
 
-  fit() {
-    this.panzoom.reset();
+  fit(options) {
+    this.panzoom.reset(options);
   }
 
   /** Between the whole image and one image pixel on one device pixel. */
   toggleActualSize(event) {
-    if (this.panzoom.getScale() > 1.01) return this.panzoom.reset();
+    if (!this.image) return;
+    if (this.panzoom.getScale() > 1.01) return this.fit();
     const scale = Math.max(1, 1 / this.pixelsPerImagePixel(1));
     if (event) this.panzoom.zoomToPoint(scale, event);
     else this.panzoom.zoom(scale);
@@ -67,6 +74,7 @@ export class Viewer {
   }
 
   tellScale() {
+    if (!this.image) return;
     const zoom = this.panzoom.getScale();
     this.widest = Math.max(this.widest, zoom);
     const isZoomed = zoom > 1.01;

@@ -68,8 +68,8 @@ def test_no_page_scrolls_sideways(page: Page, graded: Study, width: int) -> None
 
 
 def test_without_a_broker_people_sign_in_and_a_run_is_kept(browser: Browser, graded: Study, tmp_path: Path) -> None:
-    with processes.web(tmp_path / "web.log", REDIS_URL="redis://127.0.0.1:1/0") as address:
-        page = browser.new_page(base_url=address)
+    with processes.web(tmp_path / "web.log", REDIS_URL="redis://127.0.0.1:1/0") as served:
+        page = browser.new_page(base_url=served.address)
         open_as_olga(page, "/studies/acne/report/")
         page.get_by_role("button", name="Retrain").click()
         expect(page.get_by_role("status")).to_contain_text("The run is kept and starts when the queue is back.")

@@ -6,18 +6,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
-from labeler import folds, golden, studies
-from labeler.models import Label, Reader, Study
-from tests import builders
-
-PASSWORD = "correct horse battery staple"
-ON_SCREEN = "[data-picture] img[src^='blob:']"
+from labeler.models import Label, Reader
+from tests.browser.reading import ON_SCREEN, make_reader, press, saved, sign_in, start_grading
 
 
 @pytest.fixture
 def reader(transactional_db: None, tmp_path: Path) -> Reader:
     """Return a reader with six photographs to grade."""
-    return make_reader(tmp_path, size=(600, 800))
+    return make_reader(tmp_path)
 
 
 @pytest.fixture
@@ -26,61 +22,21 @@ def large_photographs(transactional_db: None, tmp_path: Path) -> Reader:
     return make_reader(tmp_path, size=(2100, 2800))
 
 
-def make_reader(tmp_path: Path, *, size: tuple[int, int]) -> Reader:
-    ana = builders.make_user("ana", password=PASSWORD)
-    study = studies.create(slug="acne", title="The acne study", is_simulated=True)
-    reader = studies.add_reader(study=study, user=ana)
-    (tmp_path / "photographs").mkdir()
-    photographs = {f"IMG_{seed}.jpg": builders.make_jpeg(seed, size=size) for seed in range(6)}
-    builders.import_photographs(study, photographs, tmp_path / "photographs")
-    golden.draw(study=study, size=2)
-    folds.deal(study=Study.objects.get())
-    return reader
-
-
-def sign_in(page: Page) -> None:
-    page.goto("/")
-    page.get_by_label("User name").fill("ana")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-
-
-def start_grading(page: Page) -> None:
-    sign_in(page)
-    page.get_by_role("link", name="grading").click()
-    expect(page.locator(ON_SCREEN)).to_be_visible()
-
-
-def press(page: Page, key: str, *, then: str) -> None:
-    """Press a key once the image is painted, and wait until the page says so."""
-    expect(page.locator("[data-picture][data-painted]")).to_be_attached()
-    page.keyboard.press(key)
-    expect(page.locator("[data-said]")).to_contain_text(then)
-
-
-def saved(page: Page, count: int) -> list[tuple[int, int | None, str, bool]]:
-    """Return the labels as (position, grade, reason, undo), in the order in which they arrived, once all have."""
-    expect(page.locator("body[data-unsaved]:not([data-unsaved='0'])")).to_have_count(0)
-    labels = Label.objects.values_list("assignment__position", "grade", "not_gradable", "is_undo")
-    assert len(labels) == count
-    return list(labels)
-
-
 def test_three_keys_are_three_labels(page: Page, reader: Reader) -> None:
     start_grading(page)
-    press(page, "2", then="Graded almost clear, image 1 of 6")
-    press(page, "3", then="Graded mild, image 2 of 6")
-    press(page, "5", then="Graded severe, image 3 of 6")
+    press(page, "2", then="Graded Almost clear, image 1 of 6")
+    press(page, "3", then="Graded Mild, image 2 of 6")
+    press(page, "5", then="Graded Severe, image 3 of 6")
     assert saved(page, 3) == [(1, 2, "", False), (2, 3, "", False), (3, 5, "", False)]
 
 
 def test_undo_shows_the_image_again_and_keeps_history(page: Page, reader: Reader) -> None:
     start_grading(page)
     first = page.locator(ON_SCREEN).get_attribute("src")
-    press(page, "2", then="Graded almost clear")
+    press(page, "2", then="Graded Almost clear")
     press(page, "u", then="Taken back")
     assert page.locator(ON_SCREEN).get_attribute("src") == first
-    press(page, "4", then="Graded moderate, image 1 of 6")
+    press(page, "4", then="Graded Moderate, image 1 of 6")
     assert saved(page, 3) == [(1, 2, "", False), (1, None, "", True), (1, 4, "", False)]
 
 
@@ -88,7 +44,7 @@ def test_not_gradable_takes_two_keys(page: Page, reader: Reader) -> None:
     start_grading(page)
     expect(page.locator("[data-picture][data-painted]")).to_be_attached()
     page.keyboard.press("n")
-    press(page, "2", then="Graded badly lit")
+    press(page, "2", then="Not gradable: badly lit")
     assert saved(page, 1) == [(1, None, "badly_lit", False)]
 
 
@@ -122,6 +78,7 @@ def test_the_list_ends_with_thanks_and_resumes_on_another_visit(page: Page, read
 def test_the_page_works_without_scripts(context: BrowserContext, site: str, reader: Reader) -> None:
     plain = context.browser.new_context(base_url=site, java_script_enabled=False)  # type: ignore[union-attr]
     page = plain.new_page()
+    page.goto("/")
     sign_in(page)
     page.get_by_role("link", name="Start grading").click()
     page.get_by_role("button", name="Mild").click()
@@ -135,6 +92,7 @@ def test_the_page_works_without_scripts(context: BrowserContext, site: str, read
 def test_everyone_can_use_the_pages(page: Page, reader: Reader) -> None:
     page.goto("/accounts/login/")
     found = Axe().run(page).response["violations"]
+    page.goto("/")
     sign_in(page)
     expect(page.get_by_role("heading", name="Your reading lists")).to_be_visible()
     found += Axe().run(page).response["violations"]

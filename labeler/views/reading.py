@@ -1,5 +1,6 @@
-"""What a browser can ask for: each view gates, validates, does and answers."""
+"""A reader's pages: their lists, the light box, and what its script asks for."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from labeler import access, grading, progress, renditions
+from labeler import access, atlas, grading, progress, renditions
 from labeler.access import AuthedRequest
 from labeler.forms import ImageForm, LabelForm, QueueForm, UndoForm
 from labeler.models import Assignment, NotGradable, Reader
@@ -40,12 +41,14 @@ def grade(request: AuthedRequest, slug: str) -> HttpResponse:
 @require_GET
 @cache_control(private=True, no_store=True)
 def queue(request: AuthedRequest, slug: str) -> HttpResponse:
-    """Answer the next images after the one that the page names, or the first ones."""
+    """Answer the next images after the one that the page names; without one, all that a page begins with."""
     reader = access.get_reader(request, slug)
     form = QueueForm(request.GET)
-    after = access.get_assignment(reader, form.cleaned_data["after"]) if form.is_valid() else None
+    if not form.is_valid():
+        return JsonResponse(_state(reader))
+    after = access.get_assignment(reader, form.cleaned_data["after"])
     ahead = grading.upcoming(reader, after=after)[:AHEAD]
-    return JsonResponse({"upcoming": [_public(assignment, slug) for assignment in ahead]})
+    return JsonResponse({"upcoming": [_card(assignment, slug) for assignment in ahead]})
 
 
 @login_required
@@ -58,8 +61,19 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse:
     if not form.is_valid():
         raise Http404
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
-    file = default_storage.open(renditions.storage_name(image.rendition, size))
-    response = FileResponse(file, content_type="image/webp")
+    return _webp(renditions.storage_name(image.rendition, size))
+
+
+@login_required
+@require_GET
+@cache_control(private=True, no_store=True)
+def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse:
+    """Answer an example from the study's atlas."""
+    return _webp(access.get_atlas_picture(request, slug, picture).file)
+
+
+def _webp(storage_name: str) -> FileResponse:
+    response = FileResponse(default_storage.open(storage_name), content_type="image/webp")
     response["Content-Disposition"] = "inline"
     response["Content-Security-Policy"] = "sandbox"
     response["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -116,33 +130,43 @@ def _first_error(form: LabelForm | UndoForm) -> str:
 
 def _show_card(request: HttpRequest, reader: Reader, *, refusal: str = "", status: int = 200) -> HttpResponse:
     study = reader.study
-    ahead = list(grading.upcoming(reader)[:AHEAD])
-    back = list(grading.lately_graded(reader)[:BACK])
-    now = progress.reader_progress(reader)
+    state = _state(reader)
     context = {
         "study": study,
-        "assignment": ahead[0] if ahead else None,
-        "last": back[0] if back else None,
+        "card": next(iter(state["upcoming"]), None),
+        "last": next(iter(state["back"]), None),
         "submission": uuid4(),
         "undo_submission": uuid4(),
-        "levels": study.grade_levels.all(),
+        "levels": atlas.levels(study),
         "reasons": NotGradable.choices,
-        "progress": now,
+        "progress": state["progress"],
         "refusal": refusal,
         "page": {
             "queue": reverse("queue", args=[study.slug]),
             "ahead": AHEAD,
-            "outbox": f"outbox {study.slug} {reader.code}",
-            "upcoming": [_public(assignment, study.slug) for assignment in ahead],
-            "back": [_public(assignment, study.slug) | _own_label(assignment) for assignment in back],
+            "outbox": f"{study.slug} {reader.code}",
             "csrf_cookie": settings.CSRF_COOKIE_NAME,
-            "progress": {"done": now.done, "total": now.total},
+            **state,
         },
     }
-    return render(request, "labeler/grade.html" if ahead else "labeler/finished.html", context, status=status)
+    template = "labeler/grade.html" if context["card"] else "labeler/finished.html"
+    return render(request, template, context, status=status)
 
 
-def _public(assignment: Assignment, slug: str) -> dict[str, object]:
+def _state(reader: Reader) -> dict[str, Any]:
+    """Return where a reader is: the next images, the last ones graded, and how many of how many are done."""
+    slug = reader.study.slug
+    now = progress.reader_progress(reader)
+    return {
+        "upcoming": [_card(assignment, slug) for assignment in grading.upcoming(reader)[:AHEAD]],
+        "back": [
+            _card(assignment, slug) | _own_label(assignment) for assignment in grading.lately_graded(reader)[:BACK]
+        ],
+        "progress": {"done": now.done, "total": now.total},
+    }
+
+
+def _card(assignment: Assignment, slug: str) -> dict[str, object]:
     """Return all that a reader's browser may know of an assignment."""
     of_image = {"slug": slug, "public_id": assignment.public_id}
     return {
@@ -158,11 +182,3 @@ def _public(assignment: Assignment, slug: str) -> dict[str, object]:
 def _own_label(assignment: Assignment) -> dict[str, object]:
     """Return what the reader themself said of an assignment from `lately_graded`."""
     return {"grade": assignment.grade, "not_gradable": assignment.not_gradable}  # type: ignore[attr-defined]
-
-
-@login_required
-@require_GET
-def study(request: AuthedRequest, slug: str) -> HttpResponse:
-    study = access.get_administered_study(request, slug)
-    context = {"study": study, "readers": progress.readers_with_progress(study), "images": progress.image_counts(study)}
-    return render(request, "labeler/study.html", context)

@@ -1,0 +1,39 @@
+"""The pages of the person who runs a study."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from labeler import access, atlas, progress
+from labeler.access import AuthedRequest
+from labeler.forms import AtlasForm
+
+
+@login_required
+@require_GET
+def study(request: AuthedRequest, slug: str) -> HttpResponse:
+    study = access.get_administered_study(request, slug)
+    context = {"study": study, "readers": progress.readers_with_progress(study), "images": progress.image_counts(study)}
+    return render(request, "labeler/study.html", context)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def study_atlas(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show and add the example pictures of a study's grades."""
+    study = access.get_administered_study(request, slug)
+    form = AtlasForm(request.POST or None, request.FILES or None, study=study)
+    if form.is_valid():
+        atlas.add_picture(**form.example())
+        return redirect("study_atlas", slug=slug)
+    context = {"study": study, "levels": atlas.levels(study), "form": form}
+    return render(request, "labeler/atlas.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_POST
+def remove_from_atlas(request: AuthedRequest, slug: str, picture: int) -> HttpResponse:
+    access.get_administered_study(request, slug)
+    atlas.remove_picture(access.get_atlas_picture(request, slug, picture))
+    return redirect("study_atlas", slug=slug)

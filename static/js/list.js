@@ -1,0 +1,66 @@
+// The reader's list as this page knows it: what is still to grade, what was graded, and where the reader is in it.
+// A card is what the server tells of an image; nothing here touches the page.
+
+export class ReadingList {
+  /** Begin from the server's answer. `isHeld(id)` tells of images whose label is still on its way there. */
+  constructor({ upcoming, back, progress }, isHeld) {
+    this.isHeld = isHeld;
+    this.ahead = []; // cards still to grade; ahead[0] is next
+    this.back = back.toReversed(); // cards graded, the latest last
+    this.cursor = null; // index in `back` while looking back
+    this.done = progress.done;
+    this.total = progress.total;
+    this.receive(upcoming);
+  }
+
+  /** Add what is not known yet to the end. */
+  receive(cards) {
+    const known = new Set(this.ahead.map((card) => card.id));
+    this.ahead.push(...cards.filter(({ id }) => !known.has(id) && !this.isHeld(id)));
+  }
+
+  get isLookingBack() {
+    return this.cursor !== null;
+  }
+
+  get current() {
+    return this.isLookingBack ? this.back[this.cursor] : this.ahead[0];
+  }
+
+  /** The last card known: the server is asked for what follows it. */
+  get end() {
+    return this.ahead.at(-1);
+  }
+
+  get place() {
+    if (this.isLookingBack) return `${this.back.length - this.cursor} back`;
+    return `${Math.min(this.done + 1, this.total)} of ${this.total}`;
+  }
+
+  /** Label the current card ({grade, not_gradable}) and return it as it was before. */
+  give(label) {
+    const card = this.isLookingBack ? this.back.splice(this.cursor, 1)[0] : this.ahead.shift();
+    this.back.push({ ...card, version: card.version + 1, ...label });
+    if (!this.isLookingBack) this.done += 1;
+    this.cursor = null;
+    return card;
+  }
+
+  /** Take back the last label and return its card as it was before; undefined when there is none. */
+  undo() {
+    const card = this.back.pop();
+    if (!card) return undefined;
+    this.ahead.unshift({ ...card, version: card.version + 1, grade: null, not_gradable: "" });
+    this.cursor = null;
+    this.done -= 1;
+    return card;
+  }
+
+  /** Go to an older (-1) or a newer (+1) graded card; after the newest comes the one to grade. False at the ends. */
+  look(step) {
+    const place = (this.cursor ?? this.back.length) + step;
+    if (place < 0 || place > this.back.length) return false;
+    this.cursor = place === this.back.length ? null : place;
+    return true;
+  }
+}

@@ -1,0 +1,31 @@
+// How long an image has been on the screen: decoded, painted, and in a tab that is in front.
+
+export class Stopwatch {
+  constructor() {
+    this.reset();
+    document.addEventListener("visibilitychange", () => this.settle());
+  }
+
+  reset() {
+    this.spent = 0; // ms up to `since`
+    this.since = null; // when the present stretch began
+    this.isRunning = false;
+  }
+
+  start() {
+    this.reset();
+    this.isRunning = true;
+    this.settle();
+  }
+
+  get milliseconds() {
+    this.settle();
+    return Math.round(this.spent);
+  }
+
+  settle() {
+    const now = performance.now();
+    if (this.since !== null) this.spent += now - this.since;
+    this.since = this.isRunning && !document.hidden ? now : null;
+  }
+}

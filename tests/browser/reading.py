@@ -1,0 +1,112 @@
+"""A reader at the browser, who remembers what they saw and said; and the database, asked what it has of that."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from django.core.files.storage import default_storage
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from playwright.sync_api import Page, expect
+
+from labeler import folds, golden, renditions, studies
+from labeler.models import Assignment, Image, Label, Reader, Study
+from tests import builders
+
+PASSWORD = "correct horse battery staple"
+ON_SCREEN = "[data-picture] img[src^='blob:']"
+PAINTED = "[data-picture][data-painted]"
+GRID = (6, 8)  # builders.make_jpeg draws this many fields of colour: they tell one photograph from another
+LOOK = """image => {
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [6, 8];
+  const brush = canvas.getContext('2d');
+  brush.drawImage(image, 0, 0, 6, 8);
+  return [...brush.getImageData(0, 0, 6, 8).data];
+}"""
+
+
+def make_reader(tmp_path: Path, *, images: int = 6, size: tuple[int, int] = (600, 800)) -> Reader:
+    """Make a study with one reader, ana, and photographs for her to grade."""
+    ana = builders.make_user("ana", password=PASSWORD)
+    study = studies.create(slug="acne", title="The acne study", is_simulated=True)
+    reader = studies.add_reader(study=study, user=ana)
+    (tmp_path / "photographs").mkdir()
+    photographs = {f"IMG_{seed}.jpg": builders.make_jpeg(seed, size=size) for seed in range(images)}
+    builders.import_photographs(study, photographs, tmp_path / "photographs")
+    golden.draw(study=study, size=2)
+    folds.deal(study=Study.objects.get())
+    return reader
+
+
+def sign_in(page: Page) -> None:
+    """Fill in the sign-in page, which `page` shows."""
+    page.get_by_label("User name").fill("ana")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def start_grading(page: Page) -> None:
+    page.goto("/")
+    sign_in(page)
+    page.get_by_role("link", name="grading").click()
+    expect(page.locator(PAINTED)).to_be_attached()
+
+
+def press(page: Page, key: str, *, then: str) -> None:
+    """Press a key once the image is painted, and wait until the page says so."""
+    expect(page.locator(PAINTED)).to_be_attached()
+    page.keyboard.press(key)
+    expect(page.locator("[data-said]")).to_contain_text(then)
+
+
+def await_saved(page: Page) -> None:
+    """Wait until the server has acknowledged everything that the page holds."""
+    expect(page.locator("body:not([data-unsaved]), body[data-unsaved='0']")).to_be_attached(timeout=30_000)
+
+
+def saved(page: Page, count: int) -> list[tuple[int, int | None, str, bool]]:
+    """Return the labels as (position, grade, reason, undo), in the order in which they arrived, once all have."""
+    await_saved(page)
+    labels = Label.objects.values_list("assignment__position", "grade", "not_gradable", "is_undo")
+    assert len(labels) == count
+    return list(labels)
+
+
+@dataclass
+class Sitting:
+    """Grades by key in one tab, and remembers which photograph was on the screen at each."""
+
+    page: Page
+    given: list[tuple[int, int]] = field(default_factory=list)  # (image id, grade)
+    _looks: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+
+    def grade(self, *grades: int) -> None:
+        for grade in grades:
+            expect(self.page.locator(PAINTED)).to_be_attached()
+            image = self.image_on_screen()
+            self.page.keyboard.press(str(grade))
+            expect(self.page.locator(PAINTED).or_(self.page.locator("[data-missing]"))).not_to_have_count(0)
+            self.given.append((image, grade))
+
+    def image_on_screen(self) -> int:
+        """Return the image whose own pixels are the nearest to those on the screen."""
+        pixels = np.array(self.page.locator(ON_SCREEN).evaluate(LOOK), float).reshape(*GRID[::-1], 4)[..., :3]
+        looks = self._looks or {image.pk: _look(image) for image in Image.objects.all()}
+        return min(looks, key=lambda image: float(np.abs(looks[image] - pixels).sum()))
+
+
+def stored() -> list[tuple[int, int | None]]:
+    """Return every label in the database as (image id, grade), in the order in which they arrived."""
+    return list(Label.objects.values_list("assignment__image_id", "grade"))
+
+
+def done() -> Iterable[int]:
+    return Assignment.objects.filter(is_done=True).values_list("image_id", flat=True)
+
+
+def _look(image: Image) -> NDArray[np.float64]:
+    with default_storage.open(renditions.storage_name(image.rendition, renditions.FULL)) as file:
+        picture = PillowImage.open(file).convert("RGB").resize(GRID, PillowImage.Resampling.BOX)
+    return np.asarray(picture, float)
