@@ -185,9 +185,9 @@ def test_a_late_image_leaves_the_stage_empty_and_takes_no_grade(browser: Browser
     expect(page.locator("[data-missing]")).to_have_text("Fetching the image…")
     expect(page.locator("[data-picture] img")).to_have_count(0)
     page.keyboard.press("5")
-    page.unroute("**/image/*")
     for route in held:
         route.continue_()
+    page.unroute("**/image/*")
     sitting.grade(2)
     await_saved(page)
     assert stored() == sitting.given
