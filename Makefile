@@ -9,10 +9,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint types unit pins clean
+.PHONY: help demo test weights lint types unit pins clean bench-page
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: weights ## Run a demo study: embedded servers, web, worker and beat, one URL (PORT=8000)
 	@$(BIN)/python manage.py serve --demo $(if $(PORT),--port $(PORT))
@@ -31,7 +31,10 @@ lint: $(VENV)/.dev ## ruff: style and common mistakes
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev ## mypy --strict
-	$(BIN)/python -m tests.servers mypy labeler scoring training tests manage.py
+	$(BIN)/python -m tests.servers mypy labeler scoring training tests benchmarks manage.py
+
+bench-page: $(VENV)/.dev chromium ## Measure key to next image in a browser, with and without fetching ahead
+	$(BIN)/python -m benchmarks.grading_page
 
 pins: $(VENV)/.dev ## Write requirements*.txt anew from what is installed
 	@$(BIN)/python -m pip freeze --exclude torch --exclude acne-study > requirements-all.tmp

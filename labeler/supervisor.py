@@ -34,7 +34,7 @@ def run(*, host: str, port: int, on_ready: Callable[[str], None]) -> int:
     `on_ready(url)` is called once, when the site answers.
     """
     manager = Manager()
-    for name, command in _commands(host, port).items():
+    for name, command in commands(host, port).items():
         manager.add_process(name, shlex.join(command), env=_environment())
     url = f"http://{host}:{port}/"
     threading.Thread(target=_announce, args=(url, on_ready), daemon=True).start()
@@ -43,7 +43,8 @@ def run(*, host: str, port: int, on_ready: Callable[[str], None]) -> int:
     return 0 if stopped_by_signal else int(manager.returncode or 1)
 
 
-def _commands(host: str, port: int) -> dict[str, list[str]]:
+def commands(host: str, port: int) -> dict[str, list[str]]:
+    """Return the command line of each process by its name."""
     python = [sys.executable, "-m"]
     return {
         "web": [

@@ -17,7 +17,8 @@ from labeler.access import AuthedRequest
 from labeler.forms import ImageForm, LabelForm, QueueForm, UndoForm
 from labeler.models import Assignment, NotGradable, Reader
 
-AHEAD = 4  # images told to the page at once: the one on the screen and three to fetch ahead
+CARDS = 12  # images told to the page at once, so that it seldom has to ask
+AHEAD = 4  # of these the page has fetched: the one on the screen and three ahead
 BACK = 20  # images a reader can look back at
 
 
@@ -47,7 +48,7 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return JsonResponse(_state(reader))
     after = access.get_assignment(reader, form.cleaned_data["after"])
-    ahead = grading.upcoming(reader, after=after)[:AHEAD]
+    ahead = grading.upcoming(reader, after=after)[:CARDS]
     return JsonResponse({"upcoming": [_card(assignment, slug) for assignment in ahead]})
 
 
@@ -158,7 +159,7 @@ def _state(reader: Reader) -> dict[str, Any]:
     slug = reader.study.slug
     now = progress.reader_progress(reader)
     return {
-        "upcoming": [_card(assignment, slug) for assignment in grading.upcoming(reader)[:AHEAD]],
+        "upcoming": [_card(assignment, slug) for assignment in grading.upcoming(reader)[:CARDS]],
         "back": [
             _card(assignment, slug) | _own_label(assignment) for assignment in grading.lately_graded(reader)[:BACK]
         ],

@@ -77,15 +77,17 @@ async function beginAgain() {
   show();
 }
 
-function prefetch() {
+/** Fetch the next images one after the other, so that the first has the whole network to itself. */
+async function prefetch() {
+  if (list.ahead.length < 2 * page.ahead) loadMore();
   const ahead = list.ahead.slice(0, page.ahead);
-  pictures.keepOnly([...list.back.slice(-PICTURES_BACK), ...ahead, list.current]);
-  for (const card of ahead) pictures.of(card).catch(() => {});
+  pictures.keepOnly([...list.back.slice(-PICTURES_BACK), ...ahead, list.current].filter(Boolean));
+  for (const card of ahead) await pictures.of(card).catch(() => {});
 }
 
-async function prefetchMore() {
-  if (list.ahead.length < page.ahead) await loadMore();
-  if (list.current) prefetch();
+/** Have the atlas ready before it is asked for, also without a network. */
+function fetchAtlas() {
+  for (const picture of document.querySelectorAll("[data-atlas]")) picture.loading = "eager";
 }
 
 // The image on the screen
@@ -99,7 +101,7 @@ async function show() {
   const image = pictures.ready(card);
   if (image) putUp(card, image);
   else await fetchAndPutUp(card);
-  prefetchMore();
+  prefetch();
 }
 
 /** Nothing is left on this page: ask for more as often as it takes, until the server says that the list is done. */
@@ -303,7 +305,7 @@ sheets.help.addEventListener("toggle", layOutHelp);
 document.addEventListener("keydown", onKey);
 
 layOutHelp();
-show();
 if (outbox.entries.length) beginAgain(); // left from another visit: they change what comes next
-// The atlas is there when it is asked for, also without a network; it comes after the images to grade.
-(window.requestIdleCallback ?? setTimeout)(() => document.querySelectorAll("[data-atlas]").forEach((picture) => (picture.loading = "eager")));
+await show();
+await prefetch();
+fetchAtlas();

@@ -105,7 +105,7 @@ def test_undo_brings_the_image_back(as_ana: Client, assignment: Assignment) -> N
 def test_the_queue_goes_on_after_an_image(as_ana: Client, reader: Reader) -> None:
     ids = [str(assignment.public_id) for assignment in grading.upcoming(reader)]
     answer = as_ana.get(reverse("queue", args=["acne"]), {"after": ids[2]}).json()
-    assert [card["id"] for card in answer["upcoming"]] == ids[3:7]
+    assert [card["id"] for card in answer["upcoming"]] == ids[3:]
 
 
 def test_the_last_grade_leads_to_thanks(as_ana: Client, reader: Reader) -> None:
