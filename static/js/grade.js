@@ -9,6 +9,7 @@ import { Stopwatch } from "./stopwatch.js";
 import { Viewer } from "./viewer.js";
 
 const RETRY = 2000; // ms
+const SAID = 2500; // ms that what was done stands on the stage
 const PICTURES_BACK = 3; // decoded images kept behind the one on the screen
 
 const page = JSON.parse(document.getElementById("page").textContent);
@@ -33,7 +34,7 @@ const viewer = new Viewer({
 const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
   changed: (count) => (document.body.dataset.unsaved = count),
   saved: () => note(""),
-  waiting: (count) => note(`${count} waiting to be saved. Go on grading; nothing is lost.`),
+  waiting: (count) => note(`${count} waiting to be saved`, { isQuiet: true }),
   signedOut: (count) => note(`Your session has ended; ${count} waiting to be saved.`, { offerSignIn: true }),
   refused(sentence) {
     note(sentence);
@@ -47,6 +48,7 @@ const sitting = new Sitting((minutes) => {
 });
 let list = new ReadingList(page, isHeld);
 let loading = null;
+let saidUntil = null; // timer
 
 // The list
 
@@ -206,13 +208,17 @@ function look(step) {
 }
 
 function say(sentence) {
+  find("status").textContent = sentence;
   find("said").textContent = sentence;
   find("said").hidden = false;
-  find("status").textContent = sentence;
+  clearTimeout(saidUntil);
+  saidUntil = setTimeout(() => (find("said").hidden = true), SAID); // it stands over skin
 }
 
-function note(sentence, { offerSignIn = false } = {}) {
+function note(sentence, { offerSignIn = false, isQuiet = false } = {}) {
   find("notice").hidden = !sentence;
+  find("notice").role = isQuiet ? "status" : "alert";
+  find("notice").classList.toggle("quiet", isQuiet);
   find("notice-text").textContent = sentence;
   find("sign-in").hidden = !offerSignIn;
 }
