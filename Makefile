@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint types unit pins clean bench-page
+.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -35,6 +35,12 @@ types: $(VENV)/.dev ## mypy --strict
 
 bench-page: $(VENV)/.dev chromium ## Measure key to next image in a browser, with and without fetching ahead
 	$(BIN)/python -m benchmarks.grading_page
+
+bench-server: $(VENV)/.dev ## Measure saving a grade and getting the next, beside Label Studio (installs it)
+	$(BIN)/python -m benchmarks.grading_server
+
+bench-plans: $(VENV)/.dev ## Show how the database answers readers at 1,000,000 assignments
+	$(BIN)/python -m benchmarks.query_plans
 
 pins: $(VENV)/.dev ## Write requirements*.txt anew from what is installed
 	@$(BIN)/python -m pip freeze --exclude torch --exclude acne-study > requirements-all.tmp

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from labeler import embedded
+from labeler import embedded, supervisor
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 60  # seconds until a server that does not answer counts as broken
@@ -46,16 +46,27 @@ def _prepare() -> None:
 
 @contextmanager
 def site(log: Path) -> Iterator[str]:
-    """Serve the site as `manage.py serve` does, and give its address."""
-    from labeler import supervisor
+    """Serve our site with gunicorn and give its address."""
+    command = [sys.executable, "-m", "gunicorn", "labeler.wsgi", "--no-control-socket"]
+    with served(command, log, at="/accounts/login/") as address:
+        yield address
 
-    port = _free_port()
-    with log.open("wb") as output:
-        command = supervisor.commands("127.0.0.1", port)["web"]
-        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=REPOSITORY)
+
+@contextmanager
+def served(command: list[str], log: Path, *, at: str, environment: dict[str, str] | None = None) -> Iterator[str]:
+    """Run gunicorn's `command` with the processes and threads of `manage.py serve` until the block ends."""
+    address = f"127.0.0.1:{_free_port()}"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, "--bind", address, *supervisor.WEB_PROCESSES],
+            stdout=output,
+            stderr=output,
+            cwd=REPOSITORY,
+            env=environment,
+        )
         try:
-            _await(f"http://127.0.0.1:{port}/accounts/login/", process, log)
-            yield f"http://127.0.0.1:{port}"
+            _await(f"http://{address}{at}", process, log)
+            yield f"http://{address}"
         finally:
             process.terminate()
             process.wait(timeout=PATIENCE)
@@ -75,4 +86,4 @@ def _await(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
                 return
         except URLError:
             time.sleep(0.1)
-    sys.exit(f"The site did not start:\n{log.read_text()}")
+    sys.exit(f"The server did not start:\n{log.read_text()}")

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from labeler.models import Assignment, Label, Reader
@@ -102,8 +102,13 @@ def _store(label: Label) -> Label:
 
 def _claim(label: Label) -> bool:
     """Move the assignment to the label's version; False if another label was first."""
-    claimed = Assignment.objects.filter(pk=label.assignment_id, version=label.version - 1)
-    return claimed.update(version=label.version, is_done=not label.is_undo, labeled_at=Now()) == 1
+    seen = Assignment.objects.filter(pk=label.assignment_id, version=label.version - 1)
+    is_done = not label.is_undo
+    if seen.filter(is_done=not is_done).update(version=label.version, is_done=is_done, labeled_at=Now()):
+        reader = Reader.objects.filter(pk=label.assignment.reader_id)
+        reader.update(done=F("done") + (1 if is_done else -1))
+        return True
+    return seen.filter(is_done=is_done).update(version=label.version, labeled_at=Now()) == 1
 
 
 def _repeated(label: Label) -> Label:

@@ -74,6 +74,8 @@ class Reader(models.Model):
     # The pseudonym that charts and exports show.
     code = models.CharField(max_length=12)
     is_simulated = models.BooleanField(default=False, help_text="A program grades for this reader.")
+    # Kept by labeler.grading as labels come: counting a long list anew for every page would take longer and longer.
+    done = models.PositiveIntegerField(default=0, editable=False, help_text="Assignments that are done.")
 
     class Meta:
         ordering = ("code",)

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 from honcho.manager import SIGNALS, Manager
 
 FIRST_PORT = 8000
+WEB_PROCESSES = ("--worker-class", "gthread", "--workers", "2", "--threads", "8")
 PATIENCE = 120  # seconds until a web process that does not answer is reported
 
 
@@ -34,7 +35,7 @@ def run(*, host: str, port: int, on_ready: Callable[[str], None]) -> int:
     `on_ready(url)` is called once, when the site answers.
     """
     manager = Manager()
-    for name, command in commands(host, port).items():
+    for name, command in _commands(host, port).items():
         manager.add_process(name, shlex.join(command), env=_environment())
     url = f"http://{host}:{port}/"
     threading.Thread(target=_announce, args=(url, on_ready), daemon=True).start()
@@ -43,14 +44,12 @@ def run(*, host: str, port: int, on_ready: Callable[[str], None]) -> int:
     return 0 if stopped_by_signal else int(manager.returncode or 1)
 
 
-def commands(host: str, port: int) -> dict[str, list[str]]:
-    """Return the command line of each process by its name."""
+def _commands(host: str, port: int) -> dict[str, list[str]]:
     python = [sys.executable, "-m"]
     return {
         "web": [
             *python,
-            *("gunicorn", "labeler.wsgi", "--bind", f"{host}:{port}", "--no-control-socket"),
-            *("--worker-class", "gthread", "--workers", "2", "--threads", "8"),
+            *("gunicorn", "labeler.wsgi", "--bind", f"{host}:{port}", "--no-control-socket", *WEB_PROCESSES),
         ],
         "worker": [
             *python,

@@ -1,0 +1,104 @@
+"""Label Studio as its users run it: in a virtual environment of its own, served by gunicorn, on PostgreSQL."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg2
+
+from benchmarks import stage
+
+VERSION = "1.23.2"
+CONFIG = """
+<View><Image name="image" value="$image"/>
+<Choices name="grade" toName="image" choice="single">
+  <Choice value="1"/><Choice value="2"/><Choice value="3"/><Choice value="4"/><Choice value="5"/>
+</Choices></View>
+"""
+MAKE_USERS = """
+import json, os
+from organizations.models import Organization
+from users.models import User
+for number in range(int(os.environ["BENCHMARK_READERS"])):
+    user = User.objects.create_user(email=f"reader{number}@example.org", password=os.environ["BENCHMARK_PASSWORD"])
+    organization = Organization.objects.first() or Organization.create_organization(created_by=user, title="Study")
+    if not organization.has_user(user):
+        organization.add_user(user)
+    user.active_organization = organization
+    user.save()
+"""
+
+
+def install(folder: Path) -> Path:
+    """Install Label Studio into `folder` unless it is there, and return its Python."""
+    python = folder / "bin" / "python"
+    if not (folder / VERSION).exists():
+        print(f"Installing Label Studio {VERSION} into {folder} ...", file=sys.stderr)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        packages = [f"label-studio=={VERSION}", "gunicorn"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *packages], check=True)
+        (folder / VERSION).touch()
+    return python
+
+
+@contextmanager
+def site(python: Path, log: Path, *, readers: int, password: str) -> Iterator[str]:
+    """Serve an empty Label Studio with these people, on the benchmark's PostgreSQL, and give its address."""
+    environment = _environment(log.parent) | {"BENCHMARK_READERS": str(readers), "BENCHMARK_PASSWORD": password}
+    _make_database(environment["POSTGRE_NAME"])
+    code = next((python.parent.parent / "lib").glob("python3*/site-packages/label_studio"))
+    with log.open("wb") as output:
+        for arguments in (["migrate", "--verbosity", "0"], ["shell", "-c", MAKE_USERS]):
+            subprocess.run(
+                [str(python), str(code / "manage.py"), *arguments],
+                env=environment,
+                stdout=output,
+                stderr=output,
+                cwd=code,
+                check=True,
+            )
+    command = [python, "-m", "gunicorn", "--pythonpath", code, "core.wsgi:application"]
+    with stage.served([str(part) for part in command], log, at="/user/login/", environment=environment) as address:
+        yield address
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    from django.db import connection
+
+    database = connection.settings_dict
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("DJANGO")},
+        "DJANGO_SETTINGS_MODULE": "core.settings.label_studio",
+        "DJANGO_DB": "default",
+        "POSTGRE_NAME": "label_studio",
+        "POSTGRE_USER": str(database["USER"]),
+        "POSTGRE_PASSWORD": str(database["PASSWORD"]),
+        "POSTGRE_HOST": str(database["HOST"]),
+        "LABEL_STUDIO_BASE_DATA_DIR": str(folder / "label-studio"),
+        "COLLECT_ANALYTICS": "0",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+        "LOG_LEVEL": "WARNING",
+        "DEBUG": "0",
+    }
+
+
+def _make_database(name: str) -> None:
+    from django.db import connection
+
+    connection.ensure_connection()
+    parameters = connection.get_connection_params()
+    own = psycopg2.connect(**{key: parameters[key] for key in ("user", "password", "host", "dbname")})
+    own.autocommit = True
+    with own.cursor() as cursor:
+        cursor.execute(f'CREATE DATABASE "{name}"')
+    own.close()
+
+
+def tasks(count: int) -> str:
+    """Return `count` tasks in Label Studio's JSON."""
+    return json.dumps([{"data": {"image": f"/data/{number}.jpg"}} for number in range(count)])
