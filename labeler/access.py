@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
-from labeler.models import Assignment, AtlasPicture, Reader, Study, User
+from labeler.models import Assignment, AtlasPicture, Image, Reader, Study, User
 
 
 class AuthedRequest(HttpRequest):
@@ -19,8 +19,16 @@ def get_reader(request: AuthedRequest, slug: str) -> Reader:
     return get_object_or_404(Reader.objects.select_related("study"), study__slug=slug, user=request.user)
 
 
-def get_assignment(reader: Reader, public_id: UUID) -> Assignment:
-    return get_object_or_404(reader.assignments.select_related("image"), public_id=public_id)
+def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
+    """Return one of the reader's own assignments, with its reader and study."""
+    assignments = Assignment.objects.select_related("reader__study")
+    return get_object_or_404(assignments, public_id=public_id, reader__user=request.user, reader__study__slug=slug)
+
+
+def get_image(request: AuthedRequest, slug: str, public_id: UUID) -> Image:
+    """Return the image of one of the reader's own assignments."""
+    own = Assignment.objects.filter(public_id=public_id, reader__user=request.user, reader__study__slug=slug)
+    return get_object_or_404(Image, assignments__in=own)
 
 
 def get_atlas_picture(request: AuthedRequest, slug: str, picture: int) -> AtlasPicture:

@@ -73,7 +73,7 @@ class ImageForm(forms.Form):
 
 
 class QueueForm(forms.Form):
-    """Which images a page asks for: those after one it has."""
+    """Which images a page asks for: those after the last one it knows."""
 
     after = forms.UUIDField()
 

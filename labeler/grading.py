@@ -23,10 +23,12 @@ def next_assignment(reader: Reader) -> Assignment | None:
     return upcoming(reader).first()
 
 
-def upcoming(reader: Reader, *, after: Assignment | None = None) -> QuerySet[Assignment]:
-    """Return the reader's images still to grade, in their order; with `after`, those further down the list."""
+def upcoming(reader: Reader, *, after: UUID | None = None) -> QuerySet[Assignment]:
+    """Return the reader's images still to grade, in their order; with `after`, a public id, those further down."""
     waiting = reader.assignments.filter(is_done=False).select_related("image").order_by("position")
-    return waiting.filter(position__gt=after.position) if after else waiting
+    if after is None:
+        return waiting
+    return waiting.filter(position__gt=reader.assignments.filter(public_id=after).values("position"))
 
 
 def lately_graded(reader: Reader) -> QuerySet[Assignment]:

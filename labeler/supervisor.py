@@ -12,7 +12,8 @@ from urllib.request import urlopen
 from honcho.manager import SIGNALS, Manager
 
 FIRST_PORT = 8000
-WEB_PROCESSES = ("--worker-class", "gthread", "--workers", "2", "--threads", "8")
+# A reader looks at an image for seconds; their connection is kept that long, at no cost of a thread.
+WEB_PROCESSES = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "60")
 PATIENCE = 120  # seconds until a web process that does not answer is reported
 
 

@@ -47,9 +47,7 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     form = QueueForm(request.GET)
     if not form.is_valid():
         return JsonResponse(_state(reader))
-    after = access.get_assignment(reader, form.cleaned_data["after"])
-    ahead = grading.upcoming(reader, after=after)[:CARDS]
-    return JsonResponse({"upcoming": [_card(assignment, slug) for assignment in ahead]})
+    return JsonResponse({"upcoming": _cards(reader, after=form.cleaned_data["after"], count=CARDS)})
 
 
 @login_required
@@ -57,7 +55,7 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
 @cache_control(private=True, no_store=True)
 def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
-    image = access.get_assignment(access.get_reader(request, slug), public_id).image
+    image = access.get_image(request, slug, public_id)
     form = ImageForm(request.GET)
     if not form.is_valid():
         raise Http404
@@ -84,26 +82,25 @@ def _webp(storage_name: str) -> FileResponse:
 @login_required
 @require_POST
 def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
-    reader = access.get_reader(request, slug)
-    assignment = access.get_assignment(reader, public_id)
-    form = LabelForm(request.POST, study=reader.study)
+    assignment = access.get_assignment(request, slug, public_id)
+    form = LabelForm(request.POST, study=assignment.reader.study)
     if not form.is_valid():
-        return _refuse(request, reader, _first_error(form), status=422)
-    return _record(request, reader, assignment, form)
+        return _refuse(request, assignment.reader, _first_error(form), status=422)
+    return _record(request, assignment, form)
 
 
 @login_required
 @require_POST
 def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
-    reader = access.get_reader(request, slug)
-    assignment = access.get_assignment(reader, public_id)
+    assignment = access.get_assignment(request, slug, public_id)
     form = UndoForm(request.POST)
     if not form.is_valid():
-        return _refuse(request, reader, _first_error(form), status=422)
-    return _record(request, reader, assignment, form)
+        return _refuse(request, assignment.reader, _first_error(form), status=422)
+    return _record(request, assignment, form)
 
 
-def _record(request: HttpRequest, reader: Reader, assignment: Assignment, form: LabelForm | UndoForm) -> HttpResponse:
+def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | UndoForm) -> HttpResponse:
+    reader = assignment.reader
     try:
         stored = grading.record_label(assignment=assignment, **form.act())
     except grading.OutdatedVersionError:
@@ -112,7 +109,10 @@ def _record(request: HttpRequest, reader: Reader, assignment: Assignment, form: 
         return _refuse(request, reader, "This submission was used before with another grade.", status=422)
     if not _wants_json(request):
         return redirect("grade", slug=reader.study.slug)
-    return JsonResponse({"version": stored.version})
+    # One image leaves the page's list and one comes in: grading takes no other round trip.
+    known = QueueForm(request.POST)
+    following = _cards(reader, after=known.cleaned_data["after"], count=1) if known.is_valid() else []
+    return JsonResponse({"version": stored.version, "upcoming": following})
 
 
 def _refuse(request: HttpRequest, reader: Reader, sentence: str, *, status: int) -> HttpResponse:
@@ -159,12 +159,16 @@ def _state(reader: Reader) -> dict[str, Any]:
     slug = reader.study.slug
     now = progress.reader_progress(reader)
     return {
-        "upcoming": [_card(assignment, slug) for assignment in grading.upcoming(reader)[:CARDS]],
+        "upcoming": _cards(reader, count=CARDS),
         "back": [
             _card(assignment, slug) | _own_label(assignment) for assignment in grading.lately_graded(reader)[:BACK]
         ],
         "progress": {"done": now.done, "total": now.total},
     }
+
+
+def _cards(reader: Reader, *, after: UUID | None = None, count: int) -> list[dict[str, object]]:
+    return [_card(assignment, reader.study.slug) for assignment in grading.upcoming(reader, after=after)[:count]]
 
 
 def _card(assignment: Assignment, slug: str) -> dict[str, object]:

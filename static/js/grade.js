@@ -33,6 +33,7 @@ const viewer = new Viewer({
 });
 const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
   changed: (count) => (document.body.dataset.unsaved = count),
+  stored: (answer) => list.receive(answer.upcoming ?? []),
   saved: () => note(""),
   waiting: (count) => note(`${count} waiting to be saved`, { isQuiet: true }),
   signedOut: (count) => note(`Your session has ended; ${count} waiting to be saved.`, { offerSignIn: true }),
@@ -167,7 +168,7 @@ function give(button, inputKind) {
   const label = { grade: "", not_gradable: "", [button.name]: button.value };
   const fields = { ...label, note: takeNote(), ...viewing(inputKind) };
   const card = list.give(label);
-  outbox.add(card.id, card.label, { version: card.version, ...fields });
+  outbox.add(card.id, card.label, { version: card.version, after: list.end?.id ?? "", ...fields });
   closeSheets();
   const said = button.name === "grade" ? `Graded ${button.dataset.name}` : `Not gradable: ${button.dataset.name.toLowerCase()}`;
   say(`${said}, image ${list.done} of ${list.total}`);

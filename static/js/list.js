@@ -15,7 +15,7 @@ export class ReadingList {
 
   /** Add what is not known yet to the end. */
   receive(cards) {
-    const known = new Set(this.ahead.map((card) => card.id));
+    const known = new Set([...this.back, ...this.ahead].map((card) => card.id));
     this.ahead.push(...cards.filter(({ id }) => !known.has(id) && !this.isHeld(id)));
   }
 

@@ -7,9 +7,9 @@ const PATIENCE = 20_000; // ms until a request without an answer is given up and
 const PREFIX = "outbox "; // of the names of all outboxes
 
 export class Outbox {
-  /** `owner`: one outbox per reader. `handlers`: changed(count) when entries come or go, waiting(count) and
-   *  signedOut(count) when saving is held up, saved() when it has caught up, refused(sentence) when the server will
-   *  not take an entry. */
+  /** `owner`: one outbox per reader. `handlers`: changed(count) when entries come or go, stored(answer) and
+   *  refused(sentence) as the server takes an entry or will not, waiting(count) and signedOut(count) when saving is
+   *  held up, saved() when it has caught up. */
   static async open(owner, csrfCookie, handlers) {
     const outbox = new Outbox();
     const name = PREFIX + owner;
@@ -68,7 +68,9 @@ export class Outbox {
       return this.later();
     }
     await this.settle(entry);
-    if (!response.ok) this.handlers.refused(await reason(response));
+    const answer = await response.json().catch(() => ({}));
+    if (response.ok) this.handlers.stored(answer);
+    else this.handlers.refused(answer.error ?? `The server answered ${response.status}.`);
     return true;
   }
 
@@ -142,9 +144,4 @@ function answer(request) {
 function cookie(name) {
   const pair = document.cookie.split("; ").find((candidate) => candidate.startsWith(`${name}=`));
   return pair?.slice(name.length + 1) ?? "";
-}
-
-async function reason(response) {
-  const body = await response.json().catch(() => ({}));
-  return body.error ?? `The server answered ${response.status}.`;
 }

@@ -50,7 +50,7 @@ def test_the_grading_page_shows_the_next_image(as_ana: Client, assignment: Assig
 
 def test_a_grade_is_saved(as_ana: Client, assignment: Assignment) -> None:
     answer = post_grade(as_ana, assignment, grade=4, visible_ms=812, zoom=2.5, input_kind="touch")
-    assert json.loads(answer.content) == {"version": 1}
+    assert json.loads(answer.content) == {"version": 1, "upcoming": []}
     label = Label.objects.get()
     assert (label.assignment, label.grade) == (assignment, 4)
     assert (label.visible_ms, label.zoom, label.input_kind) == (812, 2.5, "touch")
@@ -106,6 +106,17 @@ def test_the_queue_goes_on_after_an_image(as_ana: Client, reader: Reader) -> Non
     ids = [str(assignment.public_id) for assignment in grading.upcoming(reader)]
     answer = as_ana.get(reverse("queue", args=["acne"]), {"after": ids[2]}).json()
     assert [card["id"] for card in answer["upcoming"]] == ids[3:]
+
+
+def test_the_answer_to_a_grade_brings_the_image_after_the_last_known(as_ana: Client, reader: Reader) -> None:
+    ahead = list(grading.upcoming(reader))
+    answer = post_grade(as_ana, ahead[0], grade=1, after=ahead[2].public_id)
+    assert [card["id"] for card in json.loads(answer.content)["upcoming"]] == [str(ahead[3].public_id)]
+
+
+def test_what_another_reader_knows_brings_nothing(as_ana: Client, reader: Reader, ben: User, study: Study) -> None:
+    foreign = grading.upcoming(study.readers.get(user=ben))[0]
+    assert as_ana.get(reverse("queue", args=["acne"]), {"after": str(foreign.public_id)}).json() == {"upcoming": []}
 
 
 def test_the_last_grade_leads_to_thanks(as_ana: Client, reader: Reader) -> None:
