@@ -74,6 +74,7 @@ def test_offline_beyond_the_fetched_images_nothing_can_be_graded(sitting: Sittin
     assert stored() == sitting.given
 
 
+@pytest.mark.provokes("status of 500")  # a lock that is held too long: the page sends again
 def test_the_server_is_killed_while_it_saves(sitting: Sitting, server: Web) -> None:
     with saving_held_up():
         sitting.grade(1)
@@ -123,6 +124,7 @@ def test_the_session_ends_and_the_reader_signs_in_again_in_place(sitting: Sittin
     assert page.locator("body").get_attribute("data-kept") == "yes"
 
 
+@pytest.mark.provokes("status of 409")
 def test_two_tabs_do_not_label_one_image_twice(sitting: Sitting, context: BrowserContext) -> None:
     other = Sitting(context.new_page())
     other.page.goto(sitting.page.url)
@@ -137,6 +139,7 @@ def test_two_tabs_do_not_label_one_image_twice(sitting: Sitting, context: Browse
     assert stored() == sitting.given + other.given
 
 
+@pytest.mark.provokes("status of 500")
 def test_a_reload_in_mid_flight_keeps_the_grade(sitting: Sitting) -> None:
     with saving_held_up():
         sitting.grade(3)
