@@ -14,7 +14,7 @@ urlpatterns = [
     path("read/<slug:slug>/<uuid:public_id>/label/", views.label, name="label"),
     path("read/<slug:slug>/<uuid:public_id>/undo/", views.undo, name="undo"),
     path("studies/<slug:slug>/", views.study, name="study"),
-    path("studies/<slug:slug>/report/", include("training.urls")),
+    path("", include("training.urls")),
     path("api/v1/", api.urls),
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),

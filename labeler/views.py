@@ -55,7 +55,7 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
     image = access.get_assignment(access.get_reader(request, slug), public_id).image
     form = ImageForm(request.GET)
-    if not form.is_valid():
+    if not form.is_valid() or not image.has_file:
         raise Http404
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
     file = default_storage.open(renditions.storage_name(image.rendition, size))
