@@ -33,8 +33,12 @@ class Command(StudyCommand):
             with path.open(newline="", encoding="utf-8-sig") as lines:
                 rows = published_layout.read(lines, study=study)
             made = imported_labels.store(study=study, rows=rows, without_files=options["without_files"])
-        except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"The file {path} can't be read as UTF-8 text: {error}") from error
+        except UnicodeDecodeError as error:
+            raise CommandError(f"The file {path} is not UTF-8 text. Save it as CSV in UTF-8.") from error
+        except OSError as error:
+            raise CommandError(
+                f"The file {path} can't be read: {error.strerror}. Check its name and rights."
+            ) from error
         except published_layout.LayoutError as error:
             self._tell(error)
             raise CommandError(str(error)) from error
