@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 
 
 class User(AbstractUser):
@@ -92,10 +93,12 @@ class Image(models.Model):
     """One selfie in a study."""
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="images")
-    content_hash = models.CharField(max_length=64, help_text="SHA-256 of the file as it came.")
+    content_hash = models.CharField(max_length=64, help_text="SHA-256 of the file as it came; no-file:... without one.")
     source_name = models.CharField(max_length=255, help_text="Its name when it came; no reader sees it.")
-    original = models.CharField(max_length=200, help_text="Storage name of the file as it came.")
-    rendition = models.CharField(max_length=200, help_text="What the storage names of `labeler.renditions` begin with.")
+    original = models.CharField(max_length=200, blank=True, help_text="Storage name of the file as it came.")
+    rendition = models.CharField(
+        max_length=200, blank=True, help_text="What the storage names of `labeler.renditions` begin with."
+    )
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     # The person in it, where known: a subject is never on both sides of a split.
@@ -115,6 +118,11 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return f"image {self.pk}"
+
+    @property
+    def has_file(self) -> bool:
+        """Whether there are pixels: an image imported with its labels alone has none."""
+        return bool(self.original)
 
 
 class Assignment(models.Model):
@@ -186,7 +194,8 @@ class Label(models.Model):
     viewport_height = models.PositiveIntegerField(null=True, help_text="CSS pixels.")
     pixel_ratio = models.FloatField(null=True, help_text="Device pixels per CSS pixel.")
     input_kind = models.CharField(max_length=10, choices=InputKind, blank=True)
-    labeled_at = models.DateTimeField(auto_now_add=True)
+    # When the reader gave it: now, or long ago where labels are imported.
+    labeled_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering = ("id",)

@@ -17,7 +17,7 @@ urlpatterns = [
     path("studies/<slug:slug>/", study.study, name="study"),
     path("studies/<slug:slug>/atlas/", study.study_atlas, name="study_atlas"),
     path("studies/<slug:slug>/atlas/<int:picture>/remove/", study.remove_from_atlas, name="remove_from_atlas"),
-    path("studies/<slug:slug>/report/", include("training.urls")),
+    path("", include("training.urls")),
     path("api/v1/", api.urls),
     path("signed-in/", connection.signed_in, name="signed_in"),
     path("offline/", connection.offline, name="offline"),

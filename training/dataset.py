@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.core.files.storage import default_storage
+from django.db.models import Subquery
 from sklearn.model_selection import GroupShuffleSplit
 
 from labeler import consensus
@@ -63,6 +64,8 @@ class GradedImages:
     snapshot: str
     # Ordinary images of a person who is also in the golden set: neither trained on nor judged on.
     left_out: int
+    # The running number of the newest label there was: what came later was not read.
+    labels_until: int
 
 
 @dataclass(frozen=True)
@@ -74,18 +77,31 @@ class Split:
 
 
 def load_graded_images(study: Study) -> GradedImages:
-    """Return the images with a current grade. An image that was called not gradable has none and is left out."""
-    labels = list(consensus.current_grades(study))
+    """Return the images with a current grade. An image that was called not gradable has none and is left out.
+
+    Golden images come in the order of their hashes, so that a bootstrap draws the same ones whoever computes it.
+    """
+    newest = Label.objects.filter(assignment__reader__study=study).order_by("-pk").values("pk")[:1]
+    # In the same statement, so that it is the newest of what this very look at the table saw.
+    labels = list(consensus.current_grades(study).annotate(newest=Subquery(newest)))
     grades: dict[Image, dict[str, int]] = defaultdict(dict)
     for label in labels:
         grades[label.assignment.image][label.assignment.reader.code] = label.grade or 0
     golden = tuple(
-        GoldenImage(image.content_hash, image.original, given) for image, given in grades.items() if image.is_golden
+        GoldenImage(image.content_hash, image.original, given)
+        for image, given in sorted(grades.items(), key=lambda item: item[0].content_hash)
+        if image.is_golden
     )
     golden_subjects = set(study.images.filter(is_golden=True).exclude(subject="").values_list("subject", flat=True))
     ordinary = [image for image in grades if not image.is_golden]
     kept = tuple(_ordinary(image, grades[image]) for image in ordinary if image.subject not in golden_subjects)
-    return GradedImages(kept, golden, snapshot=_snapshot(labels), left_out=len(ordinary) - len(kept))
+    return GradedImages(
+        kept,
+        golden,
+        snapshot=_snapshot(labels),
+        left_out=len(ordinary) - len(kept),
+        labels_until=labels[0].newest if labels else 0,
+    )
 
 
 def split(images: Sequence[OrdinaryImage], *, seed: int) -> Split:

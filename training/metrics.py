@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 RESAMPLES = 2000
 LEVEL = 95  # per cent
 BOOTSTRAP_SEED = 20190101
+DRAWS_AT_ONCE = 2**22  # 32 MB of indices, however many images there are
 FEWEST_IMAGES = 2  # one image has no spread to take an interval from
 FEWEST_TO_CORRELATE = 3  # any two images lie on a line
 ROUNDING = 1e-9  # grades and scores that differ by less are the same number
@@ -107,7 +108,7 @@ def compare_with_reader(scores: Floats, grades: Floats, reader: int) -> Comparis
     estimate = _estimate(squares, difference)
     if estimate.value is None:
         return Comparison(estimate, None)
-    return Comparison(estimate, float(np.mean(difference(_resampled_means(squares)) < 0)))
+    return Comparison(estimate, float(np.mean(difference(_resampled_means(squares)) < -ROUNDING)))
 
 
 def confusion(values: Floats, against: Floats, levels: tuple[int, ...]) -> NDArray[np.int64]:
@@ -135,9 +136,22 @@ def _estimate(terms: Floats, statistic: Callable[[Floats], Floats]) -> Estimate:
 def _resampled_means(terms: Floats) -> Floats:
     """Return (RESAMPLES, k): the means of the (N, k) terms over images drawn with replacement."""
     n = len(terms)
-    times_drawn = np.random.default_rng(BOOTSTRAP_SEED).multinomial(n, np.full(n, 1 / n), size=RESAMPLES)
-    means: Floats = times_drawn @ terms / n
-    return means
+    # NumPy and Python both promise that this generator's numbers never change, and that they are the same ones: the
+    # export's stand-alone script draws them with `random.Random(BOOTSTRAP_SEED)`.
+    draws = np.random.RandomState([BOOTSTRAP_SEED])
+    rows_at_once = max(1, DRAWS_AT_ONCE // n)
+    blocks = [
+        _times_drawn(draws, rows=min(rows_at_once, RESAMPLES - start), n=n) @ terms / n
+        for start in range(0, RESAMPLES, rows_at_once)
+    ]
+    return np.concatenate(blocks)
+
+
+def _times_drawn(draws: np.random.RandomState, *, rows: int, n: int) -> NDArray[np.intp]:
+    """Return (rows, n): how often each of n images is among n drawn with replacement."""
+    drawn = (draws.random_sample((rows, n)) * n).astype(np.intp)
+    cells = drawn + n * np.arange(rows)[:, None]
+    return np.bincount(cells.ravel(), minlength=rows * n).reshape(rows, n)
 
 
 def _standardised(values: Floats) -> Floats:

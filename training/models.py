@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from labeler.models import Job, Study
+from labeler.models import Image, Job, Study
 from scoring.models import Regressor
 
 
@@ -39,3 +39,23 @@ class TrainingRun(Job):
 
     def __str__(self) -> str:
         return f"run {self.pk}"
+
+
+class Score(models.Model):
+    """What a run's regressors said of an image they were not fitted on: from these its report can be recomputed."""
+
+    run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="scores")
+    # With an image goes what was said of it.
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="scores")
+    recipe = models.CharField(max_length=40)
+    # 0 is the fit that may be published, of the study's own seed; further ones are of the next seeds.
+    fit = models.PositiveSmallIntegerField()
+    value = models.FloatField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "recipe", "fit", "image"], name="one_score_per_fit_and_image")
+        ]
+
+    def __str__(self) -> str:
+        return f"score {self.pk}"

@@ -75,6 +75,8 @@ def build(*, study: Study, graded: GradedImages, split: Split, candidates: Seque
             "levels": [{"value": level.value, "name": level.name} for level in study.grade_levels.all()],
         },
         "recipes": [_candidate_row(candidate, target, split) for candidate in candidates],
+        "labels_until": graded.labels_until,
+        "grades_sha256": graded.snapshot,
         "points": [{"consensus": float(c), "score": float(s)} for c, s in zip(target, scores, strict=True)],
     }
     return {**report, **judge(report)}
@@ -146,7 +148,8 @@ def bar_of(readers: Sequence[Report]) -> Report | None:
 def live_readers(study: Study) -> list[dict[str, Any]]:
     """Return every reader's numbers from the current labels, without the machine."""
     grades: dict[int, dict[str, int]] = {}
-    for label in consensus.current_grades(study).filter(assignment__image__is_golden=True):
+    golden = consensus.current_grades(study).filter(assignment__image__is_golden=True)
+    for label in golden.order_by("assignment__image__content_hash"):
         image = grades.setdefault(label.assignment.image_id, {})
         image[label.assignment.reader.code] = label.grade or 0
     return _reader_rows(_readers_of(study, list(grades.values())), None)
@@ -173,9 +176,15 @@ def current(study: Study) -> Report:
     }
 
 
-def _labels_since(run: TrainingRun) -> int:
-    """How many labels came after the run read them: the readers' numbers know them, the machine's do not."""
-    return Label.objects.filter(assignment__reader__study=run.study_id, labeled_at__gt=run.started_at).count()
+def _labels_since(run: TrainingRun) -> int | None:
+    """How many labels were stored after the run read them: the readers' numbers know them, the machine's do not.
+
+    None for a run from before runs kept how far they read.
+    """
+    until = (run.report or {}).get("labels_until")
+    if until is None:
+        return None
+    return Label.objects.filter(assignment__reader__study=run.study_id, pk__gt=until).count()
 
 
 def _readers_of(study: Study, golden: Sequence[dict[str, int]]) -> GoldenGrades:
@@ -208,7 +217,9 @@ def _reader_row(
 def _validation_rmse(candidate: Candidate, split: Split) -> Estimate:
     if not split.validation:
         return Estimate(None, None, None, 0, "All images were needed for training.")
-    return metrics.rmse(candidate.validation, np.array([image.grade for image in split.validation]))
+    in_order = sorted(range(len(split.validation)), key=lambda n: split.validation[n].content_hash)
+    grades = np.array([image.grade for image in split.validation])
+    return metrics.rmse(candidate.validation[in_order], grades[in_order])
 
 
 def _is_simulated(study: Study, golden: GoldenGrades) -> bool:

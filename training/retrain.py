@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distributions
@@ -20,7 +20,7 @@ from scoring.pipeline import Described, FittedRegressor, Key, score_image
 from scoring.recipes import Recipe
 from training import dataset, fitting, reports, rolling
 from training.dataset import GoldenImage, GradedImages, OrdinaryImage
-from training.models import TrainingRun
+from training.models import Score, TrainingRun
 
 SEEDS = 5  # fits per run: the report shows their spread, the study's own seed is the one published
 FEWEST_TO_FIT = 10  # ordinary images: with fewer, the validation part would be a single one
@@ -76,7 +76,7 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
         candidates = [_judge(fit, parts, graded) for fit in fits]
         chosen = reports.choose(candidates, parts)
         report = reports.build(study=study, graded=graded, split=parts, candidates=candidates, chosen=chosen)
-        _store(run, fits[chosen].regressors[0], snapshot, report)
+        _store(run, fits[chosen].regressors[0], snapshot, report, _score_rows(run, candidates, parts, graded))
 
 
 def _recipes() -> tuple[Recipe, Recipe]:
@@ -96,6 +96,12 @@ def _load(study: Study) -> GradedImages:
         )
     if not graded.golden:
         raise jobs.JobError("No golden image has a grade yet. Retrain when the readers have begun.")
+    without_files = study.images.filter(original="").count()
+    if without_files:
+        raise jobs.JobError(
+            f"{without_files} images of study {study.slug} came as labels without files, so there are no pixels to "
+            "learn from. The readers' numbers are on the report all the same."
+        )
     if len(graded.ordinary) < FEWEST_TO_FIT:
         raise jobs.JobError(
             f"{len(graded.ordinary)} ordinary images have a grade; {FEWEST_TO_FIT} are needed to fit anything."
@@ -223,9 +229,38 @@ def _score(image: OrdinaryImage | GoldenImage, regressor: FittedRegressor) -> fl
         return score_image(image.selfie, regressor, describe=feature_store.describe).score
 
 
-def _store(run: TrainingRun, fitted: FittedRegressor, snapshot: str, report: reports.Report) -> None:
+def _score_rows(
+    run: TrainingRun, candidates: Sequence[reports.Candidate], parts: dataset.Split, graded: GradedImages
+) -> list[Score]:
+    """Return every score that the report rests on."""
+    ids = dict(run.study.images.values_list("content_hash", "pk"))
+    rows = []
+    for candidate in candidates:
+        for fit, scores in enumerate(candidate.golden):
+            rows += _rows_of_fit(run, candidate.recipe, fit, zip(graded.golden, scores, strict=True), ids)
+        rows += _rows_of_fit(run, candidate.recipe, 0, zip(parts.validation, candidate.validation, strict=True), ids)
+    return rows
+
+
+def _rows_of_fit(
+    run: TrainingRun,
+    recipe: str,
+    fit: int,
+    scored: Iterable[tuple[OrdinaryImage | GoldenImage, np.float64]],
+    ids: Mapping[str, int],
+) -> list[Score]:
+    return [
+        Score(run=run, image_id=ids[image.content_hash], recipe=recipe, fit=fit, value=float(value))
+        for image, value in scored
+    ]
+
+
+def _store(
+    run: TrainingRun, fitted: FittedRegressor, snapshot: str, report: reports.Report, scores: Sequence[Score]
+) -> None:
     """Keep the regressor and publish it if it passes: all of it, or nothing if the run was taken from us."""
     with transaction.atomic():
+        Score.objects.bulk_create(scores, batch_size=2000)
         provenance = {
             "run": run.pk,
             "recipe": fitted.recipe.name,

@@ -1,4 +1,4 @@
-"""Addresses below studies/<slug>/report/."""
+"""Addresses of what is computed from labels."""
 
 from django.urls import path
 
@@ -6,9 +6,10 @@ from training import views
 
 app_name = "training"
 urlpatterns = [
-    path("", views.report, name="report"),
-    path("numbers.json", views.report_json, name="report_json"),
-    path("retrain/", views.retrain_now, name="retrain"),
-    path("runs/<int:pk>/", views.run, name="run"),
-    path("runs/<int:pk>/state/", views.run_state, name="run_state"),
+    path("studies/<slug:slug>/report/", views.report, name="report"),
+    path("studies/<slug:slug>/report/numbers.json", views.report_json, name="report_json"),
+    path("studies/<slug:slug>/report/retrain/", views.retrain_now, name="retrain"),
+    path("studies/<slug:slug>/report/runs/<int:pk>/", views.run, name="run"),
+    path("studies/<slug:slug>/report/runs/<int:pk>/state/", views.run_state, name="run_state"),
+    path("studies/<slug:slug>/export/", views.export, name="export"),
 ]

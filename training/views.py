@@ -2,13 +2,15 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
 from labeler import access
 from labeler.access import AuthedRequest
-from training import reports, retrain, tasks
+from training import bundle, reports, retrain, tasks
 from training.models import TrainingRun
 
 RUNS_SHOWN = 20
@@ -36,6 +38,17 @@ def report(request: AuthedRequest, slug: str) -> HttpResponse:
 @require_GET
 def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
     return JsonResponse(reports.current(access.get_administered_study(request, slug)))
+
+
+@login_required
+@require_GET
+@cache_control(private=True, no_store=True)
+def export(request: AuthedRequest, slug: str) -> StreamingHttpResponse:
+    """Answer the study's zip, piece by piece as it is made."""
+    study = access.get_administered_study(request, slug)
+    file = f"{study.slug}-{timezone.now():%Y-%m-%d}.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{file}"'}
+    return StreamingHttpResponse(bundle.stream(study), content_type="application/zip", headers=headers)
 
 
 @login_required

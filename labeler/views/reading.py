@@ -57,7 +57,7 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
     image = access.get_image(request, slug, public_id)
     form = ImageForm(request.GET)
-    if not form.is_valid():
+    if not form.is_valid() or not image.has_file:
         raise Http404
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
     return _webp(renditions.storage_name(image.rendition, size))

@@ -3,7 +3,7 @@
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from labeler.models import Assignment, Image, NotGradable, Study
+from labeler.models import Assignment, Image, Label, NotGradable, Study
 from tests.training.builders import assignments_of, give_grade, grade_everything
 from training import dataset
 
@@ -66,6 +66,13 @@ def test_the_snapshot_follows_the_grades(graded: Study) -> None:
     assert dataset.load_graded_images(graded).snapshot != before
     give_grade(assignment, grade)
     assert dataset.load_graded_images(graded).snapshot == before
+
+
+def test_what_was_read_ends_with_the_newest_label_even_if_that_takes_one_back(graded: Study) -> None:
+    before = dataset.load_graded_images(graded)
+    give_grade(Assignment.objects.filter(reader__study=graded).earliest("pk"))
+    after = dataset.load_graded_images(graded)
+    assert after.labels_until == before.labels_until + 1 == Label.objects.latest("pk").pk
 
 
 def test_loading_takes_few_queries_however_many_images(

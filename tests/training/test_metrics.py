@@ -1,6 +1,7 @@
 """Every number of the report against examples worked by hand, and against scipy and scikit-learn."""
 
 import math
+import random
 
 import numpy as np
 import pytest
@@ -181,3 +182,19 @@ def test_a_correlation_and_its_interval_stay_within_one() -> None:
     assert estimate.value == pytest.approx(1)
     for number in (estimate.value, estimate.low, estimate.high):
         assert number is None or -1 <= number <= 1
+
+
+def test_resamples_are_drawn_with_numbers_that_plain_python_draws_too() -> None:
+    """Both promise never to change them; the export's script relies on it."""
+    n = 7
+    times_drawn = metrics._times_drawn(np.random.RandomState([metrics.BOOTSTRAP_SEED]), rows=50, n=n)
+    plain = random.Random(metrics.BOOTSTRAP_SEED)  # noqa: S311  a draw, not a secret
+    drawn = [[int(plain.random() * n) for _ in range(n)] for _ in range(50)]
+    assert times_drawn.tolist() == [[row.count(image) for image in range(n)] for row in drawn]
+
+
+def test_many_images_are_resampled_in_blocks_that_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores, consensus = made_up(100)
+    whole = metrics.rmse(scores, consensus)
+    monkeypatch.setattr(metrics, "DRAWS_AT_ONCE", 700)  # seven of the 2,000 resamples at a time
+    assert metrics.rmse(scores, consensus).as_json() == pytest.approx(whole.as_json())

@@ -102,6 +102,11 @@ def test_too_few_ordinary_images_are_counted(graded: Study) -> None:
     assert refused(graded).startswith("7 ordinary images have a grade; 10 are needed")
 
 
+def test_a_study_of_labels_without_files_is_told_why_it_learns_nothing(graded: Study) -> None:
+    Image.objects.filter(is_golden=False).update(original="")
+    assert refused(graded).startswith("7 images of study acne came as labels without files")
+
+
 def test_missing_weights_name_the_cure(transactional_db: None, ana: User, tmp_path: Path) -> None:
     photographed_study((ana,), tmp_path / "photographs", images=16, golden_size=4)
     environment = processes.environment() | {"WEIGHTS_DIR": str(tmp_path / "empty")}

@@ -1,0 +1,220 @@
+"""The tables of a study as they leave it: all history, readable values, readers and people under codes only."""
+
+import hashlib
+from collections.abc import Iterator
+
+from django.db.models import Avg, Count, Q
+from django.utils.crypto import salted_hmac
+
+from labeler import consensus
+from labeler.models import Assignment, InputKind, Label, NotGradable, Study
+from labeler.tables import Column, Kind, Row, Table
+
+AT_ONCE = 2000  # rows that a cursor of the database hands over
+CODE_DIGITS = 16  # hexadecimal; among a million images, two of one code are a chance of 1 in 40 million
+
+REASONS: dict[str, str] = {reason.value: str(reason.label) for reason in NotGradable}
+INPUTS: dict[str, str] = {kind.value: str(kind.label) for kind in InputKind}
+
+IMAGE = Column("image", Kind.TEXT, "The image's code in this export: the same in every table and every later export.")
+READER = Column("reader", Kind.TEXT, "The reader's code. Who it is stands in no table.")
+GRADE_VALUES = "the values of grade_scale.csv"
+
+
+def image_code(study: Study, content_hash: str) -> str:
+    """Return what the export calls an image: neither its name, nor its row, nor an address that a reader knows."""
+    return "i" + hashlib.sha256(f"{study.slug} {content_hash}".encode()).hexdigest()[:CODE_DIGITS]
+
+
+def subject_code(study: Study, subject: str) -> str:
+    """Return a pseudonym that can't be found by trying names: it is keyed by the installation's secret."""
+    if not subject:
+        return ""
+    keyed = salted_hmac("labeler.export.subject", f"{study.slug} {subject}", algorithm="sha256")
+    return "s" + keyed.hexdigest()[:CODE_DIGITS]
+
+
+def _labels(study: Study) -> Iterator[Row]:
+    names = dict(study.grade_levels.values_list("value", "name"))
+    rows = (
+        Label.objects.filter(assignment__reader__study=study)
+        .order_by("pk")
+        .values_list(
+            *("pk", "assignment__image__content_hash", "assignment__reader__code", "assignment__position", "version"),
+            *("grade", "not_gradable", "note", "is_undo"),
+            *("visible_ms", "zoom", "viewport_width", "viewport_height", "pixel_ratio", "input_kind"),
+            *("labeled_at", "assignment__version", "assignment__image__is_golden"),
+        )
+    )
+    for pk, image, reader, position, version, grade, reason, note, is_undo, *rest in rows.iterator(AT_ONCE):
+        *viewing, input_kind, labeled_at, newest, is_golden = rest
+        yield (
+            *(pk, image_code(study, image), reader, position, version),
+            *(grade, names.get(grade, ""), REASONS.get(reason, ""), note, is_undo),
+            *(*viewing, INPUTS.get(input_kind, "")),
+            *(labeled_at, version == newest and not is_undo, is_golden),
+        )
+
+
+LABELS = Table(
+    "labels",
+    "Every label that was ever given, in the order in which they were stored.",
+    (
+        Column("label", Kind.WHOLE, "Running number: a larger one was stored later."),
+        IMAGE,
+        READER,
+        Column("position", Kind.WHOLE, "Place of the image in this reader's list, from 1."),
+        Column("version", Kind.WHOLE, "Counts this reader's labels of this image; the largest is the latest."),
+        Column("grade", Kind.WHOLE, "The grade; empty where none was given.", values=GRADE_VALUES),
+        Column("grade_name", Kind.TEXT, "The grade in words."),
+        Column(
+            "not_gradable",
+            Kind.TEXT,
+            "Why the reader gave no grade; empty where they did.",
+            values="; ".join(REASONS.values()),
+        ),
+        Column("note", Kind.TEXT, "What the reader wrote. It may name people: read it before you pass it on."),
+        Column("is_undo", Kind.YES_NO, "Whether this takes the label before it back."),
+        Column("visible_ms", Kind.WHOLE, "How long the decoded image was on the screen.", unit="milliseconds"),
+        Column("zoom", Kind.NUMBER, "Largest zoom used; 1 is the whole image in the window.", unit="times"),
+        Column("viewport_width", Kind.WHOLE, "Width of the reader's window.", unit="CSS pixels"),
+        Column("viewport_height", Kind.WHOLE, "Height of the reader's window.", unit="CSS pixels"),
+        Column("pixel_ratio", Kind.NUMBER, "Sharpness of the reader's screen.", unit="device pixels per CSS pixel"),
+        Column("input_kind", Kind.TEXT, "What the reader graded with.", values="; ".join(INPUTS.values())),
+        Column("labeled_at", Kind.TIME, "When the label was given."),
+        Column("is_current", Kind.YES_NO, "Whether this is what the reader says of the image now."),
+        Column(
+            "is_golden", Kind.YES_NO, "Whether the image is golden: every reader grades it, nothing is trained on it."
+        ),
+    ),
+    _labels,
+)
+
+
+def _images(study: Study) -> Iterator[Row]:
+    rows = study.images.order_by("content_hash").values_list(
+        "content_hash", "width", "height", "subject", "is_golden", "fold__code", "original"
+    )
+    for content_hash, width, height, subject, is_golden, fold, original in rows.iterator(AT_ONCE):
+        person = subject_code(study, subject)
+        yield (
+            image_code(study, content_hash),
+            content_hash,
+            width,
+            height,
+            person,
+            is_golden,
+            fold or "",
+            bool(original),
+        )
+
+
+IMAGES = Table(
+    "images",
+    "Every image of the study, by its hash.",
+    (
+        IMAGE,
+        Column(
+            "content_hash", Kind.TEXT, "SHA-256 of the file as it came; no-file:... where only labels were imported."
+        ),
+        Column("width", Kind.WHOLE, "Width of the file as it came, upright; 0 without a file.", unit="pixels"),
+        Column("height", Kind.WHOLE, "Height of the file as it came, upright; 0 without a file.", unit="pixels"),
+        Column("subject", Kind.TEXT, "Pseudonym of the person in it; empty where not known."),
+        Column("is_golden", Kind.YES_NO, "Whether every reader grades it and nothing is trained on it."),
+        Column("fold", Kind.TEXT, "Code of the reader whose fold it is in; empty for golden and undealt images."),
+        Column("has_file", Kind.YES_NO, "Whether the study holds its pixels."),
+    ),
+    _images,
+)
+
+
+def _readers(study: Study) -> Iterator[Row]:
+    done = Count("assignments", filter=Q(assignments__is_done=True))
+    rows = study.readers.order_by("code").annotate(dealt=Count("assignments"), done_now=done)
+    yield from rows.values_list("code", "is_simulated", "dealt", "done_now").iterator(AT_ONCE)
+
+
+READERS = Table(
+    "readers",
+    "The readers, under their codes.",
+    (
+        READER,
+        Column("is_simulated", Kind.YES_NO, "Whether a program graded in the place of a person."),
+        Column("dealt", Kind.WHOLE, "Images in the reader's list."),
+        Column("done", Kind.WHOLE, "How many of them have a current label."),
+    ),
+    _readers,
+)
+
+
+def _assignments(study: Study) -> Iterator[Row]:
+    rows = Assignment.objects.filter(reader__study=study).order_by("reader__code", "position")
+    fields = rows.values_list("reader__code", "position", "image__content_hash", "image__is_golden", "is_done")
+    for reader, position, image, is_golden, is_done in fields.iterator(AT_ONCE):
+        yield reader, position, image_code(study, image), is_golden, is_done
+
+
+ASSIGNMENTS = Table(
+    "assignments",
+    "The readers' lists, in the order in which they were dealt.",
+    (
+        READER,
+        Column("position", Kind.WHOLE, "Place in the reader's list, from 1."),
+        IMAGE,
+        Column("is_golden", Kind.YES_NO, "Whether the image is golden. No reader was told."),
+        Column("is_done", Kind.YES_NO, "Whether it has a current label."),
+    ),
+    _assignments,
+)
+
+
+def _consensus(study: Study) -> Iterator[Row]:
+    rows = (
+        consensus.current_grades(study)
+        .filter(assignment__image__is_golden=True)
+        .order_by("assignment__image__content_hash")
+        .values("assignment__image__content_hash")
+        .annotate(mean=Avg("grade"), n=Count("pk"))
+        .values_list("assignment__image__content_hash", "mean", "n")
+    )
+    for content_hash, mean, n in rows.iterator(AT_ONCE):
+        yield image_code(study, content_hash), mean, n
+
+
+CONSENSUS = Table(
+    "consensus",
+    "What the readers together say of each golden image now.",
+    (
+        IMAGE,
+        Column("consensus", Kind.NUMBER, "Mean of the current grades.", unit="grades"),
+        Column("n", Kind.WHOLE, "Readers who gave a grade."),
+    ),
+    _consensus,
+)
+
+
+def _grade_scale(study: Study) -> Iterator[Row]:
+    yield from study.grade_levels.values_list("value", "name", "criterion")
+
+
+GRADE_SCALE = Table(
+    "grade_scale",
+    "The study's grading scale.",
+    (
+        Column("value", Kind.WHOLE, "The grade."),
+        Column("name", Kind.TEXT, "Its name."),
+        Column("criterion", Kind.TEXT, "When to give it."),
+    ),
+    _grade_scale,
+)
+
+TABLES = (LABELS, IMAGES, READERS, ASSIGNMENTS, CONSENSUS, GRADE_SCALE)
+
+
+def codebook(tables: tuple[Table, ...]) -> Iterator[Row]:
+    """Yield a row per column of every table, under a heading."""
+    yield "file", "column", "kind", "unit", "allowed values", "meaning"
+    for table in tables:
+        yield f"{table.name}.csv", "", "", "", "", table.about
+        for column in table.columns:
+            yield f"{table.name}.csv", column.name, column.kind.value, column.unit, column.values, column.meaning

@@ -1,0 +1,263 @@
+"""What leaves a study in its zip, and that the script inside computes every printed number anew."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from arro3.io import read_parquet
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from labeler import grading
+from labeler.export import image_code
+from labeler.models import Image, Label, Reader, Study, User
+from labeler.tables import restore
+from tests.training.builders import give_grade, grade_everything, photographed_study
+from training import bundle, reports
+
+FORMULA = '=HYPERLINK("http://evil.example","Alice")'
+
+
+@pytest.fixture
+def graded(study: Study) -> Study:
+    grade_everything(study)
+    return study
+
+
+@pytest.fixture
+def ran(ana: User, ben: User, tmp_path: Path) -> Study:
+    """Return a study with two runs, a changed grade between them, and labels of every kind after them."""
+    study = photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
+    golden, ordinary = (study.images.filter(is_golden=flag).first() for flag in (True, False))
+    assert golden is not None
+    assert ordinary is not None
+    call_command("retrain", "acne")
+    give_grade(golden.assignments.earliest("pk"), 5)
+    call_command("retrain", "acne")
+    give_grade(golden.assignments.latest("pk"), not_gradable="blurred")
+    give_grade(ordinary.assignments.get())
+    return study
+
+
+def unzipped(study: Study, folder: Path) -> Path:
+    with zipfile.ZipFile(io.BytesIO(b"".join(bundle.stream(study)))) as archive:
+        assert archive.testzip() is None
+        archive.extractall(folder)
+    return folder
+
+
+def recompute(folder: Path) -> tuple[int, str]:
+    """Run the script in a bare Python: no packages, no environment, nothing of ours."""
+    command = [sys.executable, "-I", "-S", str(folder / "recompute.py")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env={})
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def rows(folder: Path, table: str) -> list[dict[str, str]]:
+    with (folder / f"{table}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def rewrite(folder: Path, table: str, changed: list[dict[str, str]]) -> None:
+    with (folder / f"{table}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, changed[0])
+        writer.writeheader()
+        writer.writerows(changed)
+
+
+def test_the_script_recomputes_every_printed_number(ran: Study, tmp_path: Path) -> None:
+    folder = unzipped(ran, tmp_path / "export")
+    status, said = recompute(folder)
+    assert (status, said.split(".")[0]) == (0, "identical"), said
+    printed = json.loads((folder / "report.json").read_text())
+    assert printed == reports.current(ran)
+    assert printed["labels_since_run"] == 2
+    assert len([run for run in json.loads((folder / "runs.json").read_text()) if run["report"]]) == 2
+
+
+def test_one_edited_grade_is_named(graded: Study, tmp_path: Path) -> None:
+    folder = unzipped(graded, tmp_path / "export")
+    labels = rows(folder, "labels")
+    place = next(n for n, row in enumerate(labels) if row["is_golden"] == row["is_current"] == "yes" and row["grade"])
+    edited = labels[place]
+    edited["grade"] = str(int(edited["grade"]) % 5 + 1)
+    rewrite(folder, "labels", labels)
+    status, said = recompute(folder)
+    assert status == 1
+    assert f"labels.csv, row {place + 2}, label {edited['label']}: grade_name of grade {edited['grade']}" in said
+    assert f"consensus.csv: image {edited['image']} consensus" in said
+    assert f"report.json: readers[{edited['reader']}] rmse value" in said
+    assert "identical" not in said
+
+
+def test_an_edited_score_and_an_edited_report_are_named(ran: Study, tmp_path: Path) -> None:
+    folder = unzipped(ran, tmp_path / "export")
+    scores = rows(folder, "scores")
+    scores[0]["score"] = repr(float(scores[0]["score"]) + 0.5)
+    rewrite(folder, "scores", scores)
+    assert f"runs.json: run {scores[0]['run']}: recipes[{scores[0]['recipe']}]" in recompute(folder)[1]
+
+    folder = unzipped(ran, tmp_path / "another")
+    report = json.loads((folder / "report.json").read_text())
+    report["readers"][1]["rmse_leave_one_out"]["high"] += 0.001
+    (folder / "report.json").write_text(json.dumps(report))
+    status, said = recompute(folder)
+    assert status == 1
+    assert said.splitlines()[0].startswith("report.json: readers[R02] rmse_leave_one_out high: printed")
+    assert said.splitlines()[1].startswith("1 differences")
+
+
+def test_a_study_that_nobody_graded_is_identical_too(study: Study, tmp_path: Path) -> None:
+    assert recompute(unzipped(study, tmp_path / "export"))[0] == 0
+
+
+def test_a_folder_that_is_no_export_says_so(study: Study, tmp_path: Path) -> None:
+    folder = unzipped(study, tmp_path / "export")
+    (folder / "scores.csv").unlink()
+    status, said = recompute(folder)
+    assert status == 2
+    assert "scores.csv can't be read" in said
+    assert "Traceback" not in said
+
+
+def test_all_history_is_there_in_readable_values(graded: Study, tmp_path: Path) -> None:
+    assignment = graded.readers.get(code="R01").assignments.get(position=2)
+    give_grade(assignment, not_gradable="badly_lit")
+    give_grade(assignment)
+    first, second, third = (
+        row
+        for row in rows(unzipped(graded, tmp_path / "export"), "labels")
+        if row["reader"] == "R01" and row["position"] == "2"
+    )
+    assert first["grade_name"] == graded.grade_levels.get(value=first["grade"]).name
+    assert (second["grade"], second["not_gradable"], second["version"]) == ("", "Badly lit", "2")
+    assert (third["is_undo"], third["version"]) == ("yes", "3")
+    assert [row["is_current"] for row in (first, second, third)] == ["no", "no", "no"]
+    stored = Label.objects.get(pk=first["label"])
+    assert first["labeled_at"] == stored.labeled_at.isoformat().replace("+00:00", "Z")
+
+
+def test_a_note_that_is_a_formula_is_defused_and_comes_back(graded: Study, tmp_path: Path) -> None:
+    assignment = graded.readers.get(code="R01").assignments.get(position=1)
+    for note in (FORMULA, "'quoted", "plain, with a comma\nand a line"):
+        assignment.refresh_from_db()
+        submission = uuid4()
+        grading.record_label(
+            assignment=assignment, version=assignment.version, submission=submission, grade=3, note=note
+        )
+    folder = unzipped(graded, tmp_path / "export")
+    notes = [row["note"] for row in rows(folder, "labels") if row["note"]]
+    assert notes == [f"'{FORMULA}", "''quoted", "plain, with a comma\nand a line"]
+    assert [restore(note) for note in notes] == [FORMULA, "'quoted", "plain, with a comma\nand a line"]
+    assert recompute(folder)[0] == 0
+
+
+def test_parquet_holds_the_same_labels_with_types_and_the_text_as_it_is(graded: Study, tmp_path: Path) -> None:
+    assignment = graded.readers.get(code="R01").assignments.get(position=1)
+    submission = uuid4()
+    grading.record_label(
+        assignment=assignment, version=assignment.version, submission=submission, grade=3, note=FORMULA
+    )
+    folder = unzipped(graded, tmp_path / "export")
+    table = read_parquet(folder / "labels.parquet").read_all()
+    in_csv = rows(folder, "labels")
+    assert table.schema.names == list(in_csv[0])
+    assert [str(value) for value in table["label"].to_pylist()] == [row["label"] for row in in_csv]
+    assert table["note"].to_pylist()[-1] == FORMULA
+    assert table["is_current"].to_pylist() == [row["is_current"] == "yes" for row in in_csv]
+    assert table["labeled_at"].to_pylist()[-1] == Label.objects.latest("pk").labeled_at
+
+
+def test_nobodys_name_leaves(graded: Study, tmp_path: Path) -> None:
+    User.objects.filter(username="ana").update(email="ana@clinic.example", first_name="Anastasia")
+    Image.objects.filter(study=graded).update(subject="Petra Patient", source_name="Petra Patient.jpg")
+    folder = unzipped(graded, tmp_path / "export")
+    everything = b"".join(path.read_bytes() for path in folder.iterdir())
+    for name in (b"ana@clinic", b"Anastasia", b"Petra", b"olga"):
+        assert name not in everything
+    assignment = graded.readers.get(code="R01").assignments.earliest("pk")
+    assert str(assignment.public_id).encode() not in everything
+    people = {row["subject"] for row in rows(folder, "images")}
+    assert len(people) == 1
+    assert people != {""}
+
+
+def test_the_codebook_speaks_of_every_column(graded: Study, tmp_path: Path) -> None:
+    folder = unzipped(graded, tmp_path / "export")
+    explained = {(row["file"], row["column"]) for row in rows(folder, "codebook") if row["meaning"]}
+    tables = [path for path in folder.glob("*.csv") if path.stem != "codebook"]
+    assert len(tables) == 8
+    for path in tables:
+        columns = path.read_text().splitlines()[0].split(",")
+        assert {(path.name, column) for column in columns} <= explained
+
+
+def test_the_published_layout_has_the_labels_that_count(graded: Study, tmp_path: Path) -> None:
+    first, second, third = graded.readers.get(code="R01").assignments.filter(position__lte=3)
+    give_grade(first)  # taken back
+    give_grade(second, not_gradable="not_acne")
+    give_grade(third, not_gradable="blurred")
+    published = rows(unzipped(graded, tmp_path / "export"), "image_labels_new")
+    latest = {row["image_name"]: row["label"] for row in published if row["labeler"] == "R01"}
+    codes = [image_code(graded, assignment.image.content_hash) for assignment in (first, second, third)]
+    assert [latest.get(code) for code in codes] == [None, "0", None]
+    assert len(latest) == first.reader.assignments.count() - 2
+
+
+def test_the_same_state_gives_the_same_bytes(graded: Study) -> None:
+    assert b"".join(bundle.stream(graded)) == b"".join(bundle.stream(graded))
+
+
+def test_an_export_is_of_one_moment(transactional_db: None, graded: Study, tmp_path: Path) -> None:
+    pieces = bundle.stream(graded)
+    begun = b"".join(next(pieces) for _ in range(5))  # as far as report.json, whose queries set the moment
+
+    def meanwhile() -> None:
+        give_grade(Reader.objects.get(code="R01").assignments.earliest("pk"), 5)
+        connection.close()
+
+    thread = threading.Thread(target=meanwhile)
+    thread.start()
+    thread.join()
+    with zipfile.ZipFile(io.BytesIO(begun + b"".join(pieces))) as archive:
+        archive.extractall(tmp_path / "export")
+    assert len(rows(tmp_path / "export", "labels")) == Label.objects.count() - 1
+    assert recompute(tmp_path / "export")[0] == 0
+
+
+def test_whoever_runs_the_study_downloads_it(as_olga: Client, graded: Study) -> None:
+    answer = as_olga.get(reverse("training:export", args=["acne"]))
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/zip"
+    assert answer["Content-Disposition"].startswith('attachment; filename="acne-2')
+    assert "no-store" in answer["Cache-Control"]
+    names = zipfile.ZipFile(io.BytesIO(answer.getvalue())).namelist()
+    assert names[:2] == ["README.txt", "recompute.py"]
+    assert reverse("training:export", args=["acne"]).encode() in as_olga.get(reverse("study", args=["acne"])).content
+
+
+def test_readers_and_strangers_download_nothing(as_ana: Client, as_cleo: Client, study: Study) -> None:
+    address = reverse("training:export", args=["acne"])
+    assert [client.get(address).status_code for client in (as_ana, as_cleo)] == [404, 404]
+    assert Client().get(address)["Location"].startswith(reverse("account_login"))
+    assert as_ana.post(address).status_code == 405
+
+
+def test_the_command_writes_the_zip_and_overwrites_none(graded: Study, tmp_path: Path) -> None:
+    path = tmp_path / "acne.zip"
+    call_command("export_study", "acne", str(path), stdout=io.StringIO())
+    assert path.read_bytes() == b"".join(bundle.stream(graded))
+    with pytest.raises(CommandError, match="is there already"):
+        call_command("export_study", "acne", str(path))
+    with pytest.raises(CommandError, match="can't be written"):
+        call_command("export_study", "acne", str(tmp_path / "nowhere" / "acne.zip"))
+    assert [file.name for file in tmp_path.glob("acne*")] == ["acne.zip"]
