@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from labeler.models import Assignment, AtlasPicture, Image, Reader, Study, User
@@ -43,3 +43,9 @@ def get_administered_study(request: AuthedRequest, slug: str) -> Study:
 
 def administered_studies(user: User) -> QuerySet[Study]:
     return Study.objects.all() if user.is_superuser else Study.objects.filter(admins=user)
+
+
+def require_admin(request: AuthedRequest) -> None:
+    """Let pass who runs a study or may make one. Raises Http404."""
+    if not (request.user.is_superuser or administered_studies(request.user).exists()):
+        raise Http404

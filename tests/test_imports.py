@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ALLOWED = {"scoring": {"scoring"}, "labeler": {"labeler", "scoring"}, "training": {"training", "labeler", "scoring"}}
 CORE = [
     *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline"),
-    *("rolling", "fitting", "metrics"),
+    *("rolling", "fitting", "metrics", "planning", "recompute"),
 ]
 CORE_FILES = [path for app in ("scoring", "training") for path in (REPOSITORY / app).glob("*.py") if path.stem in CORE]
 # The one file of each that may load it, and only on first use.

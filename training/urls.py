@@ -6,6 +6,7 @@ from training import views
 
 app_name = "training"
 urlpatterns = [
+    path("plan/", views.plan, name="plan"),
     path("studies/<slug:slug>/report/", views.report, name="report"),
     path("studies/<slug:slug>/report/numbers.json", views.report_json, name="report_json"),
     path("studies/<slug:slug>/report/retrain/", views.retrain_now, name="retrain"),

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeler import access
 from labeler.access import AuthedRequest
-from training import bundle, reports, retrain, tasks
+from training import bundle, planning, reports, retrain, tasks
+from training.forms import PlanForm
 from training.models import TrainingRun
 
 RUNS_SHOWN = 20
@@ -49,6 +50,20 @@ def export(request: AuthedRequest, slug: str) -> StreamingHttpResponse:
     file = f"{study.slug}-{timezone.now():%Y-%m-%d}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}
     return StreamingHttpResponse(bundle.stream(study), content_type="application/zip", headers=headers)
+
+
+@login_required
+@require_GET
+def plan(request: AuthedRequest) -> HttpResponse:
+    """Show what the design in the address would tell."""
+    access.require_admin(request)
+    form = PlanForm(request.GET.dict())
+    if not form.is_valid():
+        return render(request, "training/plan.html", {"form": form}, status=422)
+    plan = planning.plan(form.design())
+    chart = {"golden": plan.design.golden, "by_golden": plan.as_json()["by_golden"]}
+    context = {"form": form, "plan": plan, "sentences": planning.in_words(plan), "chart": chart}
+    return render(request, "training/plan.html", context)
 
 
 @login_required

@@ -1,10 +1,10 @@
 // The report's charts, drawn from the JSON that the page carries. Every number is also in a table on the page.
 
+import { axis, colour } from "./charts.js";
+
 const report = JSON.parse(document.getElementById("report").textContent);
 const run = report.machine_run;
 const canvas = (name) => document.querySelector(`[data-chart="${name}"]`);
-const style = getComputedStyle(document.documentElement);
-const colour = (name) => style.getPropertyValue(`--${name}`).trim();
 
 /** A slanted pattern, so that simulated readers differ by more than colour. */
 function hatch(tint) {
@@ -124,16 +124,6 @@ function drawScatter() {
   });
 }
 
-function axis(title = "", more = {}) {
-  return {
-    title: { display: Boolean(title), text: title, color: colour("ink-soft") },
-    ticks: { color: colour("ink") },
-    grid: { color: colour("line") },
-    border: { display: false },
-    ...more,
-  };
-}
-
 function levelName(value) {
   return run.machine.levels.find((level) => level.value === value)?.name ?? "";
 }
@@ -143,8 +133,5 @@ function describe({ value, low, high, n }) {
   return `RMSE ${value.toFixed(3)}${interval}, n = ${n}`;
 }
 
-Chart.defaults.font.family = style.getPropertyValue("--font");
-Chart.defaults.font.size = 13;
-Chart.defaults.animation = false;
 if (rmseRows().length) drawRmse();
 if (run) drawScatter();

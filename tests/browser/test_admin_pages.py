@@ -1,5 +1,6 @@
 """What the person who runs a study sees, in headless Chromium under the real security policy."""
 
+import zipfile
 from pathlib import Path
 from uuid import uuid4
 
@@ -58,11 +59,34 @@ def test_the_report_draws_the_readers_and_everyone_can_use_it(page: Page, graded
     assert violations(page) == []
 
 
+def test_a_study_is_planned_and_everyone_can_do_it(page: Page, graded: Study) -> None:
+    open_as_olga(page, "/plan/")
+    page.get_by_role("spinbutton", name="Golden images").fill("350")
+    page.get_by_role("button", name="Simulate").click()
+    page.wait_for_url("**golden=350**")
+    expect(page.get_by_role("row", name="THIS DESIGN 350")).to_be_visible()
+    assert ink(page, "widths") > 1000
+    drawn = page.locator("[data-chart=widths]").evaluate(
+        "canvas => Chart.getChart(canvas).getSortedVisibleDatasetMetas()"
+        ".map(line => line.data.filter(point => Number.isFinite(point.y)).length)"
+    )
+    assert drawn == [8, 8, 8]
+    assert violations(page) == []
+
+
+def test_the_export_is_downloaded(page: Page, graded: Study, tmp_path: Path) -> None:
+    open_as_olga(page, "/studies/acne/")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Export everything").click()
+    download.value.save_as(tmp_path / "acne.zip")
+    assert "labels.csv" in zipfile.ZipFile(tmp_path / "acne.zip").namelist()
+
+
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 def test_no_page_scrolls_sideways(page: Page, graded: Study, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     open_as_olga(page, "/")
-    for address in ("/", "/studies/acne/", "/studies/acne/report/"):
+    for address in ("/", "/plan/", "/studies/acne/", "/studies/acne/report/"):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 

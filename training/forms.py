@@ -1,0 +1,40 @@
+"""What pages of training ask for."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django import forms
+
+from training.planning import LIMITS, Design
+
+
+def _whole(name: str, label: str, help_text: str) -> forms.IntegerField:
+    low, high = LIMITS[name]
+    return forms.IntegerField(min_value=int(low), max_value=int(high), label=label, help_text=help_text)
+
+
+def _number(name: str, label: str, help_text: str) -> forms.FloatField:
+    low, high = LIMITS[name]
+    return forms.FloatField(min_value=low, max_value=high, step_size=0.01, label=label, help_text=help_text)
+
+
+class PlanForm(forms.Form):
+    """A design to simulate; the published study's where a page does not say."""
+
+    readers = _whole("readers", "Readers", "Dermatologists who read.")
+    golden = _whole("golden", "Golden images", "Graded by every reader, trained on never.")
+    repeats = _whole("repeats", "Repeats per reader", "Images that a reader meets a second time, unannounced.")
+    drop_out = _number("drop_out", "Drop-out", "Share of the readers who stop on the way, 0 to 0.9.")
+    noise = _number(
+        "noise", "Noise of one grade", "Standard deviation around what a reader says on average, in grades."
+    )
+    bias = _number(
+        "bias", "Spread of biases", "How much readers differ in being mild or strict; standard deviation, in grades."
+    )
+    machine = _number("machine", "Error of the machine", "Standard deviation of the score around the truth, in grades.")
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        super().__init__({**asdict(Design()), **data}, label_suffix="")
+
+    def design(self) -> Design:
+        return Design(**self.cleaned_data)
