@@ -30,6 +30,7 @@ export class Outbox {
     store.transaction.oncomplete = () => this.send();
     store.transaction.onabort = () => this.send(); // no room on the disk: it is still in memory
     store.add(entry);
+    store.transaction.commit(); // now: left to commit by itself, it would be undone by a reload that comes first
   }
 
   holds(id) {
