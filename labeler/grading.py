@@ -25,7 +25,7 @@ def next_assignment(reader: Reader) -> Assignment | None:
 
 def upcoming(reader: Reader, *, after: UUID | None = None) -> QuerySet[Assignment]:
     """Return the reader's images still to grade, in their order; with `after`, a public id, those further down."""
-    waiting = reader.assignments.filter(is_done=False).select_related("image").order_by("position")
+    waiting = reader.assignments.filter(is_done=False, withdrawn_in=None).select_related("image").order_by("position")
     if after is None:
         return waiting
     return waiting.filter(position__gt=reader.assignments.filter(public_id=after).values("position"))

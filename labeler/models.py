@@ -1,5 +1,6 @@
 """The study's tables: fields and constraints, no logic."""
 
+import secrets
 import uuid
 from typing import ClassVar
 
@@ -13,18 +14,24 @@ class User(AbstractUser):
     """A person who signs in. What they may do hangs on Reader rows and Study.admins."""
 
 
+def draw_seed() -> int:
+    """Return a seed that nobody can guess: who knew it could deal the study again and see what is golden."""
+    return secrets.randbelow(2**31)
+
+
 class Study(models.Model):
     """One labeling campaign: images, readers, a grading scale."""
 
     slug = models.SlugField(unique=True)
     title = models.CharField(max_length=200)
     # Every draw, deal and fit of this study starts from this number.
-    seed = models.PositiveIntegerField(default=2019)
+    seed = models.PositiveIntegerField(default=draw_seed)
     is_simulated = models.BooleanField(default=False, help_text="Its images are made, not photographed.")
     admins = models.ManyToManyField(User, related_name="administered_studies", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     golden_drawn_at = models.DateTimeField(null=True, blank=True)
     dealt_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="From then on nobody grades.")
 
     class Meta:
         verbose_name_plural = "studies"
@@ -77,6 +84,10 @@ class Reader(models.Model):
     is_simulated = models.BooleanField(default=False, help_text="A program grades for this reader.")
     # Kept by labeler.grading as labels come: counting a long list anew for every page would take longer and longer.
     done = models.PositiveIntegerField(default=0, editable=False, help_text="Assignments that are done.")
+    capacity = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Longest list this reader can take, golden images and repeats included."
+    )
+    left_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ("code",)
@@ -103,6 +114,14 @@ class Image(models.Model):
     height = models.PositiveIntegerField()
     # The person in it, where known: a subject is never on both sides of a split.
     subject = models.CharField(max_length=100, blank=True)
+    metadata = models.JSONField(default=dict, blank=True, help_text="What else is known of it: column -> value.")
+    # The smallest id among its near-duplicates; none where it has none. `labeler.duplicates` keeps it.
+    cluster = models.PositiveBigIntegerField(null=True, blank=True, db_index=True)
+    # What prescreening says: the measures it fails, what a person said over that, and so whether it is used.
+    failed = models.CharField(max_length=200, blank=True, help_text="Measures outside their limits.")
+    override = models.BooleanField(null=True, blank=True, help_text="A person's word: keep it or drop it.")
+    is_kept = models.BooleanField(default=True)
+    is_chosen = models.BooleanField(default=False, help_text="Picked by hand for the golden set to come.")
     is_golden = models.BooleanField(default=False)
     fold = models.ForeignKey(Reader, null=True, blank=True, on_delete=models.PROTECT, related_name="fold_images")
     imported_at = models.DateTimeField(auto_now_add=True)
@@ -114,7 +133,10 @@ class Image(models.Model):
             # A golden image belongs to every reader, so it has no fold.
             models.CheckConstraint(condition=Q(is_golden=False) | Q(fold=None), name="golden_has_no_fold"),
         ]
-        indexes: ClassVar = [models.Index(fields=["study"], condition=Q(is_golden=True), name="golden_of_study")]
+        indexes: ClassVar = [
+            models.Index(fields=["study"], condition=Q(is_golden=True), name="golden_of_study"),
+            models.Index(fields=["study"], condition=Q(is_kept=False), name="dropped_of_study"),
+        ]
 
     def __str__(self) -> str:
         return f"image {self.pk}"
@@ -125,6 +147,116 @@ class Image(models.Model):
         return bool(self.original)
 
 
+class Measurement(models.Model):
+    """What `scoring.quality` says of an image, and the fingerprint that finds its near-duplicates."""
+
+    image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="measurement")
+    exposure = models.FloatField(help_text="Mean lightness, 0 black to 1 white.")
+    contrast = models.FloatField(help_text="Standard deviation of lightness, 0 to 0.5.")
+    sharpness = models.FloatField(help_text="Logarithm of the variance of the Laplacian.")
+    short_side = models.PositiveIntegerField(help_text="Pixels.")
+    faces = models.PositiveSmallIntegerField(help_text="Faces found.")
+    face_size = models.FloatField(help_text="Height of the largest face as a share of the image's; 0 without one.")
+    fingerprint = models.BinaryField(help_text="`scoring.fingerprints`.")
+
+    def __str__(self) -> str:
+        return f"measurement of image {self.image_id}"
+
+
+class PrescreenRule(models.Model):
+    """The limits an image must keep, as somebody set them; the latest of a study counts."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="prescreen_rules")
+    limits = models.JSONField(help_text="Measure -> [smallest, largest]; null is no limit.")
+    reason = models.CharField(max_length=300, blank=True)
+    set_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"limits of {self.set_at:%Y-%m-%d %H:%M}"
+
+
+class PrescreenDecision(models.Model):
+    """Somebody kept or dropped an image whatever its measures say; the latest counts."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="decisions")
+    is_kept = models.BooleanField(null=True, help_text="None goes back to what the measures say.")
+    reason = models.CharField(max_length=300)
+    decided_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"decision on image {self.image_id}"
+
+
+class SimilarPair(models.Model):
+    """Two images that look like one photograph; those not called distinct are joined to clusters."""
+
+    class Verdict(models.TextChoices):
+        SUSPECTED = "suspected", "Suspected"
+        CONFIRMED = "confirmed", "The same photograph"
+        DISTINCT = "distinct", "Different photographs"
+
+    first = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
+    second = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+")
+    distance = models.PositiveSmallIntegerField(help_text="Bits in which the fingerprints differ.")
+    verdict = models.CharField(max_length=10, choices=Verdict, default=Verdict.SUSPECTED)
+    judged_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    judged_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["first", "second"], name="one_pair_of_two_images"),
+            models.CheckConstraint(condition=Q(first__lt=F("second")), name="pair_in_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"images {self.first_id} and {self.second_id}"
+
+
+class Commitment(models.Model):
+    """The promise made when the golden set was drawn: shown at once as a hash, opened when the study closes."""
+
+    study = models.OneToOneField(Study, on_delete=models.CASCADE, related_name="commitment")
+    # The bytes of the file that is opened: with a salt in it, so that nobody finds them by trying.
+    opening = models.TextField(editable=False)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the opening.")
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class Dealing(models.Model):
+    """One act of dealing: the first, or a later change of who reads what. The latest can be taken back."""
+
+    class Kind(models.TextChoices):
+        FIRST = "first", "The study was dealt"
+        IMAGES = "images", "Images were added"
+        JOIN = "join", "A reader joined"
+        LEAVE = "leave", "A reader left"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="dealings")
+    kind = models.CharField(max_length=10, choices=Kind)
+    reader = models.ForeignKey(Reader, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    plan = models.JSONField(default=dict, help_text="What was asked for.")
+    reason = models.CharField(max_length=300, blank=True)
+    dealt_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    dealt_at = models.DateTimeField(auto_now_add=True)
+    reversed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} on {self.dealt_at:%Y-%m-%d}"
+
+
 class Assignment(models.Model):
     """This reader is to grade this image, at this position of their list."""
 
@@ -132,7 +264,11 @@ class Assignment(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     reader = models.ForeignKey(Reader, on_delete=models.PROTECT, related_name="assignments")
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="assignments")
-    position = models.PositiveIntegerField()
+    # None once it was taken from the reader's list, as when they left.
+    position = models.PositiveIntegerField(null=True)
+    is_repeat = models.BooleanField(default=False, help_text="The second reading of an image.")
+    dealing = models.ForeignKey(Dealing, null=True, on_delete=models.PROTECT, related_name="assignments")
+    withdrawn_in = models.ForeignKey(Dealing, null=True, on_delete=models.PROTECT, related_name="withdrawn")
     # Counts its labels: the latest has this version, and who writes must name the one they saw.
     version = models.PositiveIntegerField(default=0)
     is_done = models.BooleanField(default=False)
@@ -141,12 +277,21 @@ class Assignment(models.Model):
     class Meta:
         ordering = ("reader", "position")
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["reader", "image"], name="dealt_once"),
-            models.UniqueConstraint(fields=["reader", "position"], name="one_image_per_position"),
+            models.UniqueConstraint(fields=["reader", "image", "is_repeat"], name="dealt_once"),
+            # Deferred: putting a list into another order passes through doubles.
+            models.UniqueConstraint(
+                fields=["reader", "position"], name="one_image_per_position", deferrable=models.Deferrable.DEFERRED
+            ),
+            models.CheckConstraint(
+                condition=Q(position__isnull=False, withdrawn_in=None) | Q(position=None, withdrawn_in__isnull=False),
+                name="withdrawn_has_no_position",
+            ),
         ]
         indexes: ClassVar = [
             # Finds the next image of a reader however long the list is.
-            models.Index(fields=["reader", "position"], condition=Q(is_done=False), name="still_to_grade"),
+            models.Index(
+                fields=["reader", "position"], condition=Q(is_done=False, withdrawn_in=None), name="still_to_grade"
+            ),
             # Finds what a reader graded last.
             models.Index(fields=["reader", "-labeled_at"], condition=Q(is_done=True), name="lately_graded"),
         ]
@@ -213,6 +358,74 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return f"label {self.pk}"
+
+
+class Intake(models.Model):
+    """One import: where its files come from. It is over when none of them waits."""
+
+    class Source(models.TextChoices):
+        FOLDER = "folder", "A folder on the server"
+        ZIP = "zip", "A zip file"
+        UPLOAD = "upload", "Files from a browser"
+        BUCKET = "bucket", "A prefix in object storage"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="intakes")
+    source = models.CharField(max_length=10, choices=Source)
+    place = models.CharField(max_length=500, blank=True, help_text="The folder, zip or prefix.")
+    requested_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"import {self.pk}"
+
+
+class IntakeFile(models.Model):
+    """A file of an import, and what became of it. Any number of workers take waiting ones under a lease."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        IMPORTED = "imported", "Imported"
+        KNOWN = "known", "Known already"
+        REFUSED = "refused", "Refused"
+
+    intake = models.ForeignKey(Intake, on_delete=models.CASCADE, related_name="files")
+    name = models.CharField(max_length=500)
+    # Of an uploaded file until it is imported.
+    upload = models.CharField(max_length=200, blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    reason = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints: ClassVar = [models.UniqueConstraint(fields=["intake", "name"], name="one_row_per_file")]
+        indexes: ClassVar = [
+            models.Index(fields=["intake", "id"], condition=Q(state="waiting"), name="still_to_import")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AuditEvent(models.Model):
+    """Somebody did something to a study. Rows are only ever added (a trigger sees to it)."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="audit_events")
+    user = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+", help_text="None: a command.")
+    action = models.CharField(max_length=40)
+    detail = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.detail}"
 
 
 class Job(models.Model):

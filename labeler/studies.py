@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
-from labeler.models import GradeLevel, Reader, Study, User
+from labeler.models import GradeLevel, Reader, Study, User, draw_seed
 
 # The published five grades, with criteria in the words of the Investigator's Global Assessment.
 ACNE_SCALE = (
@@ -20,11 +20,12 @@ class StudyError(ValueError):
 
 
 @transaction.atomic
-def create(*, slug: str, title: str, is_simulated: bool = False) -> Study:
-    """Make a study with the five acne grades. Raises StudyError."""
+def create(*, slug: str, title: str, is_simulated: bool = False, seed: int | None = None) -> Study:
+    """Make a study with the five acne grades; without a `seed` one is drawn. Raises StudyError."""
     if Study.objects.filter(slug=slug).exists():
         raise StudyError(f"There is a study {slug} already. Choose another name.")
-    study = Study.objects.create(slug=slug, title=title, is_simulated=is_simulated)
+    seed = draw_seed() if seed is None else seed
+    study = Study.objects.create(slug=slug, title=title, is_simulated=is_simulated, seed=seed)
     GradeLevel.objects.bulk_create(
         GradeLevel(study=study, value=value, name=name, criterion=criterion)
         for value, (name, criterion) in enumerate(ACNE_SCALE, start=1)

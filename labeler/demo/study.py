@@ -16,6 +16,7 @@ from labeler.models import Study, User
 from scoring import images
 
 SLUG = "demo"
+SEED = 2019  # the same demo everywhere
 SELFIES = 150
 GOLDEN = 30
 ATLAS_SELFIES = 16  # enough that one of them is near every grade
@@ -38,8 +39,7 @@ def make(*, say: Callable[[str], None]) -> Study:
     """
     folder = settings.VAR_DIR / "demo" / "selfies"
     say(f"Making {SELFIES} selfies of nobody, with painted acne (SIMULATED)")
-    seed = Study._meta.get_field("seed").default
-    made = selfies.make_selfies(folder=folder, count=SELFIES, seed=seed, on_selfie=_every(25, say))
+    made = selfies.make_selfies(folder=folder, count=SELFIES, seed=SEED, on_selfie=_every(25, say))
     study = Study.objects.filter(slug=SLUG).first() or _create()
     if not _accounts_file().exists():
         raise studies.StudyError(
@@ -86,7 +86,7 @@ def accounts() -> list[DemoAccount]:
 
 @transaction.atomic
 def _create() -> Study:
-    study = studies.create(slug=SLUG, title="Acne selfies", is_simulated=True)
+    study = studies.create(slug=SLUG, title="Acne selfies", is_simulated=True, seed=SEED)
     for number in range(1, SIMULATED_READERS + 1):
         studies.add_reader(study=study, user=_new_user(f"simulated-{number:02d}"), is_simulated=True)
     reader = DemoAccount("the eleventh reader, R11", "reader", get_random_string(12))
