@@ -40,8 +40,8 @@ WITH fresh AS MATERIALIZED ({FRESH}),
 days AS (
     INSERT INTO labeler_daytally AS tally (reader_id, day, labels, images, timed_images, milliseconds, last_at)
     SELECT reader_id, day, count(*) FILTER (WHERE NOT is_undo), sum(images),
-           COALESCE(sum(images) FILTER (WHERE gap <= %(break)s), 0),
-           COALESCE(sum(GREATEST(extract(epoch FROM gap), 0) * 1000) FILTER (WHERE gap <= %(break)s), 0)::bigint,
+           COALESCE(sum(images) FILTER (WHERE gap <= %(break)s::interval), 0),
+           COALESCE(sum(GREATEST(extract(epoch FROM gap), 0) * 1000) FILTER (WHERE gap <= %(break)s::interval), 0)::bigint,
            max(labeled_at)
     FROM fresh GROUP BY reader_id, day
     ON CONFLICT (reader_id, day) DO UPDATE SET
@@ -111,12 +111,12 @@ def count(study: Study, *, settled: timedelta = SETTLED) -> bool:
 
 def _fold(tally: StudyTally) -> None:
     """Add the labels after `counted`, up to `seen`, to the tables."""
-    parameters: dict[str, int | float | str | timedelta] = {
+    parameters: dict[str, int | float | str] = {
         "study": tally.study_id,
         "counted": tally.counted,
         "seen": tally.seen,
         "zone": timezone.get_current_timezone_name(),
-        "break": BREAK,
+        "break": f"{BREAK.total_seconds()} s",
         "step": STEP,
     }
     with connection.cursor() as cursor:
