@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Collate
 
 from labeler.models import Doubt, Image, Label, Reader, Study
 
@@ -24,18 +25,28 @@ class Wanted:
     is_golden: bool | None = None
 
 
-def find(study: Study, wanted: Wanted) -> QuerySet[Image]:
-    """Return the images that are all that is wanted, by id."""
-    images = study.images.filter(_of_image(wanted)).order_by("pk")
+def find(study: Study, wanted: Wanted, *, after: int = 0) -> QuerySet[Image]:
+    """Return the images that are all that is wanted: by name where a name is, else by id.
+
+    `after` is the id of the image that the page before ended with.
+    """
+    images = _by_name(study, wanted.name, after) if wanted.name else study.images.filter(pk__gt=after).order_by("pk")
+    images = images.filter(_of_image(wanted))
     if wanted.grade is None and wanted.reader is None and not wanted.not_gradable:
         return images
     return images.filter(Exists(_labels(wanted)))
 
 
+def _by_name(study: Study, beginning: str, after: int) -> QuerySet[Image]:
+    """Return images in the order of an index in which those of one beginning stand together."""
+    images = study.images.annotate(named=Collate("source_name", "C"))
+    found = images.filter(named__startswith=beginning).order_by("named", "pk")
+    last = images.filter(pk=after).first()
+    return found.filter(Q(named__gt=last.named) | Q(named=last.named, pk__gt=after)) if last else found
+
+
 def _of_image(wanted: Wanted) -> Q:
     q = Q()
-    if wanted.name:
-        q &= Q(source_name__startswith=wanted.name)
     if wanted.is_kept is not None:
         q &= Q(is_kept=wanted.is_kept)
     if wanted.has_duplicates is not None:

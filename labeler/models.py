@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Collate
 from django.utils import timezone
 
 
@@ -138,9 +139,7 @@ class Image(models.Model):
             models.Index(fields=["study"], condition=Q(is_golden=True), name="golden_of_study"),
             models.Index(fields=["study"], condition=Q(is_kept=False), name="dropped_of_study"),
             # The gallery's filters.
-            models.Index(
-                fields=["study", "source_name"], opclasses=["int8_ops", "varchar_pattern_ops"], name="name_begins_with"
-            ),
+            models.Index("study", Collate("source_name", "C"), "id", name="name_begins_with"),
             GinIndex(fields=["metadata"], opclasses=["jsonb_path_ops"], name="metadata_value"),
         ]
 

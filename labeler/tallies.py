@@ -41,7 +41,8 @@ days AS (
     INSERT INTO labeler_daytally AS tally (reader_id, day, labels, images, timed_images, milliseconds, last_at)
     SELECT reader_id, day, count(*) FILTER (WHERE NOT is_undo), sum(images),
            COALESCE(sum(images) FILTER (WHERE gap <= %(break)s::interval), 0),
-           COALESCE(sum(GREATEST(extract(epoch FROM gap), 0) * 1000) FILTER (WHERE gap <= %(break)s::interval), 0)::bigint,
+           COALESCE(sum(GREATEST(extract(epoch FROM gap), 0) * 1000)
+                    FILTER (WHERE gap <= %(break)s::interval), 0)::bigint,
            max(labeled_at)
     FROM fresh GROUP BY reader_id, day
     ON CONFLICT (reader_id, day) DO UPDATE SET

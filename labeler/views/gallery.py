@@ -26,8 +26,7 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     context = {"study": study, "form": form, "is_unblinded": is_unblinded}
     if not form.is_valid():
         return render(request, "labeler/gallery.html", context, status=422)
-    found = gallery.find(study, form.wanted())
-    rows = list(found.filter(pk__gt=_after(request))[: PAGE + 1])
+    rows = list(gallery.find(study, form.wanted(), after=_after(request))[: PAGE + 1])
     shown = rows[:PAGE]
     context |= {
         "images": zip(shown, _said(shown), strict=True),

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from labeler import gallery, grading, oversight, tallies
+from labeler import audit, gallery, grading, oversight, tallies
 from labeler.gallery import Wanted
 from labeler.grading import Viewing
 from labeler.models import Assignment, DayTally, Image, Label, Reader, ReasonTally, Study, StudyTally, User
@@ -84,7 +84,7 @@ def test_labels_counted_in_two_parts_are_as_those_counted_at_once(study: Study, 
         count(study)
     in_parts = list(DayTally.objects.order_by("reader").values_list("labels", "images", "timed_images", "milliseconds"))
     for table in (DayTally, ReasonTally, StudyTally):
-        table.objects.all().delete()  # type: ignore[attr-defined]
+        table.objects.all().delete()
     study.doubts.all().delete()
     count(study)
     at_once = list(DayTally.objects.order_by("reader").values_list("labels", "images", "timed_images", "milliseconds"))
@@ -304,11 +304,19 @@ def test_a_picture_is_served_like_a_readers(
 
 
 def test_the_log_shows_who_did_what_and_filters(as_olga: Client, olga: User, study: Study) -> None:
-    from labeler import audit
-
     audit.record(study, olga, "exported the study")
     audit.record(study, None, "asked for retraining", detail="run 7")
     page = as_olga.get("/studies/acne/log/").content.decode()
     assert page.index("run 7") < page.index("<td>exported the study")
     assert b"run 7" not in as_olga.get("/studies/acne/log/", {"person": olga.pk}).content
     assert b"run 7" in as_olga.get("/studies/acne/log/", {"action": "asked for retraining"}).content
+
+
+def test_images_found_by_name_go_on_where_a_page_ended(long_list: Reader) -> None:
+    study = long_list.study
+    named = sorted(image.source_name for image in study.images.all() if image.source_name.startswith("IMG_1"))
+    shown, after = [], 0
+    while page := list(gallery.find(study, Wanted(name="IMG_1"), after=after)[:4]):
+        shown += [image.source_name for image in page]
+        after = page[-1].pk
+    assert shown == named

@@ -1,7 +1,5 @@
 """What is golden is shown for a reason only, which stays in the log; never to who reads the study."""
 
-from collections.abc import Iterator
-
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -25,7 +23,7 @@ def unblind(client: Client, *, onwards: str = GALLERY, reason: str = REASON) -> 
 
 
 @pytest.fixture
-def reading_admin(study: Study, as_ana: Client, ana: User) -> Iterator[Client]:
+def reading_admin(study: Study, as_ana: Client, ana: User) -> Client:
     """Return the browser of ana, who reads the study and runs it."""
     study.admins.add(ana)
     return as_ana
