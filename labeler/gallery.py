@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Collate
 
 from labeler.models import Doubt, Image, Label, Reader, Study
@@ -42,7 +42,10 @@ def _by_name(study: Study, beginning: str, after: int) -> QuerySet[Image]:
     images = study.images.annotate(named=Collate("source_name", "C"))
     found = images.filter(named__startswith=beginning).order_by("named", "pk")
     last = images.filter(pk=after).first()
-    return found.filter(Q(named__gt=last.named) | Q(named=last.named, pk__gt=after)) if last else found
+    if last is None:
+        return found
+    # Said so that the index is entered at the name: it can't be by "a later name, or this name and a later id".
+    return found.filter(Q(named__gt=last.named) | Q(pk__gt=after), named__gte=last.named)
 
 
 def _of_image(wanted: Wanted) -> Q:
@@ -79,6 +82,21 @@ def _labels(wanted: Wanted) -> QuerySet[Label]:
     if wanted.not_gradable:
         labels = labels.filter(not_gradable=wanted.not_gradable)
     return labels
+
+
+def with_words(images: QuerySet[Image]) -> QuerySet[Image]:
+    """Add what is said of each image now, without reading all that three hundred readers say of a golden one.
+
+    `some_grade` is one of its current grades and `is_refused` whether anybody calls it not gradable; where the
+    grades differ, its `doubt` has the lowest and the highest.
+    """
+    current = Label.objects.filter(
+        assignment__image=OuterRef("pk"), version=F("assignment__version"), is_undo=False
+    ).order_by()
+    return images.select_related("doubt").annotate(
+        some_grade=Subquery(current.filter(grade__isnull=False).values("grade")[:1]),
+        is_refused=Exists(current.filter(grade=None)),
+    )
 
 
 def disputed(study: Study) -> QuerySet[Doubt]:

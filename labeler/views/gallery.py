@@ -1,7 +1,7 @@
 """A study's images with what was said of them, for those who run it and do not read it."""
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Count, F, Max, Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
@@ -11,7 +11,7 @@ from labeler import access, gallery, renditions, thumbnails, unblinding
 from labeler.access import AuthedRequest
 from labeler.forms import GalleryForm, ImageForm, PlaceForm
 from labeler.gallery import PAGE
-from labeler.models import Doubt, Image, Label
+from labeler.models import Doubt, Image
 from labeler.views.pictures import webp
 
 
@@ -26,10 +26,11 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     context = {"study": study, "form": form, "is_unblinded": is_unblinded}
     if not form.is_valid():
         return render(request, "labeler/gallery.html", context, status=422)
-    rows = list(gallery.find(study, form.wanted(), after=_after(request))[: PAGE + 1])
+    found = gallery.find(study, form.wanted(), after=_after(request))
+    rows = list(gallery.with_words(found)[: PAGE + 1])
     shown = rows[:PAGE]
     context |= {
-        "images": zip(shown, _said(shown), strict=True),
+        "images": [(image, _in_words(image)) for image in shown],
         "is_empty": not shown,
         "next": _next(request, rows),
         "is_first": not _after(request),
@@ -114,20 +115,11 @@ def _next(request: HttpRequest, rows: list[Image] | list[Doubt]) -> str:
     return f"?{query.urlencode()}"
 
 
-def _said(images: list[Image]) -> list[str]:
-    """Return what is said of each image now, in words that do not tell how many readers it has."""
-    current = Label.objects.filter(assignment__image__in=images, version=F("assignment__version"), is_undo=False)
-    said = (
-        current.order_by()
-        .values("assignment__image")
-        .annotate(lowest=Min("grade"), highest=Max("grade"), refused=Count("pk", filter=Q(grade=None)))
-    )
-    words = {row["assignment__image"]: _in_words(**row) for row in said}
-    return [words.get(image.pk, "Not graded yet") for image in images]
-
-
-def _in_words(*, lowest: int | None, highest: int | None, refused: int, **_image: int) -> str:
-    if lowest is None:
-        return "Not gradable"
-    grades = f"Grade {lowest}" if lowest == highest else f"Grades {lowest} to {highest}"
-    return f"{grades}, or not gradable" if refused else grades
+def _in_words(image: Image) -> str:
+    """Return what is said of an image from `gallery.with_words`, in words that do not tell how many readers it has."""
+    grade, is_refused = image.some_grade, image.is_refused  # type: ignore[attr-defined]
+    if grade is None:
+        return "Not gradable" if is_refused else "Not graded yet"
+    doubt = getattr(image, "doubt", None)
+    grades = f"Grades {doubt.lowest} to {doubt.highest}" if doubt and doubt.spread else f"Grade {grade}"
+    return f"{grades}, or not gradable" if is_refused else grades
