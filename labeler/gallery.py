@@ -1,5 +1,6 @@
 """Finding images of a study by what was said of them and what is known of them. Read only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
@@ -84,8 +85,8 @@ def _labels(wanted: Wanted) -> QuerySet[Label]:
     return labels
 
 
-def with_words(images: QuerySet[Image]) -> QuerySet[Image]:
-    """Add what is said of each image now, without reading all that three hundred readers say of a golden one.
+def with_words(page: Sequence[Image]) -> list[Image]:
+    """Return the images of a page with what is said of each now, not reading all that 300 readers say of a golden one.
 
     `some_grade` is one of its current grades and `is_refused` whether anybody calls it not gradable; where the
     grades differ, its `doubt` has the lowest and the highest.
@@ -93,10 +94,12 @@ def with_words(images: QuerySet[Image]) -> QuerySet[Image]:
     current = Label.objects.filter(
         assignment__image=OuterRef("pk"), version=F("assignment__version"), is_undo=False
     ).order_by()
-    return images.select_related("doubt").annotate(
+    images = Image.objects.select_related("doubt").annotate(
         some_grade=Subquery(current.filter(grade__isnull=False).values("grade")[:1]),
         is_refused=Exists(current.filter(grade=None)),
     )
+    said = images.in_bulk([image.pk for image in page])
+    return [said[image.pk] for image in page]
 
 
 def disputed(study: Study) -> QuerySet[Doubt]:

@@ -103,7 +103,7 @@ def study_state(study: Study) -> StudyState:
     return StudyState(
         readers=tuple(_reader_state(reader, work, medians, reasons, today) for reader in readers),
         days=_days(study, today),
-        counted_at=tally.seen_at if tally else None,
+        counted_at=tally.seen_at if tally and tally.counted else None,
     )
 
 

@@ -26,9 +26,8 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     context = {"study": study, "form": form, "is_unblinded": is_unblinded}
     if not form.is_valid():
         return render(request, "labeler/gallery.html", context, status=422)
-    found = gallery.find(study, form.wanted(), after=_after(request))
-    rows = list(gallery.with_words(found)[: PAGE + 1])
-    shown = rows[:PAGE]
+    rows = list(gallery.find(study, form.wanted(), after=_after(request))[: PAGE + 1])
+    shown = gallery.with_words(rows[:PAGE])
     context |= {
         "images": [(image, _in_words(image)) for image in shown],
         "is_empty": not shown,
