@@ -144,7 +144,7 @@ class GalleryForm(forms.Form):
         coerce=YES_OR_NO.get,
         empty_value=None,
     )
-    name = forms.CharField(required=False, max_length=255, label="File name begins with")
+    name = forms.CharField(required=False, max_length=255, label="Name begins with")
     column = forms.ChoiceField(required=False, label="Metadata")
     value = forms.CharField(required=False, max_length=200, label="Its value")
 
