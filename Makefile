@@ -9,10 +9,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans
+.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans bench-oversight
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo: weights ## Run a demo study: embedded servers, web, worker and beat, one URL (PORT=8000)
 	@$(BIN)/python manage.py serve --demo $(if $(PORT),--port $(PORT))
@@ -41,6 +41,9 @@ bench-server: $(VENV)/.dev ## Measure saving a grade and getting the next, besid
 
 bench-plans: $(VENV)/.dev ## Show how the database answers readers at 1,000,000 assignments
 	$(BIN)/python -m benchmarks.query_plans
+
+bench-oversight: $(VENV)/.dev ## Measure the pages of oversight at 1,000,000 labels
+	$(BIN)/python -m benchmarks.oversight
 
 pins: $(VENV)/.dev ## Write requirements*.txt anew from what is installed
 	@$(BIN)/python -m pip freeze --exclude torch --exclude acne-study > requirements-all.tmp

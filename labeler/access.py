@@ -2,11 +2,15 @@
 
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
+from labeler import unblinding
 from labeler.models import Assignment, AtlasPicture, Image, Reader, Study, User
+
+READS_IT = "You read this study yourself, so you may not see what other readers said or which images are golden."
 
 
 class AuthedRequest(HttpRequest):
@@ -39,6 +43,29 @@ def get_atlas_picture(request: AuthedRequest, slug: str, picture: int) -> AtlasP
 
 def get_administered_study(request: AuthedRequest, slug: str) -> Study:
     return get_object_or_404(administered_studies(request.user), slug=slug)
+
+
+def get_overseen_study(request: AuthedRequest, slug: str) -> Study:
+    """Return a study whose readers' grades may be shown. Raises PermissionDenied for who reads it too."""
+    study = get_administered_study(request, slug)
+    if study.readers.filter(user=request.user).exists():
+        raise PermissionDenied(READS_IT)
+    return study
+
+
+def get_unblinded_study(request: AuthedRequest, slug: str) -> Study:
+    """Return a study whose golden images may be shown.
+
+    Raises PermissionDenied for who reads it too, and ReasonNeededError until a reason was given in this session.
+    """
+    study = get_overseen_study(request, slug)
+    if not unblinding.is_unblinded(study, request.session):
+        raise unblinding.ReasonNeededError(study)
+    return study
+
+
+def get_overseen_image(request: AuthedRequest, slug: str, pk: int) -> Image:
+    return get_object_or_404(get_overseen_study(request, slug).images, pk=pk)
 
 
 def administered_studies(user: User) -> QuerySet[Study]:

@@ -1,20 +1,44 @@
-"""Django's admin for what has no page of its own. Labels, images and assignments can be read there, never changed."""
+"""Django's admin for what has no page of its own, for superusers. Of grading, images and history it only shows.
 
-from typing import ClassVar
+Nothing here tells golden, repeated and ordinary images apart, and who reads a study sees none of its images or labels.
+"""
+
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
-from django.db.models import Model
+from django.contrib.auth.models import Group
+from django.db.models import Model, QuerySet
+from django.forms import ModelForm
 from django.http import HttpRequest
 
-from labeler.models import Assignment, GradeLevel, Image, Label, Reader, Study, User
+from labeler import audit
+from labeler.models import (
+    Assignment,
+    AtlasPicture,
+    AuditEvent,
+    Dealing,
+    GradeLevel,
+    Image,
+    Label,
+    Measurement,
+    Reader,
+    Study,
+    User,
+)
 
-admin.site.site_header = "Acne study"
+admin.site.site_header = admin.site.site_title = "Acne study"
+admin.site.index_title = "What has no page of its own"
+admin.site.site_url = "/"
 admin.site.register(User, UserAdmin)
+admin.site.unregister(Group)  # what somebody may do hangs on studies, never on groups
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
     """A table to look at."""
+
+    show_full_result_count = False  # counting a million rows for a number nobody needs
+    list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         del request, obj
@@ -29,6 +53,15 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return False
 
 
+class OverseenAdmin(ReadOnlyAdmin):
+    """A table of what belongs to studies, without those that the person who looks reads themself."""
+
+    study_path: str
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).exclude(**{f"{self.study_path}__readers__user": request.user})
+
+
 class GradeLevelInline(admin.TabularInline):
     """The grading scale, inside its study."""
 
@@ -38,34 +71,132 @@ class GradeLevelInline(admin.TabularInline):
 
 @admin.register(Study)
 class StudyAdmin(admin.ModelAdmin):
-    list_display = ("title", "slug", "is_simulated", "golden_drawn_at", "dealt_at")
-    readonly_fields = ("golden_drawn_at", "dealt_at")
+    list_display = ("title", "slug", "is_simulated", "golden_drawn_at", "dealt_at", "closed_at")
+    list_filter = ("is_simulated", "closed_at")
+    search_fields = ("title", "slug")
+    # Who knows the seed can deal the study again and see what is golden.
+    exclude = ("seed",)
+    readonly_fields = ("created_at", "golden_drawn_at", "dealt_at", "closed_at")
     filter_horizontal = ("admins",)
     inlines: ClassVar = [GradeLevelInline]
 
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        del request, obj
+        return False
+
+    def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:  # noqa: FBT001
+        """Write down who may run the study from now on, where that has changed."""
+        study: Study = form.instance
+        before = set(study.admins.all())
+        super().save_related(request, form, formsets, change)
+        after = set(study.admins.all())
+        assert request.user.is_authenticated  # noqa: S101  the admin site lets nobody else in
+        for act, people in (("made an admin", after - before), ("no longer an admin", before - after)):
+            for person in sorted(people, key=str):
+                audit.record(study, request.user, act, detail=person.username)
+
 
 @admin.register(Reader)
-class ReaderAdmin(admin.ModelAdmin):
-    list_display = ("code", "study", "user", "is_simulated")
+class ReaderAdmin(ReadOnlyAdmin):
+    list_display = ("code", "study", "user", "done", "capacity", "is_simulated", "left_at")
     list_filter = ("study", "is_simulated")
+    list_select_related = ("study", "user")
+    search_fields = ("code", "user__username")
+
+
+@admin.register(AtlasPicture)
+class AtlasPictureAdmin(ReadOnlyAdmin):
+    list_display = ("level", "study", "caption")
+    list_filter = ("level__study",)
+    list_select_related = ("level__study",)
+    search_fields = ("caption",)
+    fields = ("level", "caption")
+
+    @admin.display(ordering="level__study")
+    def study(self, picture: AtlasPicture) -> Study:
+        return picture.level.study
+
+
+class MeasurementInline(admin.StackedInline):
+    """What prescreening measured, inside its image."""
+
+    model = Measurement
+    fields = ("exposure", "contrast", "sharpness", "short_side", "faces", "face_size")
+    readonly_fields = fields
+    can_delete = False
 
 
 @admin.register(Image)
-class ImageAdmin(ReadOnlyAdmin):
-    list_display = ("id", "study", "source_name", "width", "height", "is_golden", "fold", "imported_at")
-    list_filter = ("study", "is_golden")
-    search_fields = ("source_name", "content_hash", "subject")
+class ImageAdmin(OverseenAdmin):
+    study_path = "study"
+    list_display = ("source_name", "study", "width", "height", "subject", "is_kept", "failed", "imported_at")
+    list_filter = ("study", "is_kept")
+    list_select_related = ("study",)
+    search_fields = ("source_name__startswith", "content_hash", "subject")
+    search_help_text = "The beginning of a file name, a whole content hash, or a subject."
+    ordering = ("-id",)
+    fields = (*list_display, "override", "metadata", "content_hash")
+    inlines: ClassVar = [MeasurementInline]
 
 
 @admin.register(Assignment)
-class AssignmentAdmin(ReadOnlyAdmin):
-    list_display = ("reader", "position", "image", "version", "is_done")
+class AssignmentAdmin(OverseenAdmin):
+    study_path = "reader__study"
+    list_display = ("reader", "study", "position", "file_name", "version", "is_done", "labeled_at")
     list_filter = ("reader__study", "is_done")
-    list_select_related = ("reader", "image")
+    list_select_related = ("reader__study", "image")
+    search_fields = ("image__source_name__startswith", "reader__code__exact")
+    search_help_text = "The beginning of a file name, or a reader's code."
+    ordering = ("-id",)
+    fields = list_display
+
+    @admin.display(ordering="reader__study")
+    def study(self, assignment: Assignment) -> Study:
+        return assignment.reader.study
+
+    @admin.display(description="image")
+    def file_name(self, assignment: Assignment) -> str:
+        return assignment.image.source_name
 
 
 @admin.register(Label)
-class LabelAdmin(ReadOnlyAdmin):
-    list_display = ("assignment", "version", "grade", "not_gradable", "is_undo", "labeled_at")
+class LabelAdmin(OverseenAdmin):
+    study_path = "assignment__reader__study"
+    list_display = ("reader", "study", "file_name", "version", "grade", "not_gradable", "is_undo", "labeled_at")
     list_filter = ("assignment__reader__study", "grade", "not_gradable", "is_undo")
-    list_select_related = ("assignment__reader",)
+    list_select_related = ("assignment__reader__study", "assignment__image")
+    search_fields = ("assignment__image__source_name__startswith", "assignment__reader__code__exact")
+    search_help_text = "The beginning of a file name, or a reader's code."
+    ordering = ("-id",)
+    fields = (*list_display, "note", "visible_ms", "zoom", "input_kind")
+
+    @admin.display(ordering="assignment__reader")
+    def reader(self, label: Label) -> Reader:
+        return label.assignment.reader
+
+    @admin.display
+    def study(self, label: Label) -> Study:
+        return label.assignment.reader.study
+
+    @admin.display(description="image")
+    def file_name(self, label: Label) -> str:
+        return label.assignment.image.source_name
+
+
+@admin.register(Dealing)
+class DealingAdmin(OverseenAdmin):
+    study_path = "study"
+    list_display = ("kind", "study", "reader", "reason", "dealt_by", "dealt_at", "reversed_at")
+    list_filter = ("study", "kind")
+    list_select_related = ("study", "reader", "dealt_by")
+    search_fields = ("reason",)
+    fields = list_display  # the plan says how often repeats come
+
+
+@admin.register(AuditEvent)
+class AuditEventAdmin(ReadOnlyAdmin):
+    list_display = ("at", "study", "user", "action", "detail", "reason")
+    list_filter = ("study", "action")
+    list_select_related = ("study", "user")
+    search_fields = ("user__username", "detail", "reason")
+    fields = list_display

@@ -7,7 +7,8 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import QuerySet
 
-from labeler.models import AtlasPicture, GradeLevel, Study
+from labeler import audit
+from labeler.models import AtlasPicture, GradeLevel, Study, User
 from scoring import images
 from scoring.images import Pixels
 
@@ -20,19 +21,22 @@ def levels(study: Study) -> QuerySet[GradeLevel]:
 
 
 @transaction.atomic
-def add_picture(*, level: GradeLevel, pixels: Pixels, caption: str = "") -> AtlasPicture:
+def add_picture(*, level: GradeLevel, pixels: Pixels, caption: str = "", by: User | None = None) -> AtlasPicture:
     """Keep an example of a grade as WebP; of the file that it came from nothing else is kept."""
     name = f"atlas/{secrets.token_hex(16)}"
     default_storage.save(name, ContentFile(images.render(pixels, long_side=LONG_SIDE)))
     try:
+        audit.record(level.study, by, "added an atlas picture", detail=f"of {level}")
         return AtlasPicture.objects.create(level=level, file=name, caption=caption)
     except BaseException:
         default_storage.delete(name)
         raise
 
 
-def remove_picture(picture: AtlasPicture) -> None:
+@transaction.atomic
+def remove_picture(picture: AtlasPicture, *, by: User | None = None) -> None:
     """Take an example out of the atlas, its file too."""
-    name = picture.file
+    name, level = picture.file, picture.level
+    audit.record(level.study, by, "removed an atlas picture", detail=f"of {level}")
     picture.delete()
     transaction.on_commit(lambda: default_storage.delete(name))

@@ -1,15 +1,17 @@
 """What readers and admins send us, checked."""
 
 from dataclasses import fields
-from typing import Any
+from typing import Any, TypeVar
 
 from django import forms
 
-from labeler import renditions
+from labeler import gallery, renditions
+from labeler.gallery import Wanted
 from labeler.grading import Viewing
-from labeler.models import InputKind, NotGradable, Study
+from labeler.models import AuditEvent, InputKind, NotGradable, Reader, Study, User
 from scoring import images
 
+AnyField = TypeVar("AnyField", bound=forms.Field)
 LARGEST_INTEGER = 2**31 - 1  # PostgreSQL's
 
 
@@ -78,6 +80,17 @@ class QueueForm(forms.Form):
     after = forms.UUIDField()
 
 
+class ReasonForm(forms.Form):
+    """Why somebody must know which images are golden."""
+
+    reason = forms.CharField(
+        max_length=300,
+        min_length=5,
+        label="Why do you need to know?",
+        help_text="A sentence for the audit log, such as: the study is over and we analyse it.",
+    )
+
+
 class AtlasForm(forms.Form):
     """An example picture of a grade."""
 
@@ -104,3 +117,90 @@ class AtlasForm(forms.Form):
             "pixels": self.cleaned_data["picture"],
             "caption": self.cleaned_data["caption"],
         }
+
+
+YES_OR_NO = {"yes": True, "no": False}
+
+
+class GalleryForm(forms.Form):
+    """Which images of a study to show. An empty field does not matter."""
+
+    grade = forms.TypedChoiceField(required=False, coerce=int, empty_value=None)
+    reader = forms.ModelChoiceField(queryset=Reader.objects.none(), required=False, empty_label="Anybody")
+    not_gradable = forms.ChoiceField(
+        required=False, label="Not gradable", choices=[("", "Does not matter"), *NotGradable.choices]
+    )
+    kept = forms.TypedChoiceField(
+        required=False,
+        label="Prescreening",
+        choices=[("", "Kept and dropped"), ("yes", "Kept"), ("no", "Dropped")],
+        coerce=YES_OR_NO.get,
+        empty_value=None,
+    )
+    duplicates = forms.TypedChoiceField(
+        required=False,
+        label="Near-duplicates",
+        choices=[("", "With and without"), ("yes", "With"), ("no", "Without")],
+        coerce=YES_OR_NO.get,
+        empty_value=None,
+    )
+    name = forms.CharField(required=False, max_length=255, label="Name begins with")
+    column = forms.ChoiceField(required=False, label="Metadata")
+    value = forms.CharField(required=False, max_length=200, label="Its value")
+
+    def __init__(self, *args: Any, study: Study, is_unblinded: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        levels = [(level.value, str(level)) for level in study.grade_levels.all()]
+        _field(self, "grade", forms.TypedChoiceField).choices = [("", "Any or none"), *levels]
+        _field(self, "reader", forms.ModelChoiceField).queryset = study.readers.all()
+        columns = [(column, column) for column in gallery.columns(study)]
+        _field(self, "column", forms.ChoiceField).choices = [("", "Does not matter"), *columns]
+        if is_unblinded:
+            self.fields["golden"] = forms.TypedChoiceField(
+                required=False,
+                choices=[("", "Golden and ordinary"), ("yes", "Golden"), ("no", "Ordinary")],
+                coerce=YES_OR_NO.get,
+                empty_value=None,
+            )
+
+    def wanted(self) -> Wanted:
+        cleaned = self.cleaned_data
+        return Wanted(
+            grade=cleaned["grade"],
+            reader=cleaned["reader"],
+            not_gradable=cleaned["not_gradable"],
+            is_kept=cleaned["kept"],
+            has_duplicates=cleaned["duplicates"],
+            name=cleaned["name"],
+            column=cleaned["column"],
+            value=cleaned["value"],
+            is_golden=cleaned.get("golden"),
+        )
+
+
+class PlaceForm(forms.Form):
+    """From which row on a long list is shown: after the one that the page before ended with."""
+
+    after = forms.IntegerField(min_value=0, max_value=2**63 - 1)
+
+
+class AuditForm(forms.Form):
+    """Whose acts, and which, to show."""
+
+    person = forms.ModelChoiceField(queryset=User.objects.none(), required=False, empty_label="Everybody")
+    action = forms.ChoiceField(required=False)
+
+    def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        events = AuditEvent.objects.filter(study=study).order_by()
+        people = User.objects.filter(pk__in=events.values("user")).order_by("username")
+        _field(self, "person", forms.ModelChoiceField).queryset = people
+        actions = sorted(events.values_list("action", flat=True).distinct())
+        _field(self, "action", forms.ChoiceField).choices = [("", "Everything"), *((act, act) for act in actions)]
+
+
+def _field(form: forms.Form, name: str, kind: type[AnyField]) -> AnyField:
+    field = form.fields[name]
+    if not isinstance(field, kind):
+        raise TypeError(f"{name} is no {kind.__name__}")
+    return field

@@ -5,8 +5,10 @@ import uuid
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Collate
 from django.utils import timezone
 
 
@@ -136,6 +138,9 @@ class Image(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["study"], condition=Q(is_golden=True), name="golden_of_study"),
             models.Index(fields=["study"], condition=Q(is_kept=False), name="dropped_of_study"),
+            # The gallery's filters.
+            models.Index("study", Collate("source_name", "C"), "id", name="name_begins_with"),
+            GinIndex(fields=["metadata"], opclasses=["jsonb_path_ops"], name="metadata_value"),
         ]
 
     def __str__(self) -> str:
@@ -355,9 +360,92 @@ class Label(models.Model):
                 name="a_grade_or_a_reason_or_an_undo",
             ),
         ]
+        indexes: ClassVar = [
+            # Finds the few images that somebody called not gradable, whatever the number of labels.
+            models.Index(fields=["not_gradable", "assignment"], condition=~Q(not_gradable=""), name="not_gradable_why")
+        ]
 
     def __str__(self) -> str:
         return f"label {self.pk}"
+
+
+class StudyTally(models.Model):
+    """How far a study's labels are counted into the tables below. `labeler.tallies` keeps all of them."""
+
+    study = models.OneToOneField(Study, on_delete=models.CASCADE, primary_key=True, related_name="tally")
+    counted = models.PositiveBigIntegerField(default=0, help_text="Every label up to this id is counted.")
+    # A label takes its id before it is committed, so the newest ids are left until those before them must be there.
+    seen = models.PositiveBigIntegerField(help_text="The newest label's id at that moment.")
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"tally of study {self.study_id}"
+
+
+class DayTally(models.Model):
+    """What a reader did on one day."""
+
+    reader = models.ForeignKey(Reader, on_delete=models.CASCADE, related_name="days")
+    day = models.DateField()
+    labels = models.PositiveIntegerField(help_text="Grades and reasons given, changes too.")
+    images = models.IntegerField(help_text="Images finished, less those taken back.")
+    timed_images = models.IntegerField(help_text="Those of them that came without a break before them.")
+    milliseconds = models.PositiveBigIntegerField(help_text="Of grading, breaks excluded.")
+    last_at = models.DateTimeField(help_text="When the latest of its labels was given.")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["reader", "day"], name="one_tally_per_day")]
+
+    def __str__(self) -> str:
+        return f"{self.reader_id} on {self.day}"
+
+
+class ReasonTally(models.Model):
+    """How many images a reader calls not gradable for one reason now."""
+
+    reader = models.ForeignKey(Reader, on_delete=models.CASCADE, related_name="reasons")
+    reason = models.CharField(max_length=12, choices=NotGradable)
+    images = models.IntegerField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["reader", "reason"], name="one_tally_per_reason")]
+
+    def __str__(self) -> str:
+        return f"{self.reader_id}: {self.reason}"
+
+
+class TimeTally(models.Model):
+    """How many labels a reader gave after looking at the image for about this long: a histogram."""
+
+    reader = models.ForeignKey(Reader, on_delete=models.CASCADE, related_name="times")
+    step = models.PositiveSmallIntegerField(help_text="From 1.1 ** step milliseconds on, up to the next step.")
+    labels = models.PositiveIntegerField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["reader", "step"], name="one_tally_per_step")]
+
+    def __str__(self) -> str:
+        return f"{self.reader_id}: {self.step}"
+
+
+class Doubt(models.Model):
+    """Readers disagree over an image, or one of them with themself."""
+
+    image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="doubt")
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="doubts")
+    spread = models.FloatField(default=0, help_text="Standard deviation of the readers' current grades.")
+    lowest = models.PositiveSmallIntegerField(null=True, help_text="Of the readers' current grades.")
+    highest = models.PositiveSmallIntegerField(null=True)
+    unstable = models.PositiveIntegerField(default=0, help_text="Readers who say now what they did not say before.")
+
+    class Meta:
+        indexes: ClassVar = [
+            models.Index(fields=["study", "-spread", "image"], condition=Q(spread__gt=0), name="disputed_images"),
+            models.Index(fields=["study", "-unstable", "image"], condition=Q(unstable__gt=0), name="unstable_images"),
+        ]
+
+    def __str__(self) -> str:
+        return f"doubt about image {self.image_id}"
 
 
 class Intake(models.Model):
@@ -423,6 +511,7 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        indexes: ClassVar = [models.Index(fields=["study", "-id"], name="audit_of_study")]
 
     def __str__(self) -> str:
         return f"{self.action} {self.detail}"

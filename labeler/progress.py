@@ -36,7 +36,8 @@ def readers_with_progress(study: Study) -> QuerySet[Reader]:
 
 def _with_total(readers: QuerySet[Reader]) -> QuerySet[Reader]:
     """Add the length of each list: its last position, which one look into an index finds."""
-    last = Assignment.objects.filter(reader=OuterRef("pk")).order_by("-position").values("position")[:1]
+    listed = Assignment.objects.filter(reader=OuterRef("pk"), position__isnull=False)
+    last = listed.order_by("-position").values("position")[:1]
     return readers.annotate(total=Coalesce(Subquery(last), 0))
 
 

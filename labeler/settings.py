@@ -111,6 +111,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "labeler.views.unblinding.AskForReason",
 ]
 ROOT_URLCONF = "labeler.urls"
 WSGI_APPLICATION = "labeler.wsgi.application"
@@ -236,6 +237,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour=str(RETRAIN_HOUR), minute=str(RETRAIN_MINUTE)),
     },
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
+    "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 

@@ -3,6 +3,7 @@
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
+from labeler import unblinding
 from labeler.models import GradeLevel, Reader, Study, User, draw_seed
 
 # The published five grades, with criteria in the words of the Investigator's Global Assessment.
@@ -41,6 +42,8 @@ def add_reader(*, study: Study, user: User, is_simulated: bool = False) -> Reade
         raise StudyError(f"Study {study.slug} is dealt; a reader added now would have no images.")
     if study.readers.filter(user=user).exists():
         raise StudyError(f"{user.username} reads study {study.slug} already.")
+    if unblinding.has_unblinded(study, user):
+        raise StudyError(f"{user.username} has seen which images of study {study.slug} are golden, so can't read it.")
     code = f"R{study.readers.count() + 1:02d}"
     return Reader.objects.create(study=study, user=user, code=code, is_simulated=is_simulated)
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from labeler.views import connection, reading, study
+from labeler.views import connection, gallery, oversight, reading, study, unblinding
 from scoring.api import api
 
 urlpatterns = [
@@ -17,6 +17,15 @@ urlpatterns = [
     path("studies/<slug:slug>/", study.study, name="study"),
     path("studies/<slug:slug>/atlas/", study.study_atlas, name="study_atlas"),
     path("studies/<slug:slug>/atlas/<int:picture>/remove/", study.remove_from_atlas, name="remove_from_atlas"),
+    path("studies/<slug:slug>/unblind/", unblinding.unblind, name="unblind"),
+    path("studies/<slug:slug>/oversight/", oversight.oversight, name="oversight"),
+    path("studies/<slug:slug>/oversight/now.json", oversight.now, name="oversight_now"),
+    path("studies/<slug:slug>/disputed/", gallery.disputed, name="disputed"),
+    path("studies/<slug:slug>/unstable/", gallery.unstable, name="unstable"),
+    path("studies/<slug:slug>/gallery/", gallery.gallery_page, name="gallery"),
+    path("studies/<slug:slug>/images/<int:pk>/", gallery.image, name="study_image"),
+    path("studies/<slug:slug>/images/<int:pk>/picture/", gallery.picture, name="study_picture"),
+    path("studies/<slug:slug>/log/", oversight.audit_log, name="audit_log"),
     path("", include("training.urls")),
     path("api/v1/", api.urls),
     path("signed-in/", connection.signed_in, name="signed_in"),

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from numpy.typing import NDArray
 
-from labeler import jobs
+from labeler import audit, jobs
 from labeler.models import Study, User
 from scoring import feature_store, images, recipes, regressors, weights
 from scoring.pipeline import Described, FittedRegressor, Key, score_image
@@ -50,7 +50,13 @@ def request(*, study: Study, requested_by: User | None = None) -> TrainingRun:
     """Return the study's run that waits or works, or queue a new one. Two at once are impossible."""
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)  # of two requests, the second sees the first's run
     unfinished = study.training_runs.filter(state__in=[TrainingRun.State.QUEUED, TrainingRun.State.RUNNING])
-    return unfinished.first() or TrainingRun.objects.create(study=study, requested_by=requested_by)
+    return unfinished.first() or _queue(study, requested_by)
+
+
+def _queue(study: Study, requested_by: User | None) -> TrainingRun:
+    run = TrainingRun.objects.create(study=study, requested_by=requested_by)
+    audit.record(study, requested_by, "asked for retraining", detail=str(run))
+    return run
 
 
 def retrain(run: TrainingRun, *, force: bool = False) -> None:
@@ -271,6 +277,7 @@ def _store(
         row = regressors.save(fitted, study=run.study.slug, provenance=provenance)
         if report["passes"]:
             regressors.publish(row)
+            audit.record(run.study, run.requested_by, "published a regressor", detail=f"of {run}")
         jobs.finish(
             run,
             label_snapshot=snapshot,

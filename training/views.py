@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from labeler import access
+from labeler import access, audit
 from labeler.access import AuthedRequest
 from training import bundle, planning, reports, retrain, tasks
 from training.forms import PlanForm
@@ -20,7 +20,7 @@ RUNS_SHOWN = 20
 @login_required
 @require_GET
 def report(request: AuthedRequest, slug: str) -> HttpResponse:
-    study = access.get_administered_study(request, slug)
+    study = access.get_overseen_study(request, slug)
     runs = study.training_runs.select_related("requested_by")[:RUNS_SHOWN]
     report = reports.current(study)
     latest = report["machine_run"]
@@ -38,15 +38,16 @@ def report(request: AuthedRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
-    return JsonResponse(reports.current(access.get_administered_study(request, slug)))
+    return JsonResponse(reports.current(access.get_overseen_study(request, slug)))
 
 
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
 def export(request: AuthedRequest, slug: str) -> StreamingHttpResponse:
-    """Answer the study's zip, piece by piece as it is made."""
-    study = access.get_administered_study(request, slug)
+    """Answer the study's zip, piece by piece as it is made. It tells which images are golden."""
+    study = access.get_unblinded_study(request, slug)
+    audit.record(study, request.user, "exported the study")
     file = f"{study.slug}-{timezone.now():%Y-%m-%d}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}
     return StreamingHttpResponse(bundle.stream(study), content_type="application/zip", headers=headers)

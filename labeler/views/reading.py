@@ -5,7 +5,6 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,6 +15,7 @@ from labeler import access, atlas, grading, progress, renditions
 from labeler.access import AuthedRequest
 from labeler.forms import ImageForm, LabelForm, QueueForm, UndoForm
 from labeler.models import Assignment, NotGradable, Reader
+from labeler.views.pictures import webp
 
 CARDS = 12  # images told to the page at once, so that it seldom has to ask
 AHEAD = 4  # of these the page has fetched: the one on the screen and three ahead
@@ -60,7 +60,7 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse:
     if not form.is_valid() or not image.has_file:
         raise Http404
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
-    return _webp(renditions.storage_name(image.rendition, size))
+    return webp(renditions.storage_name(image.rendition, size))
 
 
 @login_required
@@ -68,15 +68,7 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse:
 @cache_control(private=True, no_store=True)
 def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse:
     """Answer an example from the study's atlas."""
-    return _webp(access.get_atlas_picture(request, slug, picture).file)
-
-
-def _webp(storage_name: str) -> FileResponse:
-    response = FileResponse(default_storage.open(storage_name), content_type="image/webp")
-    response["Content-Disposition"] = "inline"
-    response["Content-Security-Policy"] = "sandbox"
-    response["Cross-Origin-Resource-Policy"] = "same-origin"
-    return response
+    return webp(access.get_atlas_picture(request, slug, picture).file)
 
 
 @login_required

@@ -25,7 +25,7 @@ def study_atlas(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
     form = AtlasForm(request.POST or None, request.FILES or None, study=study)
     if form.is_valid():
-        atlas.add_picture(**form.example())
+        atlas.add_picture(**form.example(), by=request.user)
         return redirect("study_atlas", slug=slug)
     context = {"study": study, "levels": atlas.levels(study), "form": form}
     return render(request, "labeler/atlas.html", context, status=422 if form.errors else 200)
@@ -35,5 +35,5 @@ def study_atlas(request: AuthedRequest, slug: str) -> HttpResponse:
 @require_POST
 def remove_from_atlas(request: AuthedRequest, slug: str, picture: int) -> HttpResponse:
     access.get_administered_study(request, slug)
-    atlas.remove_picture(access.get_atlas_picture(request, slug, picture))
+    atlas.remove_picture(access.get_atlas_picture(request, slug, picture), by=request.user)
     return redirect("study_atlas", slug=slug)

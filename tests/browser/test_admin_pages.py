@@ -74,10 +74,12 @@ def test_a_study_is_planned_and_everyone_can_do_it(page: Page, graded: Study) ->
     assert violations(page) == []
 
 
-def test_the_export_is_downloaded(page: Page, graded: Study, tmp_path: Path) -> None:
+def test_the_export_is_downloaded_for_a_reason(page: Page, graded: Study, tmp_path: Path) -> None:
     open_as_olga(page, "/studies/acne/")
+    page.get_by_role("link", name="Export everything").click()
+    page.get_by_label("Why do you need to know?").fill("The study is over and we analyse it.")
     with page.expect_download() as download:
-        page.get_by_role("link", name="Export everything").click()
+        page.get_by_role("button", name="Show me what is golden").click()
     download.value.save_as(tmp_path / "acne.zip")
     assert "labels.csv" in zipfile.ZipFile(tmp_path / "acne.zip").namelist()
 

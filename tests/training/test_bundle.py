@@ -235,6 +235,7 @@ def test_an_export_is_of_one_moment(transactional_db: None, graded: Study, tmp_p
 
 
 def test_whoever_runs_the_study_downloads_it(as_olga: Client, graded: Study) -> None:
+    as_olga.post(reverse("unblind", args=["acne"]), {"reason": "The study is over."})
     answer = as_olga.get(reverse("training:export", args=["acne"]))
     assert answer.status_code == 200
     assert answer["Content-Type"] == "application/zip"

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from labeler import audit
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 from training import bundle
@@ -29,6 +30,7 @@ class Command(StudyCommand):
             with unfinished.open("wb") as file:
                 file.writelines(bundle.stream(study))
             unfinished.rename(path)
+            audit.record(study, None, "exported the study", detail="by command")
         except OSError as error:
             raise CommandError(f"{path} can't be written: {error.strerror}. Check the folder and its space.") from error
         finally:
