@@ -1,0 +1,177 @@
+"""Guessing a class from what was received: columns from traits, cross-validated fits, AUC, interval, p. [core]
+
+Labels of many fits at once: the true classes, and every permutation of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labeler.traits import Trait, Traits
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Classes = NDArray[np.bool_]
+
+SPLITS = 5
+KEPT = 8  # columns a fit keeps: leaks are narrow, and more columns would bring more chance than signal
+RIDGE = 0.05  # of a column's variance: keeps twins of one leak from cancelling out
+BINS = 8  # of a number's range, by rank: a leak need not be monotone
+RARE = 2  # rows a value must occur in to become a column: what is unique teaches nothing about another image
+MOST_VALUES = 64  # of a category that become columns: all positions modulo 50 fit
+PERMUTATIONS = 1999  # the smallest p, 1/2000, must stay below 0.05 when Holm multiplies it by twenty channels
+RESAMPLES = 2000
+LEVEL = 95  # percent of the interval
+BATCH = 200  # resamples at a time: bounds memory
+
+
+@dataclass(frozen=True)
+class Guess:
+    """How well a class is told: 0.5 is a coin, 1 is knowledge."""
+
+    auc: float
+    low: float
+    high: float
+    p: float  # one-sided: the share of permutations that are told as well
+    is_constant: bool = False  # nothing varied, so there was nothing to tell by
+
+
+# From traits to columns
+
+
+def columns_of(traits: Sequence[Traits]) -> Floats:
+    """Return (n, columns) of what varies: ranks and bins of numbers, a column per value of a category."""
+    names = sorted({name for one in traits for name in one})
+    made = [column for name in names for column in _of_trait([one.get(name) for one in traits])]
+    varying = [column for column in made if np.ptp(column) > 0]
+    return np.column_stack(varying) if varying else np.empty((len(traits), 0))
+
+
+def _of_trait(values: Sequence[Trait | None]) -> list[Floats]:
+    is_number = [isinstance(value, int | float) for value in values]
+    made = _of_categories(["" if number else repr(value) for value, number in zip(values, is_number, strict=True)])
+    if any(is_number):
+        numbers = np.array([value if isinstance(value, int | float) else np.nan for value in values], dtype=np.float64)
+        made += _of_numbers(numbers)
+    return made
+
+
+def _of_categories(values: Sequence[str]) -> list[Floats]:
+    found, place, counts = np.unique(np.array(values), return_inverse=True, return_counts=True)
+    frequent = np.argsort(-counts, kind="stable")[:MOST_VALUES]
+    return [(place == value).astype(np.float64) for value in frequent if RARE <= counts[value] < len(values)]
+
+
+def _of_numbers(values: Floats) -> list[Floats]:
+    """Return the ranks, from 0 to 1, and where there are many values the eighths of that range."""
+    known = ~np.isnan(values)
+    found, place = np.unique(values[known], return_inverse=True)
+    counts = np.bincount(place)
+    middle = (np.cumsum(counts) - counts / 2) / counts.sum()
+    ranks = np.full(len(values), 0.5)  # where there is none: the middle, and a category says so
+    ranks[known] = middle[place]
+    if len(found) <= 2:
+        return [ranks]
+    eighth = np.where(known, np.minimum((ranks * BINS).astype(int), BINS - 1), -1)
+    return [ranks, *((eighth == number).astype(np.float64) for number in range(BINS))]
+
+
+# The trial: one set of images, splits and permutations for every channel
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Rows of images whose class is to be guessed. All channels are held against the same splits and permutations."""
+
+    weights: Floats  # (n,): an image counts once, on however many lists it is
+    images: Ints  # (n,): place of the row's image
+    split: Ints  # (n,): by image
+    classes: Classes  # (n, 1 + permutations), the true ones first
+    seed: int
+
+    @classmethod
+    def of(cls, images: Sequence[int], is_member: Sequence[bool], *, seed: int, permutations: int) -> "Trial":
+        """Begin one for rows of `images`, whose class is the same in all rows of an image."""
+        random = np.random.default_rng(seed)
+        _, first, place = np.unique(images, return_index=True, return_inverse=True)
+        truth = np.asarray(is_member)[first]
+        shuffled = [truth, *(random.permutation(truth) for _ in range(permutations))]
+        split = random.permutation(np.arange(len(truth)) % SPLITS)
+        weights = 1 / np.bincount(place)
+        return cls(weights[place], place, split[place], np.column_stack(shuffled)[place], seed)
+
+    def guess(self, columns: Floats) -> Guess:
+        """Guess the classes from (n, columns)."""
+        if not columns.shape[1]:
+            return Guess(0.5, 0.5, 0.5, 1.0, is_constant=True)
+        scores = self._scores(columns)
+        aucs = np.array([self._auc(scores[:, fit], self.classes[:, fit]) for fit in range(scores.shape[1])])
+        low, high = self._interval(scores[:, 0])
+        return Guess(float(aucs[0]), low, high, float(np.mean(aucs >= aucs[0] - 1e-12)))
+
+    def _auc(self, scores: Floats, classes: Classes) -> float:
+        return float(auc(scores, (self.weights * classes)[None], (self.weights * ~classes)[None])[0])
+
+    def _scores(self, columns: Floats) -> Floats:
+        """Return (n, 1 + permutations): what fits that never saw the row's image say of it."""
+        scores = np.empty(self.classes.shape)
+        for number in range(SPLITS):
+            out = self.split == number
+            train, test = _standardised(columns[~out], columns[out], self.weights[~out])
+            scores[out] = test @ _fit(train, self.classes[~out].astype(np.float64), self.weights[~out])
+        return scores
+
+    def _interval(self, scores: Floats) -> tuple[float, float]:
+        """Return the percentile interval over resamples of images, the fits held fixed."""
+        random = np.random.default_rng(self.seed + 1)
+        count, truth, found = self.images.max() + 1, self.classes[:, 0], []
+        for _ in range(RESAMPLES // BATCH):
+            drawn = random.multinomial(count, np.full(count, 1 / count), size=BATCH)[:, self.images] * self.weights
+            found.append(auc(scores, drawn * truth, drawn * ~truth))
+        low, high = np.nanpercentile(np.concatenate(found), [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
+        return float(low), float(high)
+
+
+def cleared(columns: Floats, measures: Floats) -> Floats:
+    """Return what a least-squares fit on the originals' measures leaves of each column; a column it explains goes."""
+    left = columns - measures @ np.linalg.lstsq(measures, columns, rcond=None)[0]
+    return left[:, left.std(axis=0) > 1e-9]
+
+
+def _standardised(train: Floats, test: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    middle = np.average(train, axis=0, weights=weights)
+    spread = np.sqrt(np.average((train - middle) ** 2, axis=0, weights=weights))
+    spread[spread < 1e-9] = np.inf  # constant in these splits: it says nothing
+    return (train - middle) / spread, (test - middle) / spread
+
+
+def _fit(columns: Floats, classes: Floats, weights: Floats) -> Floats:
+    """Return (columns, fits): ridge coefficients of the KEPT columns that go best with each vector of classes.
+
+    All permutations are fitted at once: they share the columns, so only small systems differ.
+    """
+    share = (weights / weights.sum())[:, None]
+    products = columns.T @ (share * columns)  # (p, p)
+    together = columns.T @ (share * (classes - (share * classes).sum(axis=0)))  # (p, fits)
+    kept = min(KEPT, len(together))
+    best = np.argsort(-np.abs(together), axis=0, kind="stable")[:kept].T  # (fits, kept)
+    systems = products[best[:, :, None], best[:, None, :]] + RIDGE * np.eye(kept)
+    solved = np.linalg.solve(systems, np.take_along_axis(together.T, best, axis=1)[:, :, None])[:, :, 0]
+    coefficients = np.zeros_like(together)
+    np.put_along_axis(coefficients.T, best, solved, axis=1)
+    return coefficients
+
+
+def auc(scores: Floats, members: Floats, others: Floats) -> Floats:
+    """Return (b,) areas for (n,) scores and (b, n) weights of the two classes; a tie counts half."""
+    rounded = np.round(scores, 9)  # sums in another order must not break ties
+    order = np.argsort(rounded, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(rounded[order]) > 0])
+    members = np.add.reduceat(members[:, order].astype(np.float64), starts, axis=1)
+    others = np.add.reduceat(others[:, order].astype(np.float64), starts, axis=1)
+    below = np.cumsum(others, axis=1) - others / 2
+    with np.errstate(invalid="ignore"):
+        area: Floats = (members * below).sum(axis=1) / (members.sum(axis=1) * others.sum(axis=1))
+    return area
