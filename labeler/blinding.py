@@ -15,6 +15,8 @@ from labeler.guessing import Floats, Trial
 from labeler.traits import CHANNELS, Traits
 
 EVERYTHING = "all"  # the channels together
+# Where a number follows from the photograph itself: what the original's width, height and bytes explain is taken off.
+OF_THE_PICTURE = frozenset({"page", "size", "encoding", "time"})
 ORIGINAL = "original"  # what the photographs themselves tell, for comparison
 FEWEST = 10  # images of a class: fewer say nothing
 ALPHA = 0.05
@@ -104,9 +106,9 @@ def _answer(question: str, rows: Sequence[Row], seed: int, permutations: int) ->
         return Answer(question, members, others, tuple(_none(question, name, reason) for name in names))
     images, is_member = [row.image for row in rows], [QUESTIONS[question](row) for row in rows]
     trial = Trial.of(images, is_member, seed=seed, permutations=permutations)
-    reference = _finding(question, ORIGINAL, trial, guessing.columns_of(_photograph_traits(rows)))
+    reference = _finding(question, ORIGINAL, trial, guessing.columns_of(_photograph_traits(rows), trial.images))
     measures = _measures(rows)
-    findings = (_finding(question, name, trial, guessing.cleared(_columns(rows, name), measures)) for name in names)
+    findings = (_finding(question, name, trial, _columns(rows, name, trial, measures)) for name in names)
     return Answer(question, members, others, tuple(findings), reference)
 
 
@@ -126,9 +128,16 @@ def _of_one_class_per_image(rows: Sequence[Row], is_member: Callable[[Row], bool
     return [row for row in rows if is_member(row) or row.image not in members]
 
 
-def _columns(rows: Sequence[Row], channel: str) -> Floats:
+def _columns(rows: Sequence[Row], channel: str, trial: Trial, measures: Floats) -> Floats:
     names = CHANNELS if channel == EVERYTHING else (channel,)
-    return np.hstack([guessing.columns_of([row.channels[name] for row in rows]) for name in names])
+    return np.hstack(
+        [
+            guessing.columns_of(
+                [row.channels[name] for row in rows], trial.images, measures if name in OF_THE_PICTURE else None
+            )
+            for name in names
+        ]
+    )
 
 
 def _photograph_traits(rows: Sequence[Row]) -> list[Traits]:

@@ -8,7 +8,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
@@ -41,6 +41,7 @@ class Browser(Protocol):
     """Somebody signed in, asking the site."""
 
     def get(self, address: str) -> Answer: ...
+    def close(self) -> None: ...
 
 
 @dataclass
@@ -168,7 +169,7 @@ def _photographs(lists: Sequence[_List]) -> dict[int, Photograph]:
 def _rows(one: _List, photographs: dict[int, Photograph]) -> list[Row]:
     """Put the truth beside what was received: the one place where the two meet."""
     pictured = [assignment for assignment in one.assignments if assignment.image.has_file]
-    seen = traits.of_list([one.received[str(assignment.public_id)] for assignment in pictured])
+    seen = traits.of_list([one.received[str(assignment.public_id)] for assignment in pictured], one.reader.code)
     repeated = {assignment.image_id for assignment in one.assignments if assignment.is_repeat}
     return [
         Row(
@@ -192,7 +193,9 @@ def _signed_in(reader: Reader, url: str, clock: Clock) -> Iterator[Browser]:
     session.set_expiry(settings.SESSION_COOKIE_AGE)
     session.save()
     try:
-        yield Remote(url, session.session_key, clock) if url else Local(session.session_key, clock)
+        browser: Browser = Remote(url, session.session_key, clock) if url else Local(session.session_key, clock)
+        with closing(browser):
+            yield browser
     finally:
         session.delete()
 
@@ -206,12 +209,15 @@ class Local:
         self.client.cookies[settings.SESSION_COOKIE_NAME] = session_key
         self.clock = clock
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def get(self, address: str) -> Answer:
         begin = self.clock()
         response = self.client.get(address, secure=settings.BEHIND_TLS)
-        body = b"".join(response) if response.streaming else response.content  # type: ignore[arg-type]
+        # Read to its end, the answer closes itself: closing it again would close the database's connection too.
+        body = b"".join(response) if response.streaming else response.content
         seconds = self.clock() - begin
-        response.close()
         headers = tuple((name.lower(), value) for name, value in response.items())
         cookies = tuple(morsel.OutputString() for morsel in response.cookies.values())
         return Answer(response.status_code, headers, cookies, body, seconds)
@@ -229,6 +235,9 @@ class Remote:
         self.connection = kind(parts.netloc, timeout=PATIENCE)
         self.cookie = f"{settings.SESSION_COOKIE_NAME}={session_key}"
         self.clock = clock
+
+    def close(self) -> None:
+        self.connection.close()
 
     def get(self, address: str) -> Answer:
         try:

@@ -19,11 +19,12 @@ SPLITS = 5
 KEPT = 8  # columns a fit keeps: leaks are narrow, and more columns would bring more chance than signal
 RIDGE = 0.05  # of a column's variance: keeps twins of one leak from cancelling out
 BINS = 8  # of a number's range, by rank: a leak need not be monotone
-RARE = 2  # rows a value must occur in to become a column: what is unique teaches nothing about another image
-MOST_VALUES = 64  # of a category that become columns: all positions modulo 50 fit
+RARE = 2  # images a value must occur in to become a column: what is unique teaches nothing about another image
+MOST_VALUES = 160  # of a category that become columns: 11 readers' positions modulo 12 fit
 PERMUTATIONS = 1999  # the smallest p, 1/2000, must stay below 0.05 when Holm multiplies it by twenty channels
 RESAMPLES = 2000
 LEVEL = 95  # percent of the interval
+NOTHING = 1e-9  # a spread below it is rounding
 BATCH = 200  # resamples at a time: bounds memory
 
 
@@ -41,27 +42,33 @@ class Guess:
 # From traits to columns
 
 
-def columns_of(traits: Sequence[Traits]) -> Floats:
-    """Return (n, columns) of what varies: ranks and bins of numbers, a column per value of a category."""
+def columns_of(traits: Sequence[Traits], images: Ints, explained_by: Floats | None = None) -> Floats:
+    """Return (n, columns) of what varies: ranks and bins of numbers, a column per value of a category.
+
+    `images` (n,) names the image of each row. What `explained_by` (n, few) explains is taken from the numbers.
+    """
     names = sorted({name for one in traits for name in one})
-    made = [column for name in names for column in _of_trait([one.get(name) for one in traits])]
-    varying = [column for column in made if np.ptp(column) > 0]
+    made = [column for name in names for column in _of_trait([one.get(name) for one in traits], images, explained_by)]
+    varying = [column for column in made if np.ptp(column) > NOTHING]
     return np.column_stack(varying) if varying else np.empty((len(traits), 0))
 
 
-def _of_trait(values: Sequence[Trait | None]) -> list[Floats]:
+def _of_trait(values: Sequence[Trait | None], images: Ints, explained_by: Floats | None) -> list[Floats]:
     is_number = [isinstance(value, int | float) for value in values]
-    made = _of_categories(["" if number else repr(value) for value, number in zip(values, is_number, strict=True)])
+    words = ["" if number else repr(value) for value, number in zip(values, is_number, strict=True)]
+    made = _of_categories(words, images)
     if any(is_number):
         numbers = np.array([value if isinstance(value, int | float) else np.nan for value in values], dtype=np.float64)
-        made += _of_numbers(numbers)
+        found = _of_numbers(numbers)
+        made += found if explained_by is None else _cleared(found, explained_by)
     return made
 
 
-def _of_categories(values: Sequence[str]) -> list[Floats]:
-    found, place, counts = np.unique(np.array(values), return_inverse=True, return_counts=True)
+def _of_categories(values: Sequence[str], images: Ints) -> list[Floats]:
+    _, place = np.unique(np.array(values), return_inverse=True)
+    counts = np.bincount(np.unique(np.column_stack([place, images]), axis=0)[:, 0])  # images, not rows
     frequent = np.argsort(-counts, kind="stable")[:MOST_VALUES]
-    return [(place == value).astype(np.float64) for value in frequent if RARE <= counts[value] < len(values)]
+    return [(place == value).astype(np.float64) for value in frequent if counts[value] >= RARE]
 
 
 def _of_numbers(values: Floats) -> list[Floats]:
@@ -76,6 +83,13 @@ def _of_numbers(values: Floats) -> list[Floats]:
         return [ranks]
     eighth = np.where(known, np.minimum((ranks * BINS).astype(int), BINS - 1), -1)
     return [ranks, *((eighth == number).astype(np.float64) for number in range(BINS))]
+
+
+def _cleared(columns: Sequence[Floats], measures: Floats) -> list[Floats]:
+    """Return what a least-squares fit on the measures leaves of each column; one that they explain goes."""
+    stacked = np.column_stack(columns)
+    left = stacked - measures @ np.linalg.lstsq(measures, stacked, rcond=None)[0]
+    return [column for column in left.T if column.std() > NOTHING]
 
 
 # The trial: one set of images, splits and permutations for every channel
@@ -134,16 +148,10 @@ class Trial:
         return float(low), float(high)
 
 
-def cleared(columns: Floats, measures: Floats) -> Floats:
-    """Return what a least-squares fit on the originals' measures leaves of each column; a column it explains goes."""
-    left = columns - measures @ np.linalg.lstsq(measures, columns, rcond=None)[0]
-    return left[:, left.std(axis=0) > 1e-9]
-
-
 def _standardised(train: Floats, test: Floats, weights: Floats) -> tuple[Floats, Floats]:
     middle = np.average(train, axis=0, weights=weights)
     spread = np.sqrt(np.average((train - middle) ** 2, axis=0, weights=weights))
-    spread[spread < 1e-9] = np.inf  # constant in these splits: it says nothing
+    spread[spread < NOTHING] = np.inf  # constant in these splits: it says nothing
     return (train - middle) / spread, (test - middle) / spread
 
 
@@ -156,7 +164,7 @@ def _fit(columns: Floats, classes: Floats, weights: Floats) -> Floats:
     products = columns.T @ (share * columns)  # (p, p)
     together = columns.T @ (share * (classes - (share * classes).sum(axis=0)))  # (p, fits)
     kept = min(KEPT, len(together))
-    best = np.argsort(-np.abs(together), axis=0, kind="stable")[:kept].T  # (fits, kept)
+    best = np.argpartition(-np.abs(together), kept - 1, axis=0)[:kept].T  # (fits, kept)
     systems = products[best[:, :, None], best[:, None, :]] + RIDGE * np.eye(kept)
     solved = np.linalg.solve(systems, np.take_along_axis(together.T, best, axis=1)[:, :, None])[:, :, 0]
     coefficients = np.zeros_like(together)

@@ -19,6 +19,7 @@ Traits = dict[str, Trait]
 
 CHANNELS = ("url", "page", "headers", "cookies", "size", "encoding", "metadata", "order", "time")
 INTERVALS = range(2, 51)  # positions apart: a fixed interval within them shows
+OWN_INTERVALS = range(2, 13)  # the same where each list begins elsewhere
 PUBLIC_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LENGTH = "content-length"  # the picture's bytes: told by the channel size
 
@@ -56,13 +57,18 @@ class Received:
         self.lengths.setdefault(size, len(answer.body))
 
 
-def of_list(received: Sequence[Received]) -> list[dict[str, Traits]]:
+def of_list(received: Sequence[Received], reader: str) -> list[dict[str, Traits]]:
     """Return channel -> traits for each image of one reader's list, given in the list's order."""
     runs = _runs(["/".join(str(length) for length in one.lengths.values()) for one in received])
     return [
         {channel: {} for channel in CHANNELS}
         | one.answers
-        | {"url": _of_url(one), "page": _of_page(one), "time": _of_time(one), "order": _of_order(one) | {"run": run}}
+        | {
+            "url": _of_url(one),
+            "page": _of_page(one),
+            "time": _of_time(one),
+            "order": _of_order(one, reader) | {"run": run},
+        }
         for one, run in zip(received, runs, strict=True)
     ]
 
@@ -106,9 +112,10 @@ def _of_time(one: Received) -> Traits:
     return traits | {"all sizes": sum(total)} if total else traits
 
 
-def _of_order(one: Received) -> Traits:
+def _of_order(one: Received, reader: str) -> Traits:
     traits: Traits = {"position": float(one.position), "third": f"{3 * (one.position - 1) // max(one.of, 1)}"}
-    return traits | {f"position mod {k}": f"{one.position % k}" for k in INTERVALS}
+    traits |= {f"position mod {k}": f"{one.position % k}" for k in INTERVALS}
+    return traits | {f"position mod {k} of a list": f"{reader} {one.position % k}" for k in OWN_INTERVALS}
 
 
 def _runs(looks: Sequence[str]) -> list[float]:
