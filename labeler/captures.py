@@ -159,11 +159,14 @@ def _fetch_pictures(
 def _photographs(lists: Sequence[_List]) -> dict[int, Photograph]:
     """Return image -> what its original is: what differs there, the platform did not add."""
     images = {assignment.image_id: assignment.image for one in lists for assignment in one.assignments}
-    return {
-        key: Photograph(image.width, image.height, default_storage.size(image.original))
-        for key, image in images.items()
-        if image.has_file
-    }
+    try:
+        return {
+            key: Photograph(image.width, image.height, default_storage.size(image.original))
+            for key, image in images.items()
+            if image.has_file
+        }
+    except OSError as error:
+        raise CaptureError(f"The storage lacks the original of an image: {error}. Restore it first.") from error
 
 
 def _rows(one: _List, photographs: dict[int, Photograph]) -> list[Row]:

@@ -126,7 +126,7 @@ class Trial:
         return Guess(float(aucs[0]), low, high, float(np.mean(aucs >= aucs[0] - 1e-12)))
 
     def _auc(self, scores: Floats, classes: Classes) -> float:
-        return float(auc(scores, (self.weights * classes)[None], (self.weights * ~classes)[None])[0])
+        return float(auc(scores, self.split, (self.weights * classes)[None], (self.weights * ~classes)[None])[0])
 
     def _scores(self, columns: Floats) -> Floats:
         """Return (n, 1 + permutations): what fits that never saw the row's image say of it."""
@@ -143,7 +143,7 @@ class Trial:
         count, truth, found = self.images.max() + 1, self.classes[:, 0], []
         for _ in range(RESAMPLES // BATCH):
             drawn = random.multinomial(count, np.full(count, 1 / count), size=BATCH)[:, self.images] * self.weights
-            found.append(auc(scores, drawn * truth, drawn * ~truth))
+            found.append(auc(scores, self.split, drawn * truth, drawn * ~truth))
         low, high = np.nanpercentile(np.concatenate(found), [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
         return float(low), float(high)
 
@@ -167,19 +167,27 @@ def _fit(columns: Floats, classes: Floats, weights: Floats) -> Floats:
     best = np.argpartition(-np.abs(together), kept - 1, axis=0)[:kept].T  # (fits, kept)
     systems = products[best[:, :, None], best[:, None, :]] + RIDGE * np.eye(kept)
     solved = np.linalg.solve(systems, np.take_along_axis(together.T, best, axis=1)[:, :, None])[:, :, 0]
-    coefficients = np.zeros_like(together)
+    coefficients: Floats = np.zeros_like(together)
     np.put_along_axis(coefficients.T, best, solved, axis=1)
     return coefficients
 
 
-def auc(scores: Floats, members: Floats, others: Floats) -> Floats:
-    """Return (b,) areas for (n,) scores and (b, n) weights of the two classes; a tie counts half."""
+def auc(scores: Floats, split: Ints, members: Floats, others: Floats) -> Floats:
+    """Return (b,) areas over the pairs within a split, for (n,) scores and (b, n) weights; a tie counts half.
+
+    Pairs across splits would compare values of different fits.
+    """
     rounded = np.round(scores, 9)  # sums in another order must not break ties
-    order = np.argsort(rounded, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(rounded[order]) > 0])
-    members = np.add.reduceat(members[:, order].astype(np.float64), starts, axis=1)
-    others = np.add.reduceat(others[:, order].astype(np.float64), starts, axis=1)
-    below = np.cumsum(others, axis=1) - others / 2
+    order = np.lexsort((rounded, split))
+    is_new_split = np.r_[True, np.diff(split[order]) > 0]
+    ties = np.flatnonzero(is_new_split | np.r_[True, np.diff(rounded[order]) != 0])
+    members, others = (np.add.reduceat(weights[:, order], ties, axis=1) for weights in (members, others))
+    splits = np.flatnonzero(is_new_split[ties])
+    lengths = np.diff(np.r_[splits, len(ties)])
+    per_split = np.add.reduceat(others, splits, axis=1)
+    in_splits_before = np.repeat(np.cumsum(per_split, axis=1) - per_split, lengths, axis=1)
+    below = np.cumsum(others, axis=1) - others / 2 - in_splits_before
+    pairs = (np.add.reduceat(members, splits, axis=1) * per_split).sum(axis=1)
     with np.errstate(invalid="ignore"):
-        area: Floats = (members * below).sum(axis=1) / (members.sum(axis=1) * others.sum(axis=1))
+        area: Floats = (members * below).sum(axis=1) / pairs
     return area
