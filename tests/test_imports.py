@@ -10,6 +10,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ALLOWED = {"scoring": {"scoring"}, "labeler": {"labeler", "scoring"}, "training": {"training", "labeler", "scoring"}}
 CORE = [
     *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline"),
+    *("weights", "conversion", "files"),
     *("rolling", "fitting", "metrics", "planning", "recompute"),
     *("blinding", "guessing", "traits", "webp"),
 ]
