@@ -10,9 +10,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ALLOWED = {"scoring": {"scoring"}, "labeler": {"labeler", "scoring"}, "training": {"training", "labeler", "scoring"}}
 CORE = [
     *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline"),
+    *("weights", "conversion", "files"),
     *("rolling", "fitting", "metrics", "planning", "recompute"),
+    *("blinding", "guessing", "traits", "webp"),
 ]
-CORE_FILES = [path for app in ("scoring", "training") for path in (REPOSITORY / app).glob("*.py") if path.stem in CORE]
+CORE_FILES = [path for app in ALLOWED for path in (REPOSITORY / app).glob("*.py") if path.stem in CORE]
 # The one file of each that may load it, and only on first use.
 HEAVY = {"torch": {"scoring/features.py", "scoring/backbones.py", "scoring/weights.py"}, "dlib": {"scoring/faces.py"}}
 NOUN_EXCEPTIONS = {
@@ -67,7 +69,13 @@ def test_imports_run_one_way(path: Path) -> None:
 @pytest.mark.parametrize("path", CORE_FILES, ids=name)
 def test_the_core_knows_no_django(path: Path) -> None:
     roots = {module.split(".")[0] for module in imported(path)}
-    assert not roots & {"django", "celery", "labeler", "ninja"}
+    assert not roots & {"django", "celery", "ninja"}
+
+
+@pytest.mark.parametrize("path", CORE_FILES, ids=name)
+def test_the_core_knows_only_the_core_of_ours(path: Path) -> None:
+    ours = {module for module in imported(path) if module.split(".")[0] in ALLOWED and module.count(".") == 1}
+    assert {module.split(".")[1] for module in ours} <= set(CORE)
 
 
 @pytest.mark.parametrize("path", files("scoring", "labeler", "training"), ids=name)
