@@ -68,7 +68,9 @@ def await_saved(page: Page) -> None:
 def saved(page: Page, count: int) -> list[tuple[int, int | None, str, bool]]:
     """Return the labels as (position, grade, reason, undo), in the order in which they arrived, once all have."""
     await_saved(page)
-    labels = Label.objects.values_list("assignment__position", "grade", "not_gradable", "is_undo")
+    labels = Label.objects.exclude(assignment__position=None).values_list(
+        "assignment__position", "grade", "not_gradable", "is_undo"
+    )
     assert len(labels) == count
     return list(labels)
 

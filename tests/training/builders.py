@@ -20,7 +20,7 @@ def grade_everything(study: Study) -> None:
     """Every reader grades their whole list; they agree within one grade, and every grade occurs."""
     for assignment in Assignment.objects.filter(reader__study=study).select_related("reader", "image").order_by("pk"):
         severity = int(assignment.image.content_hash[-4:], 16) % 5
-        milder = assignment.position % 3 == 0 and severity > 0
+        milder = (assignment.position or 0) % 3 == 0 and severity > 0
         give_grade(assignment, 1 + severity - milder)
 
 
