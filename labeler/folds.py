@@ -7,6 +7,7 @@ from itertools import islice
 from django.db import transaction
 from django.utils import timezone
 
+from labeler import prescreen
 from labeler.models import Assignment, Image, Reader, Study
 
 
@@ -52,7 +53,7 @@ def _check(study: Study, readers: list[Reader]) -> None:
 
 def _deal_folds(study: Study, readers: list[Reader]) -> dict[Reader, list[Image]]:
     """Shuffle the ordinary images and deal them like cards, so that no fold is two larger than another."""
-    ordinary = list(study.images.filter(is_golden=False).order_by("content_hash"))
+    ordinary = list(prescreen.kept(study).filter(is_golden=False).order_by("content_hash"))
     random.Random(f"folds {study.seed}").shuffle(ordinary)  # noqa: S311  a draw, not a secret
     folds = {reader: ordinary[start :: len(readers)] for start, reader in enumerate(readers)}
     for reader, images in folds.items():

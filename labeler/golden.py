@@ -5,6 +5,7 @@ import random
 from django.db import transaction
 from django.utils import timezone
 
+from labeler import prescreen
 from labeler.models import Image, Study
 
 
@@ -16,7 +17,7 @@ class GoldenError(ValueError):
 def draw(*, study: Study, size: int) -> list[Image]:
     """Draw `size` golden images at random, by the study's seed, and freeze them. Raises GoldenError."""
     study = Study.objects.select_for_update().get(pk=study.pk)
-    candidates = list(study.images.order_by("content_hash").values_list("pk", flat=True))
+    candidates = list(prescreen.kept(study).order_by("content_hash").values_list("pk", flat=True))
     _check(study, size, len(candidates))
     chosen = random.Random(f"golden {study.seed}").sample(candidates, size)  # noqa: S311  a draw, not a secret
     Image.objects.filter(pk__in=chosen).update(is_golden=True)

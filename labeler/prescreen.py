@@ -72,6 +72,7 @@ def set_limits(*, study: Study, limits: Limits, by: User | None, reason: str = "
     return apply(study)
 
 
+@transaction.atomic
 def apply(study: Study) -> int:
     """Hold every image that is not dealt yet against the current limits; return how many are dropped now."""
     limits = current_limits(study)

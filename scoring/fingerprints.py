@@ -31,7 +31,7 @@ Fingerprint = NDArray[np.uint64]  # (4, WORDS); the face's rows are 0 where none
 
 def fingerprint(pixels: Pixels, faces: Sequence[NDArray[np.int64]]) -> Fingerprint:
     """Return the (4, 4) fingerprint of (height, width, 3) sRGB pixels with these landmarks, each (68, 2)."""
-    grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     face = largest(faces)
     rows = [*_both_ways(_frame(grey)), *(_both_ways(_upright(grey, face)) if face is not None else [b"", b""])]
     return np.frombuffer(b"".join(row.ljust(BYTES // 4, b"\0") for row in rows), np.uint64).reshape(4, WORDS)
@@ -66,7 +66,7 @@ def _upright(grey: NDArray[np.uint8], face: NDArray[np.int64]) -> Image.Image:
     across = points[42:48].mean(axis=0) - points[36:42].mean(axis=0)  # from one eye to the other
     scale = FACE_SIDE * FACE_SPREAD / max(spread, 1.0)
     if scale < 1:  # shrink by area first: warping alone would pick single pixels
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
         centre, scale = centre * scale, 1.0
     turn = cv2.getRotationMatrix2D(tuple(centre), np.degrees(np.arctan2(across[1], across[0])), scale)
     turn[:, 2] += FACE_SIDE / 2 - centre

@@ -40,8 +40,8 @@ def near_pairs(fingerprints: NDArray[np.uint64], *, seed: int = 0) -> tuple[Pair
             for (first, second), distance in zip(there[pairs].tolist(), distances.tolist(), strict=True):
                 pair = (min(first, second), max(first, second))
                 found[pair] = min(distance, found.get(pair, BITS))
-    pairs = sorted(found)
-    return np.array(pairs, np.int64).reshape(-1, 2), np.array([found[pair] for pair in pairs], np.int64)
+    ordered = sorted(found)
+    return np.array(ordered, np.int64).reshape(-1, 2), np.array([found[pair] for pair in ordered], np.int64)
 
 
 def _near(plain: Words, mirrored: Words, limit: int, rng: np.random.Generator) -> Iterator[tuple[Pairs, Pairs]]:

@@ -65,7 +65,7 @@ def await_saved(page: Page) -> None:
     expect(page.locator("body:not([data-unsaved]), body[data-unsaved='0']")).to_be_attached(timeout=30_000)
 
 
-def saved(page: Page, count: int) -> list[tuple[int, int | None, str, bool]]:
+def saved(page: Page, count: int) -> list[tuple[int | None, int | None, str, bool]]:
     """Return the labels as (position, grade, reason, undo), in the order in which they arrived, once all have."""
     await_saved(page)
     labels = Label.objects.exclude(assignment__position=None).values_list(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labeler import prescreen
+from labeler import folds, golden, prescreen
 from labeler.models import Image, Measurement, PrescreenDecision, Study, User
 from tests import builders
 
@@ -67,3 +67,14 @@ def test_a_dealt_image_is_not_dropped(study: Study, olga: User) -> None:
 def test_limits_that_no_image_can_keep_are_refused(measured: Study) -> None:
     with pytest.raises(prescreen.PrescreenError, match="above the largest"):
         prescreen.set_limits(study=measured, limits={"exposure": (0.9, 0.1)}, by=None)
+
+
+def test_a_dropped_image_is_neither_golden_nor_dealt(ana: User, olga: User) -> None:
+    study = builders.make_study(readers=(ana,), images=6)
+    dropped = list(study.images.values_list("pk", flat=True)[:3])
+    prescreen.decide(study=study, images=dropped, is_kept=False, by=olga, reason="blurred")
+    golden.draw(study=study, size=1)
+    folds.deal(study=study)
+    dealt = set(builders.reader_of(ana, study).assignments.values_list("image", flat=True))
+    assert dealt == set(prescreen.kept(study).values_list("pk", flat=True))
+    assert len(dealt) == 3

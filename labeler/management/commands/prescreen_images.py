@@ -1,0 +1,46 @@
+"""manage.py prescreen_images STUDY [--limit MEASURE SMALLEST LARGEST ...] [--reason WHY]"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from labeler import measurements, prescreen
+from labeler.management.study_command import StudyCommand
+from labeler.models import Study
+
+
+class Command(StudyCommand):
+    """Measure a study's images and drop those outside the limits."""
+
+    help = "Measure images that have no measures yet, set limits where some are given, and say how many are dropped."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--limit",
+            nargs=3,
+            action="append",
+            default=[],
+            metavar=("MEASURE", "SMALLEST", "LARGEST"),
+            help=f"one of {', '.join(prescreen.NAMES)}; - is no limit; all limits are set anew",
+        )
+        parser.add_argument("--reason", default="", help="why, for the audit log")
+
+    def handle_study(self, study: Study, **options: Any) -> None:
+        self.stdout.write(f"{measurements.save_missing(study)} images measured.")
+        limits = {name: (_number(low), _number(high)) for name, low, high in options["limit"]}
+        try:
+            if limits:
+                prescreen.set_limits(study=study, limits=limits, by=None, reason=options["reason"])
+        except prescreen.PrescreenError as error:
+            raise CommandError(str(error)) from error
+        dropped = prescreen.apply(study)
+        self.stdout.write(f"{dropped} images are dropped, with {prescreen.in_words(prescreen.current_limits(study))}.")
+
+
+def _number(text: str) -> float | None:
+    try:
+        return None if text == "-" else float(text)
+    except ValueError:
+        raise CommandError(f"{text} is not a number; give one, or - for no limit.") from None
