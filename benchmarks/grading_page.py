@@ -95,7 +95,7 @@ def _make_study(images: int, readers: int) -> list["Reader"]:
     from labeler import folds, golden, intake, studies
     from labeler.models import Study, User
 
-    study = studies.create(slug="benchmark", title="Benchmark", is_simulated=True)
+    study = studies.create(slug="benchmark", title="Benchmark", is_simulated=True, seed=2019)
     for number in range(readers):
         user = User.objects.create_user(username=f"reader{number}", password=PASSWORD)
         studies.add_reader(study=study, user=user)

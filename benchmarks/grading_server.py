@@ -157,7 +157,7 @@ def _make_study(images: int) -> None:
     from labeler import folds, golden, studies
     from labeler.models import Image, Study, User
 
-    study = studies.create(slug="benchmark", title="Benchmark", is_simulated=True)
+    study = studies.create(slug="benchmark", title="Benchmark", is_simulated=True, seed=2019)
     for number in range(READERS):
         studies.add_reader(study=study, user=User.objects.create_user(username=f"reader{number}", password=PASSWORD))
     Image.objects.bulk_create(

@@ -99,7 +99,7 @@ def _fill(*, readers: int, ordinary: int, golden: int) -> int:
     from labeler import studies
     from labeler.models import Label, User
 
-    study = studies.create(slug="large", title="Large", is_simulated=True)
+    study = studies.create(slug="large", title="Large", is_simulated=True, seed=2019)
     study.admins.add(User.objects.create_user(username="olga"))
     for number in range(readers):
         studies.add_reader(study=study, user=User.objects.create_user(username=f"reader{number}"))

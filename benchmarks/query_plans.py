@@ -77,7 +77,7 @@ def _fill(*, readers: int, images: int) -> None:
     from labeler import studies
     from labeler.models import User
 
-    study = studies.create(slug="large", title="Large", is_simulated=True)
+    study = studies.create(slug="large", title="Large", is_simulated=True, seed=2019)
     for number in range(readers):
         studies.add_reader(study=study, user=User.objects.create_user(username=f"reader{number}"))
     with connection.cursor() as cursor:
