@@ -41,7 +41,7 @@ def to_bytes(fingerprint: Fingerprint) -> bytes:
     return fingerprint.tobytes()
 
 
-def from_bytes(rows: Sequence[bytes]) -> NDArray[np.uint64]:
+def from_bytes(rows: Sequence[bytes | memoryview]) -> NDArray[np.uint64]:
     """Return (n, 4, WORDS)."""
     return np.frombuffer(b"".join(bytes(row) for row in rows), np.uint64).reshape(len(rows), 4, WORDS)
 
