@@ -9,7 +9,8 @@ from django.views.decorators.http import require_GET
 
 from labeler import access, gallery, renditions, thumbnails, unblinding
 from labeler.access import AuthedRequest
-from labeler.forms import GalleryForm, ImageForm, PlaceForm
+from labeler.forms.gallery import GalleryForm, PlaceForm
+from labeler.forms.reading import ImageForm
 from labeler.gallery import PAGE
 from labeler.models import Doubt, Image
 from labeler.views.pictures import webp

@@ -13,7 +13,8 @@ from django.views.decorators.http import conditional_page, require_GET
 from labeler import access
 from labeler import oversight as state_of
 from labeler.access import AuthedRequest
-from labeler.forms import AuditForm, PlaceForm
+from labeler.forms.gallery import PlaceForm
+from labeler.forms.oversight import AuditForm
 from labeler.models import Study
 from labeler.oversight import ReaderState, StudyState
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeler import access, atlas, grading, progress, renditions
 from labeler.access import AuthedRequest
-from labeler.forms import ImageForm, LabelForm, QueueForm, UndoForm
+from labeler.forms.reading import ImageForm, LabelForm, QueueForm, UndoForm
 from labeler.models import Assignment, NotGradable, Reader
 from labeler.views.pictures import webp
 

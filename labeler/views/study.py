@@ -7,7 +7,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeler import access, atlas, progress
 from labeler.access import AuthedRequest
-from labeler.forms import AtlasForm
+from labeler.forms.study import AtlasForm
 
 
 @login_required

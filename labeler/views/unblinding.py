@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from labeler import access, unblinding
 from labeler.access import AuthedRequest
-from labeler.forms import ReasonForm
+from labeler.forms.unblinding import ReasonForm
 
 
 class AskForReason:

@@ -1,0 +1,23 @@
+"""What is asked of the audit log."""
+
+from typing import Any
+
+from django import forms
+
+from labeler.forms.fields import field_of
+from labeler.models import AuditEvent, Study, User
+
+
+class AuditForm(forms.Form):
+    """Whose acts, and which, to show."""
+
+    person = forms.ModelChoiceField(queryset=User.objects.none(), required=False, empty_label="Everybody")
+    action = forms.ChoiceField(required=False)
+
+    def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        events = AuditEvent.objects.filter(study=study).order_by()
+        people = User.objects.filter(pk__in=events.values("user")).order_by("username")
+        field_of(self, "person", forms.ModelChoiceField).queryset = people
+        actions = sorted(events.values_list("action", flat=True).distinct())
+        field_of(self, "action", forms.ChoiceField).choices = [("", "Everything"), *((act, act) for act in actions)]

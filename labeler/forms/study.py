@@ -1,0 +1,36 @@
+"""What the person who runs a study sends us."""
+
+from typing import Any
+
+from django import forms
+
+from labeler.models import Study
+from scoring import images
+
+
+class AtlasForm(forms.Form):
+    """An example picture of a grade."""
+
+    picture = forms.FileField(help_text="JPEG, PNG or WebP, up to 20 MB.")
+    caption = forms.CharField(
+        required=False, max_length=200, help_text="What to look at, and where the picture is from."
+    )
+
+    def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        level = forms.ModelChoiceField(study.grade_levels.all(), label="Grade", empty_label=None)
+        self.fields = {"level": level, **self.fields}
+
+    def clean_picture(self) -> images.Pixels:
+        try:
+            return images.decode(self.cleaned_data["picture"].read(images.MAX_SELFIE_BYTES + 1))
+        except images.ImageError as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def example(self) -> dict[str, Any]:
+        """Return what `atlas.add_picture` takes."""
+        return {
+            "level": self.cleaned_data["level"],
+            "pixels": self.cleaned_data["picture"],
+            "caption": self.cleaned_data["caption"],
+        }
