@@ -63,7 +63,7 @@ def tab_to(page: Page, target: Locator) -> None:
 
 def test_everything_by_keyboard_from_sign_in_to_look_back(page: Page, reader: Reader) -> None:
     page.goto("/")
-    expect(page.get_by_label("Username")).to_be_focused()  # the browser does that when it paints
+    expect(page.locator("#id_login")).to_be_focused()  # the browser does that when it paints
     page.keyboard.type("ana")
     tab_to(page, page.get_by_label("Password"))
     page.keyboard.type(PASSWORD)
