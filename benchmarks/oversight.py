@@ -19,18 +19,18 @@ LIMIT = 200  # ms
 TIMES = 15
 FILL = """
 INSERT INTO labeler_image (study_id, content_hash, source_name, original, rendition, width, height, subject, metadata,
-                           cluster, failed, is_kept, is_chosen, is_golden, fold_id, imported_at)
+                           cluster, failed, is_kept, is_chosen, is_golden, imported_at)
 SELECT %(study)s, md5(n::text) || md5((-n)::text), 'IMG_' || lpad(n::text, 7, '0') || '.jpg', 'originals/' || n,
        'renditions/' || n, 1200, 1600, '',
        jsonb_build_object('skin', 'type ' || 1 + n %% 6, 'camera', CASE WHEN n %% 100000 = 7 THEN 'rare' ELSE 'A' END),
-       CASE WHEN n %% 50 = 0 THEN n END, '', n %% 40 <> 0, false, n <= %(golden)s,
-       CASE WHEN n > %(golden)s THEN %(first)s + n %% %(readers)s END, now()
+       CASE WHEN n %% 50 = 0 THEN n END, '', n %% 40 <> 0, false, n <= %(golden)s, now()
 FROM generate_series(1, %(golden)s + %(ordinary)s * %(readers)s) n;
 
 INSERT INTO labeler_assignment (public_id, reader_id, image_id, position, is_repeat, version, is_done, labeled_at)
 SELECT gen_random_uuid(), reader.id, image.id,
        row_number() OVER (PARTITION BY reader.id ORDER BY md5(reader.id || image.content_hash)), false, 1, true, NULL
-FROM labeler_reader reader JOIN labeler_image image ON image.is_golden OR image.fold_id = reader.id;
+FROM labeler_reader reader
+JOIN labeler_image image ON image.is_golden OR image.id %% %(readers)s = reader.id %% %(readers)s;
 
 -- A hundred and twelve images a day, ten seconds each; a grade is rare, and so is a reason.
 INSERT INTO labeler_label (submission, assignment_id, version, grade, not_gradable, note, is_undo, visible_ms,
@@ -103,10 +103,9 @@ def _fill(*, readers: int, ordinary: int, golden: int) -> int:
     study.admins.add(User.objects.create_user(username="olga"))
     for number in range(readers):
         studies.add_reader(study=study, user=User.objects.create_user(username=f"reader{number}"))
-    first = study.readers.earliest("pk").pk
     with connection.cursor() as cursor:
         sizes = {"readers": readers, "ordinary": ordinary, "golden": golden}
-        cursor.execute(FILL, {"study": study.pk, "first": first, **sizes})
+        cursor.execute(FILL, {"study": study.pk, **sizes})
         cursor.execute("VACUUM ANALYZE")
     return Label.objects.count()
 

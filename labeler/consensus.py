@@ -15,7 +15,8 @@ def current_labels(study: Study) -> QuerySet[Label]:
 
 
 def current_grades(study: Study) -> QuerySet[Label]:
-    return current_labels(study).filter(grade__isnull=False)
+    """Return what counts: the grades of first readings. A repeated reading says how steady a reader is, no more."""
+    return current_labels(study).filter(grade__isnull=False, assignment__is_repeat=False)
 
 
 def golden_consensus(study: Study) -> dict[int, float]:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
-from django.db.models import Avg, Count, Q
+from django.db.models import Avg, Case, Count, OuterRef, Q, Subquery, When
 from django.utils.crypto import salted_hmac
 
 from labeler import consensus
@@ -18,6 +18,10 @@ INPUTS: dict[str, str] = {kind.value: str(kind.label) for kind in InputKind}
 
 IMAGE = Column("image", Kind.TEXT, "The image's code in this export: the same in every table and every later export.")
 READER = Column("reader", Kind.TEXT, "The reader's code. Who it is stands in no table.")
+POSITION = Column("position", Kind.WHOLE, "Place in the reader's list, from 1; empty where it was taken off later.")
+REPEAT = Column(
+    "is_repeat", Kind.YES_NO, "Whether the reader meets the image for the second time. Only the first counts."
+)
 GRADE_VALUES = "the values of grade_scale.csv"
 
 
@@ -40,16 +44,17 @@ def _labels(study: Study) -> Iterator[Row]:
         Label.objects.filter(assignment__reader__study=study)
         .order_by("pk")
         .values_list(
-            *("pk", "assignment__image__content_hash", "assignment__reader__code", "assignment__position", "version"),
+            *("pk", "assignment__image__content_hash", "assignment__reader__code", "assignment__position"),
+            *("assignment__is_repeat", "version"),
             *("grade", "not_gradable", "note", "is_undo"),
             *("visible_ms", "zoom", "viewport_width", "viewport_height", "pixel_ratio", "input_kind"),
             *("labeled_at", "assignment__version", "assignment__image__is_golden"),
         )
     )
-    for pk, image, reader, position, version, grade, reason, note, is_undo, *rest in rows.iterator(AT_ONCE):
+    for pk, image, reader, position, is_repeat, version, grade, reason, note, is_undo, *rest in rows.iterator(AT_ONCE):
         *viewing, input_kind, labeled_at, newest, is_golden = rest
         yield (
-            *(pk, image_code(study, image), reader, position, version),
+            *(pk, image_code(study, image), reader, position, is_repeat, version),
             *(grade, names.get(grade, ""), REASONS.get(reason, ""), note, is_undo),
             *(*viewing, INPUTS.get(input_kind, "")),
             *(labeled_at, version == newest and not is_undo, is_golden),
@@ -63,8 +68,9 @@ LABELS = Table(
         Column("label", Kind.WHOLE, "Running number: a larger one was stored later."),
         IMAGE,
         READER,
-        Column("position", Kind.WHOLE, "Place of the image in this reader's list, from 1."),
-        Column("version", Kind.WHOLE, "Counts this reader's labels of this image; the largest is the latest."),
+        POSITION,
+        REPEAT,
+        Column("version", Kind.WHOLE, "Counts the labels of this reading; the largest is the latest."),
         Column("grade", Kind.WHOLE, "The grade; empty where none was given.", values=GRADE_VALUES),
         Column("grade_name", Kind.TEXT, "The grade in words."),
         Column(
@@ -92,8 +98,12 @@ LABELS = Table(
 
 
 def _images(study: Study) -> Iterator[Row]:
-    rows = study.images.order_by("content_hash").values_list(
-        "content_hash", "width", "height", "subject", "is_golden", "fold__code", "original"
+    dealt = Assignment.objects.filter(image=OuterRef("pk"), withdrawn_in=None).order_by("pk")
+    fold = Case(When(is_golden=False, then=Subquery(dealt.values("reader__code")[:1])), default=None)
+    rows = (
+        study.images.order_by("content_hash")
+        .annotate(in_fold=fold)
+        .values_list("content_hash", "width", "height", "subject", "is_golden", "in_fold", "original")
     )
     for content_hash, width, height, subject, is_golden, fold, original in rows.iterator(AT_ONCE):
         person = subject_code(study, subject)
@@ -121,7 +131,11 @@ IMAGES = Table(
         Column("height", Kind.WHOLE, "Height of the file as it came, upright; 0 without a file.", unit="pixels"),
         Column("subject", Kind.TEXT, "Pseudonym of the person in it; empty where not known."),
         Column("is_golden", Kind.YES_NO, "Whether every reader grades it and nothing is trained on it."),
-        Column("fold", Kind.TEXT, "Code of the reader whose fold it is in; empty for golden and undealt images."),
+        Column(
+            "fold",
+            Kind.TEXT,
+            "Code of the reader (of several, the first) whose fold it is in; empty if golden or undealt.",
+        ),
         Column("has_file", Kind.YES_NO, "Whether the study holds its pixels."),
     ),
     _images,
@@ -149,9 +163,11 @@ READERS = Table(
 
 def _assignments(study: Study) -> Iterator[Row]:
     rows = Assignment.objects.filter(reader__study=study).order_by("reader__code", "position")
-    fields = rows.values_list("reader__code", "position", "image__content_hash", "image__is_golden", "is_done")
-    for reader, position, image, is_golden, is_done in fields.iterator(AT_ONCE):
-        yield reader, position, image_code(study, image), is_golden, is_done
+    fields = rows.values_list(
+        "reader__code", "position", "image__content_hash", "is_repeat", "image__is_golden", "is_done"
+    )
+    for reader, position, image, is_repeat, is_golden, is_done in fields.iterator(AT_ONCE):
+        yield reader, position, image_code(study, image), is_repeat, is_golden, is_done
 
 
 ASSIGNMENTS = Table(
@@ -159,8 +175,9 @@ ASSIGNMENTS = Table(
     "The readers' lists, in the order in which they were dealt.",
     (
         READER,
-        Column("position", Kind.WHOLE, "Place in the reader's list, from 1."),
+        POSITION,
         IMAGE,
+        REPEAT,
         Column("is_golden", Kind.YES_NO, "Whether the image is golden. No reader was told."),
         Column("is_done", Kind.YES_NO, "Whether it has a current label."),
     ),

@@ -1,14 +1,21 @@
 """Dealing: every reader gets a fold of the ordinary images and, hidden in it, the whole golden set."""
 
-import random
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TypeVar
 
+import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from labeler import prescreen
-from labeler.models import Assignment, Image, Reader, Study
+from labeler import assigning, audit, golden, lists, prescreen
+from labeler.assigning import ReadingList
+from labeler.lists import ListError, Whole
+from labeler.models import Dealing, Image, Reader, Study, User
+
+UNLIMITED = 10**9  # images: what a reader without a capacity takes
+
+Value = TypeVar("Value")
 
 
 class DealError(ValueError):
@@ -16,32 +23,75 @@ class DealError(ValueError):
 
 
 @dataclass(frozen=True)
-class Deal:
-    """What was dealt: ordinary images per reader code, and the size of the golden set each also got."""
+class Design:
+    """How a study is to be dealt. The plain one is the published study's: every ordinary image once."""
 
-    folds: dict[str, int]
-    golden: int
+    repeats: int = 0  # images that each reader reads twice
+    gap: int | None = None  # least number of places between the two readings; None is `lists.usual_gap`
+    overlap: int = 0  # ordinary images that several readers read
+    readers_each: int = 2  # how many read each of these
+    by: str = ""  # a column of the metadata, whose values are spread evenly over the readers
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everybody's list as it would be dealt."""
+
+    design: Design
+    lists: tuple[ReadingList, ...]
+    golden: Whole
+    # Ordinary images for which there is no reader: a cluster has more members than the study readers.
+    left: Whole
+    sidelined: int  # kept images that belong to the golden set's people or clusters: nobody reads them
+    strata: dict[int, str] = field(repr=False, default_factory=dict)  # ordinary image -> its stratum
+
+    @property
+    def digest(self) -> str:
+        """Return what tells this plan from every other: what is dealt must be what was looked at."""
+        return assigning.digest(self.lists)
+
+
+def plan(study: Study, design: Design | None = None) -> Plan:
+    """Work out the lists by the study's seed, writing nothing. Raises DealError."""
+    design = design or Design()
+    readers = list(study.readers.filter(left_at=None).order_by("code"))
+    _check(study, readers, design)
+    try:
+        return _plan(study, readers, design)
+    except ListError as error:
+        raise DealError(str(error)) from error
 
 
 @transaction.atomic
-def deal(*, study: Study) -> Deal:
-    """Deal the study once, by its seed: fold sizes differ by at most one, each list is shuffled for itself.
+def deal(
+    *, study: Study, design: Design | None = None, by: User | None = None, reason: str = "", digest: str = ""
+) -> Plan:
+    """Deal the study once, by its seed.
 
-    Raises DealError; then nothing is dealt.
+    With the `digest` of a plan that somebody looked at, nothing else than that plan is dealt. Raises DealError; then
+    nothing is dealt.
     """
     study = Study.objects.select_for_update().get(pk=study.pk)
-    readers = list(study.readers.order_by("code"))
-    _check(study, readers)
-    golden = list(study.images.filter(is_golden=True).order_by("content_hash"))
-    folds = _deal_folds(study, readers)
-    for reader in readers:
-        _deal_list(study, reader, [*folds[reader], *golden])
+    planned = plan(study, design)
+    if digest and digest != planned.digest:
+        raise DealError("Images or readers have changed since you saw the proof sheet. Look at the new one, then deal.")
+    dealing = Dealing.objects.create(
+        study=study, kind=Dealing.Kind.FIRST, plan=asdict(planned.design), reason=reason, dealt_by=by
+    )
+    assigning.write(planned.lists, dealing)
     study.dealt_at = timezone.now()
     study.save(update_fields=["dealt_at"])
-    return Deal(folds={reader.code: len(folds[reader]) for reader in readers}, golden=len(golden))
+    audit.record(study, by, "dealt", detail=f"{len(planned.lists)} readers, lists {planned.digest}", reason=reason)
+    return planned
 
 
-def _check(study: Study, readers: list[Reader]) -> None:
+def undealt(study: Study) -> list[Image]:
+    """Return the kept ordinary images that are in nobody's list and could be, in an order that nothing changes."""
+    waiting = prescreen.kept(study).filter(is_golden=False, assignments=None)
+    return list(waiting.exclude(pk__in=golden.sidelined(study)).only("cluster", "metadata").order_by("content_hash"))
+
+
+def _check(study: Study, readers: Sequence[Reader], design: Design) -> None:
     slug = study.slug
     if study.dealt_at:
         raise DealError(f"Study {slug} was dealt on {study.dealt_at:%Y-%m-%d %H:%M}; it is dealt once.")
@@ -49,20 +99,72 @@ def _check(study: Study, readers: list[Reader]) -> None:
         raise DealError(f"Study {slug} has no golden set. Draw it first: manage.py draw_golden {slug} SIZE.")
     if not readers:
         raise DealError(f"Study {slug} has no readers. Add them first: manage.py add_reader {slug} USERNAME.")
+    if design.overlap and not 2 <= design.readers_each <= len(readers):
+        raise DealError(
+            f"An image can be read by 2 to {len(readers)} readers, which are all; {design.readers_each} were asked for."
+        )
 
 
-def _deal_folds(study: Study, readers: list[Reader]) -> dict[Reader, list[Image]]:
-    """Shuffle the ordinary images and deal them like cards, so that no fold is two larger than another."""
-    ordinary = list(prescreen.kept(study).filter(is_golden=False).order_by("content_hash"))
-    random.Random(f"folds {study.seed}").shuffle(ordinary)  # noqa: S311  a draw, not a secret
-    folds = {reader: ordinary[start :: len(readers)] for start, reader in enumerate(readers)}
-    for reader, images in folds.items():
-        Image.objects.filter(pk__in=[image.pk for image in images]).update(fold=reader)
-    return folds
+def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
+    ordinary = undealt(study)
+    golden_set = np.array(
+        study.images.filter(is_golden=True).order_by("content_hash").values_list("pk", flat=True), np.int64
+    )
+    if design.overlap > len(ordinary):
+        raise DealError(
+            f"There are {len(ordinary)} ordinary images; {design.overlap} can't be read by several readers."
+        )
+    draw = lists.source(f"folds {study.seed}")
+    strata = _strata(ordinary, design.by)
+    images, keys = in_turn(ordinary, strata, draw)
+    copies = np.ones(len(images), np.int64)
+    copies[lists.even_places(design.overlap, len(images), draw)] = design.readers_each
+    images, keys = np.repeat(images, copies), np.repeat(keys, copies)
+    room = np.array([_room(reader, len(golden_set), design.repeats) for reader in readers], np.int64)
+    shares = lists.fill(len(images), np.zeros(len(readers), np.int64), room, draw)
+    of = lists.share_out(keys, shares, [], draw)
+    return Plan(
+        design,
+        tuple(_list(study, reader, images[of == place], golden_set, design) for place, reader in enumerate(readers)),
+        golden_set,
+        left=np.setdiff1d(images, images[of >= 0]),
+        sidelined=golden.sidelined(study).count(),
+        strata={image.pk: stratum for image, stratum in zip(ordinary, strata, strict=True)},
+    )
 
 
-def _deal_list(study: Study, reader: Reader, images: list[Image]) -> None:
-    random.Random(f"order {study.seed} {reader.code}").shuffle(images)  # noqa: S311  a draw, not a secret
-    rows = (Assignment(reader=reader, image=image, position=n) for n, image in enumerate(images, start=1))
-    while batch := list(islice(rows, 1000)):
-        Assignment.objects.bulk_create(batch)
+def _list(study: Study, reader: Reader, fold: Whole, golden_set: Whole, design: Design) -> ReadingList:
+    draw = lists.source(f"order {study.seed} {reader.code}")
+    return ReadingList(reader, *lists.arrange(fold, golden_set, design.repeats, draw, gap=design.gap))
+
+
+def _room(reader: Reader, golden_size: int, repeats: int) -> int:
+    """Return how many ordinary images fit a reader's capacity."""
+    if reader.capacity is None:
+        return UNLIMITED
+    room = reader.capacity - golden_size - repeats
+    if room < 0:
+        raise DealError(
+            f"Reader {reader.code} takes {reader.capacity} images; the golden set and the repeats are "
+            f"{golden_size + repeats} already. Raise the capacity, or plan fewer."
+        )
+    return room
+
+
+def _strata(images: Sequence[Image], by: str) -> list[str]:
+    return [str(image.metadata.get(by, "")) if by else "" for image in images]
+
+
+def in_turn(images: Sequence[Image], strata: Sequence[str], draw: np.random.RandomState) -> tuple[Whole, Whole]:
+    """Return the images in the order in which they are dealt, and what near-duplicates among them share, (n,) each.
+
+    Stratum after stratum, so that each is spread over all readers; by chance within; near-duplicates side by side.
+    """
+    shuffled = draw.permutation(len(images))
+    ids = np.array([image.pk for image in images], np.int64)[shuffled]
+    keys = np.array([image.cluster or image.pk for image in images], np.int64)[shuffled]
+    stratum = np.unique(np.array(strata, str), return_inverse=True)[1][shuffled]
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    leader = first[group]  # the place of the first of its cluster
+    order = np.lexsort((leader, stratum[leader]))
+    return ids[order], keys[order]

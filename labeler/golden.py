@@ -3,6 +3,7 @@
 import random
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeler import prescreen
@@ -24,6 +25,12 @@ def draw(*, study: Study, size: int) -> list[Image]:
     study.golden_drawn_at = timezone.now()
     study.save(update_fields=["golden_drawn_at"])
     return list(study.images.filter(is_golden=True))
+
+
+def sidelined(study: Study) -> QuerySet[Image]:
+    """Return the kept images that nobody reads, because the golden set has one of their cluster."""
+    clusters = study.images.filter(is_golden=True).exclude(cluster=None).values("cluster")
+    return prescreen.kept(study).filter(is_golden=False, cluster__in=clusters)
 
 
 def _check(study: Study, size: int, available: int) -> None:

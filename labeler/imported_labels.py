@@ -192,10 +192,7 @@ def _in_order(rows: Sequence[PublishedLabel]) -> list[PublishedLabel]:
 
 
 def _close(study: Study) -> None:
-    """The golden set and the lists are what the file says; ordinary images are in the fold of whom they went to."""
-    ordinary = study.images.filter(is_golden=False, fold=None)
-    first = Assignment.objects.filter(image=OuterRef("pk")).order_by("reader__code").values("reader")[:1]
-    ordinary.update(fold=first)
+    """The golden set and the lists are what the file says."""
     done = Assignment.objects.filter(reader=OuterRef("pk"), is_done=True).values("reader").annotate(n=Count("pk"))
     study.readers.update(done=Coalesce(Subquery(done.order_by().values("n")), 0))
     now = timezone.now()

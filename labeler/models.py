@@ -125,15 +125,12 @@ class Image(models.Model):
     is_kept = models.BooleanField(default=True)
     is_chosen = models.BooleanField(default=False, help_text="Picked by hand for the golden set to come.")
     is_golden = models.BooleanField(default=False)
-    fold = models.ForeignKey(Reader, null=True, blank=True, on_delete=models.PROTECT, related_name="fold_images")
     imported_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("id",)
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["study", "content_hash"], name="imported_once"),
-            # A golden image belongs to every reader, so it has no fold.
-            models.CheckConstraint(condition=Q(is_golden=False) | Q(fold=None), name="golden_has_no_fold"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["study"], condition=Q(is_golden=True), name="golden_of_study"),

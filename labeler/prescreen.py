@@ -60,7 +60,7 @@ def failing(limits: Limits) -> Q:
 
 def undecided(study: Study) -> QuerySet[Image]:
     """Return the images that limits may still drop or bring back: neither golden nor in anybody's list."""
-    return study.images.filter(is_golden=False, fold=None)
+    return study.images.filter(is_golden=False, assignments=None)
 
 
 @transaction.atomic

@@ -141,7 +141,9 @@ def _rows(study: Study) -> Iterator[Row]:
     """
     holds = Q(grade__isnull=False) | Q(not_gradable=NotGradable.NOT_ACNE)
     current = Label.objects.filter(holds, assignment=OuterRef("assignment"), version=OuterRef("assignment__version"))
-    labels = Label.objects.filter(holds, Exists(current), assignment__reader__study=study).order_by("pk")
+    labels = Label.objects.filter(
+        holds, Exists(current), assignment__reader__study=study, assignment__is_repeat=False
+    ).order_by("pk")
     fields = ("assignment__reader__code", "assignment__image__content_hash", "grade", "labeled_at")
     rows = labels.values_list(*fields, "assignment__image__is_golden")
     for reader, image, grade, labeled_at, golden in rows.iterator(AT_ONCE):
@@ -150,7 +152,7 @@ def _rows(study: Study) -> Iterator[Row]:
 
 PUBLISHED = Table(
     "image_labels_new",
-    'The labels in the layout of the published study: the latest row counts. It holds grades and "Not acne" only.',
+    'The first readings in the layout of the published study: the latest row counts; grades and "Not acne" only.',
     (
         Column("labeler", Kind.TEXT, "The reader's code."),
         Column("image_name", Kind.TEXT, "The image's code."),

@@ -40,7 +40,8 @@ Report = dict[str, Any]
 Grades = dict[str, dict[str, int]]  # image -> reader -> grade
 Golden = list[tuple[str, dict[str, int]]]  # the same of golden images, in order
 Scores = dict[tuple[str, int], dict[str, float]]  # (recipe, fit) -> image -> score
-Newest = dict[tuple[str, str], tuple[int, int, str, str | None]]  # (reader, image) -> line, version, is_current, label
+Reading = tuple[str, str, str]  # reader, image, is_repeat
+Newest = dict[Reading, tuple[int, int, str, str | None]]  # line, version, is_current, label
 Terms = Sequence[tuple[float, ...]]  # what a statistic is the mean of, per image
 Statistic = Callable[[Sequence[float]], float]
 
@@ -166,12 +167,16 @@ def check_labels(tables: Tables, check: Check) -> None:
         if int(row["label"]) <= last_label:
             check.differences.append(f"{where} it stands after a label that was stored later")
         last_label = int(row["label"])
-        key = (row["reader"], row["image"])
+        key = reading(row)
         version = newest[key][1] + 1 if key in newest else 1
         check.same(f"{where} version", int(row["version"]), version)
         newest[key] = (line, version, "no" if row["is_undo"] == "yes" else "yes", layout_value(row))
     check_current(tables, check, newest)
     check_layout(tables, check, newest)
+
+
+def reading(row: Row) -> Reading:
+    return row["reader"], row["image"], row["is_repeat"]
 
 
 def layout_value(row: Row) -> str | None:
@@ -181,7 +186,7 @@ def layout_value(row: Row) -> str | None:
 
 def check_current(tables: Tables, check: Check, newest: Newest) -> None:
     for line, row in enumerate(tables.rows("labels"), start=2):
-        newest_line, _, is_current, _ = newest[row["reader"], row["image"]]
+        newest_line, _, is_current, _ = newest[reading(row)]
         expected = is_current if line == newest_line else "no"
         check.same(f"labels.csv, row {line}, label {row['label']}: is_current", row["is_current"], expected)
 
@@ -189,7 +194,11 @@ def check_current(tables: Tables, check: Check, newest: Newest) -> None:
 def check_layout(tables: Tables, check: Check, newest: Newest) -> None:
     """The published layout has no history of its own: its last row on an image must be the current label."""
     last = {(row["labeler"], row["image_name"]): row["label"] for row in tables.rows("image_labels_new")}
-    current = {key: value for key, (_, _, _, value) in newest.items() if value is not None}
+    current = {
+        (reader, image): value
+        for (reader, image, is_repeat), (_, _, _, value) in newest.items()
+        if value is not None and is_repeat == "no"
+    }
     for reader, image in sorted(last.keys() | current.keys()):
         where = f"image_labels_new.csv: reader {reader} on image {image}"
         check.same(where, last.get((reader, image)), current.get((reader, image)))
@@ -209,6 +218,8 @@ def replay(tables: Tables, check: Check) -> None:
         while waiting and waiting[0]["report"]["labels_until"] < int(row["label"]):
             compare_run(tables, check, grades, waiting.pop(0))
         stored.append(int(row["label"]))
+        if row["is_repeat"] == "yes":
+            continue
         if row["grade"]:
             grades[row["image"]][row["reader"]] = int(row["grade"])
         else:

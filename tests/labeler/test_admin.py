@@ -21,7 +21,7 @@ from labeler.models import (
 from tests import builders
 
 SHOWN_ONLY = (Assignment, AuditEvent, Dealing, Image, Label, Reader)
-SECRET = {"is_golden", "fold", "is_repeat", "is_chosen", "seed", "plan", "withdrawn_in"}
+SECRET = {"is_golden", "is_repeat", "is_chosen", "seed", "plan", "withdrawn_in"}
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import DatabaseError, transaction
 
 from labeler import consensus, grading, progress
-from labeler.models import Assignment, Image, Label, Reader, Study
+from labeler.models import Assignment, Label, Reader, Study
 
 
 def first(reader: Reader) -> Assignment:
@@ -85,11 +85,6 @@ def test_the_database_refuses_to_change_history(reader: Reader, change: object) 
     with pytest.raises(DatabaseError, match="only ever added"), transaction.atomic():
         change(Label.objects.all())  # type: ignore[operator]
     assert Label.objects.get().grade == 3
-
-
-def test_the_database_refuses_a_golden_image_in_a_fold(reader: Reader, study: Study) -> None:
-    with pytest.raises(IntegrityError, match="golden_has_no_fold"), transaction.atomic():
-        Image.objects.filter(study=study, is_golden=True).update(fold=reader)
 
 
 def test_consensus_is_the_mean_of_current_golden_grades(study: Study) -> None:

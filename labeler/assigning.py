@@ -1,0 +1,48 @@
+"""Reading lists in the database: written by COPY, because a large study has millions of rows."""
+
+import hashlib
+import io
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from labeler.lists import Flags, Whole
+from labeler.models import Dealing, Reader
+
+COLUMNS = "public_id, reader_id, image_id, position, is_repeat, dealing_id, version, is_done"
+
+
+@dataclass(frozen=True)
+class ReadingList:
+    """What one reader is to grade, in order: image ids, (length,), and which places are second readings."""
+
+    reader: Reader
+    images: Whole
+    is_second: Flags
+
+
+def digest(lists: Iterable[ReadingList]) -> str:
+    """Return a short hash of who reads what in which order."""
+    hashed = hashlib.sha256()
+    for one in lists:
+        hashed.update(one.reader.code.encode() + one.images.tobytes() + one.is_second.tobytes())
+    return hashed.hexdigest()[:16]
+
+
+def write(lists: Iterable[ReadingList], dealing: Dealing) -> None:
+    """Store whole lists, from position 1."""
+    for one in lists:
+        places = enumerate(zip(one.images.tolist(), one.is_second.tolist(), strict=True), start=1)
+        _copy((one.reader.pk, image, place, is_second, dealing.pk) for place, (image, is_second) in places)
+
+
+def _copy(rows: Iterator[tuple[Any, ...]]) -> None:
+    text = "".join(
+        f"{uuid.uuid4()}\t{reader}\t{image}\t{place}\t{is_second}\t{dealing}\t0\tfalse\n"
+        for reader, image, place, is_second, dealing in rows
+    )
+    with connection.cursor() as cursor:
+        cursor.copy_expert(f"COPY labeler_assignment ({COLUMNS}) FROM STDIN", io.StringIO(text))
