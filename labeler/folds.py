@@ -1,21 +1,23 @@
 """Dealing: every reader gets a fold of the ordinary images and, hidden in it, the whole golden set."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import TypeVar
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from django.db import transaction
+from django.db.models import BigIntegerField, TextField, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Coalesce, Collate
 from django.utils import timezone
+from numpy.random import RandomState
+from numpy.typing import NDArray
 
 from labeler import assigning, audit, golden, lists, prescreen
 from labeler.assigning import ReadingList
 from labeler.lists import ListError, Whole
-from labeler.models import Dealing, Image, Reader, Study, User
+from labeler.models import Dealing, Reader, Study, User
 
 UNLIMITED = 10**9  # images: what a reader without a capacity takes
-
-Value = TypeVar("Value")
 
 
 class DealError(ValueError):
@@ -34,6 +36,15 @@ class Design:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """Images to be dealt, (n,) each: their ids, what near-duplicates share, and their strata."""
+
+    images: Whole
+    keys: Whole
+    strata: NDArray[np.str_]
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everybody's list as it would be dealt."""
 
@@ -43,7 +54,7 @@ class Plan:
     # Ordinary images for which there is no reader: a cluster has more members than the study readers.
     left: Whole
     sidelined: int  # kept images that belong to the golden set's people or clusters: nobody reads them
-    strata: dict[int, str] = field(repr=False, default_factory=dict)  # ordinary image -> its stratum
+    waiting: Waiting  # what was dealt from
 
     @property
     def digest(self) -> str:
@@ -85,10 +96,21 @@ def deal(
     return planned
 
 
-def undealt(study: Study) -> list[Image]:
-    """Return the kept ordinary images that are in nobody's list and could be, in an order that nothing changes."""
-    waiting = prescreen.kept(study).filter(is_golden=False, assignments=None)
-    return list(waiting.exclude(pk__in=golden.sidelined(study)).only("cluster", "metadata").order_by("content_hash"))
+def undealt(study: Study, by: str = "") -> Waiting:
+    """Return the kept ordinary images that are in nobody's list and could be, in an order that nothing changes.
+
+    `by` is the column of the metadata whose values are the strata.
+    """
+    images = prescreen.kept(study).filter(is_golden=False, assignments=None)
+    images = images.exclude(pk__in=golden.sidelined(study)).order_by(Collate("content_hash", "C"))
+    stratum = Coalesce(KeyTextTransform(by, "metadata"), Value(""), output_field=TextField()) if by else Value("")
+    rows = list(
+        images.annotate(stratum=stratum).values_list(
+            "pk", Coalesce("cluster", "pk", output_field=BigIntegerField()), "stratum"
+        )
+    )
+    ids, keys, strata = zip(*rows, strict=True) if rows else ((), (), ())
+    return Waiting(np.array(ids, np.int64), np.array(keys, np.int64), np.array(strata, np.str_))
 
 
 def _check(study: Study, readers: Sequence[Reader], design: Design) -> None:
@@ -106,17 +128,16 @@ def _check(study: Study, readers: Sequence[Reader], design: Design) -> None:
 
 
 def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
-    ordinary = undealt(study)
+    waiting = undealt(study, design.by)
     golden_set = np.array(
         study.images.filter(is_golden=True).order_by("content_hash").values_list("pk", flat=True), np.int64
     )
-    if design.overlap > len(ordinary):
+    if design.overlap > len(waiting.images):
         raise DealError(
-            f"There are {len(ordinary)} ordinary images; {design.overlap} can't be read by several readers."
+            f"There are {len(waiting.images)} ordinary images; {design.overlap} can't be read by several readers."
         )
     draw = lists.source(f"folds {study.seed}")
-    strata = _strata(ordinary, design.by)
-    images, keys = in_turn(ordinary, strata, draw)
+    images, keys = in_turn(waiting, draw)
     copies = np.ones(len(images), np.int64)
     copies[lists.even_places(design.overlap, len(images), draw)] = design.readers_each
     images, keys = np.repeat(images, copies), np.repeat(keys, copies)
@@ -129,7 +150,7 @@ def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
         golden_set,
         left=np.setdiff1d(images, images[of >= 0]),
         sidelined=golden.sidelined(study).count(),
-        strata={image.pk: stratum for image, stratum in zip(ordinary, strata, strict=True)},
+        waiting=waiting,
     )
 
 
@@ -151,20 +172,15 @@ def _room(reader: Reader, golden_size: int, repeats: int) -> int:
     return room
 
 
-def _strata(images: Sequence[Image], by: str) -> list[str]:
-    return [str(image.metadata.get(by, "")) if by else "" for image in images]
-
-
-def in_turn(images: Sequence[Image], strata: Sequence[str], draw: np.random.RandomState) -> tuple[Whole, Whole]:
-    """Return the images in the order in which they are dealt, and what near-duplicates among them share, (n,) each.
+def in_turn(waiting: Waiting, draw: RandomState) -> tuple[Whole, Whole]:
+    """Return the images in the order in which they are dealt, and their keys, (n,) each.
 
     Stratum after stratum, so that each is spread over all readers; by chance within; near-duplicates side by side.
     """
-    shuffled = draw.permutation(len(images))
-    ids = np.array([image.pk for image in images], np.int64)[shuffled]
-    keys = np.array([image.cluster or image.pk for image in images], np.int64)[shuffled]
-    stratum = np.unique(np.array(strata, str), return_inverse=True)[1][shuffled]
+    shuffled = draw.permutation(len(waiting.images))
+    images, keys = waiting.images[shuffled], waiting.keys[shuffled]
+    stratum = np.unique(waiting.strata, return_inverse=True)[1][shuffled]
     _, first, group = np.unique(keys, return_index=True, return_inverse=True)
     leader = first[group]  # the place of the first of its cluster
     order = np.lexsort((leader, stratum[leader]))
-    return ids[order], keys[order]
+    return images[order], keys[order]

@@ -100,17 +100,19 @@ def _smallest_gap(one: ReadingList) -> int | None:
 def _strata(plan: Plan) -> tuple[Stratum, ...]:
     if not plan.design.by:
         return ()
-    names = sorted(set(plan.strata.values()))
-    counts = np.array([_counts(one, plan, names) for one in plan.lists])
+    order = np.argsort(plan.waiting.images)
+    names, stratum = np.unique(plan.waiting.strata[order], return_inverse=True)
+    counts = np.array([_counts(one, plan.waiting.images[order], stratum, len(names)) for one in plan.lists])
     return tuple(
-        Stratum(name or "(not known)", int(of.sum()), int(of.min()), int(of.max()))
+        Stratum(str(name) or "(not known)", int(of.sum()), int(of.min()), int(of.max()))
         for name, of in zip(names, counts.T, strict=True)
     )
 
 
-def _counts(one: ReadingList, plan: Plan, names: list[str]) -> list[int]:
-    firsts = [plan.strata.get(image) for image in one.images[~one.is_second].tolist()]
-    return [firsts.count(name) for name in names]
+def _counts(one: ReadingList, images: Whole, stratum: Whole, strata: int) -> Whole:
+    """Return how many of the list's ordinary images are of each stratum; `images` is in order."""
+    found = np.isin(images, one.images[~one.is_second])
+    return np.bincount(stratum[found], minlength=strata)
 
 
 def _shared(plan: Plan) -> tuple[int, int]:
