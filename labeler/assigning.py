@@ -3,7 +3,7 @@
 import hashlib
 import io
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,23 @@ def write(lists: Iterable[ReadingList], dealing: Dealing) -> None:
         _copy((one.reader.pk, image, place, is_second, dealing.pk) for place, (image, is_second) in places)
 
 
-def _copy(rows: Iterator[tuple[Any, ...]]) -> None:
+def insert(reader: Reader, images: Whole, positions: Whole, dealing: Dealing) -> None:
+    """Store further images of a list at these positions, (n,) each."""
+    rows = zip(images.tolist(), positions.tolist(), strict=True)
+    _copy((reader.pk, image, position, False, dealing.pk) for image, position in rows)
+
+
+def move(assignments: Whole, positions: Whole) -> None:
+    """Put assignments at these positions, (n,) each, withdrawn ones too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE labeler_assignment SET position = moved.position, withdrawn_in_id = NULL "
+            "FROM unnest(%s::bigint[], %s::int[]) AS moved (id, position) WHERE labeler_assignment.id = moved.id",
+            [assignments.tolist(), positions.tolist()],
+        )
+
+
+def _copy(rows: Iterable[tuple[Any, ...]]) -> None:
     text = "".join(
         f"{uuid.uuid4()}\t{reader}\t{image}\t{place}\t{is_second}\t{dealing}\t0\tfalse\n"
         for reader, image, place, is_second, dealing in rows

@@ -141,9 +141,9 @@ def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
     copies = np.ones(len(images), np.int64)
     copies[lists.even_places(design.overlap, len(images), draw)] = design.readers_each
     images, keys = np.repeat(images, copies), np.repeat(keys, copies)
-    room = np.array([_room(reader, len(golden_set), design.repeats) for reader in readers], np.int64)
-    shares = lists.fill(len(images), np.zeros(len(readers), np.int64), room, draw)
-    of = lists.share_out(keys, shares, [], draw)
+    rooms = np.array([room(reader, len(golden_set), design.repeats) for reader in readers], np.int64)
+    shares = lists.fill(len(images), np.zeros(len(readers), np.int64), rooms, draw)
+    of = lists.share_out(keys, shares, rooms, [], draw)
     return Plan(
         design,
         tuple(_list(study, reader, images[of == place], golden_set, design) for place, reader in enumerate(readers)),
@@ -159,7 +159,7 @@ def _list(study: Study, reader: Reader, fold: Whole, golden_set: Whole, design: 
     return ReadingList(reader, *lists.arrange(fold, golden_set, design.repeats, draw, gap=design.gap))
 
 
-def _room(reader: Reader, golden_size: int, repeats: int) -> int:
+def room(reader: Reader, golden_size: int, repeats: int) -> int:
     """Return how many ordinary images fit a reader's capacity."""
     if reader.capacity is None:
         return UNLIMITED

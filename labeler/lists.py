@@ -47,16 +47,16 @@ def _up_to(level: int, held: Whole, room: Whole) -> Whole:
     return np.clip(level - held, 0, room)
 
 
-def share_out(keys: Whole, shares: Whole, has: Iterable[tuple[int, int]], draw: RandomState) -> Whole:
+def share_out(keys: Whole, shares: Whole, room: Whole, has: Iterable[tuple[int, int]], draw: RandomState) -> Whole:
     """Give each item to a reader, so that nobody has two items of one key; return the reader's place, (items,).
 
     `keys` (items,) says which items are alike: readings of one image, or near-duplicates. Items of one key stand
     together, and neighbours should be of one stratum: each reader's turns are spread evenly over the whole.
-    `shares` (n,) is how many each reader gets, `has` the (reader, key) pairs that stand already.
-    An item for which there is no reader gets -1.
+    `shares` (n,) is how many each reader gets, `room` (n,) how many they take where it can't be done with these, and
+    `has` the (reader, key) pairs that stand already. An item for which there is no reader gets -1.
     """
     readers = _turns(shares, draw)
-    _part(keys, readers, set(has))
+    _part(keys, readers, room, set(has))
     return readers
 
 
@@ -68,7 +68,7 @@ def _turns(shares: Whole, draw: RandomState) -> Whole:
     return reader[np.argsort(when, kind="stable")]
 
 
-def _part(keys: Whole, readers: Whole, has: set[tuple[int, int]]) -> None:
+def _part(keys: Whole, readers: Whole, room: Whole, has: set[tuple[int, int]]) -> None:
     """Exchange readers between near items until nobody has two of one key."""
     clashing = _clashes(keys, readers, has)
     if not len(clashing):
@@ -76,7 +76,7 @@ def _part(keys: Whole, readers: Whole, has: set[tuple[int, int]]) -> None:
     taken = _Taken(keys, readers, has)
     for place in clashing.tolist():
         if taken.clashes(place) and not taken.exchange(place):
-            taken.give_up(place)
+            taken.pass_on(place, room)
 
 
 def _clashes(keys: Whole, readers: Whole, has: set[tuple[int, int]]) -> Whole:
@@ -118,9 +118,16 @@ class _Taken:
                     return True
         return False
 
-    def give_up(self, place: int) -> None:
-        self.count[_code(int(self.readers[place]), int(self.keys[place]))] -= 1
+    def pass_on(self, place: int, room: Whole) -> None:
+        """Give the item to the reader with fewest of those who take one more, or to nobody."""
+        key = int(self.keys[place])
+        self.count[_code(int(self.readers[place]), key)] -= 1
         self.readers[place] = -1
+        given = np.bincount(self.readers[self.readers >= 0], minlength=len(room))
+        for reader in np.argsort(given, kind="stable").tolist():
+            if given[reader] < room[reader] and not self.count.get(_code(reader, key)):
+                self.readers[place], self.count[_code(reader, key)] = reader, 1
+                return
 
     def _fits(self, one: int, other: int) -> bool:
         mine, theirs = int(self.readers[one]), int(self.readers[other])
@@ -232,11 +239,11 @@ def _pair_up(places: Whole, gap: int, draw: RandomState) -> tuple[Whole, Whole]:
 
 
 def weave(old: Whole, new: Whole, draw: RandomState) -> Whole:
-    """Put `new` items into a list evenly; the `old` ones keep their order, and so their evenness."""
+    """Put `new` items into a list evenly; both keep their order, and so their evenness."""
     woven = np.empty(len(old) + len(new), np.int64)
     is_new = np.zeros(len(woven), bool)
     is_new[even_places(len(new), len(woven), draw)] = True
-    woven[is_new], woven[~is_new] = draw.permutation(new), old
+    woven[is_new], woven[~is_new] = new, old
     return woven
 
 

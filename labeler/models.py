@@ -264,13 +264,19 @@ class Assignment(models.Model):
 
     # What the reader's browser knows the image by: random, and another for every reader.
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    reader = models.ForeignKey(Reader, on_delete=models.PROTECT, related_name="assignments")
+    # The constraints below are indexes that begin with it.
+    reader = models.ForeignKey(Reader, on_delete=models.PROTECT, related_name="assignments", db_index=False)
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="assignments")
     # None once it was taken from the reader's list, as when they left.
     position = models.PositiveIntegerField(null=True)
     is_repeat = models.BooleanField(default=False, help_text="The second reading of an image.")
-    dealing = models.ForeignKey(Dealing, null=True, on_delete=models.PROTECT, related_name="assignments")
-    withdrawn_in = models.ForeignKey(Dealing, null=True, on_delete=models.PROTECT, related_name="withdrawn")
+    # Looked up when a change is taken back, which may take its time; every dealt row would pay for an index.
+    dealing = models.ForeignKey(
+        Dealing, null=True, on_delete=models.PROTECT, related_name="assignments", db_index=False
+    )
+    withdrawn_in = models.ForeignKey(
+        Dealing, null=True, on_delete=models.PROTECT, related_name="withdrawn", db_index=False
+    )
     # Counts its labels: the latest has this version, and who writes must name the one they saw.
     version = models.PositiveIntegerField(default=0)
     is_done = models.BooleanField(default=False)

@@ -35,17 +35,27 @@ def create(*, slug: str, title: str, is_simulated: bool = False, seed: int | Non
 
 
 @transaction.atomic
-def add_reader(*, study: Study, user: User, is_simulated: bool = False) -> Reader:
-    """Give a person a place in a study that is not dealt yet, under the next code. Raises StudyError."""
+def add_reader(*, study: Study, user: User, is_simulated: bool = False, capacity: int | None = None) -> Reader:
+    """Give a person a place in a study that is not dealt yet. Raises StudyError.
+
+    A running study is joined by `redealing.join`, which also gives the reader a list.
+    """
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.dealt_at:
-        raise StudyError(f"Study {study.slug} is dealt; a reader added now would have no images.")
+        raise StudyError(
+            f"Study {study.slug} is dealt; a reader added now would have no images. Let them join instead."
+        )
+    return new_reader(study=study, user=user, is_simulated=is_simulated, capacity=capacity)
+
+
+def new_reader(*, study: Study, user: User, is_simulated: bool = False, capacity: int | None = None) -> Reader:
+    """Make a reader without a list, under the next code. Raises StudyError."""
     if study.readers.filter(user=user).exists():
         raise StudyError(f"{user.username} reads study {study.slug} already.")
     if unblinding.has_unblinded(study, user):
         raise StudyError(f"{user.username} has seen which images of study {study.slug} are golden, so can't read it.")
     code = f"R{study.readers.count() + 1:02d}"
-    return Reader.objects.create(study=study, user=user, code=code, is_simulated=is_simulated)
+    return Reader.objects.create(study=study, user=user, code=code, is_simulated=is_simulated, capacity=capacity)
 
 
 def create_account(*, username: str) -> tuple[User, str]:

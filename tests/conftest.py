@@ -53,6 +53,11 @@ def cleo(db: None) -> User:
 
 
 @pytest.fixture
+def dora(db: None) -> User:
+    return builders.make_user("dora")
+
+
+@pytest.fixture
 def olga(db: None) -> User:
     return builders.make_user("olga")
 
