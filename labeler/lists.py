@@ -94,7 +94,8 @@ def _code(reader: int, key: int) -> int:
 
 
 def _codes(readers: Whole, keys: Whole) -> Whole:
-    return readers << 40 | keys
+    codes: Whole = readers << 40 | keys
+    return codes
 
 
 class _Taken:
@@ -150,7 +151,8 @@ def even_places(number: int, length: int, draw: RandomState) -> Whole:
     """Return `number` of the places 0 to length - 1 in order, one in each of as many equal parts, at random within."""
     edges = np.arange(number + 1) * length / max(number, 1)
     starts, ends = np.ceil(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)
-    return starts + np.floor(draw.random_sample(number) * (ends - starts)).astype(int)
+    places: Whole = starts + np.floor(draw.random_sample(number) * (ends - starts)).astype(int)
+    return places
 
 
 def usual_gap(length: int) -> int:

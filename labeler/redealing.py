@@ -59,6 +59,15 @@ def add_images(*, study: Study, by: User | None = None, reason: str = "") -> Dea
     return _done(dealing, f"{len(images) - nobody} images", {"nobody": nobody})
 
 
+def admit(*, study: Study, user: User, capacity: int | None = None, by: User | None = None, reason: str = "") -> Reader:
+    """Make a person a reader, whether the study runs already or not. Raises DealError or studies.StudyError."""
+    if study.dealt_at:
+        join(study=study, user=user, capacity=capacity, by=by, reason=reason)
+    else:
+        studies.add_reader(study=study, user=user, capacity=capacity, by=by)
+    return study.readers.get(user=user)
+
+
 @transaction.atomic
 def join(*, study: Study, user: User, capacity: int | None = None, by: User | None = None, reason: str = "") -> Dealing:
     """Give a person a place in a running study: the golden set, repeats, and a share of what others have still to do.
@@ -211,9 +220,9 @@ def _have(rests: Sequence[Rest], keys: Whole) -> set[tuple[int, int]]:
     place = {rest.reader.pk: number for number, rest in enumerate(rests)}
     had = Assignment.objects.filter(reader__in=place)
     wanted = keys.tolist()
-    rows = {*had.filter(image__in=wanted).values_list("reader", "image")}
-    rows |= {*had.filter(image__cluster__in=wanted).values_list("reader", "image__cluster")}
-    return {(place[reader], key) for reader, key in rows}
+    same = had.filter(image__in=wanted).values_list("reader", "image")
+    alike = had.filter(image__cluster__in=wanted).values_list("reader", "image__cluster")
+    return {(place[reader], key) for reader, key in (*same, *alike) if key}
 
 
 def _take(rests: Sequence[Rest], own: int, room: int, draw: RandomState) -> list[list[Assignment]]:
@@ -296,7 +305,8 @@ def _undo(study: Study, dealing: Dealing) -> None:
     order = {pk: place for place, pk in enumerate(dealing.plan.get("order", []))}
     back.sort(key=lambda one: order.get(one.pk, one.pk))
     is_join = dealing.kind == Dealing.Kind.JOIN
-    Reader.objects.filter(pk=dealing.reader_id).update(left_at=timezone.now() if is_join else None)
+    if dealing.reader:
+        Reader.objects.filter(pk=dealing.reader.pk).update(left_at=timezone.now() if is_join else None)
     draw = lists.source(f"back {study.seed} {dealing.pk}")
     for rest in [_rest(reader) for reader in _active(study)]:
         returned = np.array([one.pk for one in back if one.reader_id == rest.reader.pk], np.int64)

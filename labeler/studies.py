@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
-from labeler import unblinding
+from labeler import audit, unblinding
 from labeler.models import GradeLevel, Reader, Study, User, draw_seed
 
 # The published five grades, with criteria in the words of the Investigator's Global Assessment.
@@ -35,7 +35,14 @@ def create(*, slug: str, title: str, is_simulated: bool = False, seed: int | Non
 
 
 @transaction.atomic
-def add_reader(*, study: Study, user: User, is_simulated: bool = False, capacity: int | None = None) -> Reader:
+def add_reader(
+    *,
+    study: Study,
+    user: User,
+    is_simulated: bool = False,
+    capacity: int | None = None,
+    by: User | None = None,
+) -> Reader:
     """Give a person a place in a study that is not dealt yet. Raises StudyError.
 
     A running study is joined by `redealing.join`, which also gives the reader a list.
@@ -45,7 +52,9 @@ def add_reader(*, study: Study, user: User, is_simulated: bool = False, capacity
         raise StudyError(
             f"Study {study.slug} is dealt; a reader added now would have no images. Let them join instead."
         )
-    return new_reader(study=study, user=user, is_simulated=is_simulated, capacity=capacity)
+    reader = new_reader(study=study, user=user, is_simulated=is_simulated, capacity=capacity)
+    audit.record(study, by, "reader added", detail=f"{user.username} as {reader.code}")
+    return reader
 
 
 def new_reader(*, study: Study, user: User, is_simulated: bool = False, capacity: int | None = None) -> Reader:
@@ -56,6 +65,13 @@ def new_reader(*, study: Study, user: User, is_simulated: bool = False, capacity
         raise StudyError(f"{user.username} has seen which images of study {study.slug} are golden, so can't read it.")
     code = f"R{study.readers.count() + 1:02d}"
     return Reader.objects.create(study=study, user=user, code=code, is_simulated=is_simulated, capacity=capacity)
+
+
+@transaction.atomic
+def set_capacity(*, reader: Reader, capacity: int | None, by: User) -> None:
+    """Say how long a list this reader takes; it counts at the next dealing."""
+    Reader.objects.filter(pk=reader.pk).update(capacity=capacity)
+    audit.record(reader.study, by, "capacity set", detail=f"{reader.code}: {capacity or 'no limit'}")
 
 
 def create_account(*, username: str) -> tuple[User, str]:

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from labeler.views import connection, gallery, oversight, reading, study, unblinding
+from labeler.views import connection, dealing, gallery, oversight, readers, reading, study, unblinding
 from scoring.api import api
 
 urlpatterns = [
@@ -17,6 +17,13 @@ urlpatterns = [
     path("studies/<slug:slug>/", study.study, name="study"),
     path("studies/<slug:slug>/atlas/", study.study_atlas, name="study_atlas"),
     path("studies/<slug:slug>/atlas/<int:picture>/remove/", study.remove_from_atlas, name="remove_from_atlas"),
+    path("studies/<slug:slug>/readers/", readers.readers, name="readers"),
+    path("studies/<slug:slug>/readers/<slug:code>/capacity/", readers.set_capacity, name="set_capacity"),
+    path("studies/<slug:slug>/readers/<slug:code>/leave/", readers.leave, name="leave"),
+    path("studies/<slug:slug>/dealing/", dealing.dealing, name="dealing"),
+    path("studies/<slug:slug>/dealing/deal/", dealing.deal, name="deal"),
+    path("studies/<slug:slug>/dealing/images/", dealing.deal_later_images, name="deal_later_images"),
+    path("studies/<slug:slug>/dealing/back/", dealing.take_back, name="take_back"),
     path("studies/<slug:slug>/unblind/", unblinding.unblind, name="unblind"),
     path("studies/<slug:slug>/oversight/", oversight.oversight, name="oversight"),
     path("studies/<slug:slug>/oversight/now.json", oversight.now, name="oversight_now"),

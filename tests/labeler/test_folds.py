@@ -154,8 +154,8 @@ def test_near_duplicates_go_to_different_readers(ana: User, ben: User, cleo: Use
         Image.objects.filter(pk__in=trio).update(cluster=trio[0])
     folds.deal(study=study)
     for start in range(0, 60, 3):
-        trio = Assignment.objects.filter(image__in=ordinary[start : start + 3])
-        assert len(set(trio.values_list("reader", flat=True))) == 3
+        dealt_trio = Assignment.objects.filter(image__in=ordinary[start : start + 3])
+        assert len(set(dealt_trio.values_list("reader", flat=True))) == 3
 
 
 def test_of_more_near_duplicates_than_readers_some_stay_out(ana: User, ben: User) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db import transaction
 
-from labeler import studies
+from labeler import redealing, studies
+from labeler.folds import DealError
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study, User
 
@@ -14,11 +15,12 @@ from labeler.models import Study, User
 class Command(StudyCommand):
     """Give a person a place in a study."""
 
-    help = "Give a person a place in a study; a new name gets a local account, its password shown once."
+    help = "Give a person a place in a study, running or not; a new name gets a local account, its password shown once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("username")
+        parser.add_argument("--capacity", type=int, help="longest list they take; golden images and repeats included")
 
     @transaction.atomic
     def handle_study(self, study: Study, **options: Any) -> None:
@@ -27,8 +29,8 @@ class Command(StudyCommand):
         if user is None:
             user, password = studies.create_account(username=username)
         try:
-            reader = studies.add_reader(study=study, user=user)
-        except studies.StudyError as error:
+            reader = redealing.admit(study=study, user=user, capacity=options["capacity"])
+        except (studies.StudyError, DealError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{username} is reader {reader.code} of {study.slug}.")
         if password:

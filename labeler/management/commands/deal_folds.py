@@ -26,15 +26,15 @@ class Command(StudyCommand):
         parser.add_argument("--by", default="", help="spread this kind of image evenly: a column of the metadata")
         parser.add_argument("--preview", action="store_true", help="print the proof sheet and deal nothing")
 
-    def handle_study(self, study: Study, *, preview: bool, **options: Any) -> None:
+    def handle_study(self, study: Study, **options: Any) -> None:
         names = ("repeats", "gap", "overlap", "readers_each", "by")
         design = Design(**{name: options[name] for name in names})
         try:
-            plan = folds.plan(study, design) if preview else folds.deal(study=study, design=design)
+            plan = folds.plan(study, design) if options["preview"] else folds.deal(study=study, design=design)
         except folds.DealError as error:
             raise CommandError(str(error)) from error
         self._print(proofs.proof(plan))
-        self.stdout.write("Nothing is dealt: this was a preview." if preview else "Dealt.")
+        self.stdout.write("Nothing is dealt: this was a preview." if options["preview"] else "Dealt.")
 
     def _print(self, sheet: Proof) -> None:
         for one in sheet.lists:

@@ -1,0 +1,28 @@
+"""manage.py deal_images STUDY"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from labeler import redealing
+from labeler.folds import DealError
+from labeler.management.study_command import StudyCommand
+from labeler.models import Study
+
+
+class Command(StudyCommand):
+    """Deal images that came later."""
+
+    help = "Spread the kept images that are in nobody's list over the lists of a running study."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--reason", default="Images that came later", help="kept in the audit log")
+
+    def handle_study(self, study: Study, **options: Any) -> None:
+        try:
+            act = redealing.add_images(study=study, reason=options["reason"])
+        except DealError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{act.assignments.count()} images went into the lists.")

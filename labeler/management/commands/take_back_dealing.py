@@ -1,0 +1,31 @@
+"""manage.py take_back_dealing STUDY --reason WHY"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from labeler import redealing
+from labeler.folds import DealError
+from labeler.management.study_command import StudyCommand
+from labeler.models import Study
+
+
+class Command(StudyCommand):
+    """Take the latest change of the lists back."""
+
+    help = "Take the latest change of a study's lists back, as far as nobody has graded by it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--reason", required=True, help="kept in the audit log")
+
+    def handle_study(self, study: Study, **options: Any) -> None:
+        latest = redealing.latest(study)
+        if latest is None:
+            raise CommandError(f"Nothing was dealt in study {study.slug}.")
+        try:
+            redealing.take_back(dealing=latest, reason=options["reason"])
+        except DealError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Taken back: {latest}.")
