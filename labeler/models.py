@@ -231,6 +231,10 @@ class SimilarPair(models.Model):
     def __str__(self) -> str:
         return f"images {self.first_id} and {self.second_id}"
 
+    @property
+    def both(self) -> tuple[Image, Image]:
+        return self.first, self.second
+
 
 class Commitment(models.Model):
     """The promise made when the golden set was drawn: shown at once as a hash, opened when the study closes."""

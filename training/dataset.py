@@ -109,7 +109,7 @@ def load_graded_images(study: Study) -> GradedImages:
 
 
 def split(images: Sequence[OrdinaryImage], *, seed: int) -> Split:
-    """Split by group, so that no person or photograph is on both sides; with a single group all of it is for training."""
+    """Split by group, so that no person is on both sides; with a single group all of it is for training."""
     groups = [image.group for image in images]
     if len(set(groups)) < 2:
         return Split(train=tuple(images), validation=())

@@ -357,7 +357,7 @@ def validation_rmse(tables: Tables, grades: Grades, scores: dict[str, float]) ->
 
 
 def count_images(tables: Tables, grades: Grades, golden: Golden, scores: Scores, left_out: set[str]) -> Report:
-    """Count what the run read. Which images it left out it says itself: clusters and subjects may be corrected since."""
+    """Count what the run read. What it left out it says itself: clusters and subjects may be corrected since."""
     ordinary = {image for image, given in grades.items() if given and image not in tables.golden} - left_out
     validation = {image for said in scores.values() for image in said} - tables.golden
     return {
