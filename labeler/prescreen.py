@@ -60,7 +60,7 @@ def kept(study: Study) -> QuerySet[Image]:
 def current_limits(study: Study) -> Limits:
     """Return measure -> (smallest, largest); nothing is limited before somebody sets limits."""
     rule = study.prescreen_rules.first()
-    return {name: tuple(limits) for name, limits in rule.limits.items()} if rule else {}
+    return {name: tuple(rule.limits[name]) for name in NAMES if name in rule.limits} if rule else {}
 
 
 def failing(limits: Limits) -> Q:
