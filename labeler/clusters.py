@@ -68,8 +68,8 @@ def has_any_on_both_sides(study: Study) -> bool:
 
 
 def after(clusters: Rows, study: Study, cluster: int) -> Rows:
-    """Return the clusters that follow this one."""
-    size = study.images.filter(cluster=cluster).count()
+    """Return the clusters that follow this one; all of them after 0."""
+    size = study.images.filter(cluster=cluster).count() if cluster else 0
     return clusters.filter(Q(images__lt=size) | Q(images=size, cluster__gt=cluster)) if size else clusters
 
 

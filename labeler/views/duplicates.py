@@ -35,7 +35,7 @@ def list_clusters(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_overseen_study(request, slug)
     is_unblinded = unblinding.is_unblinded(study, request.session)
     form = ClustersForm(request.GET, is_unblinded=is_unblinded)
-    context: dict[str, Any] = {"study": study, "form": form, "is_unblinded": is_unblinded}
+    context: dict[str, Any] = {"study": study, "form": form, "is_unblinded": is_unblinded, "show": "", "is_first": True}
     if not form.is_valid():
         return render(request, "labeler/duplicates.html", context, status=422)
     show, after = form.cleaned_data["show"], _after(request)

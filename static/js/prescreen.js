@@ -30,12 +30,14 @@ class Limits {
     this.show();
   }
 
-  /** A slider at its own end of the range is no limit. Neither passes the other. */
-  slide({ end, field, slider }) {
-    const [low, high] = this.ends.map((one) => Number(one.slider.value));
-    if (low > high) slider.value = end === "min" ? high : low;
-    const free = end === "min" ? slider.min : slider.max;
-    field.value = Number(slider.value) === Number(free) ? "" : slider.value;
+  /** A slider at its own end of the range is no limit. One that meets the other takes it along. */
+  slide(moved) {
+    const [low, high] = this.ends.map(({ slider }) => Number(slider.value));
+    for (const { end, field, slider } of this.ends) {
+      if (low > high) slider.value = moved.slider.value;
+      if (slider !== moved.slider && low <= high) continue;
+      field.value = Number(slider.value) === Number(slider[end]) ? "" : slider.value;
+    }
     this.show();
     ask();
   }
