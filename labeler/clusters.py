@@ -60,9 +60,8 @@ def on_both_sides(study: Study) -> Rows:
 
 def has_any_on_both_sides(study: Study) -> bool:
     """Whether an ordinary image shares a cluster or a subject with a golden one: how many, would tell which."""
-    golden = study.images.filter(is_golden=True)
-    clusters = golden.filter(cluster__isnull=False).values("cluster")
-    subjects = golden.exclude(subject="").values("subject")
+    golden = set(study.images.filter(is_golden=True).values_list("cluster", "subject"))
+    clusters, subjects = {cluster for cluster, _ in golden} - {None}, {subject for _, subject in golden} - {""}
     tied = Q(cluster__in=clusters) | Q(subject__in=subjects)
     return study.images.filter(tied, is_golden=False).exists()
 

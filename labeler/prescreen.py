@@ -49,6 +49,7 @@ SETTLED = (
     "whoever could drop one and not another would learn which are golden."
 )
 WORDS = {True: "kept", False: "dropped", None: "left to their measures"}
+NEVER = Q(pk__in=[])  # Django leaves it out of the statement, so that the others can use their indexes
 NAMES = tuple(measure.name for measure in MEASURES)
 
 
@@ -65,7 +66,7 @@ def current_limits(study: Study) -> Limits:
 
 def failing(limits: Limits) -> Q:
     """Return the condition of a measured image outside any of the limits."""
-    return Q(*(outside(name, *bounds) for name, bounds in limits.items()), _connector=Q.OR) if limits else Q(pk=None)
+    return Q(*(outside(name, *bounds) for name, bounds in limits.items()), _connector=Q.OR) if limits else NEVER
 
 
 def is_open(study: Study) -> Q:
@@ -73,7 +74,7 @@ def is_open(study: Study) -> Q:
 
     It does not tell golden images from others: all that was there when they were drawn is settled, dealt or not.
     """
-    settled = Q(imported_at__lte=study.golden_drawn_at) if study.golden_drawn_at else Q(pk=None)
+    settled = Q(imported_at__lte=study.golden_drawn_at) if study.golden_drawn_at else NEVER
     return Q(is_golden=False, fold=None) & ~settled
 
 
@@ -88,23 +89,28 @@ def dropped_by(study: Study, limits: Limits) -> QuerySet[Image]:
 
 
 @transaction.atomic
-def set_limits(*, study: Study, limits: Limits, by: User | None, reason: str = "") -> int:
-    """Make these the study's limits and apply them; return how many images they drop. Raises PrescreenError."""
+def set_limits(*, study: Study, limits: Limits, by: User | None, reason: str = "", at_once: bool = True) -> int:
+    """Make these the study's limits and apply them; return how many images are dropped now. Raises PrescreenError.
+
+    Not `at_once`, they wait until somebody calls `apply`: among a million images that takes half a minute.
+    """
     check(limits)
     PrescreenRule.objects.create(study=study, limits=dict(limits), reason=reason, set_by=by)
     audit.record(study, by, "prescreening limits set", detail=in_words(limits), reason=reason)
-    return apply(study)
+    return apply(study) if at_once else _dropped(study)
 
 
 @transaction.atomic
 def apply(study: Study) -> int:
-    """Hold every image that is not dealt yet against the current limits; return how many are dropped now."""
-    now = Measurement.objects.filter(image=OuterRef("pk")).values(said=_failed(current_limits(study)))
+    """Hold every image that is not settled against the current limits; return how many are dropped now."""
+    limits = current_limits(study)
+    now = Measurement.objects.filter(image=OuterRef("pk")).values(said=_failed(limits))
     waiting = undecided(study)
-    stale = waiting.annotate(now=Coalesce(Subquery(now), Value(""))).exclude(failed=F("now"))
-    stale.update(failed=F("now"))
-    _settle(waiting)
-    return study.images.filter(is_kept=False).count()
+    touched = waiting.filter(Q(pk__in=waiting.filter(failing(limits)).values("pk")) | ~Q(failed=""))
+    stale = touched.annotate(now=Coalesce(Subquery(now), Value(""), output_field=TextField())).exclude(failed=F("now"))
+    by_measures = Case(When(now="", then=Value(True)), default=Value(False))  # noqa: FBT003  SQL's true and false
+    stale.update(failed=F("now"), is_kept=Coalesce(F("override"), by_measures))
+    return _dropped(study)
 
 
 @transaction.atomic
@@ -137,8 +143,8 @@ def in_words(limits: Limits) -> str:
 def outside(name: str, smallest: float | None, largest: float | None, *, of: str = "measurement__") -> Q:
     """Return the condition of an image whose measure is outside the limits."""
     column = f"{of}{name}"
-    below = Q(**{f"{column}__lt": smallest}) if smallest is not None else Q(pk=None)
-    above = Q(**{f"{column}__gt": largest}) if largest is not None else Q(pk=None)
+    below = Q(**{f"{column}__lt": smallest}) if smallest is not None else NEVER
+    above = Q(**{f"{column}__gt": largest}) if largest is not None else NEVER
     return below | above
 
 
@@ -150,6 +156,10 @@ def _failed(limits: Limits) -> Trim:
         if any(bound is not None for bound in bounds)
     ]
     return Trim(Concat(Value(""), Value(""), *said, output_field=TextField()))
+
+
+def _dropped(study: Study) -> int:
+    return study.images.filter(is_kept=False).count()
 
 
 def _settle(images: QuerySet[Image]) -> None:

@@ -28,6 +28,12 @@ def measure_images(study_id: int) -> None:
 
 
 @shared_task
+def apply_limits(study_id: int) -> None:
+    """Hold every image that is not settled against the limits that stand now."""
+    prescreen.apply(Study.objects.get(pk=study_id))
+
+
+@shared_task
 def find_duplicates(study_id: int, user_id: int | None = None) -> None:
     """Measure what has no measures yet, and search all of it for near-duplicates."""
     study = Study.objects.get(pk=study_id)

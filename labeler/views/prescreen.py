@@ -34,10 +34,7 @@ def limits(request: AuthedRequest, slug: str) -> HttpResponse:
     form = _limits_form(study, request.POST if request.method == "POST" else request.GET)
     reason = SaveForm(request.POST or None)
     if request.method == "POST" and form.is_valid() and reason.is_valid():
-        dropped = prescreen.set_limits(
-            study=study, limits=form.limits(), by=request.user, reason=reason.cleaned_data["reason"]
-        )
-        messages.success(request, f"The limits are set. {dropped:,} images of the study are dropped now.")
+        _set_limits(request, study, form.limits(), reason.cleaned_data["reason"])
         return redirect("prescreen", slug=slug)
     is_bad = not form.is_valid() or bool(reason.errors)
     wanted = prescreen.current_limits(study) if not form.is_valid() else form.limits()
@@ -116,6 +113,18 @@ def measure(request: AuthedRequest, slug: str) -> HttpResponse:
     return redirect("prescreen", slug=slug)
 
 
+def _set_limits(request: AuthedRequest, study: Study, wanted: Limits, reason: str) -> None:
+    """Set the limits; in a large study a worker applies them."""
+    is_large = study.images.count() > preview.LARGE
+    dropped = prescreen.set_limits(study=study, limits=wanted, by=request.user, reason=reason, at_once=not is_large)
+    if not is_large:
+        messages.success(request, f"The limits are set. {dropped:,} images of the study are dropped now.")
+    elif tasks.send(tasks.apply_limits, study.pk):
+        messages.success(request, "The limits are set. The worker holds every image against them now; look again soon.")
+    else:
+        messages.error(request, "The limits are kept, but the queue can't be reached to apply them. Save them again.")
+
+
 def _limits_form(study: Study, data: Any) -> LimitsForm:
     """Return the limits that are sent, or those that stand."""
     is_given = any(f"{measure.name}_{end}" in data for measure in MEASURES for end in ("min", "max"))
@@ -133,7 +142,6 @@ def _limits_context(study: Study, form: LimitsForm, wanted: Limits) -> dict[str,
         "counts": counted,
         "said": said,
         "query": query,
-        "sample": preview.SAMPLE,
         "unmeasured": counted.scaled(counted.unmeasured),
         "settled": counted.scaled(counted.settled),
         "rules": [

@@ -82,6 +82,7 @@ def test_a_histogram_has_every_measured_image_once_also_beyond_its_range(measure
 
 
 def test_a_large_study_is_judged_by_a_sample_that_says_so(measured: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "LARGE", 9)
     monkeypatch.setattr(preview, "SAMPLE", 5)
     counted = preview.count(measured, {})
     assert (counted.is_sample, counted.images, counted.looked_at) == (True, 10, 5)
@@ -90,8 +91,15 @@ def test_a_large_study_is_judged_by_a_sample_that_says_so(measured: Study, monke
     assert sum(one.images for one in preview.histograms(measured)["faces"]) == len(looked_at)
 
 
-@pytest.mark.parametrize(("looked_at", "said"), [(0, 0), (1, 50), (7, 350), (1234, 61_700), (19_999, 1_000_000)])
+def test_a_large_study_without_files_has_nothing_to_look_at(measured: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "LARGE", 9)
+    measured.images.update(original="")
+    counted = preview.count(measured, LIMITS)
+    assert (counted.looked_at, counted.is_sample, counted.scaled(0)) == (0, False, 0)
+
+
+@pytest.mark.parametrize(("looked_at", "said"), [(0, 0), (1, 200), (7, 1400), (1234, 247_000), (4999, 1_000_000)])
 def test_a_guess_has_three_digits(looked_at: int, said: int) -> None:
     counted = dict.fromkeys(("unmeasured", "settled", "kept_by_hand", "dropped_by_hand", "together"), 0)
-    counts = preview.Counts(images=1_000_000, looked_at=20_000, alone={}, **counted)
+    counts = preview.Counts(images=1_000_000, looked_at=5_000, alone={}, **counted)
     assert counts.scaled(looked_at) == said

@@ -1,11 +1,13 @@
 """The pages of prescreening and near-duplicates: who may, what they change, that they tell no golden image."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from labeler import golden, prescreen, studies, tasks
+from labeler import golden, prescreen, preview, studies, tasks
 from labeler.models import AuditEvent, PrescreenDecision, SimilarPair, Study, User
 from tests import builders
 from tests.labeler.screening import chain, measured_study
@@ -107,6 +109,31 @@ def test_emptied_limits_can_be_saved(as_olga: Client, measured: Study, olga: Use
     prescreen.set_limits(study=measured, limits={"sharpness": (-3.75, None)}, by=olga)
     as_olga.post("/studies/acne/prescreen/", EMPTY | {"reason": "too strict"})
     assert measured.images.filter(is_kept=False).count() == 0
+
+
+def test_a_worker_applies_the_limits_of_a_large_study(
+    as_olga: Client, measured: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preview, "LARGE", 9)
+    sent = record_tasks(monkeypatch)
+    as_olga.post("/studies/acne/prescreen/", EMPTY | BLURRED | {"reason": "As in the protocol"})
+    assert sent == [("labeler.tasks.apply_limits", (measured.pk,))]
+    assert measured.images.filter(is_kept=False).count() == 0
+    for _ in range(2):
+        tasks.apply_limits(measured.pk)
+        assert measured.images.filter(is_kept=False).count() == 3
+
+
+def record_tasks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, ...]]]:
+    """Return a list that fills with what is sent to the workers, in the place of the broker."""
+    sent: list[tuple[str, tuple[int, ...]]] = []
+
+    def send(task: Any, *arguments: int) -> bool:
+        sent.append((task.name, arguments))
+        return True
+
+    monkeypatch.setattr(tasks, "send", send)
+    return sent
 
 
 def shown(answer: object) -> list[int]:
@@ -281,8 +308,7 @@ def test_the_worker_is_asked_to_measure_and_to_search(
     as_olga: Client, measured: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builders.make_images(measured, 1)
-    asked: list[tuple[str, tuple[int, ...]]] = []
-    monkeypatch.setattr(tasks, "send", lambda task, *arguments: asked.append((task.name, arguments)) or True)
+    asked = record_tasks(monkeypatch)
     assert b"1 image of 11 has no measures yet" in as_olga.get("/studies/acne/prescreen/").content
     as_olga.post("/studies/acne/prescreen/measure/")
     as_olga.post("/studies/acne/duplicates/search/")
@@ -310,7 +336,7 @@ SESSION_AND_USER, STUDY, NOT_A_READER = 2, 1, 1
 def test_what_a_page_asks_of_the_database_does_not_grow(
     as_olga: Client, sized: Study, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    current_limits, counts, histograms, rules = 1, 1, 1, 1
+    current_limits, counts, histograms, rules = 1, 2, 2, 1  # the size of the study decides whether a sample is taken
     with django_assert_num_queries(SESSION_AND_USER + STUDY + current_limits + counts + histograms + rules):
         as_olga.get("/studies/acne/prescreen/")
     with django_assert_num_queries(SESSION_AND_USER + STUDY + counts):
