@@ -95,9 +95,9 @@ def count(study: Study, limits: Limits) -> Counts:
     return Counts(images=images, alone=alone, together=found.pop("together", 0), **found)
 
 
-def histograms(study: Study) -> dict[str, Sequence[Bin]]:
-    """Return the bins of every measure, over the measured images that are looked at."""
-    sample, parameters = _sample(study, study.images.count()).query.sql_with_params()
+def histograms(study: Study, *, images: int) -> dict[str, Sequence[Bin]]:
+    """Return the bins of every measure, over the measured images that are looked at; `images` is of `count`."""
+    sample, parameters = _sample(study, images).query.sql_with_params()
     measures = ", ".join(f"(%s, {measure.name}::float8, %s::float8, %s::float8, %s::int)" for measure in MEASURES)
     ranges = [value for one in MEASURES for value in (one.name, one.low, one.high, bins_of(one))]
     with connection.cursor() as cursor:

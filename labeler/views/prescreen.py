@@ -133,7 +133,7 @@ def _limits_form(study: Study, data: Any) -> LimitsForm:
 
 def _limits_context(study: Study, form: LimitsForm, wanted: Limits) -> dict[str, Any]:
     counted = preview.count(study, wanted)
-    bins = preview.histograms(study)
+    bins = preview.histograms(study, images=counted.images)
     query = query_of(wanted)
     said = _drops(counted)
     return {

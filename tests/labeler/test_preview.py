@@ -75,7 +75,7 @@ def test_a_histogram_has_every_measured_image_once_also_beyond_its_range(measure
     outlier = measured.images.latest("pk").measurement
     outlier.short_side, outlier.sharpness = 9000, -7.5
     outlier.save()
-    bins = preview.histograms(measured)
+    bins = preview.histograms(measured, images=10)
     assert {name: sum(one.images for one in row) for name, row in bins.items()} == dict.fromkeys(prescreen.NAMES, 9)
     assert (bins["short_side"][-1].images, bins["sharpness"][0].images) == (1, 1)
     assert [(one.low, one.high, one.images) for one in bins["faces"][:2]] == [(0, 1, 1), (1, 2, 8)]
@@ -88,7 +88,7 @@ def test_a_large_study_is_judged_by_a_sample_that_says_so(measured: Study, monke
     assert (counted.is_sample, counted.images, counted.looked_at) == (True, 10, 5)
     assert counted.scaled(2) == 4
     looked_at = set(Image.objects.order_by("content_hash").values_list("pk", flat=True)[:5])
-    assert sum(one.images for one in preview.histograms(measured)["faces"]) == len(looked_at)
+    assert sum(one.images for one in preview.histograms(measured, images=10)["faces"]) == len(looked_at)
 
 
 def test_a_large_study_without_files_has_nothing_to_look_at(measured: Study, monkeypatch: pytest.MonkeyPatch) -> None:
