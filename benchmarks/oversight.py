@@ -80,7 +80,7 @@ def main() -> None:
         labels = _fill(**vars(options))
         print(f"{labels:,} labels of {options.readers} readers\n")
         _count()
-        slow = [name for name, ask in _requests() if _time(name, ask) > LIMIT]
+        slow = [name for name, ask in _requests() if time_request(name, ask) > LIMIT]
     if slow:
         sys.exit(f"Slower than {LIMIT} ms: {', '.join(slow)}.")
 
@@ -159,7 +159,7 @@ def _requests() -> Iterator[tuple[str, Callable[[], int]]]:
         yield f"gallery: {name}", ask(f"gallery/{query.format(reader=reader)}")
 
 
-def _time(name: str, ask: Callable[[], int]) -> float:
+def time_request(name: str, ask: Callable[[], int]) -> float:
     """Print and return the median time of a request in milliseconds."""
     from django.db import connection
     from django.test.utils import CaptureQueriesContext

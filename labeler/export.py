@@ -7,7 +7,7 @@ from django.db.models import Avg, Case, Count, OuterRef, Q, Subquery, When
 from django.utils.crypto import salted_hmac
 
 from labeler import consensus
-from labeler.models import Assignment, InputKind, Label, NotGradable, Study
+from labeler.models import Assignment, Image, InputKind, Label, NotGradable, Study
 from labeler.tables import Column, Kind, Row, Table
 
 AT_ONCE = 2000  # rows that a cursor of the database hands over
@@ -36,6 +36,11 @@ def subject_code(study: Study, subject: str) -> str:
         return ""
     keyed = salted_hmac("labeler.export.subject", f"{study.slug} {subject}", algorithm="sha256")
     return "s" + keyed.hexdigest()[:CODE_DIGITS]
+
+
+def cluster_code(study: Study, content_hash: str | None) -> str:
+    """Return what a cluster of near-duplicates is called, by the hash of its first image."""
+    return f"c{image_code(study, content_hash)[1:]}" if content_hash else ""
 
 
 def _labels(study: Study) -> Iterator[Row]:
@@ -98,24 +103,17 @@ LABELS = Table(
 
 
 def _images(study: Study) -> Iterator[Row]:
+    first = Image.objects.filter(pk=OuterRef("cluster")).values("content_hash")
     dealt = Assignment.objects.filter(image=OuterRef("pk"), withdrawn_in=None).order_by("pk")
     fold = Case(When(is_golden=False, then=Subquery(dealt.values("reader__code")[:1])), default=None)
-    rows = (
-        study.images.order_by("content_hash")
-        .annotate(in_fold=fold)
-        .values_list("content_hash", "width", "height", "subject", "is_golden", "in_fold", "original")
+    annotated = study.images.order_by("content_hash").annotate(first=Subquery(first), in_fold=fold)
+    rows = annotated.values_list(
+        *("content_hash", "width", "height", "subject", "first", "is_golden", "in_fold", "original")
     )
-    for content_hash, width, height, subject, is_golden, fold, original in rows.iterator(AT_ONCE):
-        person = subject_code(study, subject)
+    for content_hash, width, height, subject, cluster, is_golden, fold, original in rows.iterator(AT_ONCE):
         yield (
-            image_code(study, content_hash),
-            content_hash,
-            width,
-            height,
-            person,
-            is_golden,
-            fold or "",
-            bool(original),
+            *(image_code(study, content_hash), content_hash, width, height),
+            *(subject_code(study, subject), cluster_code(study, cluster), is_golden, fold or "", bool(original)),
         )
 
 
@@ -130,6 +128,7 @@ IMAGES = Table(
         Column("width", Kind.WHOLE, "Width of the file as it came, upright; 0 without a file.", unit="pixels"),
         Column("height", Kind.WHOLE, "Height of the file as it came, upright; 0 without a file.", unit="pixels"),
         Column("subject", Kind.TEXT, "Pseudonym of the person in it; empty where not known."),
+        Column("cluster", Kind.TEXT, "Code shared by near-duplicates, confirmed or suspected; empty without any."),
         Column("is_golden", Kind.YES_NO, "Whether every reader grades it and nothing is trained on it."),
         Column(
             "fold",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Collate
 
-from labeler.models import Doubt, Image, Label, Reader, Study
+from labeler.models import Doubt, Image, Label, Measurement, Reader, Study
+from labeler.prescreen import MEASURES, Measure
 
 PAGE = 48  # images: divides into rows of 2, 3, 4, 6 and 8
 
@@ -119,6 +120,15 @@ def labels_of(image: Image) -> QuerySet[Label]:
         .select_related("assignment__reader")
         .order_by("assignment__reader__code", "assignment__is_repeat", "version")
     )
+
+
+def measures_of(image: Image) -> list[tuple[Measure, float, bool]]:
+    """Return each measure with its value and whether that is outside the limits; nothing of an unmeasured image."""
+    measurement = Measurement.objects.filter(image=image).defer("fingerprint").first()
+    if measurement is None:
+        return []
+    failed = image.failed.split()
+    return [(one, getattr(measurement, one.name), one.name in failed) for one in MEASURES]
 
 
 def columns(study: Study) -> list[str]:

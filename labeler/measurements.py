@@ -1,5 +1,6 @@
 """Measuring images: their quality and the fingerprint that finds near-duplicates."""
 
+import logging
 from dataclasses import asdict
 
 from django.core.files.storage import default_storage
@@ -7,21 +8,36 @@ from django.core.files.storage import default_storage
 from labeler.models import Image, Measurement, Study
 from scoring import faces, fingerprints, images, quality
 
+logger = logging.getLogger(__name__)
 
-def save(image: Image, pixels: images.Pixels) -> Measurement:
-    """Measure an image that has none yet. Raises scoring.weights.WeightsError where the landmark model is missing."""
+
+def save(image: Image, pixels: images.Pixels) -> None:
+    """Measure an image, if nobody else did meanwhile. Raises scoring.weights.WeightsError without the landmarks."""
     found = faces.find_landmarks(pixels)
-    return Measurement.objects.create(
+    measured = Measurement(
         image=image,
         fingerprint=fingerprints.to_bytes(fingerprints.fingerprint(pixels, found)),
         **asdict(quality.measure(pixels, found)),
     )
+    Measurement.objects.bulk_create([measured], ignore_conflicts=True)
 
 
 def save_missing(study: Study) -> int:
-    """Measure the images that came before there were measurements; return how many."""
-    missing = list(study.images.filter(measurement=None).exclude(original=""))
-    for image in missing:
-        with default_storage.open(image.original) as file:
-            save(image, images.decode(file.read()))
-    return len(missing)
+    """Measure the images that came before there were measurements; return how many.
+
+    One whose file can't be read stays without; the log says which.
+    """
+    missing = study.images.filter(measurement=None).exclude(original="")
+    done = 0
+    for image in list(missing):
+        if Measurement.objects.filter(image=image).exists():  # another worker came before us
+            continue
+        try:
+            with default_storage.open(image.original) as file:
+                pixels = images.decode(file.read())
+        except (OSError, images.ImageError) as error:
+            logger.warning("%s of study %s has no measures: %s", image, study.slug, error)
+            continue
+        save(image, pixels)
+        done += 1
+    return done

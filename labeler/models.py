@@ -135,6 +135,8 @@ class Image(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["study"], condition=Q(is_golden=True), name="golden_of_study"),
             models.Index(fields=["study"], condition=Q(is_kept=False), name="dropped_of_study"),
+            # Goes through the subjects by name.
+            models.Index(fields=["study", "subject", "id"], condition=~Q(subject=""), name="subject_of_study"),
             # The gallery's filters.
             models.Index("study", Collate("source_name", "C"), "id", name="name_begins_with"),
             GinIndex(fields=["metadata"], opclasses=["jsonb_path_ops"], name="metadata_value"),
@@ -150,15 +152,20 @@ class Image(models.Model):
 
 
 class Measurement(models.Model):
-    """What `scoring.quality` says of an image, and the fingerprint that finds its near-duplicates."""
+    """What `scoring.quality` says of an image, and the fingerprint that finds its near-duplicates.
+
+    The indexes find the few images that a limit would drop among a million.
+    """
 
     image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="measurement")
-    exposure = models.FloatField(help_text="Mean lightness, 0 black to 1 white.")
-    contrast = models.FloatField(help_text="Standard deviation of lightness, 0 to 0.5.")
-    sharpness = models.FloatField(help_text="Logarithm of the variance of the Laplacian.")
-    short_side = models.PositiveIntegerField(help_text="Pixels.")
-    faces = models.PositiveSmallIntegerField(help_text="Faces found.")
-    face_size = models.FloatField(help_text="Height of the largest face as a share of the image's; 0 without one.")
+    exposure = models.FloatField(db_index=True, help_text="Mean lightness, 0 black to 1 white.")
+    contrast = models.FloatField(db_index=True, help_text="Standard deviation of lightness, 0 to 0.5.")
+    sharpness = models.FloatField(db_index=True, help_text="Logarithm of the variance of the Laplacian.")
+    short_side = models.PositiveIntegerField(db_index=True, help_text="Pixels.")
+    faces = models.PositiveSmallIntegerField(db_index=True, help_text="Faces found.")
+    face_size = models.FloatField(
+        db_index=True, help_text="Height of the largest face as a share of the image's; 0 without one."
+    )
     fingerprint = models.BinaryField(help_text="`scoring.fingerprints`.")
 
     def __str__(self) -> str:
@@ -220,6 +227,10 @@ class SimilarPair(models.Model):
 
     def __str__(self) -> str:
         return f"images {self.first_id} and {self.second_id}"
+
+    @property
+    def both(self) -> tuple[Image, Image]:
+        return self.first, self.second
 
 
 class Commitment(models.Model):

@@ -1,9 +1,15 @@
 """What the worker does for studies. Running a task twice is harmless."""
 
-from celery import shared_task
+import logging
+from typing import Any
 
-from labeler import tallies
-from labeler.models import Study
+from celery import Task, shared_task
+from kombu.exceptions import OperationalError
+
+from labeler import duplicates, measurements, prescreen, tallies
+from labeler.models import Study, User
+
+logger = logging.getLogger(__name__)
 
 
 @shared_task
@@ -11,3 +17,36 @@ def count_labels() -> None:
     """Count what came into every study since the last time."""
     for study in Study.objects.all():
         tallies.count(study)
+
+
+@shared_task
+def measure_images(study_id: int) -> None:
+    """Measure what has no measures yet, and hold it against the limits."""
+    study = Study.objects.get(pk=study_id)
+    measurements.save_missing(study)
+    prescreen.apply(study)
+
+
+@shared_task
+def apply_limits(study_id: int) -> None:
+    """Hold every image that is not settled against the limits that stand now."""
+    prescreen.apply(Study.objects.get(pk=study_id))
+
+
+@shared_task
+def find_duplicates(study_id: int, user_id: int | None = None) -> None:
+    """Measure what has no measures yet, and search all of it for near-duplicates."""
+    study = Study.objects.get(pk=study_id)
+    measurements.save_missing(study)
+    prescreen.apply(study)
+    duplicates.find(study=study, by=User.objects.get(pk=user_id) if user_id else None)
+
+
+def send(task: "Task[Any, None]", *arguments: int) -> bool:
+    """Ask the workers for a task. False if the broker is down: then it must be asked for again."""
+    try:
+        task.delay(*arguments)
+    except OperationalError:
+        logger.warning("The broker is down; %s was not sent.", task.name)
+        return False
+    return True

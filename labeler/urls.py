@@ -3,7 +3,18 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from labeler.views import connection, dealing, gallery, oversight, readers, reading, study, unblinding
+from labeler.views import (
+    connection,
+    dealing,
+    duplicates,
+    gallery,
+    oversight,
+    prescreen,
+    readers,
+    reading,
+    study,
+    unblinding,
+)
 from scoring.api import api
 
 urlpatterns = [
@@ -32,6 +43,17 @@ urlpatterns = [
     path("studies/<slug:slug>/gallery/", gallery.gallery_page, name="gallery"),
     path("studies/<slug:slug>/images/<int:pk>/", gallery.image, name="study_image"),
     path("studies/<slug:slug>/images/<int:pk>/picture/", gallery.picture, name="study_picture"),
+    path("studies/<slug:slug>/images/<int:pk>/decide/", prescreen.decide, name="decide_image"),
+    path("studies/<slug:slug>/images/<int:pk>/subject/", duplicates.correct_subject, name="correct_subject"),
+    path("studies/<slug:slug>/prescreen/", prescreen.limits, name="prescreen"),
+    path("studies/<slug:slug>/prescreen/counts.json", prescreen.counts, name="prescreen_counts"),
+    path("studies/<slug:slug>/prescreen/images/", prescreen.drops, name="drops"),
+    path("studies/<slug:slug>/prescreen/measure/", prescreen.measure, name="measure_images"),
+    path("studies/<slug:slug>/duplicates/", duplicates.list_clusters, name="duplicates"),
+    path("studies/<slug:slug>/duplicates/judge/", duplicates.judge, name="judge_duplicates"),
+    path("studies/<slug:slug>/duplicates/keep-best/", duplicates.keep_best, name="keep_best"),
+    path("studies/<slug:slug>/duplicates/search/", duplicates.search, name="search_duplicates"),
+    path("studies/<slug:slug>/subjects/", duplicates.list_subjects, name="subjects"),
     path("studies/<slug:slug>/log/", oversight.audit_log, name="audit_log"),
     path("", include("training.urls")),
     path("api/v1/", api.urls),

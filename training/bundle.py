@@ -35,7 +35,7 @@ consensus.csv            what the readers together say of each golden image
 grade_scale.csv          the grading scale
 scores.csv               what each training run's regressors said of images they were not fitted on
 report.json              the numbers of the report page
-runs.json                every training run with its report
+runs.json                every training run with its report, and the images it left out
 study.json               the study's seed and dates
 
 CSV files are UTF-8. An empty cell is "not known" or "none". A cell of text that a spreadsheet could take for a formula
@@ -119,6 +119,7 @@ def _run(run: TrainingRun) -> dict[str, Any]:
         "is_published": run.is_published,
         "conclusion": run.conclusion,
         "label_snapshot": run.label_snapshot,
+        "left_out": [export.image_code(run.study, content_hash) for content_hash in run.left_out],
         "report": run.report,
     }
 

@@ -10,7 +10,8 @@ from django.core.files.storage import default_storage
 from django.db.models import Subquery
 from sklearn.model_selection import GroupShuffleSplit
 
-from labeler import consensus
+from labeler import consensus, groups
+from labeler.groups import Groups
 from labeler.models import Image, Label, Study
 from scoring.images import Selfie
 
@@ -40,7 +41,7 @@ class OrdinaryImage(_GradedImage):
     """An image to learn from, with the mean of its current grades."""
 
     grade: float
-    # Images of one group (one subject) never stand on both sides of a split.
+    # Images of one group (of one subject, or near-duplicates) never stand on both sides of a split.
     group: str
 
 
@@ -62,8 +63,9 @@ class GradedImages:
     ordinary: tuple[OrdinaryImage, ...]
     golden: tuple[GoldenImage, ...]
     snapshot: str
-    # Ordinary images of a person who is also in the golden set: neither trained on nor judged on.
-    left_out: int
+    # Hashes of ordinary images of a person, or of a photograph, that is in the golden set too: neither trained on nor
+    # judged on.
+    left_out: tuple[str, ...]
     # The running number of the newest label there was: what came later was not read.
     labels_until: int
 
@@ -92,14 +94,16 @@ def load_graded_images(study: Study) -> GradedImages:
         for image, given in sorted(grades.items(), key=lambda item: item[0].content_hash)
         if image.is_golden
     )
-    golden_subjects = set(study.images.filter(is_golden=True).exclude(subject="").values_list("subject", flat=True))
+    together = groups.load(study)
     ordinary = [image for image in grades if not image.is_golden]
-    kept = tuple(_ordinary(image, grades[image]) for image in ordinary if image.subject not in golden_subjects)
+    left_out = sorted(image.content_hash for image in ordinary if image.pk in together.on_both_sides)
+    kept = [image for image in ordinary if image.pk not in together.on_both_sides]
+    names = _names(kept, together)
     return GradedImages(
-        kept,
+        tuple(_ordinary(image, grades[image], names[image.pk]) for image in kept),
         golden,
         snapshot=_snapshot(labels),
-        left_out=len(ordinary) - len(kept),
+        left_out=tuple(left_out),
         labels_until=labels[0].newest if labels else 0,
     )
 
@@ -114,9 +118,18 @@ def split(images: Sequence[OrdinaryImage], *, seed: int) -> Split:
     return Split(tuple(images[n] for n in train), tuple(images[n] for n in validation))
 
 
-def _ordinary(image: Image, grades: dict[str, int]) -> OrdinaryImage:
+def _names(images: Sequence[Image], together: Groups) -> dict[int, str]:
+    """Return image -> what its group is called: the smallest hash in it, so that it is called so in every database."""
+    hashes: dict[int, str] = {}
+    for image in images:
+        group = together.of.get(image.pk, image.pk)
+        hashes[group] = min(image.content_hash, hashes.get(group, image.content_hash))
+    return {image.pk: hashes[together.of.get(image.pk, image.pk)] for image in images}
+
+
+def _ordinary(image: Image, grades: dict[str, int], group: str) -> OrdinaryImage:
     mean = sum(grades.values()) / len(grades)
-    return OrdinaryImage(image.content_hash, image.original, mean, group=image.subject or image.content_hash)
+    return OrdinaryImage(image.content_hash, image.original, mean, group)
 
 
 def _snapshot(labels: Sequence[Label]) -> str:

@@ -19,6 +19,9 @@ class TrainingRun(Job):
     )
     # Hash of the current labels it read: the same again means nothing new.
     label_snapshot = models.CharField(max_length=64, blank=True)
+    # What it did not learn from, because the same person or photograph is in the golden set: hashes of their files.
+    # Kept, because clusters and subjects may be corrected later.
+    left_out = models.JSONField(default=list, editable=False)
     # One sentence for people: published, or why not.
     conclusion = models.TextField(blank=True)
     is_published = models.BooleanField(default=False)

@@ -233,7 +233,7 @@ def replay(tables: Tables, check: Check) -> None:
 def compare_run(tables: Tables, check: Check, grades: Grades, run: Report) -> None:
     printed = run["report"]
     where = f"runs.json: run {run['run']}:"
-    computed = run_report(tables, grades, printed, tables.scores[run["run"]])
+    computed = run_report(tables, grades, printed, tables.scores[run["run"]], set(run["left_out"]))
     check.same(where, printed, computed)
     check.same(f"{where} conclusion", run["conclusion"], computed["conclusion"])
 
@@ -276,7 +276,7 @@ def labels_since(run: Report | None, stored: Sequence[int]) -> int | None:
 # The report
 
 
-def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores) -> Report:
+def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores, left_out: set[str]) -> Report:
     golden = golden_grades(tables, grades)
     target = [mean(given.values()) for _, given in golden]
     recipes = [recipe_row(tables, grades, golden, row, scores) for row in printed["recipes"]]
@@ -285,7 +285,7 @@ def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores) 
     said = [scores[machine["recipe"], 0][image] for image, _ in golden]
     report = {
         "is_simulated": printed["is_simulated"] or any(row["is_simulated"] == "yes" for row in tables.readers.values()),
-        "images": count_images(tables, grades, golden, scores),
+        "images": count_images(tables, grades, golden, scores, left_out),
         "readers": reader_rows(tables, golden, said),
         "machine": {
             **machine,
@@ -367,13 +367,16 @@ def validation_rmse(tables: Tables, grades: Grades, scores: dict[str, float]) ->
     return rmse([scores[image] - mean(grades[image].values()) for image in kept_out])
 
 
-def count_images(tables: Tables, grades: Grades, golden: Golden, scores: Scores) -> Report:
-    in_golden = {tables.images[image]["subject"] for image in tables.golden} - {""}
-    ordinary = [image for image, given in grades.items() if given and image not in tables.golden]
-    left_out = sum(tables.images[image]["subject"] in in_golden for image in ordinary)
-    validation = len({image for said in scores.values() for image in said} - tables.golden)
-    train = len(ordinary) - left_out - validation
-    return {"golden": len(golden), "train": train, "validation": validation, "left_out": left_out}
+def count_images(tables: Tables, grades: Grades, golden: Golden, scores: Scores, left_out: set[str]) -> Report:
+    """Count what the run read. What it left out it says itself: clusters and subjects may be corrected since."""
+    ordinary = {image for image, given in grades.items() if given and image not in tables.golden} - left_out
+    validation = {image for said in scores.values() for image in said} - tables.golden
+    return {
+        "golden": len(golden),
+        "train": len(ordinary - validation),
+        "validation": len(ordinary & validation),
+        "left_out": len({image for image in left_out if grades[image] and image not in tables.golden}),
+    }
 
 
 def snapshot(tables: Tables, grades: Grades) -> str:

@@ -64,7 +64,7 @@ def build(*, study: Study, graded: GradedImages, split: Split, candidates: Seque
             "golden": len(graded.golden),
             "train": len(split.train),
             "validation": len(split.validation),
-            "left_out": graded.left_out,
+            "left_out": len(graded.left_out),
         },
         "readers": _reader_rows(readers, scores),
         "machine": {

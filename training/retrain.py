@@ -82,6 +82,7 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
         candidates = [_judge(fit, parts, graded) for fit in fits]
         chosen = reports.choose(candidates, parts)
         report = reports.build(study=study, graded=graded, split=parts, candidates=candidates, chosen=chosen)
+        run.left_out = list(graded.left_out)
         _store(run, fits[chosen].regressors[0], snapshot, report, _score_rows(run, candidates, parts, graded))
 
 
@@ -116,7 +117,9 @@ def _load(study: Study) -> GradedImages:
 
 
 def _snapshot(graded: GradedImages, used: Sequence[Recipe]) -> str:
-    facts = [graded.snapshot, *(recipe.as_json() for recipe in used)]
+    # Clusters and subjects are corrected: then the same grades are split anew.
+    together = [graded.left_out, sorted((image.content_hash, image.group) for image in graded.ordinary)]
+    facts = [graded.snapshot, together, *(recipe.as_json() for recipe in used)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -281,6 +284,7 @@ def _store(
         jobs.finish(
             run,
             label_snapshot=snapshot,
+            left_out=run.left_out,
             regressor=row,
             report={**report, "regressor_id": row.pk, "run": run.pk},
             is_published=report["passes"],

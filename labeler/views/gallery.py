@@ -9,7 +9,9 @@ from django.views.decorators.http import require_GET
 
 from labeler import access, gallery, renditions, thumbnails, unblinding
 from labeler.access import AuthedRequest
+from labeler.forms.duplicates import SubjectForm
 from labeler.forms.gallery import GalleryForm, PlaceForm
+from labeler.forms.prescreen import DecisionForm
 from labeler.forms.reading import ImageForm
 from labeler.gallery import PAGE
 from labeler.models import Doubt, Image
@@ -82,6 +84,10 @@ def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
         "image": image,
         "labels": gallery.labels_of(image),
         "is_unblinded": is_unblinded,
+        "measures": gallery.measures_of(image),
+        "decisions": image.decisions.select_related("decided_by"),
+        "decision": DecisionForm(),
+        "subject": SubjectForm(initial={"subject": image.subject}),
     }
     return render(request, "labeler/image.html", context)
 

@@ -59,7 +59,7 @@ def test_a_decision_needs_a_reason(measured: Study, olga: User) -> None:
 def test_a_dealt_image_is_not_dropped(study: Study, olga: User) -> None:
     golden = study.images.filter(is_golden=True).first()
     assert golden is not None
-    with pytest.raises(prescreen.PrescreenError, match="they stay"):
+    with pytest.raises(prescreen.PrescreenError, match="They stay"):
         prescreen.decide(study=study, images=[golden.pk], is_kept=False, by=olga, reason="blurred")
     assert not PrescreenDecision.objects.exists()
 

@@ -85,6 +85,30 @@ def test_the_script_recomputes_every_printed_number(ran: Study, tmp_path: Path) 
     assert len([run for run in json.loads((folder / "runs.json").read_text()) if run["report"]]) == 2
 
 
+def test_a_run_that_left_images_out_is_identical_even_after_the_clusters_were_corrected(
+    ana: User, ben: User, tmp_path: Path
+) -> None:
+    study = photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
+    golden = study.images.filter(is_golden=True).earliest("pk")
+    ordinary = study.images.filter(is_golden=False).earliest("pk")
+    first = min(golden.pk, ordinary.pk)
+    study.images.filter(pk__in=[golden.pk, ordinary.pk]).update(cluster=first)
+    call_command("retrain", "acne")
+    folder = unzipped(study, tmp_path / "export")
+    (run,) = json.loads((folder / "runs.json").read_text())
+    assert run["report"]["images"] == {"golden": 8, "train": 12, "validation": 3, "left_out": 1}
+    assert run["left_out"] == [image_code(study, ordinary.content_hash)]
+    assert recompute(folder)[0] == 0
+    clusters = [row["cluster"] for row in rows(folder, "images") if row["cluster"]]
+    assert clusters == ["c" + image_code(study, study.images.get(pk=first).content_hash)[1:]] * 2
+
+    study.images.update(cluster=None)
+    call_command("retrain", "acne")
+    folder = unzipped(study, tmp_path / "another")
+    assert [run["report"]["images"]["left_out"] for run in json.loads((folder / "runs.json").read_text())] == [1, 0]
+    assert recompute(folder)[0] == 0
+
+
 def test_one_edited_grade_is_named(graded: Study, tmp_path: Path) -> None:
     folder = unzipped(graded, tmp_path / "export")
     labels = rows(folder, "labels")

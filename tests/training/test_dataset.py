@@ -54,7 +54,38 @@ def test_a_person_in_the_golden_set_is_not_learned_from(graded: Study) -> None:
     images = dataset.load_graded_images(graded)
     assert ordinary.content_hash not in hashes(images.ordinary)
     assert golden.content_hash in hashes(images.golden)
-    assert images.left_out == 1
+    assert images.left_out == (ordinary.content_hash,)
+
+
+def tie(*images: Image, **ties: object) -> None:
+    Image.objects.filter(pk__in=[image.pk for image in images]).update(**ties)
+
+
+def test_a_near_duplicate_of_a_golden_image_is_not_learned_from(graded: Study) -> None:
+    golden = graded.images.filter(is_golden=True).earliest("pk")
+    ordinary = graded.images.filter(is_golden=False).earliest("pk")
+    tie(golden, ordinary, cluster=min(golden.pk, ordinary.pk))
+    images = dataset.load_graded_images(graded)
+    assert images.left_out == (ordinary.content_hash,)
+    assert ordinary.content_hash not in hashes(images.ordinary)
+
+
+def test_a_duplicate_of_a_photograph_of_a_golden_person_is_not_learned_from(graded: Study) -> None:
+    golden = graded.images.filter(is_golden=True).earliest("pk")
+    same_person, its_duplicate, *_ = graded.images.filter(is_golden=False)
+    tie(golden, same_person, subject="P7")
+    tie(same_person, its_duplicate, cluster=same_person.pk)
+    left_out = {same_person.content_hash, its_duplicate.content_hash}
+    assert set(dataset.load_graded_images(graded).left_out) == left_out
+
+
+def test_images_tied_by_person_or_photograph_are_one_group(graded: Study) -> None:
+    one, two, three, *others = graded.images.filter(is_golden=False)
+    tie(one, two, subject="P7")
+    tie(two, three, cluster=two.pk)
+    groups = {image.content_hash: image.group for image in dataset.load_graded_images(graded).ordinary}
+    assert len({groups[image.content_hash] for image in (one, two, three)}) == 1
+    assert len(set(groups.values())) == 1 + len(others)
 
 
 def test_the_snapshot_follows_the_grades(graded: Study) -> None:
