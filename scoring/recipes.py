@@ -9,7 +9,7 @@ from typing import Any, Self
 from scoring import weights
 
 # Part of every feature key: raise it when the same recipe would give other embeddings than before.
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 
 
 @dataclass(frozen=True)
