@@ -117,9 +117,16 @@ def copy_size(pixels: Pixels, level: int) -> tuple[int, int]:
 
 
 def _copy(pixels: Pixels, level: int) -> Pixels:
-    size = copy_size(pixels, level)
-    smoothly = cv2.INTER_AREA if size[0] < pixels.shape[1] else cv2.INTER_LINEAR
-    return cv2.resize(pixels, size, interpolation=smoothly).astype(np.uint8, copy=False)
+    width, height = copy_size(pixels, level)
+    if width >= pixels.shape[1]:
+        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+    for whole in (4, 2):  # shrinking by a whole number first takes half the time
+        if pixels.shape[1] >= 1.5 * whole * width:
+            size = (pixels.shape[1] // whole, pixels.shape[0] // whole)
+            inside = pixels[: size[1] * whole, : size[0] * whole]
+            pixels = cv2.resize(inside, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+            break
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
 def on_full_image(box: Corners, level: int) -> list[int]:

@@ -11,6 +11,7 @@ ALLOWED = {"scoring": {"scoring"}, "labeler": {"labeler", "scoring"}, "training"
 CORE = [
     *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline"),
     *("weights", "conversion", "files"),
+    *("quality", "upright", "overlays", "familiarity", "abstention", "calibration"),
     *("rolling", "fitting", "metrics", "planning", "recompute"),
     *("blinding", "guessing", "traits", "webp"),
 ]
