@@ -89,22 +89,18 @@ def _boxes(pixels: Pixels, face: Any) -> tuple[dict[str, Box], int]:
 
 
 def _table(title: str, rows: Sequence[Compared]) -> None:
-    differences = [row.difference for row in rows if row.difference is not None]
-    same = sum(difference == 0 for difference in differences)
+    apart = [row.difference for row in rows if row.difference is not None]
+    one = [_share(row.full == 1 for row in rows), _share(row.small == 1 for row in rows)]
+    several = [_share(row.full > 0 for row in rows), _share(row.small > 0 for row in rows)]
     print(f"{title}: {len(rows)} photographs")
-    print(
-        f"  exactly one face: full {_share(row.full == 1 for row in rows)}, copies {_share(row.small == 1 for row in rows)}"
-    )
-    print(
-        f"  any face:         full {_share(row.full > 0 for row in rows)}, copies {_share(row.small > 0 for row in rows)}"
-    )
-    print(
-        f"  the same patches to the pixel: {same} of {len(differences)}; largest difference {max(differences):.2f} % of the face's height"
-    )
+    print(f"  exactly one face: full {one[0]}, copies {one[1]}")
+    print(f"  any face:         full {several[0]}, copies {several[1]}")
+    print(f"  the same patches to the pixel: {apart.count(0)} of {len(apart)}")
+    print(f"  largest difference: {max(apart):.2f} % of the face's height")
     for row in rows:
-        if row.full != row.small or (row.difference or 0) > 0:
-            apart = "" if row.difference is None else f", {row.difference:.2f} %"
-            print(f"    {row.name}: {row.full} faces at full size, {row.small} on copies{apart}")
+        if row.full != row.small or row.difference:
+            how_far = "" if row.difference is None else f", {row.difference:.2f} %"
+            print(f"    {row.name}: {row.full} faces at full size, {row.small} on copies{how_far}")
 
 
 def _share(flags: Iterable[bool]) -> str:

@@ -73,7 +73,9 @@ class Layout:
         points = fields["landmarks"]
         return cls(
             mode=fields["mode"],
-            patches=tuple(Patch(patch["region"], _box(patch["box"]), patch.get("turn", 0.0)) for patch in fields["patches"]),
+            patches=tuple(
+                Patch(patch["region"], _box(patch["box"]), patch.get("turn", 0.0)) for patch in fields["patches"]
+            ),
             dropped=tuple(Dropped(one["region"], _box(one["box"]), one["reason"]) for one in fields["dropped"]),
             landmarks=None if points is None else tuple((x, y) for x, y in points),
         )

@@ -41,11 +41,9 @@ def cut(pixels: Pixels, points: Landmarks) -> tuple[list[Patch], list[Dropped]]:
     frame = Frame(points)
     skin = _bridge_of_nose(pixels, frame)
     used, dropped = [], []
-    for region, box in regions(frame).items():
+    for region, whole in regions(frame).items():
+        box = _below_hair(whole, frame, pixels, skin) if region == "forehead" else whole
         patch = frame.patch(region, box, width, height)
-        if region == "forehead" and not _why_not(patch, frame.outside(box, width, height)):
-            box = _below_hair(box, _skin_like(patch.crop(pixels), skin))
-            patch = frame.patch(region, box, width, height)
         reason = _why_not(patch, frame.outside(box, width, height)) or _why_no_skin(patch.crop(pixels), skin)
         if reason:
             dropped.append(Dropped(region, patch.box, reason))
@@ -92,7 +90,7 @@ def regions(frame: Frame) -> dict[str, Floats]:
         "chin": (x[48], y[48:61].max() + GAP, x[54], y[8] - GAP),
     }
     top, bottom = max(y[36:48]) + BELOW_EYE, min(y[48], y[54])
-    for region in patches.visible_cheeks(frame.points):
+    for region in patches.visible_cheeks(frame.points * frame.unit):
         boxes[region] = _cheek(frame.points, region, top, bottom)
     return {region: np.array(box) for region, box in boxes.items()}
 
@@ -117,12 +115,15 @@ def _why_no_skin(crop: Pixels, skin: Floats) -> str | None:
     return f"Only {share:.0%} of it looks like this face's skin." if share < LEAST_SKIN else None
 
 
-def _below_hair(forehead: Floats, is_skin: NDArray[np.bool_]) -> Floats:
+def _below_hair(forehead: Floats, frame: Frame, pixels: Pixels, skin: Floats) -> Floats:
     """Cut the forehead off above its lowest row that is not mostly skin."""
-    hairy = np.flatnonzero(is_skin.mean(axis=1) < LEAST_OF_ROW)
-    first = 0 if len(hairy) == 0 else int(hairy.max()) + 1
+    patch = frame.patch("forehead", forehead, pixels.shape[1], pixels.shape[0])
+    if patches.why_unusable(patch.box):
+        return forehead
+    hairy = np.flatnonzero(_skin_like(patch.crop(pixels), skin).mean(axis=1) < LEAST_OF_ROW)
+    rows = 0 if len(hairy) == 0 else int(hairy.max()) + 1
     left, top, right, bottom = forehead
-    return np.array((left, top + (bottom - top) * first / SIDE, right, bottom))
+    return np.array((left, top + (bottom - top) * rows / SIDE, right, bottom))
 
 
 def _bridge_of_nose(pixels: Pixels, frame: Frame) -> Floats:

@@ -23,7 +23,10 @@ class Command(BaseCommand):
         parser.add_argument("--study", help="slug; needed where several studies have a published regressor")
         parser.add_argument("--json", action="store_true", help="one JSON object per file and line")
         parser.add_argument(
-            "--overlay", type=Path, metavar="PNG", help="write the photograph here, its regions coloured by their scores"
+            "--overlay",
+            type=Path,
+            metavar="PNG",
+            help="write the photograph here, its regions coloured by their scores",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,14 +46,14 @@ class Command(BaseCommand):
         try:
             selfie = Selfie.of(path.read_bytes())
             result = score_image(selfie, regressor)
-            if options["overlay"]:
-                options["overlay"].write_bytes(overlays.draw(selfie.pixels, result, grades=regressor.grades))
         except ImageError as error:
             self.stderr.write(f"{path}: {error}")
             return False
         except OSError as error:
-            self.stderr.write(f"{error.filename}: can't be read or written ({error.strerror}).")
+            self.stderr.write(f"{path}: can't be read ({error.strerror}).")
             return False
+        if options["overlay"]:
+            _write(options["overlay"], overlays.draw(selfie.pixels, result, grades=regressor.grades))
         answer = {"file": str(path), **result.answer()}
         self.stdout.write(json.dumps(answer) if options["json"] else _sentence(path, result))
         return True
@@ -65,6 +68,13 @@ def _regressor(study: str | None) -> FittedRegressor:
     if len(rows) > 1:
         raise NoActiveRegressor("Several studies have a published regressor. Choose one with --study.")
     return regressors.load(rows[0])
+
+
+def _write(path: Path, picture: bytes) -> None:
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        raise CommandError(f"{path} can't be written ({error.strerror}).") from error
 
 
 def _sentence(path: Path, result: SelfieScore) -> str:
