@@ -85,7 +85,9 @@ def _boxes(pixels: Pixels, face: Any) -> tuple[dict[str, Box], int]:
     _, predictor = faces._dlib_models()
     points = faces._landmarks(predictor, pixels, face)
     height, width = pixels.shape[:2]
-    return {patch.region: patch.box for patch in patches.from_landmarks(points, width, height)}, np.ptp(points[:, 1])
+    return {patch.region: patch.box for patch in patches.from_landmarks(points, width, height)}, int(
+        np.ptp(points[:, 1])
+    )
 
 
 def _table(title: str, rows: Sequence[Compared]) -> None:

@@ -24,7 +24,8 @@ MOST_OUTSIDE = 0.15  # of a patch: more beyond the photograph's edge, and it is 
 # A pixel is skin if it is near the bridge of this face's own nose in CIELAB.
 LIGHTNESS, COLOUR = 34.0, 17.0  # farthest apart, of 0..100 and in the a-b plane; acne and shadow are well inside
 LEAST_SKIN = 0.6  # of a patch
-LEAST_OF_ROW = 0.85  # of a row of the forehead: hair comes in from both sides of the brow first
+ROW_OF_SKIN = 0.8  # of a row of the forehead, about: hair comes in from both sides of the brow first
+REDDER = 0.5  # redness beyond that of the nose counts by half: acne must not be taken for something else than skin
 SIDE = 48  # pixels: a patch is looked at in this size
 
 Floats = NDArray[np.float64]
@@ -64,6 +65,7 @@ class Frame:
         x, y = across / self.unit
         self.axes = np.array([(x, y), (-y, x)])  # rows: rightwards and downwards on the face, in pixels of the image
         self.points: Floats = (points - self.origin) @ self.axes.T / self.unit  # (68, 2)
+        self.cheeks = patches.visible_cheeks(np.round(self.points * self.unit).astype(np.int64))
 
     def patch(self, region: str, box: Floats, width: int, height: int) -> Patch:
         """Return the patch of a box (x_min, y_min, x_max, y_max) of this frame."""
@@ -78,7 +80,8 @@ class Frame:
         return float(1 - np.mean(((places >= 0) & (places <= (width, height))).all(axis=1)))
 
     def _on_image(self, places: Floats) -> Floats:
-        return self.origin + places * self.unit @ self.axes
+        on_image: Floats = self.origin + places * self.unit @ self.axes
+        return on_image
 
 
 def regions(frame: Frame) -> dict[str, Floats]:
@@ -90,7 +93,7 @@ def regions(frame: Frame) -> dict[str, Floats]:
         "chin": (x[48], y[48:61].max() + GAP, x[54], y[8] - GAP),
     }
     top, bottom = max(y[36:48]) + BELOW_EYE, min(y[48], y[54])
-    for region in patches.visible_cheeks(frame.points * frame.unit):
+    for region in frame.cheeks:
         boxes[region] = _cheek(frame.points, region, top, bottom)
     return {region: np.array(box) for region, box in boxes.items()}
 
@@ -116,12 +119,12 @@ def _why_no_skin(crop: Pixels, skin: Floats) -> str | None:
 
 
 def _below_hair(forehead: Floats, frame: Frame, pixels: Pixels, skin: Floats) -> Floats:
-    """Cut the forehead off above its lowest row that is not mostly skin."""
+    """Cut the forehead off at the row above which there is most hair and below which most skin."""
     patch = frame.patch("forehead", forehead, pixels.shape[1], pixels.shape[0])
     if patches.why_unusable(patch.box):
         return forehead
-    hairy = np.flatnonzero(_skin_like(patch.crop(pixels), skin).mean(axis=1) < LEAST_OF_ROW)
-    rows = 0 if len(hairy) == 0 else int(hairy.max()) + 1
+    gain = _skin_like(patch.crop(pixels), skin).mean(axis=1) - ROW_OF_SKIN  # a single row of lesions decides nothing
+    rows = SIDE - 1 - int(np.argmax(np.cumsum(gain[::-1])))
     left, top, right, bottom = forehead
     return np.array((left, top + (bottom - top) * rows / SIDE, right, bottom))
 
@@ -138,8 +141,9 @@ def _bridge_of_nose(pixels: Pixels, frame: Frame) -> Floats:
 
 def _skin_like(crop: Pixels, skin: Floats) -> NDArray[np.bool_]:
     """Return which of SIDE x SIDE places have the colour of this face's skin."""
-    apart = _lab(crop) - skin
-    return (np.abs(apart[..., 0]) < LIGHTNESS) & (np.hypot(apart[..., 1], apart[..., 2]) < COLOUR)
+    lightness, redness, yellowness = np.moveaxis(_lab(crop) - skin, 2, 0)
+    redness = np.where(redness > 0, redness * REDDER, redness)
+    return (np.abs(lightness) < LIGHTNESS) & (np.hypot(redness, yellowness) < COLOUR)
 
 
 def _lab(crop: Pixels) -> Floats:

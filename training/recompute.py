@@ -273,7 +273,7 @@ def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores) 
     validated = all(row["validation_rmse"]["n"] for row in recipes)
     machine = min(recipes, key=lambda row: row["validation_rmse"]["value"]) if validated else recipes[0]
     said = [scores[machine["recipe"], 0][image] for image, _ in golden]
-    report = {
+    report: Report = {
         "is_simulated": printed["is_simulated"] or any(row["is_simulated"] == "yes" for row in tables.readers.values()),
         "images": count_images(tables, grades, golden, scores),
         "readers": reader_rows(tables, golden, said),

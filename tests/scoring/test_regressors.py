@@ -39,7 +39,11 @@ def test_a_stored_regressor_predicts_exactly_as_the_fitted_one() -> None:
 def test_a_regressor_keeps_its_interval_and_what_it_knows() -> None:
     rng = np.random.default_rng(8)
     known = Familiarity(
-        rng.normal(size=2048).astype(np.float32), rng.normal(size=(3, 2048)).astype(np.float32), np.ones(3), 0.5, 1.25
+        rng.normal(size=2048).astype(np.float32),
+        rng.normal(size=(3, 2048)).astype(np.float32),
+        np.ones(3, np.float32),
+        0.5,
+        1.25,
     )
     row = regressors.save(replace(make_fitted(), half_width=0.8, familiarity=known), study="acne", provenance={})
     loaded = regressors.load(row)
