@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans bench-oversight
+.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans bench-oversight bench-detection
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -41,6 +41,9 @@ bench-server: $(VENV)/.dev ## Measure saving a grade and getting the next, besid
 
 bench-plans: $(VENV)/.dev ## Show how the database answers readers at 1,000,000 assignments
 	$(BIN)/python -m benchmarks.query_plans
+
+bench-detection: $(VENV)/.dev ## Measure finding faces on a small copy against the published full size
+	$(BIN)/python -m benchmarks.detection
 
 bench-oversight: $(VENV)/.dev ## Measure the pages of oversight at 1,000,000 labels
 	$(BIN)/python -m benchmarks.oversight
