@@ -93,7 +93,7 @@ def _words(patch: Patch | PatchScore) -> str:
 def _label(pen: ImageDraw.ImageDraw, corners: NDArray[np.float64], words: str) -> None:
     """Write above the patch, as large as its width allows and legible all the same."""
     width = float(np.ptp(corners[:, 0]))
-    font = ImageFont.load_default(min(max(11.0, 1.8 * width / len(words)), 30.0))
+    font = ImageFont.load_default(min(max(15.0, 1.8 * width / len(words)), 30.0))
     place = (max(float(corners[:, 0].min()), 4.0), max(float(corners[:, 1].min()) - 4, 34.0))
     left, top, right, bottom = pen.textbbox(place, words, font=font, anchor="lb")
     pen.rectangle([left - 3, top - 2, right + 3, bottom + 2], fill="black")
