@@ -143,7 +143,8 @@ def _skin_like(crop: Pixels, skin: Floats) -> NDArray[np.bool_]:
     """Return which of SIDE x SIDE places have the colour of this face's skin."""
     lightness, redness, yellowness = np.moveaxis(_lab(crop) - skin, 2, 0)
     redness = np.where(redness > 0, redness * REDDER, redness)
-    return (np.abs(lightness) < LIGHTNESS) & (np.hypot(redness, yellowness) < COLOUR)
+    alike: NDArray[np.bool_] = (np.abs(lightness) < LIGHTNESS) & (np.hypot(redness, yellowness) < COLOUR)
+    return alike
 
 
 def _lab(crop: Pixels) -> Floats:
