@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening
+.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -42,11 +42,17 @@ bench-server: $(VENV)/.dev ## Measure saving a grade and getting the next, besid
 bench-plans: $(VENV)/.dev ## Show how the database answers readers at 1,000,000 assignments
 	$(BIN)/python -m benchmarks.query_plans
 
+bench-detection: $(VENV)/.dev ## Measure finding faces on a small copy against the published full size
+	$(BIN)/python -m benchmarks.detection
+
 bench-oversight: $(VENV)/.dev ## Measure the pages of oversight at 1,000,000 labels
 	$(BIN)/python -m benchmarks.oversight
 
 bench-prescreening: $(VENV)/.dev ## Measure the pages of prescreening and near-duplicates at 1,000,000 images
 	$(BIN)/python -m benchmarks.prescreening
+
+bench-dealing: $(VENV)/.dev ## Deal 1,000,000 images to 300 readers
+	$(BIN)/python -m benchmarks.dealing
 
 pins: $(VENV)/.dev ## Write requirements*.txt anew from what is installed
 	@$(BIN)/python -m pip freeze --exclude torch --exclude acne-study > requirements-all.tmp

@@ -1,6 +1,6 @@
 """Embeddings by (content hash, feature key) in storage: none is ever computed twice.
 
-One file per selfie and feature key: a SHA-256 of the rest, then safetensors that hold the layout as JSON and an
+One file per selfie and feature key: a SHA-256 of the rest, then safetensors that hold layout and quality as JSON and an
 embedding per region and roll. Two workers may write the same file: a reader finds either version whole, and what the
 losing one had added is computed again when next wanted.
 """
@@ -8,6 +8,7 @@ losing one had added is computed again when next wanted.
 import hashlib
 import json
 import logging
+from dataclasses import asdict
 
 import numpy as np
 import safetensors.numpy
@@ -15,11 +16,12 @@ import safetensors.numpy
 from scoring import blobs, pipeline
 from scoring.images import Selfie
 from scoring.patches import Layout
-from scoring.pipeline import GEOMETRIES, UNROLLED, Described, Rolls
+from scoring.pipeline import UNROLLED, Described, Rolls
+from scoring.quality import Quality
 from scoring.recipes import Recipe
 
 DIGEST_BYTES = 32  # SHA-256
-LAYOUT = "layout"
+FOUND = "found"  # the layout and the quality
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +32,13 @@ def describe(selfie: Selfie, recipe: Recipe, *, rolls: Rolls = UNROLLED) -> Desc
     Pixels are decoded only if something is missing. Raises images.ImageError and weights.WeightsError.
     """
     name = storage_name(selfie.content_hash, recipe)
-    known = _read(name) or Described(GEOMETRIES[recipe.geometry](selfie.pixels), {})
+    known = _read(name) or Described(*pipeline.look(selfie.pixels, recipe), {})
     missing = [key for key in pipeline.keys(known.layout, rolls) if key not in known.embeddings]
     if not missing:
         return known
     fresh = pipeline.embed(selfie.pixels, known.layout, missing, recipe)
     since = _read(name)  # another worker may have added rolls meanwhile
-    described = Described(known.layout, known.embeddings | (since.embeddings if since else {}) | fresh)
+    described = Described(known.layout, known.quality, known.embeddings | (since.embeddings if since else {}) | fresh)
     blobs.write(name, _pack(described))
     return described
 
@@ -59,13 +61,14 @@ def _read(name: str) -> Described | None:
 
 def _pack(described: Described) -> bytes:
     tensors = {f"{region}/{offset}": embedding for (region, offset), embedding in described.embeddings.items()}
-    layout = np.frombuffer(json.dumps(described.layout.as_json()).encode(), dtype=np.uint8)
-    payload = safetensors.numpy.save({**tensors, LAYOUT: layout})
+    found = {"layout": described.layout.as_json(), "quality": asdict(described.quality)}
+    payload = safetensors.numpy.save({**tensors, FOUND: np.frombuffer(json.dumps(found).encode(), dtype=np.uint8)})
     return hashlib.sha256(payload).digest() + payload
 
 
 def _unpack(payload: bytes) -> Described:
     tensors = safetensors.numpy.load(payload)
-    layout = Layout.from_json(json.loads(tensors.pop(LAYOUT).tobytes()))
+    found = json.loads(tensors.pop(FOUND).tobytes())
     split = {name: name.split("/") for name in tensors}
-    return Described(layout, {(region, int(offset)): tensors[name] for name, (region, offset) in split.items()})
+    embeddings = {(region, int(offset)): tensors[name] for name, (region, offset) in split.items()}
+    return Described(Layout.from_json(found["layout"]), Quality(**found["quality"]), embeddings)

@@ -4,6 +4,7 @@ Pixels, x to the right and y down, boxes (x_min, y_min, x_max, y_max) end-exclus
 The landmarks are dlib's 68: brows 17-21 (right) and 22-26, eyes 36-41 (right) and 42-47, mouth 48-60 used here.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
@@ -21,6 +22,7 @@ Landmarks = NDArray[np.int64]
 
 ONE_SIDED = 1.15  # an eye this much wider than the other: the face is turned, and only its cheek is seen
 MIN_SIDE = 16  # pixels: a thinner patch is blown up 14 times for the network and holds no texture
+EMPTY = "The box is empty."
 MAX_ASPECT = 8.0  # squeezed into a square, such a strip (the study saw 372 x 11) no longer looks like skin
 
 
@@ -30,10 +32,19 @@ class Patch:
 
     region: str
     box: Box
+    turn: float = 0.0  # degrees that the box is turned about its centre, clockwise as one sees it
 
     def crop(self, pixels: Pixels) -> Pixels:
         x_min, y_min, x_max, y_max = self.box
-        return pixels[y_min:y_max, x_min:x_max]
+        if not self.turn:
+            return pixels[y_min:y_max, x_min:x_max]
+        matrix = cv2.getRotationMatrix2D(((x_min + x_max) / 2, (y_min + y_max) / 2), self.turn, 1)
+        matrix[:, 2] -= x_min, y_min
+        size = (x_max - x_min, y_max - y_min)
+        return cv2.warpAffine(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE).astype(np.uint8, copy=False)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self) if self.turn else {"region": self.region, "box": self.box}
 
 
 @dataclass(frozen=True)
@@ -55,39 +66,50 @@ class Layout:
     landmarks: tuple[tuple[int, int], ...] | None = None  # the 68 points of landmark mode
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"patches": [patch.as_json() for patch in self.patches]}
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
         points = fields["landmarks"]
         return cls(
             mode=fields["mode"],
-            patches=tuple(Patch(patch["region"], _box(patch["box"])) for patch in fields["patches"]),
+            patches=tuple(
+                Patch(patch["region"], _box(patch["box"]), patch.get("turn", 0.0)) for patch in fields["patches"]
+            ),
             dropped=tuple(Dropped(one["region"], _box(one["box"]), one["reason"]) for one in fields["dropped"]),
             landmarks=None if points is None else tuple((x, y) for x, y in points),
         )
 
 
-def lay_out(pixels: Pixels) -> Layout:
-    """Find the patches: from the landmarks of exactly one face, else from one eye, else the whole image.
+Cut = Callable[[Pixels, Landmarks], tuple[list[Patch], list[Dropped]]]
 
-    A mode that leaves no usable patch gives way to the next; what it dropped stays on record.
+
+def cut_ms2019(pixels: Pixels, points: Landmarks) -> tuple[list[Patch], list[Dropped]]:
+    """Return the patches of a face that can be used, and the others."""
+    height, width = pixels.shape[:2]
+    return sift(from_landmarks(points, width, height))
+
+
+def lay_out(pixels: Pixels, found: Sequence[Landmarks], *, cut: Cut = cut_ms2019) -> Layout:
+    """Lay out the patches: by the landmarks of exactly one face, else by one eye, else as the whole image.
+
+    `found` holds the landmarks of every face (faces.find_landmarks). A mode that leaves no usable patch gives way to
+    the next; what it dropped stays on record.
     """
     height, width = pixels.shape[:2]
-    dropped: tuple[Dropped, ...] = ()
-    found = faces.find_landmarks(pixels)
+    dropped: list[Dropped] = []
     if len(found) == 1:
-        layout = _sift("landmarks", from_landmarks(found[0], width, height), landmarks=found[0])
-        if layout.patches:
-            return layout
-        dropped = layout.dropped
+        used, dropped = cut(pixels, found[0])
+        if used:
+            points = tuple((int(x), int(y)) for x, y in found[0])
+            return Layout("landmarks", tuple(used), tuple(dropped), points)
     eye = faces.find_eye(pixels)
     if eye:
-        layout = _sift("one_eye", from_eye(eye, visible_cheek(pixels, eye), width, height), dropped=dropped)
-        if layout.patches:
-            return layout
-        dropped = layout.dropped
-    return Layout("whole", (Patch("whole", (0, 0, width, height)),), dropped)
+        used, unusable = sift(from_eye(eye, visible_cheek(pixels, eye), width, height))
+        dropped = dropped + unusable
+        if used:
+            return Layout("one_eye", tuple(used), tuple(dropped))
+    return Layout("whole", (Patch("whole", (0, 0, width, height)),), tuple(dropped))
 
 
 def from_landmarks(points: Landmarks, width: int, height: int) -> list[Patch]:
@@ -102,7 +124,7 @@ def from_landmarks(points: Landmarks, width: int, height: int) -> list[Patch]:
     }
     cheeks = {"right_cheek": _right_cheek, "left_cheek": _left_cheek}
     boxes |= {region: cheeks[region](points, width, face_bottom) for region in visible_cheeks(points)}
-    return [Patch(region, _clipped(box, width, height)) for region, box in boxes.items()]
+    return [Patch(region, clipped(box, width, height)) for region, box in boxes.items()]
 
 
 def visible_cheeks(points: Landmarks) -> tuple[str, ...]:
@@ -157,14 +179,14 @@ def from_eye(eye: Eye, cheek: str, width: int, height: int) -> list[Patch]:
     boxes = {cheek: (cheek_x[0], int(y + h), cheek_x[1], int(y + 4.5 * h))}
     if bottom - top >= 0.7 * h:
         boxes = {"forehead": (forehead_x[0], top, forehead_x[1], bottom)} | boxes
-    return [Patch(region, _clipped(box, width, height)) for region, box in boxes.items()]
+    return [Patch(region, clipped(box, width, height)) for region, box in boxes.items()]
 
 
 def why_unusable(box: Box) -> str | None:
     """Why a patch with this box must be dropped, or None."""
     width, height = box[2] - box[0], box[3] - box[1]
     if width <= 0 or height <= 0:
-        return "The box is empty."
+        return EMPTY
     if min(width, height) < MIN_SIDE:
         return f"{width} x {height} pixels: a side is under {MIN_SIDE}."
     if max(width, height) > MAX_ASPECT * min(width, height):
@@ -172,19 +194,14 @@ def why_unusable(box: Box) -> str | None:
     return None
 
 
-def _sift(
-    mode: Mode, candidates: list[Patch], *, dropped: tuple[Dropped, ...] = (), landmarks: Landmarks | None = None
-) -> Layout:
+def sift(candidates: Sequence[Patch]) -> tuple[list[Patch], list[Dropped]]:
+    """Return the patches whose box can be used, and the others with the reason."""
     reasons = {patch: why_unusable(patch.box) for patch in candidates}
-    return Layout(
-        mode,
-        tuple(patch for patch, reason in reasons.items() if reason is None),
-        dropped + tuple(Dropped(patch.region, patch.box, reason) for patch, reason in reasons.items() if reason),
-        None if landmarks is None else tuple((int(x), int(y)) for x, y in landmarks),
-    )
+    used = [patch for patch, reason in reasons.items() if reason is None]
+    return used, [Dropped(patch.region, patch.box, reason) for patch, reason in reasons.items() if reason]
 
 
-def _clipped(box: tuple[float, ...], width: int, height: int) -> Box:
+def clipped(box: tuple[float, ...], width: int, height: int) -> Box:
     x_min, y_min, x_max, y_max = (int(side) for side in box)
     return (
         min(max(x_min, 0), width),

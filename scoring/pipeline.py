@@ -1,21 +1,26 @@
 """The only road from pixels to a score: the API, the evaluation and the commands all take it. [core]"""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import features, patches
+from scoring import abstention, faces, features, patches, quality, upright
+from scoring.abstention import Reason
+from scoring.familiarity import Familiarity
 from scoring.images import Pixels, Selfie
-from scoring.patches import Box, Dropped, Layout, Mode, Patch
+from scoring.patches import Box, Dropped, Landmarks, Layout, Mode, Patch
+from scoring.quality import Quality
 from scoring.recipes import Recipe
+
+Geometry = Callable[[Pixels, Sequence[Landmarks]], Layout]
 
 # Round half up, so that a score of 1.5 is grade 2: the published cuts are 1.5, 2.5, 3.5, 4.5.
 GRADES = (1, 5)
-GEOMETRIES = {"ms2019": patches.lay_out}
+GEOMETRIES: dict[str, Geometry] = {"ms2019": patches.lay_out, "upright2026": upright.lay_out}
 AGGREGATES = {"mean": np.mean}
 
 Key = tuple[str, int]  # region, and how far its crop was rolled, in pixels
@@ -37,14 +42,23 @@ class FittedRegressor:
     estimator: Estimator
     id: int | None = None
     grades: tuple[int, int] = GRADES  # lowest and highest of the study's scale
+    # What an app is told beside the score, where there were enough images to learn it from (docs/scoring.md).
+    half_width: float | None = None  # of the conformal interval, in grades
+    familiarity: Familiarity | None = None
 
 
 @dataclass(frozen=True)
 class Described:
-    """A selfie as the regressor sees it: where its patches are, and (2048,) float16 for each."""
+    """A selfie as the regressor sees it: where its patches are, (2048,) float16 for each, and how good it is."""
 
     layout: Layout
+    quality: Quality
     embeddings: dict[Key, NDArray[np.float16]]
+
+    def rows(self) -> NDArray[np.float32]:
+        """Return the embeddings of the patches as they are, unrolled: (n, 2048)."""
+        rows = [self.embeddings[patch.region, 0] for patch in self.layout.patches]
+        return np.stack(rows).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -54,22 +68,47 @@ class PatchScore:
     region: str
     box: Box
     score: float
+    turn: float = 0.0  # degrees, as in patches.Patch
+
+    def as_json(self) -> dict[str, Any]:
+        fields = {"region": self.region, "box": self.box, "score": self.score}
+        return fields | {"turn": self.turn} if self.turn else fields
 
 
 @dataclass(frozen=True)
 class SelfieScore:
-    """The machine's answer about one selfie, and what it looked at."""
+    """The machine's answer about one selfie, what it looked at, and why it would rather not say.
+
+    The numbers are there whatever the reasons to abstain: the evaluation on golden images scores every image. What an
+    app is told is `answer`.
+    """
 
     score: float
     grade: int
+    interval: tuple[float, float] | None  # of 90 % conformal coverage; None where too few images were there to tell
     patches: tuple[PatchScore, ...]
     dropped: tuple[Dropped, ...]
     mode: Mode
+    quality: Quality
+    reasons: tuple[Reason, ...]  # to abstain
     recipe: str
     regressor_id: int | None
 
+    @property
+    def abstains(self) -> bool:
+        return bool(self.reasons)
+
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Return every number, for those who evaluate."""
+        return asdict(self) | {"patches": [patch.as_json() for patch in self.patches]}
+
+    def answer(self) -> dict[str, Any]:
+        """Return what an app is told: where the machine abstains, its numbers are None and the reasons say why."""
+        fields = self.as_json() | {"abstains": self.abstains}
+        if self.abstains:
+            fields |= {"score": None, "grade": None, "interval": None}
+            fields["patches"] = [patch | {"score": None} for patch in fields["patches"]]
+        return fields
 
 
 class Describe(Protocol):
@@ -83,8 +122,14 @@ def describe(selfie: Selfie, recipe: Recipe, *, rolls: Rolls = UNROLLED) -> Desc
 
     Raises images.ImageError and weights.WeightsError.
     """
-    layout = GEOMETRIES[recipe.geometry](selfie.pixels)
-    return Described(layout, embed(selfie.pixels, layout, keys(layout, rolls), recipe))
+    layout, measured = look(selfie.pixels, recipe)
+    return Described(layout, measured, embed(selfie.pixels, layout, keys(layout, rolls), recipe))
+
+
+def look(pixels: Pixels, recipe: Recipe) -> tuple[Layout, Quality]:
+    """Find the faces once, for the patches and for the photograph's quality. Raises weights.WeightsError."""
+    found = faces.find_landmarks(pixels)
+    return GEOMETRIES[recipe.geometry](pixels, found), quality.measure(pixels, found)
 
 
 def keys(layout: Layout, rolls: Rolls) -> list[Key]:
@@ -115,19 +160,30 @@ def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describ
     Raises images.ImageError and weights.WeightsError.
     """
     described = describe(selfie, regressor.recipe)
-    layout = described.layout
-    rows = np.stack([described.embeddings[patch.region, 0] for patch in layout.patches])  # (n, 2048)
-    scores = [float(score) for score in regressor.estimator.predict(rows.astype(np.float32))]
+    layout, rows = described.layout, described.rows()
+    scores = [float(score) for score in regressor.estimator.predict(rows)]
     score = float(AGGREGATES[regressor.recipe.aggregate](scores))
     return SelfieScore(
         score=score,
         grade=grade_of(score, regressor.grades),
+        interval=interval_of(score, regressor),
         patches=tuple(_patch_scores(layout.patches, scores)),
         dropped=layout.dropped,
         mode=layout.mode,
+        quality=described.quality,
+        reasons=abstention.reasons(described.quality, layout, rows.mean(axis=0), regressor.familiarity),
         recipe=regressor.recipe.name,
         regressor_id=regressor.id,
     )
+
+
+def interval_of(score: float, regressor: FittedRegressor) -> tuple[float, float] | None:
+    """The score and as much on either side as nine in ten grades of validation images were off, within the scale."""
+    if regressor.half_width is None:
+        return None
+    lowest, highest = regressor.grades
+    low, high = score - regressor.half_width, score + regressor.half_width
+    return min(max(low, lowest), highest), min(max(high, lowest), highest)
 
 
 def grade_of(score: float, grades: tuple[int, int] = GRADES) -> int:
@@ -137,4 +193,4 @@ def grade_of(score: float, grades: tuple[int, int] = GRADES) -> int:
 
 
 def _patch_scores(layout: Iterable[Patch], scores: Iterable[float]) -> list[PatchScore]:
-    return [PatchScore(patch.region, patch.box, score) for patch, score in zip(layout, scores, strict=True)]
+    return [PatchScore(patch.region, patch.box, score, patch.turn) for patch, score in zip(layout, scores, strict=True)]

@@ -9,7 +9,7 @@ from typing import Any, Self
 from scoring import weights
 
 # Part of every feature key: raise it when the same recipe would give other embeddings than before.
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,8 @@ def face_ridge(backbone: str = "resnet50") -> Recipe:
     It is linear, so the mean of the patches' scores is the score of their mean embedding.
     """
     return replace(ms2019(backbone), name="face_ridge", estimator="RidgeCV on the mean embedding")
+
+
+def upright(recipe: Recipe) -> Recipe:
+    """The same recipe on our own geometry, scoring/upright.py."""
+    return replace(recipe, name=f"{recipe.name} on upright2026", geometry="upright2026")

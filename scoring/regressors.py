@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from scoring import blobs
+from scoring.familiarity import Familiarity
 from scoring.models import Regressor
 from scoring.pipeline import Estimator, FittedRegressor
 from scoring.recipes import Recipe
@@ -41,6 +42,8 @@ def save(fitted: FittedRegressor, *, study: str, provenance: Mapping[str, Any]) 
         "recipe": fitted.recipe.as_json(),
         "grades": list(fitted.grades),
         "estimator": _ready_to_predict(fitted.estimator),
+        "half_width": fitted.half_width,
+        "familiarity": vars(fitted.familiarity) if fitted.familiarity else None,
     }
     data = skops.io.dumps(content)
     unknown = set(skops.io.get_untrusted_types(data=data)) - set(TRUSTED_TYPES)
@@ -98,7 +101,14 @@ def _load(name: str, sha256: str) -> FittedRegressor:
         raise ArtefactError(f"The artefact {name} is not the one that was stored: its SHA-256 differs. Retrain.")
     content = skops.io.loads(data, trusted=TRUSTED_TYPES)
     lowest, highest = content["grades"]
-    return FittedRegressor(Recipe.from_json(content["recipe"]), content["estimator"], grades=(lowest, highest))
+    known = content.get("familiarity")  # an artefact of before has neither this nor an interval
+    return FittedRegressor(
+        Recipe.from_json(content["recipe"]),
+        content["estimator"],
+        grades=(lowest, highest),
+        half_width=content.get("half_width"),
+        familiarity=Familiarity(**known) if known else None,
+    )
 
 
 def _ready_to_predict(estimator: Estimator) -> Estimator:

@@ -11,7 +11,8 @@ ALLOWED = {"scoring": {"scoring"}, "labeler": {"labeler", "scoring"}, "training"
 CORE = [
     *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline"),
     *("weights", "conversion", "files"),
-    *("rolling", "fitting", "metrics", "planning", "recompute"),
+    *("quality", "upright", "overlays", "familiarity", "abstention"),
+    *("rolling", "fitting", "calibration", "metrics", "planning", "recompute"),
     *("blinding", "guessing", "traits", "webp"),
 ]
 CORE_FILES = [path for app in ALLOWED for path in (REPOSITORY / app).glob("*.py") if path.stem in CORE]

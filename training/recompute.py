@@ -28,6 +28,7 @@ RESAMPLES = 2000
 TAILS = (2.5, 97.5)  # per cent
 SEED = 20190101
 ROUNDING = 1e-9  # numbers that differ by less, relative to their size, are the same number
+COVERAGE = 0.9  # of the interval that apps are told with a score
 BAR_SHARE = 0.5  # of the golden images: who has graded fewer sets no bar
 DRAWS_KEPT = 20_000  # images: more are drawn anew for each number, to spare memory
 NOT_ACNE = "0"
@@ -283,7 +284,7 @@ def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores, 
     validated = all(row["validation_rmse"]["n"] for row in recipes)
     machine = min(recipes, key=lambda row: row["validation_rmse"]["value"]) if validated else recipes[0]
     said = [scores[machine["recipe"], 0][image] for image, _ in golden]
-    report = {
+    report: Report = {
         "is_simulated": printed["is_simulated"] or any(row["is_simulated"] == "yes" for row in tables.readers.values()),
         "images": count_images(tables, grades, golden, scores, left_out),
         "readers": reader_rows(tables, golden, said),
@@ -298,6 +299,8 @@ def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores, 
         "grades_sha256": snapshot(tables, grades),
         "points": [{"consensus": c, "score": s} for c, s in zip(target, said, strict=True)],
     }
+    if "interval" in printed["machine"]:  # runs of before had none
+        report["machine"]["interval"] = interval_row(tables, grades, golden, scores[machine["recipe"], 0])
     return report | judge(report)
 
 
@@ -358,6 +361,24 @@ def recipe_row(tables: Tables, grades: Grades, golden: Golden, printed: Report, 
             "highest": max(values),
         },
     }
+
+
+def interval_row(tables: Tables, grades: Grades, golden: Golden, scores: dict[str, float]) -> Report:
+    """The conformal interval: sized by the images kept out of the fit, held against the golden ones."""
+    kept_out = scores.keys() - tables.golden
+    sizes = sorted(abs(mean(grades[image].values()) - scores[image]) for image in kept_out)
+    place = math.ceil((len(sizes) + 1) * COVERAGE)
+    row: Report = {"coverage": COVERAGE, "half_width": None, "validation_images": len(sizes)}
+    if place > len(sizes):
+        return row | {"golden_consensus": None, "golden_grades": None}
+    width = sizes[place - 1]
+    consensus = [abs(mean(given.values()) - scores[image]) <= width for image, given in golden]
+    each = [abs(grade - scores[image]) <= width for image, given in golden for grade in given.values()]
+    return row | {"half_width": width, "golden_consensus": share(consensus), "golden_grades": share(each)}
+
+
+def share(held: Sequence[bool]) -> Report:
+    return {"held": sum(held), "n": len(held)}
 
 
 def validation_rmse(tables: Tables, grades: Grades, scores: dict[str, float]) -> Report:

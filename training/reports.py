@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from labeler import consensus
 from labeler.models import Label, Reader, Study
-from training import metrics
+from training import calibration, metrics
 from training.dataset import GradedImages, Split
 from training.metrics import Estimate
 from training.models import TrainingRun
@@ -72,6 +72,7 @@ def build(*, study: Study, graded: GradedImages, split: Split, candidates: Seque
             "pearson_r": metrics.pearson_r(scores, target).as_json(),
             "mean_absolute_error": metrics.mean_absolute_error(scores, target).as_json(),
             "confusion": metrics.confusion(scores, target, levels).tolist(),
+            "interval": _interval_row(machine, readers, split),
             "levels": [{"value": level.value, "name": level.name} for level in study.grade_levels.all()],
         },
         "recipes": [_candidate_row(candidate, target, split) for candidate in candidates],
@@ -90,6 +91,27 @@ def _candidate_row(candidate: Candidate, target: metrics.Floats, split: Split) -
         "golden_rmse": metrics.rmse(candidate.golden[0], target).as_json(),
         "golden_rmse_by_seed": _over_seeds([metrics.rmse(row, target).value or 0.0 for row in candidate.golden]),
     }
+
+
+def _interval_row(machine: Candidate, golden: GoldenGrades, split: Split) -> Report:
+    """The interval that apps are told, sized on validation images, and how often it held on golden ones."""
+    width = calibration.half_width(validation_errors(machine, split))
+    row = {"coverage": calibration.COVERAGE, "half_width": width, "validation_images": len(split.validation)}
+    if width is None:
+        return {**row, "golden_consensus": None, "golden_grades": None}
+    consensus = np.abs(metrics.consensus(golden.grades) - machine.golden[0]) <= width  # (N,)
+    errors = np.abs(golden.grades - machine.golden[0])  # (n, N), NaN where a reader gave no grade
+    return {**row, "golden_consensus": _share(consensus), "golden_grades": _share(errors[~np.isnan(errors)] <= width)}
+
+
+def _share(held: NDArray[np.bool_]) -> Report:
+    return {"held": int(held.sum()), "n": len(held)}
+
+
+def validation_errors(candidate: Candidate, split: Split) -> list[float]:
+    """Return grade - score of every validation image."""
+    pairs = zip(split.validation, candidate.validation, strict=True)
+    return [float(image.grade - score) for image, score in pairs]
 
 
 def _over_seeds(values: list[float]) -> Report:

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import distributions
 
 import numpy as np
@@ -18,7 +18,7 @@ from labeler.models import Study, User
 from scoring import feature_store, images, recipes, regressors, weights
 from scoring.pipeline import Described, FittedRegressor, Key, score_image
 from scoring.recipes import Recipe
-from training import dataset, fitting, reports, rolling
+from training import calibration, dataset, fitting, reports, rolling
 from training.dataset import GoldenImage, GradedImages, OrdinaryImage
 from training.models import Score, TrainingRun
 
@@ -83,7 +83,8 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
         chosen = reports.choose(candidates, parts)
         report = reports.build(study=study, graded=graded, split=parts, candidates=candidates, chosen=chosen)
         run.left_out = list(graded.left_out)
-        _store(run, fits[chosen].regressors[0], snapshot, report, _score_rows(run, candidates, parts, graded))
+        fitted = _calibrated(fits[chosen].regressors[0], candidates[chosen], parts)
+        _store(run, fitted, snapshot, report, _score_rows(run, candidates, parts, graded))
 
 
 def _recipes() -> tuple[Recipe, Recipe]:
@@ -151,10 +152,7 @@ def _face_rows(train: Sequence[OrdinaryImage], recipe: Recipe) -> Rows:
     """Return one row per image: the mean embedding of its patches, unrolled."""
     _refuse_golden(train)
     described = [_describe(image, recipe) for image in train]
-    faces = [
-        np.mean([known.embeddings[patch.region, 0] for patch in known.layout.patches], axis=0, dtype=np.float32)
-        for known in described
-    ]
+    faces = [known.rows().mean(axis=0) for known in described]
     return Rows(np.stack(faces), [image.grade for image in train])
 
 
@@ -224,6 +222,13 @@ def _judge(fit: Fit, parts: dataset.Split, graded: GradedImages) -> reports.Cand
         validation=_scores(fit.regressors[:1], parts.validation)[0],
         golden=_scores(fit.regressors, graded.golden),
     )
+
+
+def _calibrated(fitted: FittedRegressor, chosen: reports.Candidate, parts: dataset.Split) -> FittedRegressor:
+    """Add what an app is told beside the score. Validation images size the interval; golden ones have no say."""
+    faces = _face_rows([*parts.train, *parts.validation], fitted.recipe).embeddings
+    width = calibration.half_width(reports.validation_errors(chosen, parts))
+    return replace(fitted, half_width=width, familiarity=calibration.fit_familiarity(faces))
 
 
 def _scores(

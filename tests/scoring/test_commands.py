@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from PIL import Image as PillowImage
 
 from scoring import pipeline, tokens
 from scoring.images import Selfie
@@ -36,7 +37,7 @@ def photo(tmp_path: Path) -> str:
 def test_score_prints_the_same_numbers_as_the_pipeline(photo: str) -> None:
     row = publish_one("acne", 31)
     out, _, failure = run("score", photo, "--json")
-    expected = pipeline.score_image(Selfie.of(make_jpeg(1)), make_fitted(31)).as_json()
+    expected = pipeline.score_image(Selfie.of(make_jpeg(1)), make_fitted(31)).answer()
     assert not failure
     assert json.loads(out) == json.loads(json.dumps({"file": photo, **expected, "regressor_id": row.pk}))
 
@@ -44,8 +45,7 @@ def test_score_prints_the_same_numbers_as_the_pipeline(photo: str) -> None:
 def test_score_without_json_is_a_sentence(photo: str) -> None:
     publish_one("acne", 31)
     out, _, _ = run("score", photo)
-    assert "grade" in out
-    assert "whole" in out
+    assert "no score. No face was found" in out
 
 
 def test_a_bad_file_gets_a_sentence_and_the_good_one_its_score(photo: str, tmp_path: Path) -> None:
@@ -82,3 +82,53 @@ def test_make_token_prints_a_token_that_opens_the_api() -> None:
 def test_make_token_warns_where_nothing_would_answer_yet() -> None:
     assert "503" in run("make_token", "acne", "the phone app")[1]
     assert "slug" in run("make_token", "not a slug", "the phone app")[2]
+
+
+@pytest.fixture
+def selfie(selfie_bytes: bytes, tmp_path: Path) -> str:
+    path = tmp_path / "selfie.jpg"
+    path.write_bytes(selfie_bytes)
+    return str(path)
+
+
+def test_patches_prints_the_published_geometry_in_the_agreed_shape(selfie: str, tmp_path: Path) -> None:
+    overlay = tmp_path / "out.png"
+    out, _, failure = run("patches", selfie, "--json", "--overlay", str(overlay))
+    assert not failure
+    layout = json.loads(out)
+    assert list(layout) == ["mode", "patches", "dropped", "landmarks"]
+    assert layout["mode"] == "landmarks"
+    assert len(layout["landmarks"]) == 68
+    assert all(list(patch) == ["region", "box"] for patch in layout["patches"])
+    with PillowImage.open(overlay) as picture, PillowImage.open(selfie) as original:
+        assert (picture.format, picture.size) == ("PNG", original.size)
+    assert run("patches", selfie, "--json")[0] == out
+
+
+def test_patches_shows_our_own_geometry_too(selfie: str) -> None:
+    layout = json.loads(run("patches", selfie, "--json", "--geometry", "upright2026")[0])
+    ours = {patch["region"]: patch["box"] for patch in layout["patches"]}
+    published = {patch["region"]: patch["box"] for patch in json.loads(run("patches", selfie, "--json")[0])["patches"]}
+    assert {"right_cheek", "left_cheek"} <= ours.keys() & published.keys()
+    assert ours != published
+
+
+def test_patches_says_what_is_wrong_with_a_file(tmp_path: Path, selfie: str) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no image")
+    assert run("patches", str(bad))[2] == f"{bad}: This file is not a JPEG, PNG or WebP image."
+    assert run("patches", str(tmp_path / "none.jpg"))[2] == f"{tmp_path / 'none.jpg'}: No such file or directory."
+    nowhere = tmp_path / "nowhere" / "out.png"
+    assert run("patches", selfie, "--overlay", str(nowhere))[2] == f"{nowhere}: No such file or directory."
+
+
+def test_score_draws_which_region_drives_the_score(selfie: str, tmp_path: Path) -> None:
+    publish_one("acne", 31)
+    overlay = tmp_path / "out.png"
+    out, _, failure = run("score", selfie, "--overlay", str(overlay))
+    assert not failure
+    assert "grade" in out
+    with PillowImage.open(overlay) as picture:
+        assert picture.format == "PNG"
+    assert "Name one file" in run("score", selfie, selfie, "--overlay", str(overlay))[2]
+    assert "can't be written" in run("score", selfie, "--overlay", str(tmp_path / "nowhere" / "out.png"))[2]

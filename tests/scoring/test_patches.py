@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scoring import patches
+from scoring import faces, patches
 from scoring.faces import Eye, choose_eye
+from scoring.images import decode
 from scoring.patches import Box
 
 WIDTH, HEIGHT = 1000, 1200
+WHOLE = patches.Patch("whole", (0, 0, WIDTH, HEIGHT))
 # A frontal face from x 200 to 800 and y 300 to 1000: FH = 700.
 RIGHT_BROW = [(250, 340), (280, 330), (320, 325), (360, 330), (400, 340)]
 LEFT_BROW = [(600, 340), (640, 330), (680, 320), (720, 330), (750, 345)]
@@ -163,14 +165,55 @@ def test_an_eye_at_the_bottom_corner_still_has_a_side() -> None:
 
 
 def test_an_image_without_a_face_is_one_patch() -> None:
-    layout = patches.lay_out(np.full((300, 200, 3), 128, np.uint8))
+    layout = patches.lay_out(np.full((300, 200, 3), 128, np.uint8), [])
     assert layout == patches.Layout("whole", (patches.Patch("whole", (0, 0, 200, 300)),))
+
+
+PLAIN = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+
+
+def test_one_face_is_laid_out_by_its_landmarks() -> None:
+    layout = patches.lay_out(PLAIN, [face()])
+    assert layout.mode == "landmarks"
+    assert {patch.region: patch.box for patch in layout.patches} == boxes(face())
+    assert layout.landmarks == tuple((int(x), int(y)) for x, y in face())
+
+
+def test_several_faces_are_laid_out_as_if_there_were_none() -> None:
+    assert patches.lay_out(PLAIN, [face(), face()]) == patches.Layout("whole", (WHOLE,))
+
+
+def test_a_face_without_a_usable_patch_gives_way_and_stays_on_record() -> None:
+    layout = patches.lay_out(PLAIN, [face() // 60])
+    assert (layout.mode, layout.patches, layout.landmarks) == ("whole", (WHOLE,), None)
+    assert {one.region for one in layout.dropped} == {"forehead", "chin", "right_cheek", "left_cheek"}
+    assert all(one.reason for one in layout.dropped)
+
+
+def test_a_forehead_of_no_height_is_dropped_and_the_rest_used() -> None:
+    layout = patches.lay_out(PLAIN, [face() - (0, 315)])  # the brows' top is 5 pixels below the edge
+    assert [one.region for one in layout.dropped] == ["forehead"]
+    assert {patch.region for patch in layout.patches} == {"chin", "right_cheek", "left_cheek"}
+
+
+def test_half_a_face_is_laid_out_by_its_eye(selfie_bytes: bytes) -> None:
+    pixels = decode(selfie_bytes)
+    points = faces.find_landmarks(pixels)[0]
+    half = np.ascontiguousarray(pixels[:, : int(points[27, 0])])
+    layout = patches.lay_out(half, faces.find_landmarks(half))
+    assert layout.mode == "one_eye"
+    assert "right_cheek" in {patch.region for patch in layout.patches}
+
+
+def test_the_same_pixels_give_the_same_layout(selfie_bytes: bytes) -> None:
+    first, second = (patches.lay_out(pixels, faces.find_landmarks(pixels)) for pixels in [decode(selfie_bytes)] * 2)
+    assert first == second
 
 
 def test_a_layout_survives_json() -> None:
     layout = patches.Layout(
         "landmarks",
-        (patches.Patch("chin", (1, 2, 30, 40)),),
+        (patches.Patch("chin", (1, 2, 30, 40)), patches.Patch("forehead", (1, 2, 30, 40), 3.5)),
         (patches.Dropped("forehead", (0, 0, 9, 9), "9 x 9 pixels: a side is under 16."),),
         ((1, 2), (3, 4)),
     )

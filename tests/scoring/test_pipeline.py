@@ -9,6 +9,7 @@ from scoring import pipeline, recipes
 from scoring.images import Selfie
 from scoring.patches import Dropped, Layout, Patch
 from scoring.pipeline import UNROLLED, Described, Rolls
+from scoring.quality import Quality
 from scoring.recipes import Recipe
 from tests.scoring.builders import make_fitted, make_selfie
 
@@ -17,11 +18,12 @@ LAYOUT = Layout(
     (Patch("forehead", (0, 0, 40, 20)), Patch("chin", (0, 20, 40, 60))),
     (Dropped("left_cheek", (5, 5, 9, 50), "4 x 45 pixels: a side is under 16."),),
 )
+GOOD = Quality(exposure=0.5, contrast=0.2, sharpness=-3.0, short_side=900, faces=1, face_size=0.5)
 
 
 def describe_by_hand(selfie: Selfie, recipe: Recipe, *, rolls: Rolls = UNROLLED) -> Described:
     rng = np.random.default_rng(3)
-    return Described(LAYOUT, {(p.region, 0): rng.normal(size=2048).astype(np.float16) for p in LAYOUT.patches})
+    return Described(LAYOUT, GOOD, {(p.region, 0): rng.normal(size=2048).astype(np.float16) for p in LAYOUT.patches})
 
 
 def test_the_score_is_the_mean_of_the_patches_scores() -> None:
@@ -43,6 +45,14 @@ def test_the_answer_says_what_it_looked_at_and_with_what() -> None:
     assert answer["recipe"] == "ms2019"
     assert answer["regressor_id"] == 7
     assert answer["dropped"][0]["reason"].startswith("4 x 45 pixels")
+
+
+def test_the_interval_is_as_wide_as_validation_was_wrong_and_within_the_scale() -> None:
+    regressor = replace(make_fitted(), half_width=0.75)
+    assert pipeline.interval_of(3.0, regressor) == (2.25, 3.75)
+    assert pipeline.interval_of(4.5, regressor) == (3.75, 5)
+    assert pipeline.interval_of(-2.0, regressor) == (1, 1)
+    assert pipeline.interval_of(3.0, make_fitted()) is None
 
 
 @pytest.mark.parametrize(
@@ -92,3 +102,11 @@ def test_a_real_face_is_scored_from_its_landmarks(selfie_bytes: bytes) -> None:
     assert result.mode == "landmarks"
     assert {"forehead", "chin"} <= {patch.region for patch in result.patches}
     assert {patch.region for patch in result.patches} & {"left_cheek", "right_cheek"}
+    assert (result.quality.faces, result.reasons) == (1, ())
+
+
+def test_our_own_geometry_is_scored_by_the_same_road(selfie_bytes: bytes) -> None:
+    fitted = replace(make_fitted(), recipe=recipes.upright(recipes.ms2019()))
+    result = pipeline.score_image(Selfie.of(selfie_bytes), fitted)
+    assert (result.mode, result.recipe) == ("landmarks", "ms2019 on upright2026")
+    assert result.score == pytest.approx(np.mean([patch.score for patch in result.patches]))

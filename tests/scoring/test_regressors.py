@@ -1,15 +1,18 @@
 """An artefact comes back as it was stored, or not at all."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import skops.io
 from django.core.files.storage import default_storage
 from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import FunctionTransformer
 
 from scoring import regressors
+from scoring.familiarity import Familiarity
 from scoring.models import Regressor
 from scoring.pipeline import FittedRegressor
 from scoring.regressors import ArtefactError, NoActiveRegressor
@@ -31,6 +34,34 @@ def test_a_stored_regressor_predicts_exactly_as_the_fitted_one() -> None:
     assert (loaded.recipe, loaded.grades, loaded.id) == (fitted.recipe, (0, 4), row.pk)
     assert row.provenance == {"seed": 1}
     assert not row.is_active
+
+
+def test_a_regressor_keeps_its_interval_and_what_it_knows() -> None:
+    rng = np.random.default_rng(8)
+    known = Familiarity(
+        rng.normal(size=2048).astype(np.float32),
+        rng.normal(size=(3, 2048)).astype(np.float32),
+        np.ones(3, np.float32),
+        0.5,
+        1.25,
+    )
+    row = regressors.save(replace(make_fitted(), half_width=0.8, familiarity=known), study="acne", provenance={})
+    loaded = regressors.load(row)
+    assert loaded.half_width == 0.8
+    assert loaded.familiarity is not None
+    assert loaded.familiarity.distance(ROWS[0]) == known.distance(ROWS[0])
+    assert (loaded.familiarity.noise, loaded.familiarity.limit) == (0.5, 1.25)
+
+
+def test_an_artefact_of_before_there_were_intervals_still_answers() -> None:
+    row = regressors.save(make_fitted(seed=13), study="acne", provenance={})
+    content = skops.io.loads(artefact_path(row).read_bytes(), trusted=[])
+    data = skops.io.dumps({name: content[name] for name in ("recipe", "grades", "estimator")})
+    artefact_path(row).write_bytes(data)
+    row.artefact_sha256 = hashlib.sha256(data).hexdigest()
+    loaded = regressors.load(row)
+    assert (loaded.half_width, loaded.familiarity) == (None, None)
+    assert np.array_equal(loaded.estimator.predict(ROWS), make_fitted(seed=13).estimator.predict(ROWS))
 
 
 def test_saving_leaves_the_fitted_estimator_able_to_go_on() -> None:

@@ -109,6 +109,20 @@ def test_a_run_that_left_images_out_is_identical_even_after_the_clusters_were_co
     assert recompute(folder)[0] == 0
 
 
+def test_the_script_recomputes_the_interval_of_a_score(ana: User, ben: User, tmp_path: Path) -> None:
+    study = photographed_study((ana, ben), tmp_path / "photographs", images=56, golden_size=8)
+    call_command("retrain", "acne")
+    folder = unzipped(study, tmp_path / "export")
+    assert recompute(folder)[0] == 0
+    runs = json.loads((folder / "runs.json").read_text())
+    interval = runs[0]["report"]["machine"]["interval"]
+    assert interval["half_width"] > 0
+    interval["golden_grades"]["held"] += 1
+    (folder / "runs.json").write_text(json.dumps(runs))
+    assert "runs.json: run" in recompute(folder)[1]
+    assert "machine interval golden_grades held: printed" in recompute(folder)[1]
+
+
 def test_one_edited_grade_is_named(graded: Study, tmp_path: Path) -> None:
     folder = unzipped(graded, tmp_path / "export")
     labels = rows(folder, "labels")

@@ -15,11 +15,12 @@ from django.db.models.functions import Now
 from labeler import jobs
 from labeler.celery import app
 from labeler.models import Image, Study, User
+from scoring import regressors
 from scoring.models import Regressor
 from tests import builders, processes
 from tests.training.builders import grade_everything, photographed_study
 from training import dataset, retrain, tasks
-from training.models import TrainingRun
+from training.models import Score, TrainingRun
 
 State = TrainingRun.State
 
@@ -234,6 +235,27 @@ def test_a_run_stores_a_regressor_and_its_report_and_then_nothing_is_new(
     assert second.conclusion == f"Nothing new since run {run.pk}: the current labels and the recipe are the same."
     assert (second.state, second.regressor, second.report) == (State.SUCCEEDED, None, None)
     assert second.conclusion in capsys.readouterr().out
+
+
+def test_the_regressor_knows_its_interval_and_the_report_how_often_it_held(
+    ana: User, ben: User, tmp_path: Path
+) -> None:
+    study = photographed_study((ana, ben), tmp_path / "photographs", images=56, golden_size=8)
+    call_command("retrain", "acne")
+    run = TrainingRun.objects.get()
+    assert run.regressor is not None
+    assert run.report is not None
+    row = run.report["machine"]["interval"]
+    fitted = regressors.load(run.regressor)
+    of_validation = Score.objects.filter(run=run, recipe=fitted.recipe.name, fit=0, image__is_golden=False)
+    grades = {image.content_hash: image.grade for image in dataset.load_graded_images(study).ordinary}
+    errors = sorted(abs(grades[score.image.content_hash] - score.value) for score in of_validation)
+    assert row["validation_images"] == len(errors) == 10
+    assert fitted.half_width == row["half_width"] == pytest.approx(errors[9])
+    assert row["golden_consensus"]["n"] == 8
+    assert row["golden_grades"]["n"] == 16
+    assert fitted.familiarity is not None
+    assert fitted.familiarity.limit is None  # of 48 faces nobody can say what is unlike them
 
 
 def test_a_forced_run_repeats_the_last_one_bit_for_bit(photographed: Study) -> None:

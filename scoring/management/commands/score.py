@@ -1,4 +1,4 @@
-"""Score photographs: `manage.py score FILE... --json`."""
+"""Score photographs: `manage.py score FILE... --json --overlay out.png`."""
 
 import json
 from argparse import ArgumentParser
@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from scoring import regressors
+from scoring import overlays, regressors
 from scoring.images import ImageError, Selfie
 from scoring.models import Regressor
 from scoring.pipeline import FittedRegressor, SelfieScore, score_image
@@ -22,28 +22,40 @@ class Command(BaseCommand):
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
         parser.add_argument("--study", help="slug; needed where several studies have a published regressor")
         parser.add_argument("--json", action="store_true", help="one JSON object per file and line")
+        parser.add_argument(
+            "--overlay",
+            type=Path,
+            metavar="PNG",
+            help="write the photograph here, its regions coloured by their scores",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         del args
         files: list[Path] = options["files"]
+        if options["overlay"] and len(files) > 1:
+            raise CommandError("An overlay is of one photograph. Name one file.")
         try:
             regressor = _regressor(options["study"])
-            failures = sum(not self._score(path, regressor, as_json=options["json"]) for path in files)
+            failures = sum(not self._score(path, regressor, options) for path in files)
         except (NoActiveRegressor, ArtefactError, WeightsError) as error:
             raise CommandError(str(error)) from error
         if failures:
             raise CommandError(f"{failures} of {len(files)} files could not be scored.")
 
-    def _score(self, path: Path, regressor: FittedRegressor, *, as_json: bool) -> bool:
+    def _score(self, path: Path, regressor: FittedRegressor, options: dict[str, Any]) -> bool:
         try:
-            result = score_image(Selfie.of(path.read_bytes()), regressor)
+            selfie = Selfie.of(path.read_bytes())
+            result = score_image(selfie, regressor)
         except ImageError as error:
             self.stderr.write(f"{path}: {error}")
             return False
         except OSError as error:
             self.stderr.write(f"{path}: can't be read ({error.strerror}).")
             return False
-        self.stdout.write(json.dumps({"file": str(path), **result.as_json()}) if as_json else _sentence(path, result))
+        if options["overlay"]:
+            _write(options["overlay"], overlays.draw(selfie.pixels, result, grades=regressor.grades))
+        answer = {"file": str(path), **result.answer()}
+        self.stdout.write(json.dumps(answer) if options["json"] else _sentence(path, result))
         return True
 
 
@@ -58,6 +70,16 @@ def _regressor(study: str | None) -> FittedRegressor:
     return regressors.load(rows[0])
 
 
+def _write(path: Path, picture: bytes) -> None:
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        raise CommandError(f"{path} can't be written ({error.strerror}).") from error
+
+
 def _sentence(path: Path, result: SelfieScore) -> str:
+    if result.abstains:
+        return f"{path}: no score. {' '.join(reason.detail for reason in result.reasons)}"
     regions = ", ".join(f"{patch.region} {patch.score:.2f}" for patch in result.patches)
-    return f"{path}: score {result.score:.2f}, grade {result.grade} ({result.mode}: {regions})"
+    between = f" ({result.interval[0]:.2f} to {result.interval[1]:.2f})" if result.interval else ""
+    return f"{path}: score {result.score:.2f}{between}, grade {result.grade} ({result.mode}: {regions})"

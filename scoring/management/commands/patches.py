@@ -1,0 +1,45 @@
+"""Show where a photograph's patches lie: `manage.py patches FILE --json --overlay out.png`."""
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from scoring import faces, overlays
+from scoring.images import ImageError, decode
+from scoring.patches import Layout
+from scoring.pipeline import GEOMETRIES
+from scoring.weights import WeightsError
+
+
+class Command(BaseCommand):
+    help = "Cut a photograph into patches and say where they lie, in pixels of the upright photograph."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, metavar="FILE")
+        parser.add_argument("--geometry", choices=sorted(GEOMETRIES), default="ms2019")
+        parser.add_argument("--json", action="store_true", help="mode, patches, dropped and landmarks as one object")
+        parser.add_argument("--overlay", type=Path, metavar="PNG", help="write the photograph with its patches here")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        del args
+        path: Path = options["file"]
+        try:
+            pixels = decode(path.read_bytes())
+            layout = GEOMETRIES[options["geometry"]](pixels, faces.find_landmarks(pixels))
+            if options["overlay"]:
+                options["overlay"].write_bytes(overlays.draw(pixels, layout))
+        except (ImageError, WeightsError) as error:
+            raise CommandError(f"{path}: {error}") from error
+        except OSError as error:
+            raise CommandError(f"{error.filename}: {error.strerror}.") from error
+        self.stdout.write(json.dumps(layout.as_json()) if options["json"] else _sentence(layout))
+
+
+def _sentence(layout: Layout) -> str:
+    lines = [f"mode {layout.mode}"]
+    lines += [f"{patch.region} {patch.box}" for patch in layout.patches]
+    lines += [f"dropped: {one.region} {one.box} {one.reason}" for one in layout.dropped]
+    return "\n".join(lines)
