@@ -476,6 +476,8 @@ class Intake(models.Model):
     place = models.CharField(max_length=500, blank=True, help_text="The folder, zip or prefix.")
     requested_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
     requested_at = models.DateTimeField(auto_now_add=True)
+    # Interrupted, an upload goes on in the same import.
+    is_uploading = models.BooleanField(default=False, help_text="A browser still sends files.")
 
     class Meta:
         ordering = ("-id",)
@@ -488,6 +490,8 @@ class IntakeFile(models.Model):
     """A file of an import, and what became of it. Any number of workers take waiting ones under a lease."""
 
     class State(models.TextChoices):
+        UPLOADING = "uploading", "Being sent"
+        UNPACKED = "unpacked", "Unpacked"
         WAITING = "waiting", "Waiting"
         IMPORTED = "imported", "Imported"
         KNOWN = "known", "Known already"
@@ -495,8 +499,10 @@ class IntakeFile(models.Model):
 
     intake = models.ForeignKey(Intake, on_delete=models.CASCADE, related_name="files")
     name = models.CharField(max_length=500)
-    # Of an uploaded file until it is imported.
+    size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
+    # Where an uploaded file lies until it is imported; a member of a zip lies in its archive's.
     upload = models.CharField(max_length=200, blank=True)
+    archive = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="members")
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     reason = models.TextField(blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)

@@ -231,12 +231,15 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_retries": 1,
 }
 CELERY_TASK_PUBLISH_RETRY = False
+# Workers of their own, so that a retraining does not hold up an import for an hour, nor the other way round.
+CELERY_TASK_ROUTES = {"labeler.tasks.import_files": {"queue": "intake"}}
 CELERY_BEAT_SCHEDULE = {
     "retrain-nightly": {
         "task": "training.tasks.retrain_nightly",
         "schedule": crontab(hour=str(RETRAIN_HOUR), minute=str(RETRAIN_MINUTE)),
     },
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
+    "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")

@@ -52,13 +52,17 @@ def _commands(host: str, port: int) -> dict[str, list[str]]:
             *python,
             *("gunicorn", "labeler.wsgi", "--bind", f"{host}:{port}", "--no-control-socket", *WEB_PROCESSES),
         ],
-        "worker": [
-            *python,
-            *("celery", "--quiet", "-A", "labeler", "worker", "--concurrency", "1", "--loglevel", "INFO"),
-            *("--without-gossip", "--without-mingle"),
-        ],
+        "worker": [*python, *_worker("celery", concurrency=1)],
+        "intake": [*python, *_worker("intake", concurrency=os.cpu_count() or 1)],
         "beat": [*python, "celery", "--quiet", "-A", "labeler", "beat", "--loglevel", "WARNING"],
     }
+
+
+def _worker(queue: str, *, concurrency: int) -> list[str]:
+    return [
+        *("celery", "--quiet", "-A", "labeler", "worker", "-Q", queue, "-n", f"{queue}@%h"),
+        *("--concurrency", str(concurrency), "--loglevel", "INFO", "--without-gossip", "--without-mingle"),
+    ]
 
 
 def _environment() -> dict[str, str]:

@@ -6,8 +6,8 @@ from typing import Any
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
-from labeler import duplicates, measurements, prescreen, tallies
-from labeler.models import Study, User
+from labeler import duplicates, measurements, prescreen, tallies, uploads
+from labeler.models import Intake, Study, User
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,20 @@ def find_duplicates(study_id: int, user_id: int | None = None) -> None:
     measurements.save_missing(study)
     prescreen.apply(study)
     duplicates.find(study=study, by=User.objects.get(pk=user_id) if user_id else None)
+
+
+@shared_task
+def import_files(intake_id: int) -> None:
+    """Import what waits in an import."""
+    uploads.import_waiting(Intake.objects.select_related("study").get(pk=intake_id))
+
+
+@shared_task
+def resume_imports() -> None:
+    """Send again what was lost with a message or a worker, and give up what was never sent to its end."""
+    uploads.sweep()
+    for into in uploads.stalled():
+        send(import_files, into.pk)
 
 
 def send(task: "Task[Any, None]", *arguments: int) -> bool:

@@ -133,7 +133,7 @@ api = NinjaAPI(
 )
 @decorate_view(small_and_in_memory)
 def score_selfie(request: AuthedRequest, file: File[UploadedFile]) -> dict[str, Any] | HttpResponse:
-    """A JPEG, PNG or WebP photograph of one face, 20 MB at most. Nothing of it is kept."""
+    """A JPEG, PNG, WebP, HEIC or TIFF photograph of one face, 20 MB at most. Nothing of it is kept."""
     if (file.size or 0) > MAX_SELFIE_BYTES:
         return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, TOO_LARGE)
     selfie = Selfie.of(file.read())

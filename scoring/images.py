@@ -11,19 +11,25 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+# libheif's own security limits stay on; a thumbnail inside the file is not the photograph.
+pillow_heif.register_heif_opener(thumbnails=False)
+
 Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
 
-FORMATS = ("JPEG", "PNG", "WEBP")
+FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "HEIF")
+KINDS = "JPEG, PNG, WebP, HEIC or TIFF"
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".hif", ".tif", ".tiff"})
 MAX_SELFIE_BYTES = 20 * 2**20  # a 50 MP phone JPEG is 12-18 MB
 MAX_PIXELS = 65_000_000  # a 64 MP phone camera; decoded that is 195 MB of memory
 MIN_SIDE = 64  # pixels: less than this holds no face with skin to grade
 RENDITION_QUALITY = 80  # with method 0: 73 ms and 168 kB for 1,200 x 1,600, the sweet spot
 
-# What Pillow's decoders raise on damaged files, besides its own UnidentifiedImageError (an OSError).
-DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error)
+# What Pillow's decoders and libheif (RuntimeError) raise on damaged files, besides UnidentifiedImageError (an OSError).
+DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, RuntimeError, struct.error)
 BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 TOO_MANY_PIXELS = f"This image has more than {MAX_PIXELS // 10**6} million pixels. Send a smaller version."
 
@@ -57,7 +63,7 @@ def content_hash(data: bytes) -> str:
 def decode(data: bytes) -> Pixels:
     """Return the upright picture as (height, width, 3) uint8 sRGB.
 
-    Takes JPEG, PNG and WebP of one frame, any bit depth and colour model; transparency is laid on white.
+    Takes JPEG, PNG, WebP, HEIC and TIFF of one frame, any bit depth and colour model; transparency is laid on white.
     Raises ImageError.
     """
     if len(data) > MAX_SELFIE_BYTES:
@@ -72,7 +78,7 @@ def decode(data: bytes) -> Pixels:
     except BOMB as error:
         raise ImageError(TOO_MANY_PIXELS) from error
     except UnidentifiedImageError as error:
-        raise ImageError("This file is not a JPEG, PNG or WebP image.") from error
+        raise ImageError(f"This file is not a {KINDS} image.") from error
     except ImageError:
         raise
     except DAMAGE as error:
@@ -96,9 +102,13 @@ def _refuse_unfit(picture: Image.Image) -> None:
         raise ImageError(
             f"This image has {picture.width} x {picture.height} pixels; each side needs {MIN_SIDE} at least."
         )
-    # A phone's JPEG may carry a gain map or a second view behind its picture (MPO); that is no animation.
+    # A phone's JPEG or HEIC may carry a gain map or a second view behind its picture (MPO); that is no animation.
     if picture.format in {"PNG", "WEBP"} and getattr(picture, "is_animated", False):
         raise ImageError("This image is animated. Send a still photograph.")
+    if picture.format == "TIFF" and getattr(picture, "is_animated", False):
+        raise ImageError("This TIFF has several pages. Send one photograph per file.")
+    if picture.mode == "F":
+        raise ImageError("This TIFF holds measurements, not colours. Send the photograph as it left the camera.")
 
 
 def _upright(picture: Image.Image) -> Image.Image:

@@ -11,7 +11,7 @@ from scoring import images
 class AtlasForm(forms.Form):
     """An example picture of a grade."""
 
-    picture = forms.FileField(help_text="JPEG, PNG or WebP, up to 20 MB.")
+    picture = forms.FileField(help_text="JPEG, PNG, WebP, HEIC or TIFF, up to 20 MB.")
     caption = forms.CharField(
         required=False, max_length=200, help_text="What to look at, and where the picture is from."
     )

@@ -49,7 +49,7 @@ def test_an_admin_adds_a_picture_and_nothing_else_of_the_file_is_kept(as_olga: C
 def test_a_file_that_is_no_picture_is_refused_with_its_reason(as_olga: Client, study: Study) -> None:
     answer = upload(as_olga, study, b"<svg onload='alert(1)'>")
     assert answer.status_code == 422
-    assert b"not a JPEG, PNG or WebP image" in answer.content
+    assert b"not a JPEG, PNG, WebP, HEIC or TIFF image" in answer.content
     assert not AtlasPicture.objects.exists()
 
 

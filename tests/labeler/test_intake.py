@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from PIL import Image as PillowImage
 
 from labeler import intake
@@ -89,9 +90,15 @@ def test_an_unknown_study_is_one_sentence(empty_study: Study, tmp_path: Path) ->
         call_command("import_images", "acme", str(tmp_path))
 
 
-def test_a_dealt_study_takes_no_more_images(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="golden set drawn"):
+def test_a_closed_study_takes_no_more_images(study: Study, tmp_path: Path) -> None:
+    Study.objects.filter(pk=study.pk).update(closed_at=timezone.now())
+    with pytest.raises(CommandError, match="was closed"):
         call_command("import_images", "acne", str(tmp_path))
+
+
+def test_a_photograph_is_measured_as_it_comes(empty_study: Study, tmp_path: Path) -> None:
+    builders.import_photographs(empty_study, {"IMG_1.jpg": builders.make_jpeg(1)}, tmp_path)
+    assert empty_study.images.get().measurement.short_side == 96
 
 
 def test_a_study_is_set_up_by_commands_alone(db: None, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_token_is_stored_as_a_hash_only(plaintext: str) -> None:
 def test_a_bad_image_is_refused_with_its_sentence(plaintext: str, regressor: Regressor) -> None:
     status, answer = post(b"<svg/>", plaintext)
     assert status == 422
-    assert answer["detail"] == "This file is not a JPEG, PNG or WebP image."
+    assert answer["detail"] == "This file is not a JPEG, PNG, WebP, HEIC or TIFF image."
 
 
 @pytest.mark.parametrize("surplus", [1, 2**20])

@@ -54,7 +54,7 @@ def test_a_bad_file_gets_a_sentence_and_the_good_one_its_score(photo: str, tmp_p
     bad.write_bytes(b"no image")
     out, err, failure = run("score", str(bad), photo, str(missing), "--json")
     assert json.loads(out)["file"] == photo
-    assert "bad.jpg: This file is not a JPEG, PNG or WebP image." in err
+    assert "bad.jpg: This file is not a JPEG, PNG, WebP, HEIC or TIFF image." in err
     assert "missing.jpg: can't be read (No such file or directory)." in err
     assert failure == "2 of 3 files could not be scored."
 
@@ -116,7 +116,7 @@ def test_patches_shows_our_own_geometry_too(selfie: str) -> None:
 def test_patches_says_what_is_wrong_with_a_file(tmp_path: Path, selfie: str) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no image")
-    assert run("patches", str(bad))[2] == f"{bad}: This file is not a JPEG, PNG or WebP image."
+    assert run("patches", str(bad))[2] == f"{bad}: This file is not a JPEG, PNG, WebP, HEIC or TIFF image."
     assert run("patches", str(tmp_path / "none.jpg"))[2] == f"{tmp_path / 'none.jpg'}: No such file or directory."
     nowhere = tmp_path / "nowhere" / "out.png"
     assert run("patches", selfie, "--overlay", str(nowhere))[2] == f"{nowhere}: No such file or directory."

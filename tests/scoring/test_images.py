@@ -36,7 +36,7 @@ def text_bomb() -> bytes:
     return struct.pack(">I", len(data)) + b"zTXt" + data + struct.pack(">I", zlib.crc32(b"zTXt" + data))
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "HEIF"])
 def test_a_photograph_becomes_rgb_bytes(file_format: str) -> None:
     pixels = images.decode(saved(PHOTO, file_format, quality=95))
     assert pixels.shape == (200, 160, 3)
@@ -46,14 +46,16 @@ def test_a_photograph_becomes_rgb_bytes(file_format: str) -> None:
 
 JPEG = saved(PHOTO, "JPEG")
 REFUSED = {
-    "text": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a JPEG, PNG or WebP"),
-    "gif": (saved(PHOTO, "GIF"), "not a JPEG, PNG or WebP"),
-    "tiff": (saved(PHOTO, "TIFF"), "not a JPEG, PNG or WebP"),
+    "text": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a JPEG, PNG, WebP, HEIC or TIFF"),
+    "gif": (saved(PHOTO, "GIF"), "not a JPEG, PNG, WebP, HEIC or TIFF"),
+    "TIFF of several pages": (saved(PHOTO, "TIFF", save_all=True, append_images=[PHOTO]), "several pages"),
+    "TIFF of measurements": (saved(PHOTO.convert("F"), "TIFF"), "not colours"),
+    "truncated HEIC": (saved(PHOTO, "HEIF")[:1500], "damaged or cut short"),
     "empty": (b"", "empty"),
     "truncated JPEG": (JPEG[: len(JPEG) // 2], "damaged or cut short"),
     "truncated PNG": (saved(PHOTO, "PNG")[:2000], "damaged or cut short"),
     "truncated WebP": (saved(PHOTO, "WEBP")[:1000], "damaged or cut short"),
-    "header only": (JPEG[:20], "not a JPEG, PNG or WebP"),
+    "header only": (JPEG[:20], "not a JPEG, PNG, WebP, HEIC or TIFF"),
     "pixel flood": (png_claiming(50_000, 50_000), "more than 65 million pixels"),
     "pixels just over": (png_claiming(65_000_001 // 1000 + 1, 1000), "more than 65 million pixels"),
     "pixels between Pillow's limits": (png_claiming(10_000, 10_000), "more than 65 million pixels"),
@@ -173,3 +175,11 @@ def test_pixels_are_decoded_once_and_only_when_asked_for() -> None:
     assert not reads
     assert selfie.pixels is selfie.pixels
     assert len(reads) == 1
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "TIFF", "HEIF", "WEBP"])
+def test_every_format_is_turned_upright(file_format: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was held on its side
+    pixels = images.decode(saved(PHOTO, file_format, exif=exif.tobytes()))
+    assert pixels.shape == (160, 200, 3)

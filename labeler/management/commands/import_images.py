@@ -14,11 +14,11 @@ from labeler.models import Study
 class Command(StudyCommand):
     """Import a folder of photographs."""
 
-    help = "Import every JPEG, PNG and WebP photograph in a folder; again adds only what is new."
+    help = "Import every photograph in a folder or a zip; again adds only what is new, so an interrupted one goes on."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("folder", type=Path)
+        parser.add_argument("folder", type=Path, help="the folder, or the zip")
 
     def handle_study(self, study: Study, **options: Any) -> None:
         try:

@@ -1,0 +1,59 @@
+"""Zips that strangers packed: what is in them, read without ever unpacking one to disk."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+from scoring import images
+
+MAX_MEMBERS = 200_000  # more than any study; a list of millions of empty names is an attack
+# What zipfile raises on damaged, encrypted or unknown members.
+DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError)
+
+
+class ArchiveError(ValueError):
+    """Why a zip or one of its members can't be read, as a sentence for people."""
+
+
+def members(path: Path) -> list[str]:
+    """Return the names of the files in a zip, without folders and what systems hide in one. Raises ArchiveError."""
+    with _opened(path) as archive:
+        infos = archive.infolist()
+    if len(infos) > MAX_MEMBERS:
+        raise ArchiveError(f"This zip has {len(infos):,} files; {MAX_MEMBERS:,} are allowed. Send several zips.")
+    names = [info.filename for info in infos if not info.is_dir() and not _is_hidden(info.filename)]
+    if not names:
+        raise ArchiveError("There is no file in this zip.")
+    return names
+
+
+def read(path: Path, name: str) -> bytes:
+    """Return a member, of which at most one byte more than a photograph may have. Raises ArchiveError.
+
+    Its name is only a name: nothing is ever written to where it points.
+    """
+    with _opened(path) as archive:
+        try:
+            info = archive.getinfo(name)
+            if info.flag_bits & 1:
+                raise ArchiveError("This file is encrypted. Pack the zip without a password.")
+            with archive.open(info) as member:
+                return member.read(images.MAX_SELFIE_BYTES + 1)
+        except (*DAMAGE, KeyError) as error:
+            if isinstance(error, ArchiveError):
+                raise
+            raise ArchiveError("This file is damaged inside the zip. Pack it again.") from error
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError as error:
+        raise ArchiveError(f"There is no file {path}.") from error
+    except DAMAGE as error:
+        raise ArchiveError("This zip can't be opened: it is damaged or no zip. Pack it again.") from error
+
+
+def _is_hidden(name: str) -> bool:
+    parts = name.split("/")
+    return parts[0] == "__MACOSX" or any(part.startswith(".") and part != ".." for part in parts)

@@ -1,0 +1,30 @@
+"""Photographs that come, and what is known of them."""
+
+from django import forms
+
+from labeler import metadata
+from labeler.metadata import MetadataError, Rows
+from labeler.uploads import LONGEST_NAME
+
+
+class PieceForm(forms.Form):
+    """Which piece of which file comes."""
+
+    name = forms.CharField(max_length=LONGEST_NAME)
+    size = forms.IntegerField(min_value=1)
+    offset = forms.IntegerField(min_value=0, required=False)
+
+
+class MetadataForm(forms.Form):
+    """A table of what is known of the images."""
+
+    table = forms.FileField(
+        label="CSV file",
+        help_text="One row per image. The first column, or one called file, is its name; subject is the person.",
+    )
+
+    def clean_table(self) -> Rows:
+        try:
+            return metadata.parse(self.cleaned_data["table"].read(metadata.MAX_BYTES + 1))
+        except MetadataError as error:
+            raise forms.ValidationError(str(error)) from error

@@ -1,0 +1,34 @@
+"""manage.py import_metadata STUDY FILE.csv"""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from labeler import metadata
+from labeler.management.study_command import StudyCommand
+from labeler.models import Study
+
+
+class Command(StudyCommand):
+    """Join a table to a study's images."""
+
+    help = "Write a CSV's columns into the images of its file names; the column subject is the person in them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("file", type=Path)
+
+    def handle_study(self, study: Study, **options: Any) -> None:
+        try:
+            report = metadata.join(study=study, rows=metadata.parse(options["file"].read_bytes()))
+        except (metadata.MetadataError, OSError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"{report.changed} images changed, {report.same} said nothing new, {report.without_row} have no row."
+        )
+        for line, name in report.unmatched:
+            self.stderr.write(f"  line {line}: no image is called {name}")
+        for line, name in report.ambiguous:
+            self.stderr.write(f"  line {line}: several images, or another row, are called {name}")

@@ -1,0 +1,110 @@
+"""What is known of images: a table joined by their file names."""
+
+import csv
+import io
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from django.db import transaction
+
+from labeler import audit
+from labeler.models import Image, Study, User
+
+MAX_BYTES = 200 * 2**20  # a million rows of twenty columns
+AT_ONCE = 2000  # rows of an UPDATE
+NAMES = ("file", "filename", "file_name", "image", "image_name", "name")
+LONGEST = 200  # characters of a value
+SUBJECT = "subject"
+
+Rows = Mapping[int, Mapping[str, str]]  # line -> column -> value
+
+
+class MetadataError(ValueError):
+    """Why a table can't be read, as a sentence for people."""
+
+
+@dataclass
+class JoinReport:
+    """What became of a table's rows."""
+
+    changed: int = 0
+    same: int = 0
+    unmatched: list[tuple[int, str]] = field(default_factory=list)  # line and name: no such image
+    ambiguous: list[tuple[int, str]] = field(default_factory=list)  # several images, or several rows of one
+    without_row: int = 0
+
+
+def parse(data: bytes) -> Rows:
+    """Return the rows by line; the file's name is the value of column "". Raises MetadataError."""
+    if len(data) > MAX_BYTES:
+        raise MetadataError(f"This table is larger than {MAX_BYTES // 2**20} MB.")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MetadataError("This table is not UTF-8 text. Save it as CSV UTF-8.") from error
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    try:
+        columns = [column.strip() for column in next(reader)]
+        lines = [(reader.line_num, cells) for cells in reader if any(cells)]
+    except (StopIteration, csv.Error) as error:
+        raise MetadataError("This table is empty or no CSV.") from error
+    rows = {line: _row(line, columns, cells) for line, cells in lines}
+    if not rows:
+        raise MetadataError("This table has no row below its first line.")
+    return rows
+
+
+def _row(line: int, columns: list[str], cells: list[str]) -> dict[str, str]:
+    if len(cells) != len(columns):
+        raise MetadataError(
+            f"Line {line} has {len(cells)} cells and the first line {len(columns)}. Nothing was joined."
+        )
+    if len(set(columns)) < len(columns) or not all(columns):
+        raise MetadataError("Two columns have the same name, or one has none. Name each of them.")
+    row = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
+    long = next((column for column, value in row.items() if len(value) > LONGEST), None)
+    if long:
+        raise MetadataError(f"Line {line} has more than {LONGEST} characters in {long}. Nothing was joined.")
+    by = next((column for column in columns if column.lower() in NAMES), columns[0])
+    return {"": row.pop(by), **row}
+
+
+@transaction.atomic
+def join(*, study: Study, rows: Rows, by: User | None = None) -> JoinReport:
+    """Write what the rows say into the images of these names, whole paths first, then base names; case is ignored."""
+    images = list(study.images.only("source_name", "subject", "metadata"))
+    paths, bases = defaultdict(list), defaultdict(list)
+    for image in images:
+        paths[image.source_name.lower()].append(image)
+        bases[PurePosixPath(image.source_name.lower()).name].append(image)
+    report, changed, seen = JoinReport(), [], set()
+    for line, row in rows.items():
+        name = row[""].replace("\\", "/").lower()
+        found = paths.get(name) or bases.get(PurePosixPath(name).name, [])
+        if not found:
+            report.unmatched.append((line, row[""]))
+        elif len(found) > 1 or found[0].pk in seen:
+            report.ambiguous.append((line, row[""]))
+        else:
+            seen.add(found[0].pk)
+            if _write(found[0], row):
+                changed.append(found[0])
+    Image.objects.bulk_update(changed, ["subject", "metadata"], batch_size=AT_ONCE)
+    report.changed, report.same = len(changed), len(seen) - len(changed)
+    report.without_row = len(images) - len(seen)
+    audit.record(study, by, "metadata joined", detail=f"{report.changed} images changed, {len(rows)} rows")
+    return report
+
+
+def _write(image: Image, row: Mapping[str, str]) -> bool:
+    """Put a row into the image; empty cells say nothing. Return whether anything is new."""
+    before = (image.subject, dict(image.metadata))
+    said = {column: value for column, value in row.items() if column and value}
+    subject = next((value for column, value in said.items() if column.lower() == SUBJECT), "")
+    image.subject = subject[:100] or image.subject
+    image.metadata |= {column: value for column, value in said.items() if column.lower() != SUBJECT}
+    return before != (image.subject, image.metadata)

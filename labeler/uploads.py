@@ -1,0 +1,217 @@
+"""Files that a browser sends: in pieces, so that a broken connection costs one piece, and imported by workers."""
+
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from labeler import archives, audit, intake, prescreen
+from labeler.models import Intake, IntakeFile, Study, User
+from scoring import images
+
+State = IntakeFile.State
+
+PIECE = 8 * 2**20  # bytes that one request brings at most
+MAX_ZIP_BYTES = 50 * 2**30  # 4,700 photographs of 10 MB
+LEASE = timedelta(minutes=5)  # a photograph takes seconds; a lost worker's is taken again after this
+MAX_ATTEMPTS = 3  # a file that took three workers with it would take the fourth
+LONGEST_NAME = 500  # characters; a path beyond that is no photograph of anybody
+LEFT = timedelta(days=2)  # an upload that nobody went on with
+
+GIVEN_UP = f"Importing it stopped the worker {MAX_ATTEMPTS} times. Open it in an image program and save it anew."
+
+
+class UploadError(ValueError):
+    """Why a file can't be taken, as a sentence for people."""
+
+
+class Body(Protocol):
+    """A request's body."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+@transaction.atomic
+def begin(*, study: Study, by: User) -> Intake:
+    """Return the import that this person's browser adds files to: the one that was interrupted, or a new one.
+
+    Raises intake.IntakeError where the study takes no images.
+    """
+    intake.check_open(study)
+    going_on = study.intakes.filter(requested_by=by, is_uploading=True).first()
+    if going_on:
+        return going_on
+    started = Intake.objects.create(study=study, source=Intake.Source.UPLOAD, requested_by=by, is_uploading=True)
+    audit.record(study, by, "import begun", detail=str(started))
+    return started
+
+
+def received(into: Intake, *, name: str, size: int) -> int:
+    """Return how many bytes of a file are here."""
+    file = into.files.filter(name=name[-LONGEST_NAME:], size=size).first()
+    if file is None:
+        return 0
+    return _path(file.upload).stat().st_size if file.state == State.UPLOADING else size
+
+
+@transaction.atomic
+def receive(into: Intake, *, name: str, size: int, offset: int, body: Body) -> int:
+    """Append a piece of a file; return how many bytes are here now. A piece from elsewhere than the end is ignored.
+
+    The last piece makes the file wait for a worker. Raises UploadError.
+    """
+    _check(name, size)
+    Intake.objects.select_for_update().get(pk=into.pk)  # one piece after the other
+    file = _file(into, name[-LONGEST_NAME:], size)
+    if file.state != State.UPLOADING:
+        return size
+    with _path(file.upload).open("ab") as stored:
+        here = stored.tell()
+        if offset == here:
+            here += _append(stored, body, min(PIECE, size - here))
+    if here == size:
+        IntakeFile.objects.filter(pk=file.pk).update(state=State.WAITING)
+    return here
+
+
+def finish(into: Intake) -> None:
+    """The browser has sent everything."""
+    Intake.objects.filter(pk=into.pk).update(is_uploading=False)
+
+
+def import_waiting(into: Intake) -> int:
+    """Import waiting files until others hold the rest; return how many. Any number of workers may do it at once."""
+    done = 0
+    while file := _take(into):
+        _unpack(file) if _is_zip(file) else _import(file)
+        done += 1
+    if done and not waiting(into):
+        prescreen.apply(into.study)
+        _discard_archives(into)
+    return done
+
+
+def waiting(into: Intake) -> bool:
+    return into.files.filter(state=State.WAITING).exists()
+
+
+def stalled() -> list[Intake]:
+    """Return the imports with files that wait and that nobody holds: their message was lost, or their worker."""
+    free = IntakeFile.objects.filter(Q(lease_until=None) | Q(lease_until__lt=Now()), state=State.WAITING)
+    return list(Intake.objects.filter(pk__in=free.values("intake")))
+
+
+def sweep() -> None:
+    """Give up uploads that nobody went on with, and their bytes."""
+    for into in Intake.objects.filter(is_uploading=True, requested_at__lt=Now() - LEFT):
+        for file in into.files.filter(state=State.UPLOADING):
+            _end(file, State.REFUSED, "It was never sent to its end. Send it again.")
+        finish(into)
+
+
+def _check(name: str, size: int) -> None:
+    limit = MAX_ZIP_BYTES if name.lower().endswith(".zip") else images.MAX_SELFIE_BYTES
+    if size > limit:
+        raise UploadError(f"{name} is larger than {limit // 2**20:,} MB.")
+    if not name or not size:
+        raise UploadError("This file is empty or has no name.")
+
+
+def _file(into: Intake, name: str, size: int) -> IntakeFile:
+    """Return the file's row; another file of the same name gets a name of its own."""
+    same = into.files.filter(name=name).first()
+    if same and same.size != size:
+        stem, dot, suffix = name.rpartition(".")
+        name = f"{stem}-{size}{dot}{suffix}"
+    file, is_new = IntakeFile.objects.get_or_create(
+        intake=into, name=name, defaults={"size": size, "state": State.UPLOADING, "upload": secrets.token_hex(16)}
+    )
+    if is_new:
+        _path(file.upload).touch(mode=0o600)
+    return file
+
+
+def _append(stored: BinaryIO, body: Body, most: int) -> int:
+    written = 0
+    while written < most and (part := body.read(min(2**16, most - written))):
+        written += stored.write(part)
+    return written
+
+
+def _take(into: Intake) -> IntakeFile | None:
+    """Take a waiting file under a lease, passing by what others hold."""
+    free = into.files.filter(Q(lease_until=None) | Q(lease_until__lt=Now()), state=State.WAITING)
+    with transaction.atomic():
+        file = free.select_for_update(skip_locked=True).select_related(None).order_by("pk").first()
+        if file is None:
+            return None
+        held = IntakeFile.objects.filter(pk=file.pk)
+        held.update(lease_until=Now() + LEASE, attempts=F("attempts") + 1)
+        file.attempts += 1
+    return file
+
+
+def _import(file: IntakeFile) -> None:
+    """Make an image of a file. What is not the file's fault, such as a full disk, is raised: its lease runs out."""
+    if file.attempts > MAX_ATTEMPTS:
+        _end(file, State.REFUSED, GIVEN_UP)
+        return
+    try:
+        is_new = intake.import_photograph(study=file.intake.study, data=_read(file), name=_own_name(file))
+    except (images.ImageError, archives.ArchiveError) as error:
+        _end(file, State.REFUSED, str(error))
+    else:
+        _end(file, State.IMPORTED if is_new else State.KNOWN)
+
+
+def _is_zip(file: IntakeFile) -> bool:
+    return file.archive_id is None and file.name.lower().endswith(".zip")
+
+
+def _unpack(file: IntakeFile) -> None:
+    """List a zip's members as files that wait; they stay inside it until their turn."""
+    try:
+        names = archives.members(_path(file.upload))
+    except archives.ArchiveError as error:
+        _end(file, State.REFUSED, str(error))
+        return
+    rows = [IntakeFile(intake=file.intake, archive=file, name=f"{file.name}/{name}") for name in names]
+    with transaction.atomic():
+        IntakeFile.objects.bulk_create(
+            (row for row in rows if len(row.name) <= LONGEST_NAME), batch_size=1000, ignore_conflicts=True
+        )
+        IntakeFile.objects.filter(pk=file.pk).update(state=State.UNPACKED, lease_until=None)
+
+
+def _own_name(file: IntakeFile) -> str:
+    """Return a file's name, of a zip's member the one inside it."""
+    return file.name.removeprefix(f"{file.archive.name}/") if file.archive else file.name
+
+
+def _read(file: IntakeFile) -> bytes:
+    if file.archive:
+        return archives.read(_path(file.archive.upload), _own_name(file))
+    with _path(file.upload).open("rb") as stored:
+        return stored.read(images.MAX_SELFIE_BYTES + 1)
+
+
+def _end(file: IntakeFile, state: str, reason: str = "") -> None:
+    IntakeFile.objects.filter(pk=file.pk).update(state=state, reason=reason, lease_until=None)
+    if file.upload:
+        _path(file.upload).unlink(missing_ok=True)
+
+
+def _discard_archives(into: Intake) -> None:
+    for file in into.files.filter(state=State.UNPACKED):
+        _path(file.upload).unlink(missing_ok=True)
+
+
+def _path(upload: str) -> Path:
+    folder: Path = settings.VAR_DIR / "uploads"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / upload
