@@ -5,14 +5,13 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 from django.db import transaction
-from django.db.models import BigIntegerField, TextField, Value
-from django.db.models.fields.json import KeyTextTransform
+from django.db.models import BigIntegerField
 from django.db.models.functions import Coalesce, Collate
 from django.utils import timezone
 from numpy.random import RandomState
 from numpy.typing import NDArray
 
-from labeler import assigning, audit, golden, lists, prescreen
+from labeler import assigning, audit, golden, lists, prescreen, strata
 from labeler.assigning import ReadingList
 from labeler.lists import ListError, Whole
 from labeler.models import Dealing, Reader, Study, User
@@ -32,7 +31,7 @@ class Design:
     gap: int | None = None  # least number of places between the two readings; None is `lists.usual_gap`
     overlap: int = 0  # ordinary images that several readers read
     readers_each: int = 2  # how many read each of these
-    by: str = ""  # a column of the metadata, whose values are spread evenly over the readers
+    by: str = ""  # `labeler.strata`: kinds of images that are spread evenly over the readers
 
 
 @dataclass(frozen=True)
@@ -99,18 +98,14 @@ def deal(
 def undealt(study: Study, by: str = "") -> Waiting:
     """Return the kept ordinary images that are in nobody's list and could be, in an order that nothing changes.
 
-    `by` is the column of the metadata whose values are the strata.
+    `by` says what their strata are (`labeler.strata`).
     """
     images = prescreen.kept(study).filter(is_golden=False, assignments=None)
     images = images.exclude(pk__in=golden.sidelined(study)).order_by(Collate("content_hash", "C"))
-    stratum = Coalesce(KeyTextTransform(by, "metadata"), Value(""), output_field=TextField()) if by else Value("")
-    rows = list(
-        images.annotate(stratum=stratum).values_list(
-            "pk", Coalesce("cluster", "pk", output_field=BigIntegerField()), "stratum"
-        )
-    )
-    ids, keys, strata = zip(*rows, strict=True) if rows else ((), (), ())
-    return Waiting(np.array(ids, np.int64), np.array(keys, np.int64), np.array(strata, np.str_))
+    key = Coalesce("cluster", "pk", output_field=BigIntegerField())
+    rows = list(images.annotate(stratum=strata.stratum(by)).values_list("pk", key, "stratum"))
+    ids, keys, kinds = zip(*rows, strict=True) if rows else ((), (), ())
+    return Waiting(np.array(ids, np.int64), np.array(keys, np.int64), np.array(kinds, np.str_))
 
 
 def _check(study: Study, readers: Sequence[Reader], design: Design) -> None:

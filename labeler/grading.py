@@ -42,6 +42,10 @@ def lately_graded(reader: Reader) -> QuerySet[Assignment]:
     )
 
 
+class ClosedError(Exception):
+    """The study is closed: nobody grades any more."""
+
+
 @dataclass(frozen=True)
 class Viewing:
     """How the image was seen before it was labeled; None and "" where the page could not tell."""
@@ -70,9 +74,11 @@ def record_label(
     """Store one act of grading, exactly once however often it arrives.
 
     `version` is the assignment's version that the reader saw; `submission` names the act. With neither
-    grade nor reason the act takes back the current label. Raises OutdatedVersionError or
-    ReusedSubmissionError; then nothing is stored.
+    grade nor reason the act takes back the current label. Raises OutdatedVersionError,
+    ReusedSubmissionError or ClosedError; then nothing is stored.
     """
+    if assignment.reader.study.closed_at:
+        raise ClosedError
     label = Label(
         submission=submission,
         assignment=assignment,

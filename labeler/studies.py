@@ -16,21 +16,31 @@ ACNE_SCALE = (
 )
 
 
+TAKEN = {"new"}  # addresses below studies/ that are no study's
+
+
 class StudyError(ValueError):
     """Why a study or a reader can't be made, as a sentence for people."""
 
 
 @transaction.atomic
-def create(*, slug: str, title: str, is_simulated: bool = False, seed: int | None = None) -> Study:
-    """Make a study with the five acne grades; without a `seed` one is drawn. Raises StudyError."""
+def create(
+    *, slug: str, title: str, is_simulated: bool = False, seed: int | None = None, by: User | None = None
+) -> Study:
+    """Make a study with the five acne grades, run by who makes it; without a `seed` one is drawn. Raises StudyError."""
     if Study.objects.filter(slug=slug).exists():
         raise StudyError(f"There is a study {slug} already. Choose another name.")
+    if slug in TAKEN:
+        raise StudyError(f"{slug} is the name of a page. Choose another name.")
     seed = draw_seed() if seed is None else seed
     study = Study.objects.create(slug=slug, title=title, is_simulated=is_simulated, seed=seed)
     GradeLevel.objects.bulk_create(
         GradeLevel(study=study, value=value, name=name, criterion=criterion)
         for value, (name, criterion) in enumerate(ACNE_SCALE, start=1)
     )
+    if by:
+        study.admins.add(by)
+        audit.record(study, by, "made")
     return study
 
 

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 from django.db import connection, transaction
 
-from labeler import archive, export, tables
+from labeler import archive, commitments, export, tables
 from labeler.models import Study
 from labeler.published_layout import PUBLISHED
 from labeler.tables import Column, Kind, Row, Table
@@ -36,7 +36,8 @@ grade_scale.csv          the grading scale
 scores.csv               what each training run's regressors said of images they were not fitted on
 report.json              the numbers of the report page
 runs.json                every training run with its report, and the images it left out
-study.json               the study's seed and dates
+study.json               the study's seed and dates, and the SHA-256 that was published when the golden set was frozen
+opening.json             of a closed study: the file that this is the SHA-256 of (check it with sha256sum)
 
 CSV files are UTF-8. An empty cell is "not known" or "none". A cell of text that a spreadsheet could take for a formula
 (it begins with = + - @, a tab or a line break), and one that begins with an apostrophe, has one apostrophe put before
@@ -69,6 +70,9 @@ def _entries(study: Study) -> Iterator[tuple[str, Iterator[bytes]]]:
     yield SCRIPT.name, _text(SCRIPT.read_text(encoding="utf-8"))
     yield "codebook.csv", tables.csv_chunks([str(cell) for cell in row] for row in export.codebook(TABLES))
     yield "study.json", _document(_study(study))
+    promised = commitments.of(study)
+    if promised and study.closed_at:
+        yield "opening.json", _text(promised.opening)
     yield "report.json", _document(reports.current(study))
     yield "runs.json", _document([_run(run) for run in study.training_runs.order_by("pk")])
     for table in TABLES:
@@ -106,8 +110,16 @@ def _readme(study: Study) -> str:
 
 
 def _study(study: Study) -> dict[str, Any]:
-    dates = {name: _iso(getattr(study, name)) for name in ("created_at", "golden_drawn_at", "dealt_at")}
-    return {"study": study.slug, "title": study.title, "is_simulated": study.is_simulated, "seed": study.seed, **dates}
+    dates = {name: _iso(getattr(study, name)) for name in ("created_at", "golden_drawn_at", "dealt_at", "closed_at")}
+    promised = commitments.of(study)
+    return {
+        "study": study.slug,
+        "title": study.title,
+        "is_simulated": study.is_simulated,
+        "seed": study.seed,
+        "commitment": promised.digest if promised else None,
+        **dates,
+    }
 
 
 def _run(run: TrainingRun) -> dict[str, Any]:

@@ -62,3 +62,24 @@ class Score(models.Model):
 
     def __str__(self) -> str:
         return f"score {self.pk}"
+
+
+class TrainingImage(models.Model):
+    """An image that a run's regressors learn from or are chosen by.
+
+    The database keeps golden images out of this table: the pair of image and `is_golden`, which is always false here,
+    must stand in the table of images. So none can be put in, and none in it can be made golden later.
+    """
+
+    run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="training_images")
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="+", db_constraint=False)
+    is_golden = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["run", "image"], name="trained_on_once_a_run"),
+            models.CheckConstraint(condition=Q(is_golden=False), name="nothing_golden_is_trained_on"),
+        ]
+
+    def __str__(self) -> str:
+        return f"image {self.image_id} in run {self.run_id}"

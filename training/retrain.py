@@ -20,7 +20,7 @@ from scoring.pipeline import Described, FittedRegressor, Key, score_image
 from scoring.recipes import Recipe
 from training import calibration, dataset, fitting, reports, rolling
 from training.dataset import GoldenImage, GradedImages, OrdinaryImage
-from training.models import Score, TrainingRun
+from training.models import Score, TrainingImage, TrainingRun
 
 SEEDS = 5  # fits per run: the report shows their spread, the study's own seed is the one published
 FEWEST_TO_FIT = 10  # ordinary images: with fewer, the validation part would be a single one
@@ -76,6 +76,7 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
             jobs.finish(run, conclusion=NOTHING_NEW.format(before))
             return
         parts = dataset.split(graded.ordinary, seed=study.seed)
+        _enlist(run, parts)
         _embed(run, [*parts.train, *parts.validation, *graded.golden], ms2019)
         fits = [_fit_face_ridge(run, parts.train, face_ridge), _fit_ms2019(run, parts.train, ms2019)]
         jobs.tell(run, "Scoring the validation and the golden images")
@@ -122,6 +123,15 @@ def _snapshot(graded: GradedImages, used: Sequence[Recipe]) -> str:
     together = [graded.left_out, sorted((image.content_hash, image.group) for image in graded.ordinary)]
     facts = [graded.snapshot, together, *(recipe.as_json() for recipe in used)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+@transaction.atomic
+def _enlist(run: TrainingRun, parts: dataset.Split) -> None:
+    """Write down what this run learns from; the database refuses a golden image there."""
+    hashes = [image.content_hash for image in (*parts.train, *parts.validation)]
+    run.training_images.all().delete()  # of an attempt whose worker was lost
+    ids = run.study.images.filter(content_hash__in=hashes).values_list("pk", flat=True)
+    TrainingImage.objects.bulk_create((TrainingImage(run=run, image_id=pk) for pk in ids), batch_size=1000)
 
 
 def _embed(run: TrainingRun, graded: Sequence[OrdinaryImage | GoldenImage], recipe: Recipe) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from labeler import gallery
+from labeler import strata
 from labeler.folds import Design
 from labeler.forms.fields import field_of
 from labeler.forms.reading import LARGEST_INTEGER
@@ -39,8 +39,7 @@ class DesignForm(forms.Form):
     def __init__(self, data: Any, *, study: Study) -> None:
         first = {name: field.initial for name, field in self.base_fields.items() if field.initial is not None}
         super().__init__({**first, **data}, label_suffix="")
-        columns = [(column, column) for column in gallery.columns(study)]
-        field_of(self, "by", forms.ChoiceField).choices = [("", "Whatever comes"), *columns]
+        field_of(self, "by", forms.ChoiceField).choices = [("", "Whatever comes"), *strata.choices(study)]
 
     def design(self) -> Design:
         return Design(**self.cleaned_data)

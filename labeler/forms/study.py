@@ -8,6 +8,15 @@ from labeler.models import Study
 from scoring import images
 
 
+class NewStudyForm(forms.Form):
+    """A study to make."""
+
+    title = forms.CharField(max_length=200, label="Title", help_text="The name that readers see.")
+    slug = forms.SlugField(
+        max_length=50, label="Short name", help_text="For addresses and commands, such as acne-2026. It stays."
+    )
+
+
 class AtlasForm(forms.Form):
     """An example picture of a grade."""
 

@@ -97,6 +97,8 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
         stored = grading.record_label(assignment=assignment, **form.act())
     except grading.OutdatedVersionError:
         return _refuse(request, reader, "This image was graded in another window. Here is your next one.", status=409)
+    except grading.ClosedError:
+        return _refuse(request, reader, "The study is closed, so this grade was not kept.", status=410)
     except grading.ReusedSubmissionError:
         return _refuse(request, reader, "This submission was used before with another grade.", status=422)
     if not _wants_json(request):

@@ -5,16 +5,37 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeler import access, atlas, progress
+from labeler import access, atlas, progress, steps, studies
 from labeler.access import AuthedRequest
-from labeler.forms.study import AtlasForm
+from labeler.forms.study import AtlasForm, NewStudyForm
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def new_study(request: AuthedRequest) -> HttpResponse:
+    """Make a study, run by who makes it."""
+    access.require_admin(request)
+    form = NewStudyForm(request.POST or None, label_suffix="")
+    if form.is_valid():
+        try:
+            made = studies.create(by=request.user, **form.cleaned_data)
+        except studies.StudyError as error:
+            form.add_error("slug", str(error))
+        else:
+            return redirect("study", slug=made.slug)
+    return render(request, "labeler/new_study.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @login_required
 @require_GET
 def study(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
-    context = {"study": study, "readers": progress.readers_with_progress(study), "images": progress.image_counts(study)}
+    context = {
+        "study": study,
+        "readers": progress.readers_with_progress(study),
+        "images": progress.image_counts(study),
+        "steps": steps.of(study),
+    }
     return render(request, "labeler/study.html", context)
 
 

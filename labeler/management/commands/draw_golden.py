@@ -1,6 +1,7 @@
 """manage.py draw_golden STUDY SIZE"""
 
 from argparse import ArgumentParser
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -17,11 +18,19 @@ class Command(StudyCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("size", type=int, help="how many images (the published study had 230 of 4,700)")
+        parser.add_argument("size", type=int, nargs="?", help="how many images (the published study had 230 of 4,700)")
+        parser.add_argument(
+            "--by", default="", help="spread over a metadata column, or over quality:sharpness and such"
+        )
+        parser.add_argument("--names", type=Path, help="a file with the names of the images, one to a line, instead")
 
     def handle_study(self, study: Study, **options: Any) -> None:
         try:
-            drawn = golden.draw(study=study, size=options["size"])
-        except golden.GoldenError as error:
+            if options["names"]:
+                drawn = golden.choose(study=study, names=options["names"].read_text().splitlines())
+            else:
+                drawn = golden.draw(study=study, size=options["size"] or 0, by=options["by"])
+        except (golden.GoldenError, OSError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"Drew {len(drawn)} golden images. Next: manage.py deal_folds {study.slug}")
+        self.stdout.write(f"{len(drawn)} golden images. Next: manage.py deal_folds {study.slug}")
+        self.stdout.write(f"Publish this commitment to them: {study.commitment.digest}")

@@ -1,0 +1,52 @@
+"""How a golden set is chosen, and how a study ends."""
+
+from typing import Any
+
+from django import forms
+
+from labeler import strata
+from labeler.forms.fields import field_of
+from labeler.forms.reading import LARGEST_INTEGER
+from labeler.models import Study
+
+
+class GoldenForm(forms.Form):
+    """A golden set to draw."""
+
+    size = forms.IntegerField(
+        min_value=1, max_value=LARGEST_INTEGER, label="Images", help_text="The published study had 230 of 4,700."
+    )
+    by = forms.ChoiceField(
+        required=False, label="Spread over", help_text="Of each kind as many as its share of the images."
+    )
+
+    def __init__(self, data: Any, *, study: Study) -> None:
+        super().__init__(data, label_suffix="")
+        field_of(self, "by", forms.ChoiceField).choices = [("", "Nothing: at random"), *strata.choices(study)]
+
+
+class NamesForm(forms.Form):
+    """A golden set chosen by hand."""
+
+    names = forms.CharField(
+        max_length=2_000_000,
+        label="File names",
+        help_text="One to a line.",
+        widget=forms.Textarea(attrs={"rows": 6}),
+    )
+
+
+class CloseForm(forms.Form):
+    """The end of a study."""
+
+    slug = forms.CharField(label="The study's short name", help_text="Typed out, because closing is final.")
+    reason = forms.CharField(min_length=5, max_length=300, label="Why?", help_text="It is kept in the audit log.")
+
+    def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
+        super().__init__(*args, label_suffix="", **kwargs)
+        self.study = study
+
+    def clean_slug(self) -> str:
+        if self.cleaned_data["slug"] != self.study.slug:
+            raise forms.ValidationError(f"The short name is {self.study.slug}.")
+        return self.study.slug

@@ -1,0 +1,27 @@
+"""manage.py close_study STUDY --reason WHY"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from labeler import closing
+from labeler.management.study_command import StudyCommand
+from labeler.models import Study
+
+
+class Command(StudyCommand):
+    """Close a study."""
+
+    help = "Close a study for good: nobody grades any more, and the promise about its golden set is opened."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--reason", required=True, help="kept in the audit log")
+
+    def handle_study(self, study: Study, **options: Any) -> None:
+        try:
+            closing.close(study=study, reason=options["reason"])
+        except closing.ClosingError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Study {study.slug} is closed.")
