@@ -42,8 +42,8 @@ class CloseForm(forms.Form):
     slug = forms.CharField(label="The study's short name", help_text="Typed out, because closing is final.")
     reason = forms.CharField(min_length=5, max_length=300, label="Why?", help_text="It is kept in the audit log.")
 
-    def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+    def __init__(self, data: Any, *, study: Study) -> None:
+        super().__init__(data, label_suffix="")
         self.study = study
 
     def clean_slug(self) -> str:
