@@ -30,11 +30,13 @@ def new_study(request: AuthedRequest) -> HttpResponse:
 @require_GET
 def study(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
+    way = steps.of(study)
     context = {
         "study": study,
         "readers": progress.readers_with_progress(study),
         "images": progress.image_counts(study),
-        "steps": steps.of(study),
+        "steps": way,
+        "next": next((step for step in way if not step.is_done), None),
     }
     return render(request, "labeler/study.html", context)
 
