@@ -132,6 +132,6 @@ def measures_of(image: Image) -> list[tuple[Measure, float, bool]]:
 
 
 def columns(study: Study) -> list[str]:
-    """Return the names of the metadata columns, as the study's latest images have them."""
-    latest = study.images.order_by("-pk").values_list("metadata", flat=True)[:PAGE]
+    """Return the names of the metadata columns, as the latest images that have any know them."""
+    latest = study.images.exclude(metadata={}).order_by("-pk").values_list("metadata", flat=True)[:PAGE]
     return sorted({column for metadata in latest for column in metadata})

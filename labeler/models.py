@@ -139,6 +139,7 @@ class Image(models.Model):
             models.Index(fields=["study", "subject", "id"], condition=~Q(subject=""), name="subject_of_study"),
             # The gallery's filters.
             models.Index("study", Collate("source_name", "C"), "id", name="name_begins_with"),
+            models.Index(fields=["study", "-id"], condition=~Q(metadata={}), name="metadata_of_study"),
             GinIndex(fields=["metadata"], opclasses=["jsonb_path_ops"], name="metadata_value"),
         ]
 

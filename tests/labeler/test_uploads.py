@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from labeler import metadata, uploads
+from labeler import gallery, metadata, uploads
 from labeler.models import Intake, IntakeFile, Study, User
 from tests import builders
 
@@ -195,6 +195,8 @@ def test_a_table_is_joined_by_file_name(empty: Study, browser: Client) -> None:
         "IMG_2.jpg": "",
     }
     assert empty.images.get(source_name="IMG_0.jpg").metadata == {"age": "31"}
+    builders.make_images(empty, 60)  # of which nothing is known
+    assert gallery.columns(empty) == ["age"]
 
 
 @pytest.mark.parametrize(
