@@ -135,7 +135,8 @@ def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
     images, keys = in_turn(waiting, draw)
     copies = np.ones(len(images), np.int64)
     copies[lists.even_places(design.overlap, len(images), draw)] = design.readers_each
-    images, keys = np.repeat(images, copies), np.repeat(keys, copies)
+    all_images = images
+    images, keys = _at_most(len(readers), np.repeat(images, copies), np.repeat(keys, copies))
     rooms = np.array([room(reader, len(golden_set), design.repeats) for reader in readers], np.int64)
     shares = lists.fill(len(images), np.zeros(len(readers), np.int64), rooms, draw)
     of = lists.share_out(keys, shares, rooms, [], draw)
@@ -143,7 +144,7 @@ def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
         design,
         tuple(_list(study, reader, images[of == place], golden_set, design) for place, reader in enumerate(readers)),
         golden_set,
-        left=np.setdiff1d(images, images[of >= 0]),
+        left=np.setdiff1d(all_images, images[of >= 0]),
         sidelined=golden.sidelined(study).count(),
         waiting=waiting,
     )
@@ -152,6 +153,13 @@ def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
 def _list(study: Study, reader: Reader, fold: Whole, golden_set: Whole, design: Design) -> ReadingList:
     draw = lists.source(f"order {study.seed} {reader.code}")
     return ReadingList(reader, *lists.arrange(fold, golden_set, design.repeats, draw, gap=design.gap))
+
+
+def _at_most(number: int, images: Whole, keys: Whole) -> tuple[Whole, Whole]:
+    """Keep so many readings of each key, the first ones: more near-duplicates than readers can't all be read."""
+    _, starts, group = np.unique(keys, return_index=True, return_inverse=True)
+    keeps = np.arange(len(keys)) - starts[group] < number
+    return images[keeps], keys[keeps]
 
 
 def room(reader: Reader, golden_size: int, repeats: int) -> int:

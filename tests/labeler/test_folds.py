@@ -164,6 +164,8 @@ def test_of_more_near_duplicates_than_readers_some_stay_out(ana: User, ben: User
     Image.objects.filter(pk__in=alike).update(cluster=alike[0])
     sheet = proofs.proof(folds.deal(study=study))
     assert sheet.left == 3
+    sizes = [one.ordinary for one in sheet.lists]
+    assert max(sizes) - min(sizes) <= 1
     assert Assignment.objects.filter(image__in=alike).count() == 2
 
 
