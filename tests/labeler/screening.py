@@ -10,7 +10,7 @@ PLAIN = {"exposure": 0.5, "contrast": 0.2, "sharpness": -2.0, "short_side": 900,
 
 
 def measure(image: Image, **values: float) -> None:
-    Measurement.objects.create(image=image, fingerprint=b"", **{**PLAIN, **values})
+    Measurement.objects.update_or_create(image=image, defaults={"fingerprint": b"", **PLAIN, **values})
 
 
 def measured_study(images: int) -> Study:
