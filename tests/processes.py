@@ -84,9 +84,9 @@ def web(log: Path, **changed: str) -> Iterator[Web]:
 
 
 @contextmanager
-def worker(log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Celery worker that is ready for tasks."""
-    arguments = ["celery", "-A", "labeler", "worker", "--concurrency", "1", "--loglevel", "INFO"]
+def worker(log: Path, *, queue: str = "celery") -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Celery worker that is ready for the tasks of a queue."""
+    arguments = ["celery", "-A", "labeler", "worker", "-Q", queue, "--concurrency", "1", "--loglevel", "INFO"]
     with running(*arguments, log=log) as process:
         _await(lambda: b" ready." in log.read_bytes(), process, log)
         yield process

@@ -1,0 +1,62 @@
+"""An import survives the worker that was doing it: every photograph comes once."""
+
+import io
+import time
+import zipfile
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from django.utils import timezone
+
+from labeler import tasks, uploads
+from labeler.models import Intake, IntakeFile, User
+from tests import builders, processes
+
+PHOTOGRAPHS = 40
+PATIENCE = 120  # seconds for an import on a busy machine
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline, dict(IntakeFile.objects.values_list("name", "state"))
+        time.sleep(0.02)
+
+
+def sent(olga: User) -> Intake:
+    """Send a zip of photographs that are large enough to take a while each."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for number in range(PHOTOGRAPHS):
+            archive.writestr(f"IMG_{number}.jpg", builders.make_jpeg(number, size=(900, 1200)))
+    into = uploads.begin(study=builders.make_study(), by=olga)
+    size = len(stream.getvalue())
+    stream.seek(0)
+    here = 0
+    while here < size:
+        here = uploads.receive(into, name="all.zip", size=size, offset=here, body=stream)
+    uploads.finish(into)
+    return into
+
+
+def test_an_import_whose_worker_is_killed_goes_on_and_brings_everything_once(
+    transactional_db: None, olga: User, tmp_path: Path
+) -> None:
+    into = sent(olga)
+    images = into.study.images
+    with processes.worker(tmp_path / "first.log", queue="intake") as worker:
+        tasks.send(tasks.import_files, into.pk)
+        wait_until(lambda: images.count() >= 5)
+        processes.kill(worker)
+    assert images.count() < PHOTOGRAPHS
+    assert uploads.waiting(into)
+
+    # Five minutes later the lease has passed, and the sweep that beat starts every minute finds it.
+    into.files.exclude(lease_until=None).update(lease_until=timezone.now() - timedelta(seconds=1))
+    with processes.worker(tmp_path / "second.log", queue="intake"):
+        tasks.resume_imports()
+        wait_until(lambda: not uploads.waiting(into))
+    assert images.count() == PHOTOGRAPHS
+    assert sorted(images.values_list("source_name", flat=True)) == sorted(f"IMG_{n}.jpg" for n in range(PHOTOGRAPHS))
+    assert not into.files.filter(state=IntakeFile.State.REFUSED).exists()
