@@ -149,8 +149,9 @@ class _Taken:
 
 def even_places(number: int, length: int, draw: RandomState) -> Whole:
     """Return `number` of the places 0 to length - 1 in order, one in each of as many equal parts, at random within."""
-    edges = np.arange(number + 1) * length / max(number, 1)
-    starts, ends = np.ceil(edges[:-1]).astype(int), np.ceil(edges[1:]).astype(int)
+    # Parts that are no whole number of places are rounded by chance: always upwards would push everything later.
+    edges = np.floor(np.arange(number + 1) * length / max(number, 1) + draw.random_sample()).astype(int)
+    starts, ends = edges[:-1], edges[1:]
     places: Whole = starts + np.floor(draw.random_sample(number) * (ends - starts)).astype(int)
     return places
 
