@@ -162,9 +162,11 @@ def _standardised(values: Floats) -> Floats:
 def _r_from_moments(means: Floats) -> Floats:
     """Return r from the means of x, y, xx, yy, xy of standardised numbers; NaN for a resample without variance."""
     x, y, xx, yy, xy = np.moveaxis(means, -1, 0)
-    variances = (xx - x * x) * (yy - y * y)
+    of_x, of_y = xx - x * x, yy - y * y
+    # Each side by itself: a side that never varies leaves 1e-17 or so, and the other side would hide that in a product.
+    varies = np.minimum(of_x, of_y) > ROUNDING
     with np.errstate(invalid="ignore", divide="ignore"):
-        r: Floats = np.where(variances > ROUNDING**2, (xy - x * y) / np.sqrt(variances), np.nan)
+        r: Floats = np.where(varies, (xy - x * y) / np.sqrt(of_x * of_y), np.nan)
     return np.clip(r, -1, 1)
 
 

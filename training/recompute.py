@@ -477,8 +477,8 @@ def standardised(values: Sequence[float]) -> list[float]:
 
 def r_from_moments(means: Sequence[float]) -> float:
     x, y, xx, yy, xy = means
-    variances = (xx - x * x) * (yy - y * y)
-    return max(-1.0, min(1.0, (xy - x * y) / math.sqrt(variances))) if variances > ROUNDING**2 else math.nan
+    of_x, of_y = xx - x * x, yy - y * y
+    return max(-1.0, min(1.0, (xy - x * y) / math.sqrt(of_x * of_y))) if min(of_x, of_y) > ROUNDING else math.nan
 
 
 def confusion(values: Sequence[float], against: Sequence[float], levels: Sequence[int]) -> list[list[int]]:
