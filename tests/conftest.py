@@ -64,7 +64,7 @@ def olga(db: None) -> User:
 
 @pytest.fixture
 def study(ana: User, ben: User, olga: User) -> Study:
-    """Return a dealt study: 3 golden images, and folds of 4 and 3 ordinary ones."""
+    """Return a dealt study: 3 golden images, and folds of 3 and 4 ordinary ones."""
     study = builders.make_study(readers=(ana, ben), images=10, golden_size=3)
     study.admins.add(olga)
     return study
