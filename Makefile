@@ -21,7 +21,7 @@ test: lint types unit ## Everything that continuous integration runs
 
 unit: weights $(VENV)/.dev chromium
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 weights: $(VENV)/.run ## Fetch and convert the pretrained weights, once
 	@$(BIN)/python manage.py fetch_weights
