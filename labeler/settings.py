@@ -4,6 +4,7 @@
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -35,6 +36,13 @@ def folder(name: str, default: Path) -> Path:
 
 def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(word) for word in words(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must list networks such as 10.1.2.0/24: {error}.") from error
 
 
 def clock(name: str, default: str) -> tuple[int, int]:
@@ -247,6 +255,13 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 BACKBONE = os.environ.get("BACKBONE", "resnet50")
 if BACKBONE not in {"resnet50", "resnet152"}:
     raise ImproperlyConfigured(f"BACKBONE must be resnet50 or resnet152, not {BACKBONE!r}.")
+
+# Whether apps may name addresses: of photographs to fetch, and of webhooks (docs/api.md).
+OUTBOUND = flag("OUTBOUND")
+OUTBOUND_HOSTS = words("OUTBOUND_HOSTS")
+OUTBOUND_NETWORKS = networks("OUTBOUND_NETWORKS")
+# The published service's way to ask: GET /url/ImageURL=<url>.
+LEGACY_API = flag("LEGACY_API")
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")

@@ -11,7 +11,7 @@ ALLOWED = {"scoring": {"scoring"}, "labeler": {"labeler", "scoring"}, "training"
 CORE = [
     *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline"),
     *("weights", "conversion", "files"),
-    *("quality", "upright", "overlays", "familiarity", "abstention"),
+    *("quality", "upright", "overlays", "familiarity", "abstention", "addresses"),
     *("rolling", "fitting", "calibration", "metrics", "planning", "recompute"),
     *("blinding", "guessing", "traits", "webp"),
 ]
