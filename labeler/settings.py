@@ -109,6 +109,8 @@ INSTALLED_APPS = [
     "training",
 ]
 MIDDLEWARE = [
+    "scoring.api.middleware.RequestIds",
+    "scoring.api.middleware.ApiAnswers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -220,7 +222,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20  # bytes of a form without its files
-DATA_UPLOAD_MAX_NUMBER_FILES = 32
+DATA_UPLOAD_MAX_NUMBER_FILES = 500  # of a scoring job
 FILE_UPLOAD_PERMISSIONS = 0o600
 
 RETRAIN_HOUR, RETRAIN_MINUTE = clock("RETRAIN_AT", "02:30")
@@ -240,7 +242,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_PUBLISH_RETRY = False
 # Workers of their own, so that a retraining does not hold up an import for an hour, nor the other way round.
-CELERY_TASK_ROUTES = {"labeler.tasks.import_files": {"queue": "intake"}}
+CELERY_TASK_ROUTES = {"labeler.tasks.import_files": {"queue": "intake"}, "scoring.tasks.*": {"queue": "intake"}}
 CELERY_BEAT_SCHEDULE = {
     "retrain-nightly": {
         "task": "training.tasks.retrain_nightly",
@@ -248,6 +250,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
+    "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
@@ -270,7 +273,10 @@ USE_TZ = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s", "datefmt": "%H:%M:%S"}
+    },
+    "filters": {"request": {"()": "scoring.request_ids.InLog"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
 }

@@ -41,7 +41,7 @@ class Scope(models.TextChoices):
     BATCH = "batch", "Score many at once, and in jobs"
     OVERLAY = "overlay", "See which region drives a score"
     LEGACY = "legacy", "Ask in the published service's way"
-    KEEP = "keep", "Leave selfies here, with their person's consent"
+    STORE = "store", "Leave selfies here, with their person's consent"
 
 
 class ApiToken(models.Model):
@@ -84,7 +84,6 @@ class StoredAnswer(models.Model):
     digest = models.CharField(max_length=64)
     # While the first request is being answered there is none, and this is when it is given up.
     lease_until = models.DateTimeField()
-    status = models.PositiveSmallIntegerField(null=True)
     answer = models.JSONField(null=True)
     made_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
@@ -97,15 +96,15 @@ class StoredAnswer(models.Model):
         return self.key
 
 
-class KeptSelfie(models.Model):
-    """A photograph whose person agreed that it stays. Erasing it erases the row and the file."""
+class StoredSelfie(models.Model):
+    """A selfie whose person agreed that it stays. Erasing it erases the row and the file."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    token = models.ForeignKey(ApiToken, on_delete=models.PROTECT, related_name="kept_selfies")
+    token = models.ForeignKey(ApiToken, on_delete=models.PROTECT, related_name="stored_selfies")
     file = models.CharField(max_length=200, help_text="Storage name of the photograph as it came.")
     consent = models.TextField(help_text="What the person agreed to, in the app's words.")
     answer = models.JSONField(help_text="What the machine said of it.")
-    kept_at = models.DateTimeField(auto_now_add=True)
+    stored_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("id",)
@@ -152,16 +151,13 @@ class BulkJob(Job):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     token = models.ForeignKey(ApiToken, on_delete=models.CASCADE, related_name="bulk_jobs")
     webhook = models.URLField(max_length=2000, blank=True)
-    # A delivery is claimed by moving this on to when the next one is due; none is due where it is empty.
+    # A delivery is claimed by moving this on to when the next one is due.
     webhook_due_at = models.DateTimeField(null=True, blank=True)
     webhook_attempts = models.PositiveSmallIntegerField(default=0)
     webhook_delivered_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(Job.Meta):
         ordering = ("id",)
-        indexes: ClassVar = [
-            models.Index(fields=["webhook_due_at"], condition=Q(webhook_due_at__isnull=False), name="webhooks_due"),
-        ]
 
     def __str__(self) -> str:
         return f"bulk job {self.public_id}"
@@ -178,6 +174,7 @@ class BulkItem(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     status = models.PositiveSmallIntegerField(null=True, help_text="As the API would have answered alone.")
     answer = models.JSONField(null=True)
+    detail = models.TextField(blank=True, help_text="Why there is no answer.")
 
     class Meta:
         ordering = ("position",)
