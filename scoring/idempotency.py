@@ -61,5 +61,5 @@ def _begin(token: ApiToken, key: str, digest: str) -> StoredAnswer:
 
 def _take_over(row: StoredAnswer) -> bool:
     """Take the place of a request whose process was lost."""
-    lost = StoredAnswer.objects.filter(pk=row.pk, answer=None, lease_until__lt=Now())
+    lost = StoredAnswer.objects.filter(pk=row.pk, answer__isnull=True, lease_until__lt=Now())
     return bool(lost.update(lease_until=Now() + LEASE))

@@ -8,6 +8,7 @@ set, asks public addresses only, and says so where it can't score.
 import re
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.http import Http404, HttpRequest
@@ -23,7 +24,9 @@ from scoring.patches import Box
 from scoring.pipeline import SelfieScore, score_image
 
 # A proxy on the way may have made one slash of two.
-ASKED = re.compile(r"/url/ImageURL=(?P<scheme>https?):/+(?P<rest>.+)", re.IGNORECASE)
+ASKED = re.compile(r"ImageURL=(?P<scheme>https?):/+(?P<rest>.+)", re.IGNORECASE)
+
+UNQUOTED = "/:@&+$,-_.!~*'()=;[]"  # what an address may have in its path; our server has unquoted all of it
 
 
 class LegacyToken(BearerToken):
@@ -55,16 +58,21 @@ problems.answer_all(legacy)
 @legacy.get("/{path:argument}", response=LegacyScore)
 def score_url(request: AuthedRequest, argument: str) -> dict[str, str]:
     """Fetch and score the photograph whose address stands behind `ImageURL=`."""
-    del argument  # an address has a query of its own
-    asked = ASKED.fullmatch(request.get_full_path())
-    if asked is None:
-        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "Ask for /url/ImageURL= and the address of a photograph.")
-    selfie = Selfie.of(fetching.fetch(f"{asked['scheme']}://{asked['rest']}", fetching.rules()))
+    selfie = Selfie.of(fetching.fetch(_address(argument, request.META["QUERY_STRING"]), fetching.rules()))
     result = score_image(selfie, regressors.active(request.auth.study))
     if result.abstains:
         detail = " ".join(reason.detail for reason in result.reasons)
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
     return _strings(result, selfie.pixels)
+
+
+def _address(argument: str, query: str) -> str:
+    """Return the photograph's address, whose own query came as ours."""
+    asked = ASKED.fullmatch(argument)
+    if asked is None:
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "Ask for /url/ImageURL= and the address of a photograph.")
+    address = f"{asked['scheme'].lower()}://{quote(asked['rest'], safe=UNQUOTED)}"
+    return f"{address}?{query}" if query else address
 
 
 def _strings(result: SelfieScore, pixels: Pixels) -> dict[str, str]:

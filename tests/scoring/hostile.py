@@ -6,8 +6,10 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from ipaddress import ip_network
 from pathlib import Path
 
+NETWORK = ip_network("127.0.0.1/32")  # where it is; 127.0.0.2 and all else stay forbidden
 Reply = Callable[[socket.socket], None]
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -80,10 +82,10 @@ REPLIES: dict[str, Reply] = {
 
 
 class Hostile:
-    """What it listens on, and the heads of the requests that reached it."""
+    """What it listens on, and the requests that reached it."""
 
     def __init__(self, listener: socket.socket, certificate: Path | None = None) -> None:
-        self.heads: list[bytes] = []
+        self.requests: list[bytes] = []
         self.port: int = listener.getsockname()[1]
         self._listener, self._context = listener, None
         if certificate:
@@ -98,14 +100,20 @@ class Hostile:
 
     def _answer(self, connection: socket.socket) -> None:
         with suppress(OSError), self._secured(connection) as stream:
-            head = stream.recv(2**16)
-            while head and b"\r\n\r\n" not in head:
-                head += stream.recv(2**16)
-            self.heads.append(head)
-            REPLIES[head.split(b" ")[1].decode().partition("?")[0]](stream)
+            request = stream.recv(2**16)
+            while request and not _is_whole(request):
+                request += stream.recv(2**16)
+            self.requests.append(request)
+            REPLIES[request.split(b" ")[1].decode().partition("?")[0]](stream)
 
     def _secured(self, connection: socket.socket) -> socket.socket:
         return self._context.wrap_socket(connection, server_side=True) if self._context else connection
+
+
+def _is_whole(request: bytes) -> bool:
+    head, end, body = request.partition(b"\r\n\r\n")
+    length = head.partition(b"Content-Length: ")[2].partition(b"\r\n")[0] or b"0"
+    return bool(end) and len(body) >= int(length)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from scoring import addresses, fetching
 from scoring.fetching import FAILED, OFF, REFUSED, TOO_LARGE, FetchError, Rules
 from tests.scoring import hostile
-from tests.scoring.hostile import Hostile
-
-OURS = (ip_network("127.0.0.1/32"),)  # the hostile server's; 127.0.0.2 and all else stay forbidden
+from tests.scoring.hostile import NETWORK, Hostile
 
 
 class Resolver:
@@ -40,7 +38,7 @@ def server() -> Iterator[Hostile]:
 
 
 def within(resolver: Resolver, *, seconds: float = 10.0, hosts: tuple[str, ...] = (), most: int = 2**20) -> Rules:
-    return Rules(hosts=hosts, networks=OURS, seconds=seconds, most=most, resolve=resolver)
+    return Rules(hosts=hosts, networks=(NETWORK,), seconds=seconds, most=most, resolve=resolver)
 
 
 def photos(port: int, path: str = "/photo", *, scheme: str = "http") -> str:
@@ -58,7 +56,7 @@ def test_a_photograph_is_fetched(server: Hostile, path: str) -> None:
 
 def test_the_server_is_asked_by_its_name_for_what_is_not_packed(server: Hostile) -> None:
     fetching.fetch(photos(server.port), within(knows_photos()))
-    head = server.heads[0].decode()
+    head = server.requests[0].decode()
     assert f"Host: photos.example:{server.port}\r\n" in head
     assert "Accept-Encoding: identity\r\n" in head
     assert "Cookie" not in head
@@ -98,7 +96,7 @@ def test_no_other_address_is(text: str) -> None:
 def test_a_name_that_means_us_is_refused(server: Hostile, address: str) -> None:
     with pytest.raises(FetchError, match=REFUSED):
         fetching.fetch(f"http://evil.example:{server.port}/photo", within(Resolver(evil_example=[address])))
-    assert server.heads == []
+    assert server.requests == []
 
 
 URLS = [
@@ -142,7 +140,7 @@ def test_only_the_ports_of_the_web_are_asked_on_the_internet(port: int) -> None:
 
 
 def test_one_private_address_spoils_a_name(server: Hostile) -> None:
-    rules = Rules(networks=OURS, resolve=lambda *_: ["127.0.0.1", "10.0.0.1"])
+    rules = Rules(networks=(NETWORK,), resolve=lambda *_: ["127.0.0.1", "10.0.0.1"])
     with pytest.raises(FetchError, match=REFUSED):
         fetching.fetch(photos(server.port), rules)
 
@@ -152,7 +150,7 @@ def test_a_name_that_changes_its_mind_is_asked_once(server: Hostile) -> None:
         resolver = Resolver(photos_example=["127.0.0.1", "127.0.0.2"])
         assert fetching.fetch(photos(server.port), within(resolver)) == b"a photograph"
         assert resolver.asked == ["photos.example"]
-        assert inside.heads == []
+        assert inside.requests == []
 
 
 def test_a_redirect_is_resolved_anew(server: Hostile) -> None:
@@ -235,8 +233,8 @@ def test_a_message_is_brought_and_no_redirect_followed(server: Hostile) -> None:
     rules = within(knows_photos())
     assert fetching.post(photos(server.port), b"{}", {"X-Signed": "yes"}, rules) == 200
     assert fetching.post(photos(server.port, "/to-loopback"), b"{}", {}, rules) == 302
-    assert server.heads[0].startswith(b"POST /photo HTTP/1.1\r\n")
-    assert b"X-Signed: yes" in server.heads[0]
+    assert server.requests[0].startswith(b"POST /photo HTTP/1.1\r\n")
+    assert b"X-Signed: yes" in server.requests[0]
 
 
 def test_it_is_off_unless_it_was_turned_on(settings: object) -> None:
