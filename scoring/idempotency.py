@@ -10,7 +10,7 @@ from scoring.models import ApiToken, StoredAnswer
 
 KEPT = timedelta(hours=24)
 LEASE = timedelta(minutes=5)  # longer than any request takes; whoever holds it longer was lost
-LONGEST_KEY = 255  # characters
+KEY = "[!-~]{1,255}"  # visible ASCII
 
 REUSED = "This idempotency key was used for another request. Take a new one for each request."
 IN_PROGRESS = "The first request with this idempotency key is still being answered. Send it again in a moment."

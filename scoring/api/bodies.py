@@ -25,11 +25,8 @@ MULTIPART, JSON = "multipart/form-data", "application/json"
 BINARY = {"type": "string", "format": "binary"}
 
 Text = Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")]  # PostgreSQL stores no NUL
-CONSENT_SCHEMA: dict[str, Any] = {
-    "if": {"properties": {"store": {"const": True}}, "required": ["store"]},
-    "then": {"properties": {"consent": {"pattern": r"\S"}}, "required": ["consent"]},
-}
 Url = Annotated[str, StringConstraints(max_length=2000, pattern=r"^https?://[!-~]+$")]
+UrlOrNone = Annotated[str, StringConstraints(max_length=2000, pattern=r"^(https?://[!-~]+)?$")]
 
 
 class Body(BaseModel):
@@ -155,8 +152,6 @@ class StoreForm(Body):
     store: bool = Field(default=False, description="Whether the photograph stays here. It needs the scope `store`.")
     consent: Text = Field("", description="What its person agreed to, in the words they read. Needed to store it.")
 
-    model_config = ConfigDict(json_schema_extra=CONSENT_SCHEMA)
-
     @model_validator(mode="after")
     def needs_consent(self) -> Self:
         if self.store and not self.consent.strip():
@@ -183,7 +178,7 @@ class Urls(Body):
 class JobForm(Body):
     """Who is told."""
 
-    webhook: Url | None = Field(None, description="Is told when the job has ended (Standard Webhooks).")
+    webhook: UrlOrNone = Field("", description="Is told when the job has ended, as Standard Webhooks are.")
 
 
 class ManyUrls(JobForm):

@@ -1,5 +1,6 @@
 """Who may do what, and how often."""
 
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -17,7 +18,7 @@ KEY_PARAMETER = {
     "name": KEY,
     "required": False,
     "description": "Yours, new for each request: sent again, it is answered alike for 24 hours, and done once.",
-    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    "schema": {"type": "string", "pattern": f"^{idempotency.KEY}$"},
 }
 
 
@@ -77,10 +78,10 @@ def add_headers(request: HttpRequest, headers: dict[str, str]) -> None:
 
 def once(request: AuthedRequest, digest: str, answer: Callable[[], Any]) -> Any:
     """Answer a request, or as before if it comes again under its key."""
-    key = request.headers.get(KEY, "")
-    if not key:
+    key = request.headers.get(KEY)
+    if key is None:
         return answer()
-    if len(key) > idempotency.LONGEST_KEY or not key.isascii() or not key.isprintable():
+    if not re.fullmatch(idempotency.KEY, key):
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "An idempotency key is 1 to 255 visible ASCII characters.")
     content, is_stored = idempotency.once(request.auth, key, digest, answer)
     if is_stored:

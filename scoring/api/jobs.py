@@ -79,7 +79,7 @@ def erase_job(request: AuthedRequest, public_id: UUID) -> None:
 
 
 def _send(request: AuthedRequest, sent: Sent) -> dict[str, Any]:
-    webhook = sent.said.webhook or ""
+    webhook = sent.said.webhook
     if webhook:
         fetching.check(webhook, fetching.rules())
     try:
