@@ -536,35 +536,3 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.detail}"
-
-
-class Job(models.Model):
-    """Work to be done once, whatever happens to the broker or the workers. `labeler.jobs` moves it along."""
-
-    class State(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        RUNNING = "running", "Running"
-        SUCCEEDED = "succeeded", "Succeeded"
-        FAILED = "failed", "Failed"
-
-    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
-    stage = models.CharField(max_length=120, blank=True, help_text="What it is doing now, for people.")
-    error = models.TextField(blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    # A running job whose lease has passed lost its worker.
-    lease_until = models.DateTimeField(null=True, blank=True)
-    requested_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        abstract = True
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=~Q(state="running") | Q(lease_until__isnull=False), name="%(class)s_runs_under_a_lease"
-            ),
-            models.CheckConstraint(
-                condition=Q(finished_at=None) | Q(started_at=None) | Q(finished_at__gte=F("started_at")),
-                name="%(class)s_ends_after_it_starts",
-            ),
-        ]

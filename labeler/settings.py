@@ -4,6 +4,7 @@
 """
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -35,6 +36,13 @@ def folder(name: str, default: Path) -> Path:
 
 def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(word) for word in words(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must list networks such as 10.1.2.0/24: {error}.") from error
 
 
 def clock(name: str, default: str) -> tuple[int, int]:
@@ -101,6 +109,8 @@ INSTALLED_APPS = [
     "training",
 ]
 MIDDLEWARE = [
+    "scoring.api.middleware.RequestIds",
+    "scoring.api.middleware.ApiAnswers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -212,7 +222,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20  # bytes of a form without its files
-DATA_UPLOAD_MAX_NUMBER_FILES = 32
+DATA_UPLOAD_MAX_NUMBER_FILES = 500  # of a scoring job
 FILE_UPLOAD_PERMISSIONS = 0o600
 
 RETRAIN_HOUR, RETRAIN_MINUTE = clock("RETRAIN_AT", "02:30")
@@ -232,7 +242,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_PUBLISH_RETRY = False
 # Workers of their own, so that a retraining does not hold up an import for an hour, nor the other way round.
-CELERY_TASK_ROUTES = {"labeler.tasks.import_files": {"queue": "intake"}}
+CELERY_TASK_ROUTES = {"labeler.tasks.import_files": {"queue": "intake"}, "scoring.tasks.*": {"queue": "intake"}}
 CELERY_BEAT_SCHEDULE = {
     "retrain-nightly": {
         "task": "training.tasks.retrain_nightly",
@@ -240,6 +250,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
+    "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
@@ -248,6 +259,13 @@ BACKBONE = os.environ.get("BACKBONE", "resnet50")
 if BACKBONE not in {"resnet50", "resnet152"}:
     raise ImproperlyConfigured(f"BACKBONE must be resnet50 or resnet152, not {BACKBONE!r}.")
 
+# Whether apps may name addresses: of photographs to fetch, and of webhooks (docs/api.md).
+OUTBOUND = flag("OUTBOUND")
+OUTBOUND_HOSTS = words("OUTBOUND_HOSTS")
+OUTBOUND_NETWORKS = networks("OUTBOUND_NETWORKS")
+# The published service's way to ask: GET /url/ImageURL=<url>.
+LEGACY_API = flag("LEGACY_API")
+
 LANGUAGE_CODE = "en"
 TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
 USE_TZ = True
@@ -255,7 +273,10 @@ USE_TZ = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s", "datefmt": "%H:%M:%S"}
+    },
+    "filters": {"request": {"()": "scoring.request_ids.InLog"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
 }

@@ -17,7 +17,6 @@ from labeler.views import (
     study,
     unblinding,
 )
-from scoring.api import api
 
 urlpatterns = [
     path("", reading.home, name="home"),
@@ -71,7 +70,7 @@ urlpatterns = [
     path("studies/<slug:slug>/subjects/", duplicates.list_subjects, name="subjects"),
     path("studies/<slug:slug>/log/", oversight.audit_log, name="audit_log"),
     path("", include("training.urls")),
-    path("api/v1/", api.urls),
+    path("", include("scoring.urls")),
     path("signed-in/", connection.signed_in, name="signed_in"),
     path("offline/", connection.offline, name="offline"),
     path("service-worker.js", connection.service_worker),

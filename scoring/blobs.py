@@ -32,3 +32,17 @@ def read(name: str) -> bytes:
     with default_storage.open(name) as file:
         data: bytes = file.read()
     return data
+
+
+def erase(name: str) -> None:
+    """Erasing what is gone already changes nothing."""
+    default_storage.delete(name)
+
+
+def names(folder: str) -> list[str]:
+    """Return what lies directly in a folder; nothing where there is none."""
+    try:
+        _, files = default_storage.listdir(folder)
+    except FileNotFoundError:
+        return []
+    return [f"{folder}/{file}" for file in files]

@@ -89,6 +89,7 @@ class SelfieScore:
     patches: tuple[PatchScore, ...]
     dropped: tuple[Dropped, ...]
     mode: Mode
+    face: Box | None  # around its landmarks, where there is exactly one; it may reach beyond the picture
     quality: Quality
     reasons: tuple[Reason, ...]  # to abstain
     recipe: str
@@ -170,11 +171,19 @@ def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describ
         patches=tuple(_patch_scores(layout.patches, scores)),
         dropped=layout.dropped,
         mode=layout.mode,
+        face=face_of(layout),
         quality=described.quality,
         reasons=abstention.reasons(described.quality, layout, rows.mean(axis=0), regressor.familiarity),
         recipe=regressor.recipe.name,
         regressor_id=regressor.id,
     )
+
+
+def face_of(layout: Layout) -> Box | None:
+    if layout.landmarks is None:
+        return None
+    columns, rows = zip(*layout.landmarks, strict=True)
+    return int(min(columns)), int(min(rows)), int(max(columns)), int(max(rows))
 
 
 def interval_of(score: float, regressor: FittedRegressor) -> tuple[float, float] | None:

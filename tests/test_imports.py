@@ -11,7 +11,7 @@ ALLOWED = {"scoring": {"scoring"}, "labeler": {"labeler", "scoring"}, "training"
 CORE = [
     *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline"),
     *("weights", "conversion", "files"),
-    *("quality", "upright", "overlays", "familiarity", "abstention"),
+    *("quality", "upright", "overlays", "familiarity", "abstention", "addresses"),
     *("rolling", "fitting", "calibration", "metrics", "planning", "recompute"),
     *("blinding", "guessing", "traits", "webp"),
 ]
@@ -89,7 +89,7 @@ def test_torch_and_dlib_load_in_their_own_file_on_first_use(path: Path, heavy: s
 
 @pytest.mark.parametrize("path", files("scoring", "labeler", "training"), ids=name)
 def test_a_noun_knows_no_request(path: Path) -> None:
-    if path.stem in NOUN_EXCEPTIONS or {"management", "views", "forms"} & set(path.parts):
+    if path.stem in NOUN_EXCEPTIONS or {"management", "views", "forms", "api"} & set(path.parts):
         return
     forbidden = ("django.http", "django.shortcuts", "labeler.views", "labeler.forms", "training.views")
     assert not [module for module in imported(path) if module.startswith(forbidden)]

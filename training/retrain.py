@@ -13,9 +13,9 @@ from django.conf import settings
 from django.db import transaction
 from numpy.typing import NDArray
 
-from labeler import audit, jobs
+from labeler import audit
 from labeler.models import Study, User
-from scoring import feature_store, images, recipes, regressors, weights
+from scoring import feature_store, images, jobs, recipes, regressors, weights
 from scoring.pipeline import Described, FittedRegressor, Key, score_image
 from scoring.recipes import Recipe
 from training import calibration, dataset, fitting, reports, rolling
