@@ -34,6 +34,10 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
+    def addresses(self) -> list[str]:
+        """Return where the photographs are that are named and not sent."""
+        return []
+
 
 class InMemoryUpload(MemoryFileUploadHandler):
     """Keeps the selfie off the disk: Django spools what is over 2.5 MB to a temporary file."""
@@ -98,11 +102,10 @@ def _too_large(kind: Kind) -> str:
 
 def _read_urls(request: HttpRequest, kind: Kind) -> Sent:
     said = _validated(partial(kind.by_url.model_validate_json, request.body, strict=True))
-    urls: list[str] = said.urls if hasattr(said, "urls") else [said.url]
     rules = fetching.rules()
-    for url in urls:
+    for url in said.addresses():
         fetching.check(url, rules)
-    found = tuple(Photograph(url, url, partial(fetching.fetch, url, rules)) for url in urls)
+    found = tuple(Photograph(url, url, partial(fetching.fetch, url, rules)) for url in said.addresses())
     return Sent(found, said, _digest(request, said, ()))
 
 
@@ -133,13 +136,13 @@ def _validated(validate: Callable[[], Body]) -> Body:
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {first['msg']}.") from error
 
 
-def _whole(file: UploadedFile) -> bytes:
+def _whole(file: "UploadedFile[bytes]") -> bytes:
     file.seek(0)
     data: bytes = file.read()
     return data
 
 
-def _digest(request: HttpRequest, said: Body, files: Sequence[UploadedFile]) -> str:
+def _digest(request: HttpRequest, said: Body, files: "Sequence[UploadedFile[bytes]]") -> str:
     """A keyed hash of what is meant: a form's boundary differs each time it is sent."""
     parts = [request.method, request.path, said.model_dump_json()]
     parts += [f"{file.name} {hashlib.sha256(_whole(file)).hexdigest()}" for file in files]
@@ -159,10 +162,6 @@ class StoreForm(Body):
         return self
 
 
-class OneUrl(StoreForm):
-    url: Url = Field(description="Of a public photograph. Only where the installation fetches addresses.")
-
-
 class NothingElse(Body):
     """Photographs and nothing else."""
 
@@ -170,9 +169,19 @@ class NothingElse(Body):
 class SeenUrl(Body):
     url: Url = Field(description="Of a public photograph. Only where the installation fetches addresses.")
 
+    def addresses(self) -> list[str]:
+        return [self.url]
+
+
+class OneUrl(SeenUrl, StoreForm):
+    """A photograph's address, and whether the photograph is stored."""
+
 
 class Urls(Body):
     urls: list[Url] = Field(min_length=1, max_length=32, description="Of public photographs.")
+
+    def addresses(self) -> list[str]:
+        return self.urls
 
 
 class JobForm(Body):
@@ -183,3 +192,6 @@ class JobForm(Body):
 
 class ManyUrls(JobForm):
     urls: list[Url] = Field(min_length=1, max_length=1000, description="Of public photographs.")
+
+    def addresses(self) -> list[str]:
+        return self.urls

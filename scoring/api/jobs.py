@@ -98,18 +98,18 @@ def _find(request: AuthedRequest, public_id: UUID) -> BulkJob:
 
 
 def _told(job: BulkJob) -> dict[str, Any]:
-    told = JobOut(
-        id=job.public_id,
-        state=job.state,
-        error=job.error,
-        total=job.items.count(),
-        done=job.items.filter(status__isnull=False).count(),
-        requested_at=job.requested_at,
-        finished_at=job.finished_at,
-        kept_until=job.finished_at + bulk.KEPT if job.finished_at else None,
-        webhook=_webhook(job),
-    )
-    return told.model_dump(mode="json")
+    told = {
+        "id": job.public_id,
+        "state": job.state,
+        "error": job.error,
+        "total": job.items.count(),
+        "done": job.items.filter(status__isnull=False).count(),
+        "requested_at": job.requested_at,
+        "finished_at": job.finished_at,
+        "kept_until": job.finished_at + bulk.KEPT if job.finished_at else None,
+        "webhook": _webhook(job),
+    }
+    return JobOut.model_validate(told).model_dump(mode="json")
 
 
 def _webhook(job: BulkJob) -> dict[str, Any] | None:

@@ -78,8 +78,8 @@ def _kind(schema: Json) -> Json:
         return {"kind": " or ".join(words), "object": next((kind["object"] for kind in kinds if kind["object"]), "")}
     if schema.get("type") == "array":
         return _list(schema)
-    words = " | ".join(map(str, schema.get("enum", []))) or schema.get("format") or schema.get("type", "")
-    return {"kind": words, "object": ""}
+    named = " | ".join(map(str, schema.get("enum", []))) or schema.get("format") or schema.get("type", "")
+    return {"kind": named, "object": ""}
 
 
 def _list(schema: Json) -> Json:

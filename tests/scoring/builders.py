@@ -44,7 +44,8 @@ class App:
 
     def send(self, method: str, address: str, **options: Any) -> HttpResponse:
         headers = {"Authorization": f"Bearer {self.key}"} | options.pop("headers", {})
-        response: HttpResponse = Client().generic(method, address, headers=headers, **options)
+        response = Client().generic(method, address, headers=headers, **options)
+        assert isinstance(response, HttpResponse)
         if response.status_code >= 400:
             assert response["Content-Type"] == "application/problem+json"
         return response

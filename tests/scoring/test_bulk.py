@@ -33,7 +33,7 @@ def _empty_queue() -> Iterator[None]:
     """What is sent goes into the real queue, where no worker listens."""
     yield
     with celery.connection_for_read() as connection, connection.default_channel as channel:
-        channel.queue_purge("intake")
+        channel.queue_purge("intake")  # type: ignore[attr-defined]
 
 
 @pytest.fixture
