@@ -258,6 +258,9 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 BACKBONE = os.environ.get("BACKBONE", "resnet50")
 if BACKBONE not in {"resnet50", "resnet152"}:
     raise ImproperlyConfigured(f"BACKBONE must be resnet50 or resnet152, not {BACKBONE!r}.")
+# scoring/cores.py reads it, as the core knows no settings; here a malformed one stops the start.
+if not (processes := os.environ.get("EMBEDDING_PROCESSES") or "1").isdecimal() or int(processes) < 1:
+    raise ImproperlyConfigured(f"EMBEDDING_PROCESSES must be a number from 1 on, not {processes!r}.")
 
 # Whether apps may name addresses: of photographs to fetch, and of webhooks (docs/api.md).
 OUTBOUND = flag("OUTBOUND")

@@ -78,8 +78,9 @@ def result(item: BulkItem) -> Outcome:
 
 def erase(job: BulkJob) -> None:
     """Erase a job, running or not, with its photographs and results."""
-    for name in blobs.names(_folder(job)):
-        blobs.erase(name)
+    folder = _folder(job)
+    for file in blobs.files(folder):
+        blobs.erase(f"{folder}/{file}")
     job.delete()
 
 
