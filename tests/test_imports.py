@@ -12,7 +12,19 @@ CORE = [
     *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline"),
     *("weights", "conversion", "files"),
     *("quality", "upright", "overlays", "familiarity", "abstention"),
-    *("rolling", "fitting", "calibration", "metrics", "planning", "recompute"),
+    *("rolling", "fitting", "calibration", "planning", "recompute"),
+    *(
+        "intervals",
+        "metrics",
+        "regression",
+        "agreement",
+        "bias",
+        "stability",
+        "drift",
+        "subgroups",
+        "panels",
+        "label_tables",
+    ),
     *("blinding", "guessing", "traits", "webp"),
 ]
 CORE_FILES = [path for app in ALLOWED for path in (REPOSITORY / app).glob("*.py") if path.stem in CORE]

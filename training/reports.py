@@ -12,7 +12,7 @@ from labeler import consensus
 from labeler.models import Label, Reader, Study
 from training import calibration, metrics
 from training.dataset import GradedImages, Split
-from training.metrics import Estimate
+from training.intervals import Estimate, Floats
 from training.models import TrainingRun
 
 Report = dict[str, Any]
@@ -27,7 +27,7 @@ class GoldenGrades:
     """The readers' current golden grades: (n readers, N images), NaN where there is none."""
 
     readers: tuple[Reader, ...]
-    grades: metrics.Floats
+    grades: Floats
     drawn: int  # golden images of the study, graded or not
 
 
@@ -37,8 +37,8 @@ class Candidate:
 
     recipe: str
     training_rows: int
-    validation: metrics.Floats  # (V,) scores of the seed that may be published
-    golden: metrics.Floats  # (seeds, N) scores, that of the seed that may be published first
+    validation: Floats  # (V,) scores of the seed that may be published
+    golden: Floats  # (seeds, N) scores, that of the seed that may be published first
 
 
 def choose(candidates: Sequence[Candidate], split: Split) -> int:
@@ -83,7 +83,7 @@ def build(*, study: Study, graded: GradedImages, split: Split, candidates: Seque
     return {**report, **judge(report)}
 
 
-def _candidate_row(candidate: Candidate, target: metrics.Floats, split: Split) -> Report:
+def _candidate_row(candidate: Candidate, target: Floats, split: Split) -> Report:
     return {
         "recipe": candidate.recipe,
         "training_rows": candidate.training_rows,
