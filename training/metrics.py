@@ -172,7 +172,7 @@ def _standardised(values: Floats) -> Floats:
 def _r_from_moments(means: Floats) -> Floats:
     """Return r from the means of x, y, xx, yy, xy of standardised numbers; NaN for a resample without variance."""
     x, y, xx, yy, xy = np.moveaxis(means, -1, 0)
-    variances = (xx - x * x) * (yy - y * y)
+    variances = np.stack([xx - x * x, yy - y * y])
     with np.errstate(invalid="ignore", divide="ignore"):
-        r: Floats = np.where(variances > ROUNDING**2, (xy - x * y) / np.sqrt(variances), np.nan)
+        r: Floats = np.where(variances.min(axis=0) > ROUNDING, (xy - x * y) / np.sqrt(variances.prod(axis=0)), np.nan)
     return np.clip(r, -1, 1)
