@@ -541,10 +541,11 @@ def agreement(readers: Sequence[str], golden: Golden) -> Report:
             kappa = weighted_kappa(both, with_interval=len(readers) <= MOST_READERS_WITH_INTERVALS)
             pairs.append({"readers": [one, other], **kappa})
     units = [[float(grade) for grade in given.values()] for _, given in golden]
+    taking_part = len({reader for _, given in golden for reader in given})
     return {
         **intraclass(golden),
-        "alpha_ordinal": alpha(units, alpha_ordinal),
-        "alpha_interval": alpha(units, alpha_interval),
+        "alpha_ordinal": alpha(units, taking_part, alpha_ordinal),
+        "alpha_interval": alpha(units, taking_part, alpha_interval),
         "pairwise_kappa": pairs,
         "noise_ceiling": noise_ceiling(units),
     }
@@ -585,11 +586,13 @@ def ceiling_from_means(means: Sequence[float]) -> float:
     return math.sqrt(squares / freedom * share) if freedom > 0 else math.nan
 
 
-def alpha(units: Sequence[Sequence[float]], of: Callable[[list[list[float]]], Report]) -> Report:
+def alpha(units: Sequence[Sequence[float]], readers: int, of: Callable[[list[list[float]]], Report]) -> Report:
     """Krippendorff's alpha, on images with at least two grades."""
     pairable = [list(unit) for unit in units if len(unit) > 1]
     if not pairable:
-        return nothing(0, "No image was graded by two readers.")
+        return nothing(
+            0, "No image was graded by two readers." if readers > 1 else "Agreement needs at least two readers."
+        )
     if len({grade for unit in pairable for grade in unit}) == 1:
         return nothing(len(pairable), "Every grade is the same, so chance alone would agree.")
     return of(pairable)
