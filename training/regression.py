@@ -38,7 +38,8 @@ def fit_line(x: Floats, y: Floats) -> Line:
     def residual_sd(means: Floats) -> Floats:
         x_mean, y_mean, _, xy, yy = np.moveaxis(means, -1, 0)
         left = (yy - y_mean**2) - _slope(means) * (xy - x_mean * y_mean)
-        return np.sqrt(np.maximum(left, 0) * n / (n - 2))
+        sd: Floats = np.sqrt(np.maximum(left, 0) * n / (n - 2))
+        return sd
 
     return Line(estimate(terms, _slope), estimate(terms, intercept), estimate(terms, residual_sd))
 
