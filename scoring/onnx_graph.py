@@ -19,8 +19,9 @@ def build(backbone: Backbone) -> bytes:
     """Return a model from `pixels` (n, h, w, 3) uint8 RGB to `embeddings` (n, channels) float32."""
     nodes = _preprocess()
     nodes += [_convolve("preprocessed", "conv1", "conv1_sum", stride=2, padding=3), _relu("conv1_sum", "conv1_out")]
-    pool = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
-    nodes.append(helper.make_node("MaxPool", ["conv1_out"], ["pooled"], **pool))
+    nodes.append(
+        helper.make_node("MaxPool", ["conv1_out"], ["pooled"], kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    )
     x = "pooled"
     for stage, depth in enumerate(backbone.architecture.depths, start=1):
         for block in range(depth):

@@ -13,7 +13,9 @@ CORE = [
     *("torch_network", "onnx_network", "onnx_graph", "cores"),
     *("weights", "conversion", "files"),
     *("quality", "upright", "overlays", "familiarity", "abstention", "addresses"),
-    *("rolling", "fitting", "calibration", "metrics", "planning", "recompute"),
+    *("rolling", "fitting", "calibration", "planning", "recompute"),
+    *("intervals", "metrics", "regression", "agreement", "bias"),
+    *("stability", "drift", "subgroups", "panels", "label_tables"),
     *("blinding", "guessing", "traits", "webp"),
 ]
 CORE_FILES = [path for app in ALLOWED for path in (REPOSITORY / app).glob("*.py") if path.stem in CORE]

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeler.jobs import JobError
 from labeler.models import Image
 from scoring import feature_store
+from scoring.jobs import JobError
 from training import retrain
 
 
