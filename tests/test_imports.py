@@ -31,6 +31,7 @@ NOUN_EXCEPTIONS = {
     "settings",
     "access",
     "accounts",
+    "provider",
 }
 
 
