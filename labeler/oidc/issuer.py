@@ -1,5 +1,6 @@
 """Asking the configured provider: where its endpoints are, which keys it signs with, tokens for a code."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
@@ -158,4 +159,4 @@ def _pick(keys: dict[str, Any], name: str) -> jwt.PyJWK | None:
 
 
 def _place(what: str) -> str:
-    return f"oidc {what} of {settings.OIDC_ISSUER}"
+    return f"oidc-{what}-{hashlib.sha256(settings.OIDC_ISSUER.encode()).hexdigest()}"

@@ -42,6 +42,8 @@ class WatchSession:
         if settings.SESSION_COOKIE_NAME not in request.COOKIES or not request.user.is_authenticated:
             return None
         name = request.resolver_match.view_name if request.resolver_match else ""
+        if name == "oidc_callback":
+            return None  # it finds out by itself what the person is now
         why = sessions.why_over(request.session, request.user, is_act=name not in POLLED)
         if why:
             audit.record(None, request.user, "session ended", reason=why)
