@@ -24,12 +24,12 @@ def required(name: str, how: str) -> str:
     return value
 
 
-def secret(name: str, how: str) -> str:
+def secret(name: str, how: str, *, shortest: int) -> str:
     """Read a secret that nobody can guess: long enough, and none that was printed somewhere as an example."""
     value = required(name, how)
-    if len(value) < SHORTEST_SECRET or len(set(value)) < 8:
-        raise ImproperlyConfigured(f"{name} is too short to be a secret: give {SHORTEST_SECRET} random characters.")
-    if not DEBUG and any(word in value.lower() for word in EXAMPLES):
+    if len(value) < shortest or len(set(value)) < 8:
+        raise ImproperlyConfigured(f"{name} is too short to be a secret: it has {shortest} characters at least. {how}")
+    if not DEBUG and value.lower().startswith(EXAMPLES):
         raise ImproperlyConfigured(f"{name} is the one of an example or the demo. {how}")
     return value
 
@@ -116,9 +116,10 @@ def postgresql(name: str) -> dict[str, Any]:
 
 
 DEBUG = flag("DEBUG")
-SHORTEST_SECRET = 50  # characters; of random base64 far more than can be tried
-EXAMPLES = ("demo", "example", "insecure", "change-me", "changeme", "password")
-SECRET_KEY = secret("SECRET_KEY", "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'")
+EXAMPLES = ("demo", "example", "insecure", "django-insecure", "change", "password", "secret")
+SECRET_KEY = secret(
+    "SECRET_KEY", "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'", shortest=50
+)
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 BEHIND_TLS = flag("BEHIND_TLS", default=not DEBUG)
@@ -213,6 +214,10 @@ AUTH_PASSWORD_VALIDATORS = [
 # An installation on a machine of its own sets both for its demo (labeler.embedded); elsewhere passwords are asked for.
 LOCAL_PASSWORDS = flag("LOCAL_PASSWORDS")
 REQUIRE_MFA = flag("REQUIRE_MFA", default=True)
+if BEHIND_TLS and LOCAL_PASSWORDS and not REQUIRE_MFA:
+    raise ImproperlyConfigured(
+        "A password alone is for a machine of your own: set REQUIRE_MFA=1, or BEHIND_TLS=0 there."
+    )
 PASSWORD_RESET_TIMEOUT = 600  # seconds a link of `manage.py break_glass` is good for; no password is ever reset by mail
 ACCOUNT_ADAPTER = "labeler.accounts.AccountAdapter"
 SOCIALACCOUNT_ADAPTER = "labeler.accounts.SocialAccountAdapter"
@@ -244,9 +249,9 @@ SOCIALACCOUNT_PROVIDERS = {}
 if OIDC_ISSUER:
     check_issuer(OIDC_ISSUER)
     OIDC_CLIENT_ID = required("OIDC_CLIENT_ID", "OIDC_ISSUER is set, so the client's id is needed too.")
-    OIDC_CLIENT_SECRET = required("OIDC_CLIENT_SECRET", "OIDC_ISSUER is set, so the client's secret is needed too.")
-    if len(OIDC_CLIENT_SECRET) < 16:
-        raise ImproperlyConfigured("OIDC_CLIENT_SECRET is too short to be the secret that the provider gave you.")
+    OIDC_CLIENT_SECRET = secret(
+        "OIDC_CLIENT_SECRET", "It is the client's secret that the provider of OIDC_ISSUER gave you.", shortest=16
+    )
     if OIDC_REAUTHENTICATION not in {"login", "select_account"}:
         raise ImproperlyConfigured(
             f"OIDC_REAUTHENTICATION must be login or select_account, not {OIDC_REAUTHENTICATION!r}."

@@ -1,4 +1,7 @@
-"""Headers that no setting of Django knows: other sites get nothing of ours, and our pages get nothing of the device."""
+"""Headers that no setting of Django knows.
+
+Other sites get nothing of ours, our pages get nothing of the device, and a browser keeps only what says that it may.
+"""
 
 from collections.abc import Callable
 
@@ -19,4 +22,5 @@ class IsolatePages:
         response = self.get_response(request)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        response.headers.setdefault("Cache-Control", "private, no-store")
         return response
