@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from allauth.account.authentication import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
@@ -76,7 +77,7 @@ def prove(session: SessionBase, tokens: Tokens) -> None:
     sign_in.proven, sign_in.asked = proof_in(tokens), time.time()
     sign_in.keep(session)
     # The old refresh token may have ended with the provider's old session.
-    rows = ProviderSession.objects.filter(pk=sign_in.provider_session)
+    rows = ProviderSession.objects.filter(pk=sign_in.provider_session or 0)
     rows.update(id_token=tokens.id_token, refresh_token=tokens.refresh_token, confirmed_at=timezone.now())
 
 
@@ -93,7 +94,7 @@ def is_recent(session: SessionBase) -> bool:
     """Whether the person who acts proved in the last minutes who they are."""
     sign_in = SignIn.of(session)
     records = session.get(AUTHENTICATION_METHODS_SESSION_KEY, [])
-    own = [record["at"] for record in records if record["method"] in OWN]
+    own: list[float] = [record["at"] for record in records if record["method"] in OWN]
     return max([sign_in.proven if sign_in else 0.0, *own]) > time.time() - RECENT - CLOCK_SKEW
 
 
@@ -121,7 +122,7 @@ def why_over(session: SessionBase, user: User, *, is_act: bool) -> str:
 def _ask_again(session: SessionBase, user: User, sign_in: SignIn) -> str:
     """Ask the provider whether the person still holds their roles, once for all requests that come now."""
     now = timezone.now()
-    rows = ProviderSession.objects.filter(pk=sign_in.provider_session)
+    rows = ProviderSession.objects.filter(pk=sign_in.provider_session or 0)
     due = now - timedelta(seconds=settings.OIDC_RECHECK)
     why = _ask_provider(rows.get(), user) if rows.filter(asked_at__lte=due).update(asked_at=now) else ""
     if not why and not rows.filter(confirmed_at__gt=now - timedelta(seconds=GRACE)).exists():
@@ -139,7 +140,7 @@ def _ask_provider(kept: ProviderSession, user: User) -> str:
         rows.update(confirmed_at=timezone.now())
         return ""
     version = user.role_version
-    subject = user.socialaccount_set.get(provider=people.PROVIDER).extra_data["sub"]
+    subject = SocialAccount.objects.get(user=user, provider=people.PROVIDER).extra_data["sub"]
     try:
         tokens = issuer.refresh(kept.refresh_token, subject=subject)
         people.sync(user, people.claimed_roles(tokens.claims))
@@ -164,7 +165,7 @@ def _is_only_invited(user: User) -> bool:
 def forget(session: SessionBase) -> str:
     """Take the provider's tokens of a session away and return its ID token, which ends it at the provider too."""
     sign_in = SignIn.of(session)
-    kept = ProviderSession.objects.filter(pk=sign_in.provider_session).first() if sign_in else None
+    kept = ProviderSession.objects.filter(pk=sign_in.provider_session or 0).first() if sign_in else None
     if kept is None:
         return ""
     kept.delete()
