@@ -77,19 +77,14 @@ def reader(study: Study, ana: User) -> Reader:
 
 @pytest.fixture
 def as_ana(client: Client, ana: User) -> Client:
-    client.force_login(ana)
-    return client
+    return builders.sign_in(client, ana)
 
 
 @pytest.fixture
 def as_cleo(cleo: User) -> Client:
-    client = Client()
-    client.force_login(cleo)
-    return client
+    return builders.sign_in(Client(), cleo)
 
 
 @pytest.fixture
 def as_olga(olga: User) -> Client:
-    client = Client()
-    client.force_login(olga)
-    return client
+    return builders.sign_in(Client(), olga)

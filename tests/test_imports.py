@@ -38,6 +38,7 @@ NOUN_EXCEPTIONS = {
     "settings",
     "access",
     "accounts",
+    "provider",
 }
 
 
