@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from labeler.oidc import provider
 from labeler.views import (
+    apps,
     connection,
     dealing,
     duplicates,
@@ -48,6 +49,8 @@ urlpatterns = [
     path("studies/<slug:slug>/readers/", readers.readers, name="readers"),
     path("studies/<slug:slug>/readers/<slug:code>/capacity/", readers.set_capacity, name="set_capacity"),
     path("studies/<slug:slug>/readers/<slug:code>/leave/", readers.leave, name="leave"),
+    path("studies/<slug:slug>/apps/", apps.apps, name="apps"),
+    path("studies/<slug:slug>/apps/<int:pk>/revoke/", apps.revoke_token, name="revoke_token"),
     path("studies/<slug:slug>/dealing/", dealing.dealing, name="dealing"),
     path("studies/<slug:slug>/dealing/deal/", dealing.deal, name="deal"),
     path("studies/<slug:slug>/dealing/images/", dealing.deal_later_images, name="deal_later_images"),

@@ -20,7 +20,7 @@ from django.urls.resolvers import RoutePattern
 from labeler import grading
 from labeler.models import AtlasPicture, Intake, Role, Study, User
 from scoring import tokens
-from scoring.models import Scope
+from scoring.models import ApiToken, BulkJob, Scope, StoredSelfie
 from tests import builders
 from training.models import TrainingRun
 
@@ -113,9 +113,21 @@ ROWS = {
     "training:run": row("GET", RUN_IT),
     "training:run_state": row("GET", RUN_IT),
     "training:export": row("GET", RUN_IT),
-    "api:score_selfie": row("POST", APP),
+    "apps": row("GET POST", RUN_IT),
+    "revoke_token": row("POST", RUN_IT),
+    "api:score": row("POST", APP),
+    "api:score_batch": row("POST", APP),
+    "api:draw_overlay": row("POST", APP),
+    "api:send_job": row("POST", APP),
+    "api:job": row("GET DELETE", APP),
+    "api:erase_job": row("GET DELETE", APP),
+    "api:read_results": row("GET", APP),
+    "api:erase_selfie": row("DELETE", APP),
     "api:openapi-json": row("GET", ANYBODY),
     "api:api-root": row("GET", ANYBODY, but=404),  # its name is for reversing; it answers nothing
+    "api_documentation": row("GET", ANYBODY),
+    "legacy:api-root": row("GET", ANYBODY, but=404),
+    "legacy:score_url": row("GET", ANYBODY, but=404),  # it is switched off here
     "signed_in": row("GET", SIGNED_IN),
     "offline": row("GET", ANYBODY),
     "service_worker": row("GET", ANYBODY),
@@ -202,9 +214,9 @@ def world(study: Study, ana: User, ben: User, cleo: User, olga: User, settings: 
         user.set_password("correct horse battery staple")
         user.save(update_fields=["password"])
     clients = {user.username: builders.sign_in(Client(), user) for user in User.objects.all()}
-    _, token = tokens.make(name="an app", study=study.slug, made_by=None, scopes=tuple(Scope))
+    app, token = tokens.make(name="an app", study=study.slug, made_by=None, scopes=tuple(Scope))
     clients |= {"nobody": Client(), "app": Client(headers={"Authorization": f"Bearer {token}"})}
-    return World(clients, _things(study, ana))
+    return World(clients, _things(study, ana) | _of_app(app))
 
 
 def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
@@ -231,6 +243,19 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
         },
         **{name: {"pk": intake.pk} for name in ("intake_progress", "intake_now", "upload", "finish_upload")},
         **{name: {"pk": run.pk} for name in ("training:run", "training:run_state")},
+    }
+
+
+def _of_app(token: ApiToken) -> dict[str, dict[str, Any]]:
+    """Make one of everything that belongs to an app."""
+    job = BulkJob.objects.create(token=token)
+    selfie = StoredSelfie.objects.create(token=token, file="selfies/one", consent="You may keep it.", answer={})
+    jobs = ("api:job", "api:erase_job", "api:read_results")
+    return {
+        "revoke_token": {"pk": token.pk},
+        "legacy:score_url": {"argument": "ImageURL=https://example.org/selfie.jpg"},
+        "api:erase_selfie": {"public_id": selfie.public_id},
+        **{name: {"public_id": job.public_id} for name in jobs},
     }
 
 
