@@ -209,6 +209,18 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "labeler.staticfiles.StaticFilesStorage"},
 }
+# Object storage that speaks S3: for all files instead of MEDIA_ROOT, and as places to fill studies from.
+S3_ENDPOINT = os.environ.get("S3_ENDPOINT", "")
+INTAKE_PLACES = words("INTAKE_PLACES")
+if os.environ.get("MEDIA_BUCKET"):
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": os.environ["MEDIA_BUCKET"],
+            "endpoint_url": S3_ENDPOINT or None,
+            "file_overwrite": True,  # what is stored under a name replaces what was there, as in a folder
+        },
+    }
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -41,6 +41,7 @@ urlpatterns = [
     path("studies/<slug:slug>/atlas/<int:picture>/remove/", study.remove_from_atlas, name="remove_from_atlas"),
     path("studies/<slug:slug>/images/", intake.intake, name="intake"),
     path("studies/<slug:slug>/images/begin/", intake.begin, name="begin_upload"),
+    path("studies/<slug:slug>/images/place/", intake.import_place, name="import_place"),
     path("studies/<slug:slug>/images/metadata/", intake.join_metadata, name="join_metadata"),
     path("studies/<slug:slug>/imports/<int:pk>/", intake.progress, name="intake_progress"),
     path("studies/<slug:slug>/imports/<int:pk>/now.json", intake.progress_now, name="intake_now"),

@@ -73,6 +73,7 @@ ROWS = {
     "remove_from_atlas": row("POST", RUN_IT),
     "intake": row("GET POST", RUN_IT),
     "begin_upload": row("POST", RUN_IT),
+    "import_place": row("POST", RUN_IT),
     "join_metadata": row("POST", RUN_IT),
     "intake_progress": row("GET", RUN_IT),
     "intake_now": row("GET", RUN_IT),
