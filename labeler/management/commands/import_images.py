@@ -8,6 +8,7 @@ from django.core.management.base import CommandError
 
 from labeler import buckets, intake, uploads
 from labeler.intake import ImportReport
+from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 
@@ -34,11 +35,7 @@ class Command(StudyCommand):
 
     def _import(self, study: Study, place: str) -> ImportReport:
         if not place.startswith(f"{buckets.SCHEME}://"):
-            return intake.import_folder(study=study, folder=Path(place), on_file=self._show)
+            return intake.import_folder(study=study, folder=Path(place), on_file=progress_bar.on(self.stdout))
         into = uploads.begin_bucket(study=study, place=place, by=None)
-        uploads.import_waiting(into, on_file=self._show)
+        uploads.import_waiting(into, on_file=progress_bar.on(self.stdout))
         return uploads.report(into)
-
-    def _show(self, done: int, total: int) -> None:
-        if self.stdout.isatty():
-            self.stdout.write(f"\r{done} of {total}", ending="\n" if done == total else "")
