@@ -38,7 +38,8 @@ def score_missing(
     Raises scoring.regressors.NoActiveRegressor, scoring.regressors.ArtefactError and scoring.weights.WeightsError.
     """
     regressor = regressors.active(source.slug)
-    waiting = list(missing(study, regressor.id or 0))
+    regressor_id = regressor.id or 0  # one that is stored has an id
+    waiting = list(missing(study, regressor_id))
     done = 0
     for place, image in enumerate(waiting, start=1):
         try:
@@ -49,11 +50,11 @@ def score_missing(
             logger.warning("Image %s of study %s has no provisional score: %s", image.pk, study.slug, error)
             continue
         ProvisionalScore.objects.update_or_create(
-            image=image, defaults={"score": said.score, "grade": said.grade, "regressor_id": regressor.id}
+            image=image, defaults={"score": said.score, "grade": said.grade, "regressor_id": regressor_id}
         )
         done += 1
         if on_image:
             on_image(place, len(waiting))
-    detail = f"{done} images by regressor {regressor.id} of {source.slug}"
+    detail = f"{done} images by regressor {regressor_id} of {source.slug}"
     audit.record(study, by, "scored provisionally", detail=detail)
     return done
