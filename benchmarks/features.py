@@ -1,13 +1,15 @@
 """How fast patches become embeddings, beside plain torch eager and beside what the machine's sgemm allows.
 
-    python -m benchmarks.features [--backbone resnet50] [--rounds 9]
+    python -m benchmarks.features [--backbone resnet50] [--rounds 9] [--one-thread]
 
 "Eager" is the network as anybody would write it in torch: modules, their norms apart, float32. In every round each
 variant embeds the same batch once, and one large product of matrices is timed; shown are medians of the rounds' ratios,
-because other programs change the speed from one minute to the next. The weights are random: they don't change the time.
+because other programs change the speed from one minute to the next. Where they keep the cores busy, `--one-thread`
+counts the processor time of one thread instead. The weights are random: they don't change the time.
 """
 
 import argparse
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -28,6 +30,7 @@ from tests.scoring.reference_resnet import ResNet, random_state_dict
 
 BATCHES = (1, 8, 32)
 MATRIX = 2048  # side of the matrices whose product is the measure: 17 GFLOP
+Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 Round = dict[str, float]  # variant -> seconds
 
 
@@ -35,15 +38,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", choices=sorted(backbones.ARCHITECTURES), default="resnet50")
     parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--one-thread", action="store_true")
     options = parser.parse_args()
+    if options.one_thread:
+        os.environ["EMBEDDING_PROCESSES"] = str(cores.usable())
+    clock = time.process_time if options.one_thread else time.perf_counter
     torch.set_num_threads(cores.share())
     eager, backbone = _make(options.backbone)
     flops = _flops(eager)
     print(f"{options.backbone}, {flops / 1e9:.2f} GFLOP a patch, {cores.share()} threads, {options.rounds} rounds")
-    variants = {"eager": partial(_eager, eager, backbone), "torch": TorchNetwork(backbone).embed}
+    variants: dict[str, Embed] = {"eager": partial(_eager, eager, backbone), "torch": TorchNetwork(backbone).embed}
     variants["onnx"] = OnnxNetwork(onnx_graph.build(backbone)).embed
     for size in BATCHES:
-        _show(size, flops, [_round(variants, size, start) for start in range(options.rounds + 1)][1:])
+        _show(size, flops, [_round(variants, size, start, clock) for start in range(options.rounds + 1)][1:])
 
 
 def _make(name: str) -> tuple[ResNet, Backbone]:
@@ -71,19 +78,19 @@ def _eager(network: ResNet, backbone: Backbone, batch: NDArray[np.uint8]) -> NDA
     return embeddings
 
 
-def _round(variants: dict[str, Callable[[NDArray[np.uint8]], Any]], size: int, start: int) -> Round:
+def _round(variants: dict[str, Embed], size: int, start: int, clock: Callable[[], float]) -> Round:
     """Time each variant once, beginning with another one every time."""
     batch = np.random.default_rng(start).integers(0, 256, (size, SIDE, SIDE, 3), dtype=np.uint8)
     acts: dict[str, Callable[[], Any]] = {name: partial(embed, batch) for name, embed in variants.items()}
     acts["sgemm"] = partial(torch.mm, *torch.rand(2, MATRIX, MATRIX))
     names = list(acts)
-    return {name: _seconds(acts[name]) for name in names[start % len(names) :] + names[: start % len(names)]}
+    return {name: _seconds(acts[name], clock) for name in names[start % len(names) :] + names[: start % len(names)]}
 
 
-def _seconds(act: Callable[[], Any]) -> float:
-    start = time.perf_counter()
+def _seconds(act: Callable[[], Any], clock: Callable[[], float]) -> float:
+    start = clock()
     act()
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def _show(size: int, flops: int, rounds: Sequence[Round]) -> None:
