@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million
+.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -44,6 +44,10 @@ bench-plans: $(VENV)/.dev ## Show how the database answers readers at 1,000,000 
 
 bench-detection: $(VENV)/.dev ## Measure finding faces on a small copy against the published full size
 	$(BIN)/python -m benchmarks.detection
+
+bench-features: $(VENV)/.dev ## Measure embedding beside plain torch and the machine's sgemm, and reading stored embeddings
+	$(BIN)/python -m benchmarks.features
+	$(BIN)/python -m benchmarks.feature_store
 
 bench-oversight: $(VENV)/.dev ## Measure the pages of oversight at 1,000,000 labels
 	$(BIN)/python -m benchmarks.oversight

@@ -70,6 +70,10 @@ class Described:
         rows = [self.embeddings[patch.region, PLAIN] for patch in self.layout.patches]
         return np.stack(rows).astype(np.float32)
 
+    def missing(self, variants: Variants) -> list[Key]:
+        """Return what is wanted of this selfie and not embedded yet, in order."""
+        return [key for key in keys(self.layout, variants) if key not in self.embeddings]
+
 
 @dataclass(frozen=True)
 class PatchScore:
