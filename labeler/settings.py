@@ -13,6 +13,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+SHORTEST_SECRET, FEWEST_CHARACTERS = 50, 5  # as `manage.py check --deploy` has them
 
 
 def required(name: str, how: str) -> str:
@@ -35,6 +36,32 @@ def folder(name: str, default: Path) -> Path:
 
 def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def number(name: str, default: int) -> int:
+    value = os.environ.get(name) or str(default)
+    if not value.isdecimal() or not int(value):
+        raise ImproperlyConfigured(f"{name} must be a whole number from 1, not {value!r}.")
+    return int(value)
+
+
+def secret(name: str) -> str:
+    value = required(name, "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'")
+    if len(value) < SHORTEST_SECRET or len(set(value)) < FEWEST_CHARACTERS:
+        raise ImproperlyConfigured(
+            f"{name} must have {SHORTEST_SECRET} random characters at least: who guesses it signs in as anybody. "
+            "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        )
+    return value
+
+
+def hosts(name: str, *, are_public: bool) -> list[str]:
+    named = words(name, "" if are_public else "localhost,127.0.0.1")
+    if not named:
+        raise ImproperlyConfigured(f"{name} is not set. Name the hosts that people type, such as acne.example.")
+    if are_public and "*" in named:
+        raise ImproperlyConfigured(f"{name} may not be *: a stranger's request would say where our links go.")
+    return named
 
 
 def clock(name: str, default: str) -> tuple[int, int]:
@@ -73,10 +100,10 @@ def postgresql(name: str) -> dict[str, Any]:
 
 
 DEBUG = flag("DEBUG")
-SECRET_KEY = required("SECRET_KEY", "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'")
-ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
-CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 BEHIND_TLS = flag("BEHIND_TLS", default=not DEBUG)
+SECRET_KEY = secret("SECRET_KEY")
+ALLOWED_HOSTS = hosts("ALLOWED_HOSTS", are_public=BEHIND_TLS)
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 
 VAR_DIR = folder("VAR_DIR", BASE_DIR / "var")
 MEDIA_ROOT = folder("MEDIA_ROOT", VAR_DIR / "media")
@@ -102,6 +129,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "labeler.views.scorer.ToScorer",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -146,7 +174,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "labeler.staticfiles.StaticFilesStorage"},
 }
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = folder("STATIC_ROOT", VAR_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 AUTH_USER_MODEL = "labeler.User"
@@ -243,6 +271,12 @@ CELERY_BEAT_SCHEDULE = {
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+
+# Where the site finds the scorer, unless a proxy sends /api/ there by itself.
+SCORER_URL = os.environ.get("SCORER_URL", "")
+# Photographs that a scorer has at work and requests that wait beside them; the next is told to come again.
+SCORER_AT_WORK = number("SCORER_AT_WORK", os.cpu_count() or 1)
+SCORER_WAITING = number("SCORER_WAITING", 8)
 
 BACKBONE = os.environ.get("BACKBONE", "resnet50")
 if BACKBONE not in {"resnet50", "resnet152"}:

@@ -1,0 +1,64 @@
+"""The way from the site to the scorer, for installations without a proxy that sends /api/ there by itself."""
+
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+
+SCORED = ("/api/", "/url/")  # what the scorer answers
+DOCUMENTATION = ("/api/v1/docs", "/api/v1/openapi.json")  # and what of it are pages
+AT_ONCE = 4  # of a web process's threads: pages must go on while photographs are scored
+SECONDS = 120  # for a batch of photographs
+# What concerns one connection (RFC 9110), and what Django sets itself.
+OF_A_CONNECTION = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"})
+
+Answer = Callable[[HttpRequest], HttpResponseBase]
+
+_places = threading.BoundedSemaphore(AT_ONCE)
+
+
+class ToScorer:
+    """Middleware: what the scorer answers never reaches the site's own code, so the site never loads a network."""
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path.startswith(SCORED) or request.path in DOCUMENTATION:
+            return self.get_response(request)
+        if not settings.SCORER_URL:
+            return _problem(HTTPStatus.NOT_FOUND, "The scorer answers this, and it is not at this address.")
+        if not _places.acquire(blocking=False):
+            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "The scorer is busy. Send this again in a moment.")
+        try:
+            return _forward(request)
+        except (OSError, HTTPException):
+            return _problem(HTTPStatus.BAD_GATEWAY, "The scorer does not answer. Send this again in a moment.")
+        finally:
+            _places.release()
+
+
+def _forward(request: HttpRequest) -> HttpResponse:
+    scorer = urlsplit(settings.SCORER_URL)
+    with closing(HTTPConnection(str(scorer.hostname), scorer.port, timeout=SECONDS)) as connection:
+        body = request if request.headers.get("Content-Length") else None
+        headers = _kept(request.headers.items())
+        connection.request(str(request.method), request.get_full_path(), body=body, headers=headers)
+        answer = connection.getresponse()
+        return HttpResponse(answer.read(), status=answer.status, headers=_kept(answer.getheaders()))
+
+
+def _kept(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    return {name: value for name, value in headers if value and name.lower() not in OF_A_CONNECTION}
+
+
+def _problem(status: HTTPStatus, detail: str) -> HttpResponse:
+    content = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    headers = {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return JsonResponse(content, status=status, content_type="application/problem+json", headers=headers)
