@@ -9,7 +9,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TORCH_INDEX ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing
+.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -21,7 +21,7 @@ test: lint types unit ## Everything that continuous integration runs
 
 unit: weights $(VENV)/.dev chromium
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 weights: $(VENV)/.run ## Fetch and convert the pretrained weights, once
 	@$(BIN)/python manage.py fetch_weights
@@ -50,6 +50,9 @@ bench-oversight: $(VENV)/.dev ## Measure the pages of oversight at 1,000,000 lab
 
 bench-prescreening: $(VENV)/.dev ## Measure the pages of prescreening and near-duplicates at 1,000,000 images
 	$(BIN)/python -m benchmarks.prescreening
+
+bench-million: $(VENV)/.dev ## Run a study of 1,000,000 images and 300 readers by command
+	$(BIN)/python -m benchmarks.million
 
 bench-dealing: $(VENV)/.dev ## Deal 1,000,000 images to 300 readers
 	$(BIN)/python -m benchmarks.dealing

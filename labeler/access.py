@@ -7,8 +7,8 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
-from labeler import unblinding
-from labeler.models import Assignment, AtlasPicture, Image, Reader, Study, User
+from labeler import sessions, unblinding
+from labeler.models import Assignment, AtlasPicture, Image, Reader, Role, Study, User
 
 READS_IT = "You read this study yourself, so you may not see what other readers said or which images are golden."
 
@@ -19,25 +19,35 @@ class AuthedRequest(HttpRequest):
     user: User
 
 
+def readerships(user: User) -> QuerySet[Reader]:
+    """Return the places a person has as a reader, while they hold that role."""
+    return user.readerships.all() if user.holds(Role.READER) else Reader.objects.none()
+
+
 def get_reader(request: AuthedRequest, slug: str) -> Reader:
-    return get_object_or_404(Reader.objects.select_related("study"), study__slug=slug, user=request.user)
+    return get_object_or_404(readerships(request.user).select_related("study"), study__slug=slug)
 
 
 def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
     """Return one of the reader's own assignments, with its reader and study."""
-    assignments = Assignment.objects.select_related("reader__study")
-    return get_object_or_404(assignments, public_id=public_id, reader__user=request.user, reader__study__slug=slug)
+    assignments = _own_assignments(request, slug).select_related("reader__study")
+    return get_object_or_404(assignments, public_id=public_id)
 
 
 def get_image(request: AuthedRequest, slug: str, public_id: UUID) -> Image:
     """Return the image of one of the reader's own assignments."""
-    own = Assignment.objects.filter(public_id=public_id, reader__user=request.user, reader__study__slug=slug)
-    return get_object_or_404(Image, assignments__in=own)
+    return get_object_or_404(Image, assignments__in=_own_assignments(request, slug).filter(public_id=public_id))
+
+
+def _own_assignments(request: AuthedRequest, slug: str) -> QuerySet[Assignment]:
+    assignments = Assignment.objects.filter(reader__user=request.user, reader__study__slug=slug)
+    return assignments if request.user.holds(Role.READER) else assignments.none()
 
 
 def get_atlas_picture(request: AuthedRequest, slug: str, picture: int) -> AtlasPicture:
     """Return an example for those who read or run its study."""
-    studies = Study.objects.filter(Q(pk__in=administered_studies(request.user)) | Q(readers__user=request.user))
+    user = request.user
+    studies = Study.objects.filter(Q(pk__in=administered_studies(user)) | Q(readers__in=readerships(user)))
     return get_object_or_404(AtlasPicture, pk=picture, level__study__in=studies.filter(slug=slug))
 
 
@@ -48,6 +58,20 @@ def get_administered_study(request: AuthedRequest, slug: str) -> Study:
 def get_overseen_study(request: AuthedRequest, slug: str) -> Study:
     """Return a study whose readers' grades may be shown. Raises PermissionDenied for who reads it too."""
     study = get_administered_study(request, slug)
+    return _not_read(request, study)
+
+
+def get_audited_study(request: AuthedRequest, slug: str) -> Study:
+    """Return a study whose log may be seen: also by auditors, who see that of every study."""
+    return get_object_or_404(audited_studies(request.user), slug=slug)
+
+
+def get_reported_study(request: AuthedRequest, slug: str) -> Study:
+    """Return a study whose numbers may be seen, also by auditors. Raises PermissionDenied for who reads it too."""
+    return _not_read(request, get_audited_study(request, slug))
+
+
+def _not_read(request: AuthedRequest, study: Study) -> Study:
     if study.readers.filter(user=request.user).exists():
         raise PermissionDenied(READS_IT)
     return study
@@ -69,10 +93,41 @@ def get_overseen_image(request: AuthedRequest, slug: str, pk: int) -> Image:
 
 
 def administered_studies(user: User) -> QuerySet[Study]:
+    """Return the studies somebody runs, while they hold that role."""
+    if not user.holds(Role.ADMIN):
+        return Study.objects.none()
     return Study.objects.all() if user.is_superuser else Study.objects.filter(admins=user)
+
+
+def administers(user: User, study: Study) -> bool:
+    return administered_studies(user).filter(pk=study.pk).exists()
+
+
+def audited_studies(user: User) -> QuerySet[Study]:
+    return Study.objects.all() if user.holds(Role.AUDITOR) else administered_studies(user)
 
 
 def require_admin(request: AuthedRequest) -> None:
     """Let pass who runs a study or may make one. Raises Http404."""
-    if not (request.user.is_superuser or administered_studies(request.user).exists()):
+    if not may_make_studies(request.user):
         raise Http404
+
+
+def require_auditor(request: AuthedRequest) -> None:
+    """Let pass who may see the log of the whole site. Raises Http404."""
+    if not (request.user.is_superuser or request.user.holds(Role.AUDITOR)):
+        raise Http404
+
+
+def may_make_studies(user: User) -> bool:
+    """Whether a provider, an invitation or a study made somebody an admin."""
+    return user.is_superuser or Role.ADMIN in (user.roles or []) or administered_studies(user).exists()
+
+
+def require_recent_sign_in(request: AuthedRequest) -> None:
+    """Let pass who proved in the last minutes who they are: before unblinding, erasing or making a token.
+
+    Raises SignInNeededError, which leads to a sign-in and back to the page; a form is then sent once more.
+    """
+    if not sessions.is_recent(request.session):
+        raise sessions.SignInNeededError(request.get_full_path())

@@ -1,8 +1,32 @@
-"""Who may get an account, and how roles come about."""
+"""How django-allauth signs somebody in here: nobody signs up, nothing is linked, every sign-in is written down."""
+
+import logging
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
+from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from django.http import HttpRequest
+from allauth.socialaccount.models import SocialLogin
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+from labeler import audit, people, sessions
+from labeler.models import User
+
+logger = logging.getLogger(__name__)
+
+
+class Passwords(AuthenticationBackend):  # type: ignore[misc]
+    """Local passwords, where they are switched on. Whoever is signed in is found either way."""
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        if not settings.LOCAL_PASSWORDS:
+            return None
+        user: User | None = super().authenticate(request, **credentials)
+        return user
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -12,10 +36,52 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         del request
         return False
 
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        login: SocialLogin | None = (kwargs["signal_kwargs"] or {}).get("sociallogin")
+        tokens, by = (login.tokens, "provider") if login else (None, "password")
+        sessions.begin(request.session, user, tokens=tokens, by=by)
+        audit.record(None, user, "signed in", detail=f"by {by}")
+        answer: HttpResponse = super().post_login(request, user, **kwargs)
+        return answer
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Who signed in a minute ago need not prove it again before they set up a second factor."""
+        del app, kwargs
+        return not sessions.is_recent(context.request.session)
+
+    def send_mail(self, template_prefix: str, email: str, fields: dict[str, Any]) -> None:
+        """Send nothing: there is no mail server, and no page that asks for an address."""
+        del template_prefix, email, fields
+
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
-    """Whoever the identity provider lets in has an account, and sees nothing until a study gives them a place."""
+    """Whether somebody comes in is said by `people`, at each sign-in anew."""
 
-    def is_open_for_signup(self, request: HttpRequest, sociallogin: object) -> bool:
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         del request, sociallogin
-        return True
+        return False
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        try:
+            user = people.admit(sociallogin.tokens.claims)
+        except people.NotAdmittedError as error:
+            audit.record(None, None, "sign-in refused", detail=sociallogin.account.uid, reason=str(error))
+            raise ImmediateHttpResponse(render(request, "account/refused.html", {"why": error}, status=403)) from error
+        if user == request.user:
+            sessions.prove(request.session, sociallogin.tokens)
+            if not sessions.is_recent(request.session):
+                raise ImmediateHttpResponse(render(request, "account/not_proven.html", status=403))
+            raise ImmediateHttpResponse(HttpResponseRedirect(sociallogin.get_redirect_url(request) or "/"))
+        sociallogin.user = None
+        sociallogin.lookup()
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: object,
+        error: object = None,
+        exception: Exception | None = None,
+        extra_context: object = None,
+    ) -> None:
+        del request, provider, extra_context
+        logger.warning("A sign-in at the identity provider failed: %s", exception or error)

@@ -25,25 +25,25 @@ BEST = {
 }
 
 
-@transaction.atomic
 def find(*, study: Study, by: User | None = None) -> int:
     """Find the near-duplicates among the measured images and write their clusters; return how many images have any.
 
     Pairs that somebody called distinct stay apart, whatever their fingerprints say.
     """
-    _lock(study)
     measured = Measurement.objects.filter(image__study=study).order_by("image")
     rows = list(measured.values_list("image_id", "fingerprint"))
     ids = np.array([image for image, _ in rows], np.int64)
+    # Minutes for a million images: no transaction waits for that, and the database would end one that did.
     pairs, distances = similarity.near_pairs(fingerprints.from_bytes([stored for _, stored in rows]))
-    found = zip(ids[pairs].tolist(), distances.tolist(), strict=True)
-    SimilarPair.objects.bulk_create(
-        (SimilarPair(first_id=first, second_id=second, distance=distance) for (first, second), distance in found),
-        batch_size=AT_ONCE,
-        ignore_conflicts=True,
-    )
-    images = _cluster(study.images.all(), SimilarPair.objects.filter(first__study=study))
-    audit.record(study, by, SEARCHED, detail=f"{len(rows)} images measured, {images} have near-duplicates")
+    found = [
+        SimilarPair(first_id=first, second_id=second, distance=distance)
+        for (first, second), distance in zip(ids[pairs].tolist(), distances.tolist(), strict=True)
+    ]
+    with transaction.atomic():
+        _lock(study)
+        SimilarPair.objects.bulk_create(found, batch_size=AT_ONCE, ignore_conflicts=True)
+        images = _cluster(study.images.all(), SimilarPair.objects.filter(first__study=study))
+        audit.record(study, by, SEARCHED, detail=f"{len(rows)} images measured, {images} have near-duplicates")
     return images
 
 

@@ -122,7 +122,7 @@ class Trial:
             return Guess(0.5, 0.5, 0.5, 1.0, is_constant=True)
         scores = self._scores(columns)
         aucs = np.array([self._auc(scores[:, fit], self.classes[:, fit]) for fit in range(scores.shape[1])])
-        low, high = self._interval(scores[:, 0])
+        low, high = self._interval(scores[:, 0], aucs)
         return Guess(float(aucs[0]), low, high, float(np.mean(aucs >= aucs[0] - 1e-12)))
 
     def _auc(self, scores: Floats, classes: Classes) -> float:
@@ -137,15 +137,25 @@ class Trial:
             scores[out] = test @ _fit(train, self.classes[~out].astype(np.float64), self.weights[~out])
         return scores
 
-    def _interval(self, scores: Floats) -> tuple[float, float]:
-        """Return the percentile interval over resamples of images, the fits held fixed."""
+    def _interval(self, scores: Floats, aucs: Floats) -> tuple[float, float]:
+        """Return an interval for aucs[0]: what images could have been drawn, or what could have been learnt of them.
+
+        A percentile bootstrap over images holds the fits fixed; the permutations, aucs[1:], hold the images fixed and
+        fit anew. Each is blind to the other's chance, so the wider end of the two counts.
+        """
+        drawn, learnt = self._resampled(scores), aucs[0] + (np.mean(aucs[1:]) - aucs[1:])
+        ends = [np.nanpercentile(found, [(100 - LEVEL) / 2, (100 + LEVEL) / 2]) for found in (drawn, learnt)]
+        low, high = (min(end[0] for end in ends), max(end[1] for end in ends))
+        return max(0.0, float(low)), min(1.0, float(high))
+
+    def _resampled(self, scores: Floats) -> Floats:
+        """Return (RESAMPLES,) areas over images drawn with replacement."""
         random = np.random.default_rng(self.seed + 1)
         count, truth, found = self.images.max() + 1, self.classes[:, 0], []
         for _ in range(RESAMPLES // BATCH):
             drawn = random.multinomial(count, np.full(count, 1 / count), size=BATCH)[:, self.images] * self.weights
             found.append(auc(scores, self.split, drawn * truth, drawn * ~truth))
-        low, high = np.nanpercentile(np.concatenate(found), [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-        return float(low), float(high)
+        return np.concatenate(found)
 
 
 def _standardised(train: Floats, test: Floats, weights: Floats) -> tuple[Floats, Floats]:

@@ -5,15 +5,80 @@ import uuid
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Collate
+from django.db.models.functions import Collate, Lower
 from django.utils import timezone
 
 
+class Role(models.TextChoices):
+    """What somebody may be given a place as."""
+
+    ADMIN = "admin", "Runs studies"
+    READER = "reader", "Reads studies"
+    AUDITOR = "auditor", "Sees every study's log and numbers, changes nothing"
+
+
 class User(AbstractUser):
-    """A person who signs in. What they may do hangs on Reader rows and Study.admins."""
+    """A person who signs in. What they may do hangs on Reader rows and Study.admins, as far as their roles go."""
+
+    # Set anew at every sign-in through a provider: a place in a study counts only while the role for it is held.
+    roles = ArrayField(
+        models.CharField(max_length=10, choices=Role),
+        null=True,
+        blank=True,
+        help_text="None: a local account, which roles do not limit.",
+    )
+    # Every session remembers the number it began under, and ends at the next request once this one is larger.
+    role_version = models.PositiveIntegerField(default=0, editable=False)
+
+    def holds(self, role: Role) -> bool:
+        """Whether a place of this kind counts. Nobody audits who was not made an auditor."""
+        return role != Role.AUDITOR if self.roles is None else role in self.roles
+
+
+class Invitation(models.Model):
+    """Somebody may come in whom the identity provider gives no role. The first identity to use it keeps it."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="invitation")
+    email = models.EmailField(help_text="The provider must say that it is verified.")
+    role = models.CharField(max_length=10, choices=Role)
+    invited_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    invited_at = models.DateTimeField(auto_now_add=True)
+    issuer = models.CharField(max_length=200, blank=True)
+    subject = models.CharField(max_length=255, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(Lower("email"), condition=Q(revoked_at=None), name="invited_once"),
+            models.CheckConstraint(
+                condition=Q(used_at=None, subject="") | (Q(used_at__isnull=False) & ~Q(subject="")),
+                name="used_by_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"invitation of {self.email}"
+
+
+class ProviderSession(models.Model):
+    """What the identity provider gave for one session: with it, it is asked again and again whether it still holds."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    # Both are worth nothing to anybody without the client's secret.
+    id_token = models.TextField()
+    refresh_token = models.TextField(blank=True)
+    began_at = models.DateTimeField(default=timezone.now)
+    # Claimed by a conditional UPDATE, since most providers take a refresh token once.
+    asked_at = models.DateTimeField(default=timezone.now)
+    confirmed_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"session {self.pk}"
 
 
 def draw_seed() -> int:
@@ -521,9 +586,11 @@ class IntakeFile(models.Model):
 
 
 class AuditEvent(models.Model):
-    """Somebody did something to a study. Rows are only ever added (a trigger sees to it)."""
+    """Somebody did something to a study, or signed in. Rows are only ever added (a trigger sees to it)."""
 
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="audit_events")
+    study = models.ForeignKey(
+        Study, null=True, on_delete=models.PROTECT, related_name="audit_events", help_text="None: the whole site."
+    )
     user = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+", help_text="None: a command.")
     action = models.CharField(max_length=40)
     detail = models.CharField(max_length=500, blank=True)
@@ -536,35 +603,3 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.detail}"
-
-
-class Job(models.Model):
-    """Work to be done once, whatever happens to the broker or the workers. `labeler.jobs` moves it along."""
-
-    class State(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        RUNNING = "running", "Running"
-        SUCCEEDED = "succeeded", "Succeeded"
-        FAILED = "failed", "Failed"
-
-    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
-    stage = models.CharField(max_length=120, blank=True, help_text="What it is doing now, for people.")
-    error = models.TextField(blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    # A running job whose lease has passed lost its worker.
-    lease_until = models.DateTimeField(null=True, blank=True)
-    requested_at = models.DateTimeField(auto_now_add=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        abstract = True
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=~Q(state="running") | Q(lease_until__isnull=False), name="%(class)s_runs_under_a_lease"
-            ),
-            models.CheckConstraint(
-                condition=Q(finished_at=None) | Q(started_at=None) | Q(finished_at__gte=F("started_at")),
-                name="%(class)s_ends_after_it_starts",
-            ),
-        ]

@@ -137,7 +137,8 @@ def decide(*, study: Study, images: Collection[int], is_kept: bool | None, by: U
 
 def in_words(limits: Limits) -> str:
     """Say the limits in a line."""
-    said = [f"{name} {_bounds(*bounds)}" for name, bounds in limits.items() if bounds != (None, None)]
+    given = {name: bounds for name, bounds in limits.items() if bounds != (None, None)}
+    said = [f"{one.title.lower()} {_bounds(*given[one.name])}" for one in MEASURES if one.name in given]
     return ", ".join(said) or "no limits"
 
 

@@ -43,15 +43,17 @@ def _with_total(readers: QuerySet[Reader]) -> QuerySet[Reader]:
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """How many images a study has, and how many of them are golden."""
+    """How many images a study has, how many are golden, and how many of the others prescreening keeps."""
 
     total: int
     golden: int
-
-    @property
-    def ordinary(self) -> int:
-        return self.total - self.golden
+    ordinary: int
 
 
 def image_counts(study: Study) -> ImageCounts:
-    return ImageCounts(**study.images.aggregate(total=Count("pk"), golden=Count("pk", filter=Q(is_golden=True))))
+    counts = study.images.aggregate(
+        total=Count("pk"),
+        golden=Count("pk", filter=Q(is_golden=True)),
+        ordinary=Count("pk", filter=Q(is_golden=False, is_kept=True)),
+    )
+    return ImageCounts(**counts)

@@ -5,6 +5,9 @@ from labeler.settings import *  # noqa: F403
 ROOT_URLCONF = "scoring.scorer_urls"
 WSGI_APPLICATION = "scoring.wsgi.application"
 MIDDLEWARE = [
+    "scoring.api.middleware.RequestIds",
+    "scoring.api.middleware.ApiAnswers",
+    "labeler.views.headers.IsolatePages",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]

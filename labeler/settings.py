@@ -4,6 +4,8 @@
 """
 
 import os
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -12,14 +14,24 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+ENTRA_HOSTS = {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
 BASE_DIR = Path(__file__).resolve().parent.parent
-SHORTEST_SECRET, FEWEST_CHARACTERS = 50, 5  # as `manage.py check --deploy` has them
 
 
 def required(name: str, how: str) -> str:
     value = os.environ.get(name, "")
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. {how}")
+    return value
+
+
+def secret(name: str, how: str, *, shortest: int) -> str:
+    """Read a secret that nobody can guess: long enough, and none that was printed somewhere as an example."""
+    value = required(name, how)
+    if len(value) < shortest or len(set(value)) < 8:
+        raise ImproperlyConfigured(f"{name} is too short to be a secret: it has {shortest} characters at least. {how}")
+    if not DEBUG and value.lower().startswith(EXAMPLES):
+        raise ImproperlyConfigured(f"{name} is the one of an example or the demo. {how}")
     return value
 
 
@@ -38,23 +50,6 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
-def number(name: str, default: int) -> int:
-    value = os.environ.get(name) or str(default)
-    if not value.isdecimal() or not int(value):
-        raise ImproperlyConfigured(f"{name} must be a whole number from 1, not {value!r}.")
-    return int(value)
-
-
-def secret(name: str) -> str:
-    value = required(name, "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'")
-    if len(value) < SHORTEST_SECRET or len(set(value)) < FEWEST_CHARACTERS:
-        raise ImproperlyConfigured(
-            f"{name} must have {SHORTEST_SECRET} random characters at least: who guesses it signs in as anybody. "
-            "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
-        )
-    return value
-
-
 def hosts(name: str, *, are_public: bool) -> list[str]:
     named = words(name, "" if are_public else "localhost,127.0.0.1")
     if not named:
@@ -62,6 +57,44 @@ def hosts(name: str, *, are_public: bool) -> list[str]:
     if are_public and "*" in named:
         raise ImproperlyConfigured(f"{name} may not be *: a stranger's request would say where our links go.")
     return named
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    try:
+        return [ip_network(word) for word in words(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must list networks such as 10.1.2.0/24: {error}.") from error
+
+
+def pairs(name: str) -> dict[str, str]:
+    """Read a=b,c=d."""
+    if wrong := [word for word in words(name) if word.count("=") != 1]:
+        raise ImproperlyConfigured(f"{name} must be pairs such as group=reader, not {wrong[0]!r}.")
+    return dict(word.split("=") for word in words(name))
+
+
+def number(name: str, *, default: int) -> int:
+    value = os.environ.get(name) or str(default)
+    if not value.isdecimal():
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.")
+    return int(value)
+
+
+def origins(address: str) -> list[str]:
+    parts = urlsplit(address)
+    return [f"{parts.scheme}://{parts.netloc}"] if parts.netloc else []
+
+
+def check_issuer(issuer: str) -> None:
+    """Refuse an issuer that would let in people of other organisations, or speak in the open."""
+    parts = urlsplit(issuer)
+    if parts.scheme != "https" and parts.hostname not in {"127.0.0.1", "localhost"}:
+        raise ImproperlyConfigured(f"OIDC_ISSUER must begin with https://, not {issuer!r}.")
+    if parts.hostname in ENTRA_HOSTS and not re.fullmatch(r"/[0-9a-f-]{36}/v2\.0", parts.path):
+        raise ImproperlyConfigured(
+            "OIDC_ISSUER must name your own tenant, https://login.microsoftonline.com/<tenant id>/v2.0: "
+            "common, organizations and consumers would let in anybody who has an account anywhere."
+        )
 
 
 def clock(name: str, default: str) -> tuple[int, int]:
@@ -100,8 +133,11 @@ def postgresql(name: str) -> dict[str, Any]:
 
 
 DEBUG = flag("DEBUG")
+EXAMPLES = ("demo", "example", "insecure", "django-insecure", "change", "password", "secret")
+SECRET_KEY = secret(
+    "SECRET_KEY", "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'", shortest=50
+)
 BEHIND_TLS = flag("BEHIND_TLS", default=not DEBUG)
-SECRET_KEY = secret("SECRET_KEY")
 ALLOWED_HOSTS = hosts("ALLOWED_HOSTS", are_public=BEHIND_TLS)
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 
@@ -120,14 +156,19 @@ INSTALLED_APPS = [
     "django.contrib.admin",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "allauth.socialaccount",
-    "allauth.socialaccount.providers.openid_connect",
+    "django.contrib.humanize",  # allauth's list of passkeys says how long ago
     "csp",
     "labeler",
+    "labeler.oidc",
     "scoring",
     "training",
 ]
 MIDDLEWARE = [
+    "scoring.api.middleware.RequestIds",
+    "scoring.api.middleware.ApiAnswers",
+    "labeler.views.headers.IsolatePages",
     "django.middleware.security.SecurityMiddleware",
     "labeler.views.scorer.ToScorer",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -139,6 +180,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "labeler.views.signing_in.WatchSession",
     "labeler.views.unblinding.AskForReason",
 ]
 ROOT_URLCONF = "labeler.urls"
@@ -163,7 +205,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = required("REDIS_URL", "Give a URL such as redis://host:6379/0, or start with `make demo`.")
 CACHES = {
     # allauth's rate limits live here: every web process shares them, and a broker that is down keeps nobody out.
-    "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"},
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # so that nobody empties it, and with it the limits, by filling it
+    },
 }
 STORAGES = {
     "default": {
@@ -178,43 +224,78 @@ STATIC_ROOT = folder("STATIC_ROOT", VAR_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 AUTH_USER_MODEL = "labeler.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["labeler.accounts.Passwords"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# An installation on a machine of its own sets both for its demo (labeler.embedded); elsewhere passwords are asked for.
+LOCAL_PASSWORDS = flag("LOCAL_PASSWORDS")
+REQUIRE_MFA = flag("REQUIRE_MFA", default=True)
+if BEHIND_TLS and LOCAL_PASSWORDS and not REQUIRE_MFA:
+    raise ImproperlyConfigured(
+        "A password alone is for a machine of your own: set REQUIRE_MFA=1, or BEHIND_TLS=0 there."
+    )
+PASSWORD_RESET_TIMEOUT = 600  # seconds a link of `manage.py break_glass` is good for; no password is ever reset by mail
 ACCOUNT_ADAPTER = "labeler.accounts.AccountAdapter"
 SOCIALACCOUNT_ADAPTER = "labeler.accounts.SocialAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
-ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
+# Of addresses that X-Forwarded-For lists, the proxies in front of us wrote this many: rate limits go by the one before.
+ALLAUTH_TRUSTED_PROXY_COUNT = number("TRUSTED_PROXIES", default=1 if BEHIND_TLS else 0)
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_TOTP_ISSUER = "Acne study"
+MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds; telephones' clocks are off by some
+MFA_RECOVERY_CODES_SHOW_ONCE = True
 SOCIALACCOUNT_LOGIN_ON_GET = False
 SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_QUERY_EMAIL = False
 # E-mail addresses from an identity provider are not proof of anything: never link by them.
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+
+OIDC_ISSUER = os.environ.get("OIDC_ISSUER", "")
+OIDC_NAME = os.environ.get("OIDC_NAME") or "your organisation"
+OIDC_CLIENT_ID = OIDC_CLIENT_SECRET = ""
+OIDC_TENANT = os.environ.get("OIDC_TENANT", "")
+OIDC_SCOPE = (os.environ.get("OIDC_SCOPE") or "openid profile email offline_access").split()
+OIDC_ROLES_CLAIM = os.environ.get("OIDC_ROLES_CLAIM") or "roles"
+OIDC_GROUPS = pairs("OIDC_GROUPS")
+OIDC_RECHECK = 60 * number("OIDC_RECHECK_MINUTES", default=10)  # seconds
+OIDC_REAUTHENTICATION = os.environ.get("OIDC_REAUTHENTICATION") or "login"
 SOCIALACCOUNT_PROVIDERS = {}
-if os.environ.get("OIDC_ISSUER"):
+if OIDC_ISSUER:
+    check_issuer(OIDC_ISSUER)
+    OIDC_CLIENT_ID = required("OIDC_CLIENT_ID", "OIDC_ISSUER is set, so the client's id is needed too.")
+    OIDC_CLIENT_SECRET = secret(
+        "OIDC_CLIENT_SECRET", "It is the client's secret that the provider of OIDC_ISSUER gave you.", shortest=16
+    )
+    if OIDC_REAUTHENTICATION not in {"login", "select_account"}:
+        raise ImproperlyConfigured(
+            f"OIDC_REAUTHENTICATION must be login or select_account, not {OIDC_REAUTHENTICATION!r}."
+        )
+    if unknown := set(OIDC_GROUPS.values()) - {"admin", "reader", "auditor"}:
+        raise ImproperlyConfigured(f"OIDC_GROUPS gives {', '.join(unknown)}; there are admin, reader and auditor.")
     SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
         "OAUTH_PKCE_ENABLED": True,
         "APPS": [
             {
                 "provider_id": "oidc",
-                "name": os.environ.get("OIDC_NAME", "your organisation"),
-                "client_id": required("OIDC_CLIENT_ID", "OIDC_ISSUER is set, so the client's id is needed too."),
-                "secret": required("OIDC_CLIENT_SECRET", "OIDC_ISSUER is set, so the client's secret is needed too."),
-                "settings": {
-                    "server_url": os.environ["OIDC_ISSUER"],
-                    "uid_field": "sub",
-                    "fetch_userinfo": False,
-                },
+                "name": OIDC_NAME,
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {"server_url": OIDC_ISSUER},
             }
         ],
     }
 
-SESSION_COOKIE_AGE = 8 * 3600  # seconds: one working day, then sign in again
+SESSION_COOKIE_AGE = 3600 * number("SESSION_HOURS", default=8)  # seconds: one working day, then sign in again
+SESSION_IDLE = 60 * number("SESSION_IDLE_MINUTES", default=60)  # seconds
+# Strict would lose the session on the way back from an identity provider.
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # a cookie less
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = BEHIND_TLS
 SESSION_COOKIE_NAME = "__Host-session" if BEHIND_TLS else "session"
 CSRF_COOKIE_NAME = "__Host-csrf" if BEHIND_TLS else "csrf"
@@ -222,6 +303,7 @@ SECURE_HSTS_SECONDS = 365 * 24 * 3600 if BEHIND_TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = BEHIND_TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
 SECURE_REFERRER_POLICY = "same-origin"
+SECURITY_CONTACT = os.environ.get("SECURITY_CONTACT", "")  # mailto: or https:, for security.txt
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -231,8 +313,9 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "blob:"],
         "font-src": [SELF],
         "connect-src": [SELF],
-        # A redirect that follows a form is held against this too: the sign-in button needs the provider's origin.
-        "form-action": [SELF, *words("OIDC_ORIGIN")],
+        # A redirect that follows a form is held against this too: the sign-in button needs the provider's origin,
+        # and those that the provider itself sends on to.
+        "form-action": [SELF, *origins(OIDC_ISSUER), *words("OIDC_ORIGIN")],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
         "object-src": [NONE],
@@ -240,7 +323,8 @@ CONTENT_SECURITY_POLICY = {
 }
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20  # bytes of a form without its files
-DATA_UPLOAD_MAX_NUMBER_FILES = 32
+DATA_UPLOAD_MAX_NUMBER_FILES = 500  # of a scoring job
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 FILE_UPLOAD_PERMISSIONS = 0o600
 
 RETRAIN_HOUR, RETRAIN_MINUTE = clock("RETRAIN_AT", "02:30")
@@ -260,7 +344,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_PUBLISH_RETRY = False
 # Workers of their own, so that a retraining does not hold up an import for an hour, nor the other way round.
-CELERY_TASK_ROUTES = {"labeler.tasks.import_files": {"queue": "intake"}}
+CELERY_TASK_ROUTES = {"labeler.tasks.import_files": {"queue": "intake"}, "scoring.tasks.*": {"queue": "intake"}}
 CELERY_BEAT_SCHEDULE = {
     "retrain-nightly": {
         "task": "training.tasks.retrain_nightly",
@@ -268,19 +352,29 @@ CELERY_BEAT_SCHEDULE = {
     },
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
+    "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
 # Where the site finds the scorer, unless a proxy sends /api/ there by itself.
 SCORER_URL = os.environ.get("SCORER_URL", "")
-# Photographs that a scorer has at work and requests that wait beside them; the next is told to come again.
-SCORER_AT_WORK = number("SCORER_AT_WORK", os.cpu_count() or 1)
-SCORER_WAITING = number("SCORER_WAITING", 8)
+# Requests that wait in a scorer beside those at work, one per core; the next is told to come again.
+SCORER_WAITING = number("SCORER_WAITING", default=8)
 
 BACKBONE = os.environ.get("BACKBONE", "resnet50")
 if BACKBONE not in {"resnet50", "resnet152"}:
     raise ImproperlyConfigured(f"BACKBONE must be resnet50 or resnet152, not {BACKBONE!r}.")
+# scoring/cores.py reads it, as the core knows no settings; here a malformed one stops the start.
+if not (processes := os.environ.get("EMBEDDING_PROCESSES") or "1").isdecimal() or int(processes) < 1:
+    raise ImproperlyConfigured(f"EMBEDDING_PROCESSES must be a number from 1 on, not {processes!r}.")
+
+# Whether apps may name addresses: of photographs to fetch, and of webhooks (docs/api.md).
+OUTBOUND = flag("OUTBOUND")
+OUTBOUND_HOSTS = words("OUTBOUND_HOSTS")
+OUTBOUND_NETWORKS = networks("OUTBOUND_NETWORKS")
+# The published service's way to ask: GET /url/ImageURL=<url>.
+LEGACY_API = flag("LEGACY_API")
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
@@ -289,7 +383,10 @@ USE_TZ = True
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s", "datefmt": "%H:%M:%S"}
+    },
+    "filters": {"request": {"()": "scoring.request_ids.InLog"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
 }

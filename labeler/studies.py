@@ -1,5 +1,6 @@
 """Setting up a study: its grading scale and its readers."""
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
@@ -85,6 +86,8 @@ def set_capacity(*, reader: Reader, capacity: int | None, by: User) -> None:
 
 
 def create_account(*, username: str) -> tuple[User, str]:
-    """Make a local account and return it with its password, which is kept nowhere."""
+    """Make a local account and return it with its password, which is kept nowhere. Raises StudyError."""
+    if not settings.LOCAL_PASSWORDS:
+        raise StudyError(f"There is no account {username}. They sign in once first, or: manage.py invite EMAIL.")
     password = get_random_string(20)
     return User.objects.create_user(username=username, password=password), password

@@ -13,6 +13,8 @@ from urllib.request import urlopen
 from django.conf import settings
 from honcho.manager import SIGNALS, Manager
 
+from scoring import cores
+
 FIRST_PORT = 8000
 # A reader looks at an image for seconds; their connection is kept that long, at no cost of a thread.
 WEB_PROCESSES = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "60")
@@ -60,14 +62,14 @@ def commands(*, site: str, scorer: str) -> dict[str, list[str]]:
         "web": [*gunicorn, "labeler.wsgi", "--bind", site, *WEB_PROCESSES],
         "scorer": [*gunicorn, "scoring.wsgi", "--bind", scorer, *_scorer_process()],
         "worker": [*python, *_worker("celery", concurrency=1)],
-        "intake": [*python, *_worker("intake", concurrency=os.cpu_count() or 1)],
+        "intake": [*python, *_worker("intake", concurrency=cores.usable())],
         "beat": [*python, "celery", "--quiet", "-A", "labeler", "beat", "--loglevel", "WARNING"],
     }
 
 
 def _scorer_process() -> list[str]:
     """One process: the network's own threads use every core, and a second one would load its weights again."""
-    threads = settings.SCORER_AT_WORK + settings.SCORER_WAITING + SPARE_THREADS
+    threads = cores.share() + settings.SCORER_WAITING + SPARE_THREADS
     return ["--worker-class", "gthread", "--threads", str(threads), "--graceful-timeout", str(STOPPING)]
 
 

@@ -1,15 +1,10 @@
 """What the worker does for studies. Running a task twice is harmless."""
 
-import logging
-from typing import Any
-
-from celery import Task, shared_task
-from kombu.exceptions import OperationalError
+from celery import shared_task
 
 from labeler import duplicates, measurements, prescreen, tallies, uploads
 from labeler.models import Intake, Study, User
-
-logger = logging.getLogger(__name__)
+from scoring.tasks import send
 
 
 @shared_task
@@ -54,13 +49,3 @@ def resume_imports() -> None:
     uploads.sweep()
     for into in uploads.stalled():
         send(import_files, into.pk)
-
-
-def send(task: "Task[Any, None]", *arguments: int) -> bool:
-    """Ask the workers for a task. False if the broker is down: then it must be asked for again."""
-    try:
-        task.delay(*arguments)
-    except OperationalError:
-        logger.warning("The broker is down; %s was not sent.", task.name)
-        return False
-    return True

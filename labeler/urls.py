@@ -1,9 +1,12 @@
 """Every address of the site."""
 
+from allauth.account import views as allauth_views
 from django.contrib import admin
 from django.urls import include, path
 
+from labeler.oidc import provider
 from labeler.views import (
+    apps,
     connection,
     dealing,
     duplicates,
@@ -14,10 +17,10 @@ from labeler.views import (
     prescreen,
     readers,
     reading,
+    signing_in,
     study,
     unblinding,
 )
-from scoring.api import api
 
 urlpatterns = [
     path("", reading.home, name="home"),
@@ -46,6 +49,8 @@ urlpatterns = [
     path("studies/<slug:slug>/readers/", readers.readers, name="readers"),
     path("studies/<slug:slug>/readers/<slug:code>/capacity/", readers.set_capacity, name="set_capacity"),
     path("studies/<slug:slug>/readers/<slug:code>/leave/", readers.leave, name="leave"),
+    path("studies/<slug:slug>/apps/", apps.apps, name="apps"),
+    path("studies/<slug:slug>/apps/<int:pk>/revoke/", apps.revoke_token, name="revoke_token"),
     path("studies/<slug:slug>/dealing/", dealing.dealing, name="dealing"),
     path("studies/<slug:slug>/dealing/deal/", dealing.deal, name="deal"),
     path("studies/<slug:slug>/dealing/images/", dealing.deal_later_images, name="deal_later_images"),
@@ -70,11 +75,24 @@ urlpatterns = [
     path("studies/<slug:slug>/duplicates/search/", duplicates.search, name="search_duplicates"),
     path("studies/<slug:slug>/subjects/", duplicates.list_subjects, name="subjects"),
     path("studies/<slug:slug>/log/", oversight.audit_log, name="audit_log"),
+    path("log/", oversight.site_log, name="site_log"),
     path("", include("training.urls")),
-    path("api/v1/", api.urls),
+    path("", include("scoring.urls")),
     path("signed-in/", connection.signed_in, name="signed_in"),
     path("offline/", connection.offline, name="offline"),
-    path("service-worker.js", connection.service_worker),
-    path("accounts/", include("allauth.urls")),
+    path("service-worker.js", connection.service_worker, name="service_worker"),
+    path(".well-known/security.txt", connection.security_txt, name="security_txt"),
+    path("accounts/login/", signing_in.sign_in, name="account_login"),
+    path("accounts/logout/", signing_in.sign_out, name="account_logout"),
+    path("accounts/again/", signing_in.sign_in_again, name="sign_in_again"),
+    path("accounts/reauthenticate/", allauth_views.reauthenticate, name="account_reauthenticate"),
+    path("accounts/inactive/", allauth_views.account_inactive, name="account_inactive"),
+    path("accounts/password/", signing_in.change_password, name="account_change_password"),
+    path("accounts/link/<int:user>/<str:token>/", signing_in.open_link, name="open_link"),
+    path("accounts/oidc/login/", provider.login, name="oidc_login"),
+    path("accounts/oidc/callback/", provider.callback, name="oidc_callback"),
+    path("accounts/cancelled/", signing_in.cancelled, name="socialaccount_login_cancelled"),
+    path("accounts/second-factor/", include("allauth.mfa.urls")),
+    path("admin/login/", signing_in.admin_sign_in),
     path("admin/", admin.site.urls),
 ]

@@ -1,6 +1,6 @@
 """ResNet-50 and ResNet-152: their weights, their shape and the preprocessing these weights want, as one object. [core]
 
-Arrays only: `features` runs them.
+Arrays only: `onnx_network` and `torch_network` run them.
 """
 
 from collections.abc import Mapping
@@ -35,6 +35,10 @@ class Architecture:
     depths: tuple[int, int, int, int]  # blocks per stage
     strides_first: bool
     preprocessing: Preprocessing
+
+    def strides(self, stride: int) -> tuple[int, int]:
+        """Return the strides of a block's first and second convolution."""
+        return (stride, 1) if self.strides_first else (1, stride)
 
 
 @dataclass(frozen=True)

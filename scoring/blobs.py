@@ -1,11 +1,15 @@
 """Files in Django storage that are whole or absent: stored embeddings and regressors."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, default_storage
+from django.utils import timezone
 
 from scoring.files import write_atomically
+
+WRITTEN_WITHIN = timedelta(hours=1)
 
 
 class StorageError(RuntimeError):
@@ -32,3 +36,33 @@ def read(name: str) -> bytes:
     with default_storage.open(name) as file:
         data: bytes = file.read()
     return data
+
+
+def folders(name: str) -> list[str]:
+    """Return the names of the folders in this one, which need not exist."""
+    return sorted(_listing(name)[0])
+
+
+def files(name: str) -> list[str]:
+    """Return the names of the files in this folder, which need not exist; a hidden one is being written, or was."""
+    return sorted(_listing(name)[1])
+
+
+def was_abandoned(name: str) -> bool:
+    """Whether a worker began to write this hidden file and was lost."""
+    try:
+        return timezone.now() - default_storage.get_modified_time(name) > WRITTEN_WITHIN
+    except FileNotFoundError:  # it has its real name by now
+        return False
+
+
+def erase(name: str) -> None:
+    """Delete a file, or a folder that is empty. It need not exist."""
+    default_storage.delete(name)
+
+
+def _listing(name: str) -> tuple[list[str], list[str]]:
+    try:
+        return default_storage.listdir(name)
+    except FileNotFoundError:
+        return [], []

@@ -1,10 +1,13 @@
-"""What the scoring service keeps: fitted regressors and the tokens of the apps that call it."""
+"""What the scoring service keeps: fitted regressors, the tokens of the apps that call it, and what they asked for."""
 
+import uuid
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class Regressor(models.Model):
@@ -31,15 +34,153 @@ class Regressor(models.Model):
         return f"regressor {self.pk}"
 
 
+class Scope(models.TextChoices):
+    """What a token may be used for."""
+
+    SCORE = "score", "Score one photograph"
+    BATCH = "batch", "Score many at once, and in jobs"
+    OVERLAY = "overlay", "See which region drives a score"
+    LEGACY = "legacy", "Ask in the published service's way"
+    STORE = "store", "Leave selfies here, with their person's consent"
+
+
 class ApiToken(models.Model):
     """An app's key to the scoring API. Only its hash is kept."""
 
     name = models.CharField(max_length=100)
     study = models.SlugField(help_text="Whose active regressor answers.")
     token_sha256 = models.CharField(max_length=64, unique=True)
+    scopes = ArrayField(models.CharField(max_length=10, choices=Scope), default=list)
+    per_minute = models.PositiveIntegerField(
+        default=60, validators=[MinValueValidator(1)], help_text="Photographs a minute, and at most at once."
+    )
+    # The bucket of `per_minute` drops is full again at this time: one column, one UPDATE, shared by all processes.
+    full_at = models.DateTimeField(null=True, blank=True, editable=False)
     made_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     made_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints: ClassVar = [
+            # A page that is sent twice makes one token, and a leaked one is found by its app's name.
+            models.UniqueConstraint(
+                fields=["study", "name"], condition=Q(revoked_at=None), name="one_live_token_per_app"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class StoredAnswer(models.Model):
+    """What was answered to a request with an idempotency key, for who has to send it again."""
+
+    token = models.ForeignKey(ApiToken, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    # A keyed hash of what was sent: nobody can try photographs against it.
+    digest = models.CharField(max_length=64)
+    # While the first request is being answered there is none, and this is when it is given up.
+    lease_until = models.DateTimeField()
+    answer = models.JSONField(null=True)
+    made_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["token", "key"], name="one_answer_per_key"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class StoredSelfie(models.Model):
+    """A selfie whose person agreed that it stays. Erasing it erases the row and the file."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    token = models.ForeignKey(ApiToken, on_delete=models.PROTECT, related_name="stored_selfies")
+    file = models.CharField(max_length=200, help_text="Storage name of the photograph as it came.")
+    consent = models.TextField(help_text="What the person agreed to, in the app's words.")
+    answer = models.JSONField(help_text="What the machine said of it.")
+    stored_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class Job(models.Model):
+    """Work to be done once, whatever happens to the broker or the workers. `scoring.jobs` moves it along."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        SUCCEEDED = "succeeded", "Succeeded"
+        FAILED = "failed", "Failed"
+
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    stage = models.CharField(max_length=120, blank=True, help_text="What it is doing now, for people.")
+    error = models.TextField(blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    # A running job whose lease has passed lost its worker.
+    lease_until = models.DateTimeField(null=True, blank=True)
+    requested_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=~Q(state="running") | Q(lease_until__isnull=False), name="%(class)s_runs_under_a_lease"
+            ),
+            models.CheckConstraint(
+                condition=Q(finished_at=None) | Q(started_at=None) | Q(finished_at__gte=F("started_at")),
+                name="%(class)s_ends_after_it_starts",
+            ),
+        ]
+
+
+class BulkJob(Job):
+    """Photographs that an app wants scored, and is told about when they are."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    token = models.ForeignKey(ApiToken, on_delete=models.CASCADE, related_name="bulk_jobs")
+    webhook = models.URLField(max_length=2000, blank=True)
+    # A delivery is claimed by moving this on to when the next one is due.
+    webhook_due_at = models.DateTimeField(null=True, blank=True)
+    webhook_attempts = models.PositiveSmallIntegerField(default=0)
+    webhook_delivered_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta(Job.Meta):
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"bulk job {self.public_id}"
+
+
+class BulkItem(models.Model):
+    """One photograph of a bulk job: where it is, and then what was said of it."""
+
+    job = models.ForeignKey(BulkJob, on_delete=models.CASCADE, related_name="items")
+    position = models.PositiveIntegerField()
+    name = models.CharField(max_length=255, help_text="Its file name or address, for the app.")
+    file = models.CharField(max_length=200, blank=True, help_text="Storage name until it is scored.")
+    url = models.URLField(max_length=2000, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    status = models.PositiveSmallIntegerField(null=True, help_text="As the API would have answered alone.")
+    answer = models.JSONField(null=True)
+    detail = models.TextField(blank=True, help_text="Why there is no answer.")
+
+    class Meta:
+        ordering = ("position",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job", "position"], name="one_item_per_position"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,19 @@ GRADES = (1, 5)
 GEOMETRIES: dict[str, Geometry] = {"ms2019": patches.lay_out, "upright2026": upright.lay_out}
 AGGREGATES = {"mean": np.mean}
 
-Key = tuple[str, int]  # region, and how far its crop was rolled, in pixels
-Rolls = Mapping[str, Sequence[int]]
-UNROLLED: Rolls = {}
+
+class Variant(NamedTuple):
+    """How a crop is changed before it is embedded: mirrored left to right, then moved circularly by some pixels."""
+
+    roll: int = 0
+    flipped: bool = False
+
+
+PLAIN = Variant()
+Key = tuple[str, Variant]  # the region, and how its crop was changed
+Variants = Mapping[str, Sequence[Variant]]
+UNCHANGED: Variants = {}
+Crops = Mapping[Key, Pixels]
 
 
 class Estimator(Protocol):
@@ -56,8 +66,8 @@ class Described:
     embeddings: dict[Key, NDArray[np.float16]]
 
     def rows(self) -> NDArray[np.float32]:
-        """Return the embeddings of the patches as they are, unrolled: (n, 2048)."""
-        rows = [self.embeddings[patch.region, 0] for patch in self.layout.patches]
+        """Return the embeddings of the patches as they are: (n, 2048)."""
+        rows = [self.embeddings[patch.region, PLAIN] for patch in self.layout.patches]
         return np.stack(rows).astype(np.float32)
 
 
@@ -89,6 +99,7 @@ class SelfieScore:
     patches: tuple[PatchScore, ...]
     dropped: tuple[Dropped, ...]
     mode: Mode
+    face: Box | None  # around its landmarks, where there is exactly one; it may reach beyond the picture
     quality: Quality
     reasons: tuple[Reason, ...]  # to abstain
     recipe: str
@@ -114,16 +125,17 @@ class SelfieScore:
 class Describe(Protocol):
     """`describe` below, or `feature_store.describe`, which remembers."""
 
-    def __call__(self, selfie: Selfie, recipe: Recipe, *, rolls: Rolls = UNROLLED) -> Described: ...
+    def __call__(self, selfie: Selfie, recipe: Recipe, *, variants: Variants = UNCHANGED) -> Described: ...
 
 
-def describe(selfie: Selfie, recipe: Recipe, *, rolls: Rolls = UNROLLED) -> Described:
-    """Lay out the patches and embed each, unrolled and by every further offset `rolls` names for its region.
+def describe(selfie: Selfie, recipe: Recipe, *, variants: Variants = UNCHANGED) -> Described:
+    """Lay out the patches and embed each, as it is and by every further variant of its region.
 
     Raises images.ImageError and weights.WeightsError.
     """
     layout, measured = look(selfie.pixels, recipe)
-    return Described(layout, measured, embed(selfie.pixels, layout, keys(layout, rolls), recipe))
+    (embeddings,) = embed([cut(selfie.pixels, layout, keys(layout, variants))], recipe)
+    return Described(layout, measured, embeddings)
 
 
 def look(pixels: Pixels, recipe: Recipe) -> tuple[Layout, Quality]:
@@ -132,26 +144,35 @@ def look(pixels: Pixels, recipe: Recipe) -> tuple[Layout, Quality]:
     return GEOMETRIES[recipe.geometry](pixels, found), quality.measure(pixels, found)
 
 
-def keys(layout: Layout, rolls: Rolls) -> list[Key]:
+def keys(layout: Layout, variants: Variants) -> list[Key]:
     """Every embedding wanted of this layout, in order."""
     return [
-        (patch.region, offset)
+        (patch.region, variant)
         for patch in layout.patches
-        for offset in dict.fromkeys((0, *rolls.get(patch.region, ())))
+        for variant in dict.fromkeys((PLAIN, *variants.get(patch.region, ())))
     ]
 
 
-def embed(pixels: Pixels, layout: Layout, wanted: Sequence[Key], recipe: Recipe) -> dict[Key, NDArray[np.float16]]:
-    """Embed the wanted crops, rounded to float16 as they are stored: a score is the same from either."""
+def cut(pixels: Pixels, layout: Layout, wanted: Sequence[Key]) -> Crops:
+    """Cut the wanted crops out, each as small as the network sees it."""
     boxes = {patch.region: patch for patch in layout.patches}
-    crops = [rolled(boxes[region], pixels, offset) for region, offset in wanted]
-    embeddings = features.embed(crops, recipe.backbone, sha256=recipe.backbone_sha256)  # (n, 2048)
-    return dict(zip(wanted, embeddings.astype(np.float16), strict=True))
+    return {(region, how): features.resize(changed(boxes[region], pixels, how)) for region, how in wanted}
 
 
-def rolled(patch: Patch, pixels: Pixels, offset: int) -> Pixels:
-    """Cut the patch out and move it circularly: the forehead to the left, every other region up."""
-    return np.roll(patch.crop(pixels), -offset, axis=1 if patch.region == "forehead" else 0)
+def embed(crops: Sequence[Crops], recipe: Recipe) -> list[dict[Key, NDArray[np.float16]]]:
+    """Embed the crops of any number of selfies in common batches.
+
+    They are rounded to float16 as they are stored: a score is the same from either.
+    """
+    together = [crop for one in crops for crop in one.values()]
+    embeddings = iter(features.embed(together, recipe.backbone, sha256=recipe.backbone_sha256).astype(np.float16))
+    return [{key: next(embeddings) for key in one} for one in crops]
+
+
+def changed(patch: Patch, pixels: Pixels, how: Variant) -> Pixels:
+    """Cut the patch out, mirror it and move it circularly: the forehead to the left, every other region up."""
+    crop = patch.crop(pixels)
+    return np.roll(crop[:, ::-1] if how.flipped else crop, -how.roll, axis=1 if patch.region == "forehead" else 0)
 
 
 def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describe = describe) -> SelfieScore:
@@ -171,11 +192,19 @@ def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describ
         patches=tuple(_patch_scores(layout.patches, scores)),
         dropped=layout.dropped,
         mode=layout.mode,
+        face=face_of(layout),
         quality=described.quality,
         reasons=abstention.reasons(described.quality, layout, rows.mean(axis=0), regressor.familiarity),
         recipe=regressor.recipe.name,
         regressor_id=regressor.id,
     )
+
+
+def face_of(layout: Layout) -> Box | None:
+    if layout.landmarks is None:
+        return None
+    columns, rows = zip(*layout.landmarks, strict=True)
+    return int(min(columns)), int(min(rows)), int(max(columns)), int(max(rows))
 
 
 def interval_of(score: float, regressor: FittedRegressor) -> tuple[float, float] | None:

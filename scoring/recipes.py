@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from scoring import weights
 
-# Part of every feature key: raise it when the same recipe would give other embeddings than before.
-FEATURE_VERSION = 2
+# Part of every feature key: raise it when the same recipe would give other embeddings, or files of another kind.
+FEATURE_VERSION = 3
 
 
 @dataclass(frozen=True)

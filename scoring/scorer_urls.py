@@ -2,6 +2,6 @@
 
 from django.urls import path
 
-from scoring.api import api
+from scoring.api import api, legacy
 
-urlpatterns = [path("api/v1/", api.urls)]
+urlpatterns = [path("api/v1/", api.urls), path("url/", legacy.urls)]

@@ -11,15 +11,15 @@ django_application = get_wsgi_application()
 # What knows models comes after Django's start.
 from django.conf import settings  # noqa: E402
 
-from scoring import turns  # noqa: E402
+from scoring import cores, turns  # noqa: E402
 from scoring.admission import Admission  # noqa: E402
 from scoring.health import Health, Migrations, database  # noqa: E402
 from scoring.warming import Warmth  # noqa: E402
 
-turns.limit(settings.SCORER_AT_WORK)
+turns.limit(cores.share())
 warmth = Warmth()
 warmth.begin()
 application = Health(
-    Admission(django_application, places=settings.SCORER_AT_WORK + settings.SCORER_WAITING),
+    Admission(django_application, places=cores.share() + settings.SCORER_WAITING),
     checks={"database": database, "migrations": Migrations(), "weights": warmth},
 )

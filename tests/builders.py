@@ -1,20 +1,34 @@
 """Making things for tests, the shortest way that is still real."""
 
 import io
+import time
 from itertools import count
 from pathlib import Path
 
 import numpy as np
+from django.core.management import call_command
+from django.test import Client
 from PIL import Image as PillowImage
 
 from labeler import folds, golden, intake, studies
 from labeler.models import Image, Reader, Study, User
+from labeler.sessions import SignIn
 
 _numbers = count(1)
 
 
 def make_user(username: str, *, password: str | None = None) -> User:
     return User.objects.create_user(username=username, password=password)
+
+
+def sign_in(client: Client, user: User) -> Client:
+    """Sign somebody in as if they had just given their password."""
+    client.force_login(user)
+    session = client.session
+    now = time.time()
+    SignIn(began=now, seen=now, role_version=user.role_version, proven=now, asked=now).keep(session)
+    session.save()
+    return client
 
 
 def make_jpeg(seed: int, *, size: tuple[int, int] = (96, 128)) -> bytes:
@@ -63,3 +77,10 @@ def import_photographs(study: Study, folder_bytes: dict[str, bytes], folder: Pat
 
 def reader_of(user: User, study: Study) -> Reader:
     return Reader.objects.get(user=user, study=study)
+
+
+def command_output(*arguments: str) -> str:
+    """Return what a command of manage.py says."""
+    said = io.StringIO()
+    call_command(*arguments, stdout=said)
+    return said.getvalue()

@@ -64,7 +64,7 @@ def olga(db: None) -> User:
 
 @pytest.fixture
 def study(ana: User, ben: User, olga: User) -> Study:
-    """Return a dealt study: 3 golden images, and folds of 4 and 3 ordinary ones."""
+    """Return a dealt study: 3 golden images, and folds of 3 and 4 ordinary ones."""
     study = builders.make_study(readers=(ana, ben), images=10, golden_size=3)
     study.admins.add(olga)
     return study
@@ -77,19 +77,14 @@ def reader(study: Study, ana: User) -> Reader:
 
 @pytest.fixture
 def as_ana(client: Client, ana: User) -> Client:
-    client.force_login(ana)
-    return client
+    return builders.sign_in(client, ana)
 
 
 @pytest.fixture
 def as_cleo(cleo: User) -> Client:
-    client = Client()
-    client.force_login(cleo)
-    return client
+    return builders.sign_in(Client(), cleo)
 
 
 @pytest.fixture
 def as_olga(olga: User) -> Client:
-    client = Client()
-    client.force_login(olga)
-    return client
+    return builders.sign_in(Client(), olga)

@@ -55,7 +55,7 @@ class Web:
 
     def __init__(self, log: Path, **changed: str) -> None:
         self.log, self.changed = log, changed
-        self.port = _free_port()
+        self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self._stack = ExitStack()
 
@@ -63,7 +63,7 @@ class Web:
         bind = f"127.0.0.1:{self.port}"
         arguments = ["gunicorn", "--bind", bind, "--threads", "4", "--no-control-socket", "labeler.wsgi"]
         self.process = self._stack.enter_context(running(*arguments, log=self.log, **self.changed))
-        _await(lambda: _answers(f"{self.address}/accounts/login/"), self.process, self.log)
+        await_ready(lambda: _answers(f"{self.address}/accounts/login/"), self.process, self.log)
 
     def kill(self) -> None:
         kill(self.process)
@@ -88,7 +88,7 @@ def worker(log: Path, *, queue: str = "celery") -> Iterator[subprocess.Popen[byt
     """Run a Celery worker that is ready for the tasks of a queue."""
     arguments = ["celery", "-A", "labeler", "worker", "-Q", queue, "--concurrency", "1", "--loglevel", "INFO"]
     with running(*arguments, log=log) as process:
-        _await(lambda: b" ready." in log.read_bytes(), process, log)
+        await_ready(lambda: b" ready." in log.read_bytes(), process, log)
         yield process
 
 
@@ -98,7 +98,7 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait(timeout=PATIENCE)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -112,7 +112,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _await(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
+def await_ready(is_ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while not is_ready():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -25,7 +25,8 @@ os.environ["SECRET_KEY"] = "a key for tests alone, long enough to pass every che
 os.environ.setdefault("WEIGHTS_DIR", str(REPOSITORY / "var" / "weights"))
 os.environ.setdefault("FACES_DIR", str(REPOSITORY / "var" / "faces"))
 os.environ["BEHIND_TLS"] = "0"
-os.environ["OMP_NUM_THREADS"] = "2"
+# Tests that run side by side (make test: two at a time) share the cores among them.
+os.environ["OMP_NUM_THREADS"] = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
 _stack.enter_context(embedded.servers(_folder))
 
 

@@ -1,39 +1,20 @@
-"""Every number we report, with its interval, or the reason why there is none. [core]
+"""Errors and correlations of readers and machine, each with its interval or the reason why there is none. [core]
 
 Definitions stand in docs/statistics.md. Grades are an (n readers, N images) float array with NaN where a reader gave
-none: an incomplete design is normal. Intervals are percentile bootstrap intervals over images, 95 %, seeded.
+none: an incomplete design is normal.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-RESAMPLES = 2000
-LEVEL = 95  # per cent
-BOOTSTRAP_SEED = 20190101
-DRAWS_AT_ONCE = 2**22  # 32 MB of indices, however many images there are
-FEWEST_IMAGES = 2  # one image has no spread to take an interval from
+from training.intervals import ROUNDING, Estimate, Floats, estimate, mean, none, resampled_means
+
 FEWEST_TO_CORRELATE = 3  # any two images lie on a line
-ROUNDING = 1e-9  # grades and scores that differ by less are the same number
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its 95 % interval and the images it rests on; or the reason why there is none."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    reason: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+MOST_TO_RANK = 2000  # images: each resample is ranked anew, in a table of resamples and images
 
 
 @dataclass(frozen=True)
@@ -65,7 +46,7 @@ def rmse(values: Floats, against: Floats) -> Estimate:
     """Return the root mean square of (N,) values - (N,) against, over the images where both are there."""
     squares = (values - against) ** 2
     squares = squares[np.isfinite(squares)]
-    return _estimate(squares[:, None], lambda means: np.sqrt(means[..., 0]))
+    return estimate(squares[:, None], lambda means: np.sqrt(means[..., 0]))
 
 
 def reader_rmse(grades: Floats, reader: int) -> Estimate:
@@ -79,21 +60,18 @@ def reader_rmse_leave_one_out(grades: Floats, reader: int) -> Estimate:
 
 
 def mean_absolute_error(values: Floats, against: Floats) -> Estimate:
-    errors = np.abs(values - against)
-    errors = errors[np.isfinite(errors)]
-    return _estimate(errors[:, None], lambda means: means[..., 0])
+    return mean(np.abs(values - against))
 
 
 def pearson_r(values: Floats, against: Floats) -> Estimate:
     """Pearson's correlation. A constant side has none, and any two images lie on a line."""
     both = np.isfinite(values) & np.isfinite(against)
     x, y = values[both], against[both]
-    if len(x) < FEWEST_TO_CORRELATE:
-        return _none(len(x), f"A correlation needs at least {FEWEST_TO_CORRELATE} images.")
-    if min(np.ptp(x), np.ptp(y)) < ROUNDING:
-        return _none(len(x), "One side never varies, so there is nothing to correlate.")
+    reason = _why_no_correlation(x, y)
+    if reason:
+        return none(len(x), reason)
     x, y = _standardised(x), _standardised(y)  # moments of far-off numbers would cancel each other's digits
-    return _estimate(np.stack([x, y, x * x, y * y, x * y], axis=1), _r_from_moments)
+    return estimate(np.stack([x, y, x * x, y * y, x * y], axis=1), _r_from_moments)
 
 
 def compare_with_reader(scores: Floats, grades: Floats, reader: int) -> Comparison:
@@ -105,53 +83,85 @@ def compare_with_reader(scores: Floats, grades: Floats, reader: int) -> Comparis
     def difference(means: Floats) -> Floats:
         return np.sqrt(means[..., 0]) - np.sqrt(means[..., 1])
 
-    estimate = _estimate(squares, difference)
-    if estimate.value is None:
-        return Comparison(estimate, None)
-    return Comparison(estimate, float(np.mean(difference(_resampled_means(squares)) < -ROUNDING)))
+    compared = estimate(squares, difference)
+    if compared.value is None:
+        return Comparison(compared, None)
+    return Comparison(compared, float(np.mean(difference(resampled_means(squares)) < -ROUNDING)))
 
 
-def confusion(values: Floats, against: Floats, levels: tuple[int, ...]) -> NDArray[np.int64]:
+def spearman_r(values: Floats, against: Floats) -> Estimate:
+    """Spearman's rank correlation, ties by middle ranks; a resample is ranked anew."""
+    both = np.isfinite(values) & np.isfinite(against)
+    x, y = values[both], against[both]
+    n = len(x)
+    reason = _why_no_correlation(x, y)
+    if reason:
+        return none(n, reason)
+    if n > MOST_TO_RANK:
+        return none(n, f"More than {MOST_TO_RANK} images are not ranked anew for every resample.")
+    columns = (np.unique(side, return_inverse=True)[1] for side in (x, y))
+    x_of, y_of = (np.eye(column.max() + 1)[column] for column in columns)  # (N, different values)
+
+    def of_ranks(times: Floats) -> Floats:
+        """Return r of the middle ranks, for (..., N) shares of how often each image was drawn."""
+        ranks = []
+        for which in (x_of, y_of):
+            drawn = times @ which
+            ranks.append((np.cumsum(drawn, axis=-1) - drawn / 2) @ which.T - 0.5)
+        one, other = ranks
+        pairs = ((times * one * one), (times * other * other), (times * one * other))
+        zero = np.zeros(times.shape[:-1])
+        return _r_from_moments(np.stack([zero, zero, *(pair.sum(axis=-1) for pair in pairs)], axis=-1))
+
+    return estimate(np.eye(n), of_ranks)
+
+
+def coverage(held: Floats) -> Estimate:
+    """Return the share that held, of (n, N) ones and noughts with NaN where nothing was there; images are drawn whole.
+
+    One row of N is as good as many.
+    """
+    rows = np.atleast_2d(held)
+    given = np.isfinite(rows).sum(axis=0)
+    terms = np.stack([np.nansum(rows, axis=0), given], axis=1)[given > 0]
+    return estimate(terms, lambda means: means[..., 0] / means[..., 1])
+
+
+def confusion(values: Floats, against: Floats, levels: Sequence[float]) -> NDArray[np.int64]:
     """Return (levels, levels) counts: rows are `against`, columns `values`, each cut half-way between two grades."""
-    cuts = np.array(levels[:-1]) + 0.5
     both = np.isfinite(values) & np.isfinite(against)
     table = np.zeros((len(levels), len(levels)), dtype=np.int64)
-    np.add.at(table, (np.digitize(against[both], cuts), np.digitize(values[both], cuts)), 1)
+    np.add.at(table, (steps(against[both], levels), steps(values[both], levels)), 1)
     return table
 
 
-def _estimate(terms: Floats, statistic: Callable[[Floats], Floats]) -> Estimate:
-    """Return statistic(mean of terms) for (N, k) terms per image, and its bootstrap interval."""
-    n = len(terms)
-    if n == 0:
-        return _none(0, "No image has what this number needs.")
-    value = float(statistic(terms.mean(axis=0)))
-    if n < FEWEST_IMAGES:
-        return Estimate(value, None, None, n, "One image gives no interval.")
-    spread = statistic(_resampled_means(terms))
-    low, high = np.percentile(spread[np.isfinite(spread)], [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return Estimate(value, float(low), float(high), n)
+def recall(values: Floats, against: Floats, levels: Sequence[float]) -> list[Estimate]:
+    """Return, per level, the share of the images at it that the values are at it too."""
+    both = np.isfinite(values) & np.isfinite(against)
+    found, wanted = steps(values[both], levels), steps(against[both], levels)
+    return [mean((found == level).astype(float)[wanted == level]) for level in range(len(levels))]
 
 
-def _resampled_means(terms: Floats) -> Floats:
-    """Return (RESAMPLES, k): the means of the (N, k) terms over images drawn with replacement."""
-    n = len(terms)
-    # NumPy and Python both promise that this generator's numbers never change, and that they are the same ones: the
-    # export's stand-alone script draws them with `random.Random(BOOTSTRAP_SEED)`.
-    draws = np.random.RandomState([BOOTSTRAP_SEED])
-    rows_at_once = max(1, DRAWS_AT_ONCE // n)
-    blocks = [
-        _times_drawn(draws, rows=min(rows_at_once, RESAMPLES - start), n=n) @ terms / n
-        for start in range(0, RESAMPLES, rows_at_once)
-    ]
-    return np.concatenate(blocks)
+def reliability(scores: Floats, target: Floats, levels: Sequence[float]) -> list[tuple[float, Estimate]]:
+    """Return, for each step of the scale that scores fall on, their mean and the mean of what they should have said."""
+    both = np.isfinite(scores) & np.isfinite(target)
+    scores, target = scores[both], target[both]
+    on = steps(scores, levels)
+    return [(float(scores[on == step].mean()), mean(target[on == step])) for step in np.unique(on)]
 
 
-def _times_drawn(draws: np.random.RandomState, *, rows: int, n: int) -> NDArray[np.intp]:
-    """Return (rows, n): how often each of n images is among n drawn with replacement."""
-    drawn = (draws.random_sample((rows, n)) * n).astype(np.intp)
-    cells = drawn + n * np.arange(rows)[:, None]
-    return np.bincount(cells.ravel(), minlength=rows * n).reshape(rows, n)
+def steps(values: Floats, levels: Sequence[float]) -> NDArray[np.intp]:
+    """Return the place of the level that each value is at; half-way it is at the higher one."""
+    scale = np.array(levels, dtype=float)
+    return np.digitize(values, (scale[:-1] + scale[1:]) / 2)
+
+
+def _why_no_correlation(x: Floats, y: Floats) -> str:
+    if len(x) < FEWEST_TO_CORRELATE:
+        return f"A correlation needs at least {FEWEST_TO_CORRELATE} images."
+    if min(np.ptp(x), np.ptp(y)) < ROUNDING:
+        return "One side never varies, so there is nothing to correlate."
+    return ""
 
 
 def _standardised(values: Floats) -> Floats:
@@ -162,11 +172,9 @@ def _standardised(values: Floats) -> Floats:
 def _r_from_moments(means: Floats) -> Floats:
     """Return r from the means of x, y, xx, yy, xy of standardised numbers; NaN for a resample without variance."""
     x, y, xx, yy, xy = np.moveaxis(means, -1, 0)
-    variances = (xx - x * x) * (yy - y * y)
+    of_x, of_y = xx - x * x, yy - y * y
+    # Each side by itself: a side that never varies leaves 1e-17 or so, and the other side would hide that in a product.
+    varies = np.minimum(of_x, of_y) > ROUNDING
     with np.errstate(invalid="ignore", divide="ignore"):
-        r: Floats = np.where(variances > ROUNDING**2, (xy - x * y) / np.sqrt(variances), np.nan)
+        r: Floats = np.where(varies, (xy - x * y) / np.sqrt(of_x * of_y), np.nan)
     return np.clip(r, -1, 1)
-
-
-def _none(n: int, reason: str) -> Estimate:
-    return Estimate(None, None, None, n, reason)

@@ -6,8 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from labeler.models import Image, Job, Study
-from scoring.models import Regressor
+from labeler.models import Image, Study
+from scoring.models import Job, Regressor
 
 
 class TrainingRun(Job):

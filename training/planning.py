@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from training import metrics
-from training.metrics import Floats
+from training import intervals
+from training.intervals import Floats
 
 # Labels of the published study by grade, Clear to Severe.
 PUBLISHED_COUNTS = (244, 1156, 1822, 614, 160)
@@ -25,7 +25,7 @@ ONE_IN_TEN = 90  # the percentile that one reader in ten is beyond
 SEED = 2019
 WORTHWHILE = 0.05  # grades: a difference of RMSE that people would act on
 # Of a normal distribution, from the middle to the end of the report's intervals.
-REACH = NormalDist().inv_cdf((100 + metrics.LEVEL) / 200)
+REACH = NormalDist().inv_cdf((100 + intervals.LEVEL) / 200)
 
 
 # What a design may be: beyond it a number is a slip of the finger.
@@ -123,7 +123,7 @@ class _Spread:
 
     def expect(self, images: Floats | float) -> Expected:
         """Return what to expect with so many images, (P, n) or one number for all."""
-        enough = np.broadcast_to(np.asarray(images) >= metrics.FEWEST_IMAGES, self.widths.shape)
+        enough = np.broadcast_to(np.asarray(images) >= intervals.FEWEST_IMAGES, self.widths.shape)
         widths = np.full(self.widths.shape, np.inf)
         np.divide(self.widths, np.sqrt(images), out=widths, where=enough)
         median, wide = (np.percentile(widths, share, method="nearest") for share in (50, ONE_IN_TEN))

@@ -1,4 +1,4 @@
-"""Recompute every number of the report from the tables beside this file, and say whether they are identical.
+"""Recompute the numbers of the report from the tables beside this file, and say whether they are identical.
 
     python3 recompute.py [FOLDER]
 
@@ -7,7 +7,9 @@ labels in the order in which they were stored, stops where each training run sto
 report.json and runs.json print. Exit status: 0 identical, 1 different (each difference on a line), 2 unreadable.
 
 The definitions are those of docs/statistics.md: consensus, RMSE in the published form and leaving one out, the paired
-comparison, Pearson's r, and percentile bootstrap intervals (2,000 resamples over images, 95 %, seed 20190101).
+comparison, Pearson's r, bias and lines, limits of agreement, weighted kappa, ICC, alpha, repeats, the noise ceiling,
+calibration, and percentile bootstrap intervals (2,000 resamples over images, 95 %, seed 20190101). Not recomputed, and
+named as such in the last line, are NOT_RECOMPUTED below.
 """
 
 import csv
@@ -32,9 +34,21 @@ COVERAGE = 0.9  # of the interval that apps are told with a score
 BAR_SHARE = 0.5  # of the golden images: who has graded fewer sets no bar
 DRAWS_KEPT = 20_000  # images: more are drawn anew for each number, to spare memory
 NOT_ACNE = "0"
+FEWEST_TO_SHOW = 20  # images that a pair of readers must share
+MOST_READERS_WITH_INTERVALS = 24
+FEWEST_OF_A_GRADE = 10  # images that others call so: fewer make no habit
+HABIT = 0.25
+NOTICED = 0.05  # grades
+LIMITS_AT = 1.96  # standard deviations
+FRACTIONS = 400  # terms of a continued fraction
+NO_VARIANCE = "The readers' means differ no more between images than chance would have it."
+NOTHING_LEFT = "Readers differ by constants only, so there is nothing to take an interval from."
 
 # What the report says of itself and of a run, rather than computes from labels and scores.
 FACTS = {"study", "title", "made_at", "run", "regressor_id", "labels_until", "training_rows"}
+
+# Printed, but not computed here: what rests on random orders, on ranks of every resample, or on tables not exported.
+NOT_RECOMPUTED = {"drift", "sequence", "spearman_r", "subgroups"}
 
 Row = dict[str, str]
 Report = dict[str, Any]
@@ -61,6 +75,8 @@ def main(folder: Path) -> int:
     counted = f"{check.compared} values compared; {check.stated} are statements about the run, not computed"
     if check.skipped:
         counted += f"; not recomputed, being older than the scores' keeping: {', '.join(check.skipped)}"
+    if check.left:
+        counted += f"; not recomputed by this script: {', '.join(sorted(check.left))}"
     say(f"{len(check.differences)} differences. {counted}." if check.differences else f"identical. {counted}.")
     return 1 if check.differences else 0
 
@@ -112,6 +128,7 @@ class Check:
         self.stated = 0
         self.differences: list[str] = []
         self.skipped: list[str] = []
+        self.left: set[str] = set()
 
     def same(self, where: str, printed: Any, computed: Any) -> None:
         """Compare two documents value by value."""
@@ -129,6 +146,8 @@ class Check:
     def _same_key(self, where: str, key: str, printed: Report, computed: Report) -> None:
         if key in FACTS and key not in computed:
             self.stated += 1
+        elif key in NOT_RECOMPUTED and key not in computed:
+            self.left.add(key)
         elif key not in printed or key not in computed:
             self.differences.append(f"{where}: {key} is {'printed' if key in printed else 'recomputed'} only")
         else:
@@ -214,21 +233,21 @@ def replay(tables: Tables, check: Check) -> None:
     check.skipped = [f"run {run['run']}" for run in runs if "labels_until" not in run["report"]]
     waiting = [run for run in runs if "labels_until" in run["report"]]
     grades: Grades = defaultdict(dict)
+    again: Grades = defaultdict(dict)  # of second readings
     stored: list[int] = []
     for row in tables.rows("labels"):
         while waiting and waiting[0]["report"]["labels_until"] < int(row["label"]):
             compare_run(tables, check, grades, waiting.pop(0))
         stored.append(int(row["label"]))
-        if row["is_repeat"] == "yes":
-            continue
+        given = (again if row["is_repeat"] == "yes" else grades)[row["image"]]
         if row["grade"]:
-            grades[row["image"]][row["reader"]] = int(row["grade"])
+            given[row["reader"]] = int(row["grade"])
         else:
-            grades[row["image"]].pop(row["reader"], None)
+            given.pop(row["reader"], None)
     for run in waiting:
         compare_run(tables, check, grades, run)
     compare_consensus(tables, check, grades)
-    compare_report(tables, check, grades, stored)
+    compare_report(tables, check, grades, again, stored)
 
 
 def compare_run(tables: Tables, check: Check, grades: Grades, run: Report) -> None:
@@ -251,15 +270,20 @@ def compare_consensus(tables: Tables, check: Check, grades: Grades) -> None:
     check.same("consensus.csv: image", printed, computed)
 
 
-def compare_report(tables: Tables, check: Check, grades: Grades, stored: Sequence[int]) -> None:
+def compare_report(tables: Tables, check: Check, grades: Grades, again: Grades, stored: Sequence[int]) -> None:
     printed = tables.report
-    readers = reader_rows(tables, golden_grades(tables, grades), None)
+    golden = golden_grades(tables, grades)
+    readers = [
+        {**row, **lean_row(tables, golden, row["code"]), "repeats": repeats(tables, grades, again, row["code"])}
+        for row in reader_rows(tables, golden, None)
+    ]
     run = printed["machine_run"]
     computed = {
         "is_simulated": printed["is_simulated"] or any(row["is_simulated"] for row in readers),
         "golden_images": len(tables.golden),
         "readers": readers,
         "bar": bar_of(readers),
+        "agreement": agreement(sorted(tables.readers), golden),
         # Compared as a run of runs.json; here it must be the same document.
         "machine_run": next((row["report"] for row in tables.runs if run and row["run"] == run["run"]), None),
         "labels_since_run": labels_since(run, stored),
@@ -299,6 +323,8 @@ def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores, 
         "grades_sha256": snapshot(tables, grades),
         "points": [{"consensus": c, "score": s} for c, s in zip(target, said, strict=True)],
     }
+    if "calibration" in printed["machine"]:  # runs of before had none
+        report["machine"] |= against_consensus(said, target, [value for value, _ in tables.levels])
     if "interval" in printed["machine"]:  # runs of before had none
         report["machine"]["interval"] = interval_row(tables, grades, golden, scores[machine["recipe"], 0])
     return report | judge(report)
@@ -436,6 +462,305 @@ def judge(report: Report) -> Report:
     return {"bar": bar, "passes": passes, "conclusion": f"{published}. {measured}: {verdict}"}
 
 
+# Readers among themselves
+
+
+def lean_row(tables: Tables, golden: Golden, reader: str) -> Report:
+    """How the reader leans against the mean of the others."""
+    pairs = [
+        (float(given[reader]), mean([grade for who, grade in given.items() if who != reader]))
+        for _, given in golden
+        if reader in given and len(given) > 1
+    ]
+    grades, others = [grade for grade, _ in pairs], [other for _, other in pairs]
+    levels = [value for value, _ in tables.levels]
+    differences = [grade - other for grade, other in pairs]
+    bias, table = average(differences), confusion(grades, others, levels)
+    slope, _, residual_sd = line(others, grades)
+    return {
+        "bias": bias,
+        "slope": slope,
+        "residual_sd": residual_sd,
+        "in_words": lean_in_words(bias, habit(table, [name for _, name in tables.levels])),
+        "limits_of_agreement": limits_of_agreement(differences),
+        "confusion": table,
+    }
+
+
+def lean_in_words(bias: Report, habit: str) -> str:
+    if bias["value"] is None:
+        return str(bias["reason"])
+    value, low, high, n = (bias[key] for key in ("value", "low", "high", "n"))
+    side = f"{abs(value):.2f} {'stricter' if value > 0 else 'milder'}"
+    if low is None:
+        said = f"grades {side} on {n} image{'' if n == 1 else 's'}, which establishes nothing"
+    elif low <= 0 <= high:
+        said = f"grades neither milder nor stricter, as far as {n} images tell"
+    elif abs(value) < NOTICED:
+        said = f"grades {side}, which is too little to notice"
+    else:
+        said = f"grades {side} (95 % interval {low:+.2f} to {high:+.2f})"
+    return f"{said}; {habit}." if habit else f"{said}."
+
+
+def habit(table: Sequence[Sequence[int]], names: Sequence[str]) -> str:
+    """Return what the reader most often calls another grade, where at least a quarter of ten images are."""
+    most, said = 0.0, ""
+    for row, counts in enumerate(table):
+        for column, count in enumerate(counts):
+            share = count / sum(counts) if sum(counts) >= FEWEST_OF_A_GRADE else 0.0
+            if row != column and share > most:
+                most, said = share, f"calls {names[row]} {names[column]} in {round(10 * share)} of 10"
+    return said if most >= HABIT else ""
+
+
+def repeats(tables: Tables, grades: Grades, again: Grades, reader: str) -> Report:
+    """The reader's second readings against the first, on images of any kind, by their hashes."""
+    twice = sorted(
+        (image for image, given in again.items() if reader in given and reader in grades[image]),
+        key=tables.hash_of.__getitem__,
+    )
+    pairs = [(float(grades[image][reader]), float(again[image][reader])) for image in twice]
+    if not pairs:
+        missing = nothing(0, "The reader met no image twice.")
+        return dict.fromkeys(("sd", "repeatability", "kappa", "same"), missing)
+    halves = [((one - other) ** 2 / 2,) for one, other in pairs]
+    return {
+        "sd": estimate(halves, root),
+        "repeatability": estimate(halves, lambda means: LIMITS_AT * math.sqrt(2 * means[0])),
+        "kappa": weighted_kappa(pairs, with_interval=True),
+        "same": average([float(one == other) for one, other in pairs]),
+    }
+
+
+def agreement(readers: Sequence[str], golden: Golden) -> Report:
+    pairs = []
+    for place, one in enumerate(readers):
+        for other in readers[place + 1 :]:
+            both = [(float(given[one]), float(given[other])) for _, given in golden if one in given and other in given]
+            kappa = weighted_kappa(both, with_interval=len(readers) <= MOST_READERS_WITH_INTERVALS)
+            pairs.append({"readers": [one, other], **kappa})
+    units = [[float(grade) for grade in given.values()] for _, given in golden]
+    taking_part = len({reader for _, given in golden for reader in given})
+    return {
+        **intraclass(golden),
+        "alpha_ordinal": alpha(units, taking_part, alpha_ordinal),
+        "alpha_interval": alpha(units, taking_part, alpha_interval),
+        "pairwise_kappa": pairs,
+        "noise_ceiling": noise_ceiling(units),
+    }
+
+
+def weighted_kappa(pairs: Sequence[tuple[float, float]], *, with_interval: bool) -> Report:
+    n = len(pairs)
+    if n < FEWEST_TO_SHOW:
+        return nothing(n, f"Both graded {n} images; below {FEWEST_TO_SHOW} a kappa says too little.")
+    if len({grade for pair in pairs for grade in pair}) == 1:
+        return nothing(n, "Both gave one and the same grade throughout, so chance alone would agree.")
+    terms = [(x, y, x * x, y * y, x * y) for x, y in pairs]
+    if with_interval:
+        return estimate(terms, kappa_from_moments)
+    value = kappa_from_moments([mean(column) for column in zip(*terms, strict=True)])
+    reason = f"Beyond {MOST_READERS_WITH_INTERVALS} readers pairs have no interval."
+    return nothing(n, reason) | {"value": value}
+
+
+def kappa_from_moments(means: Sequence[float]) -> float:
+    x, y, xx, yy, xy = means
+    by_chance = xx + yy - 2 * x * y
+    return 1 - (xx + yy - 2 * xy) / by_chance if by_chance > ROUNDING else math.nan
+
+
+def noise_ceiling(units: Sequence[Sequence[float]]) -> Report:
+    if not any(len(unit) > 1 for unit in units):
+        return nothing(len(units), "No image was graded by two readers, so nothing tells noise from severity.")
+    terms = []
+    for unit in units:
+        middle = mean(unit)
+        terms.append((sum((grade - middle) ** 2 for grade in unit), float(len(unit) - 1), 1 / len(unit)))
+    return estimate(terms, ceiling_from_means)
+
+
+def ceiling_from_means(means: Sequence[float]) -> float:
+    squares, freedom, share = means
+    return math.sqrt(squares / freedom * share) if freedom > 0 else math.nan
+
+
+def alpha(units: Sequence[Sequence[float]], readers: int, of: Callable[[list[list[float]]], Report]) -> Report:
+    """Krippendorff's alpha, on images with at least two grades."""
+    pairable = [list(unit) for unit in units if len(unit) > 1]
+    if not pairable:
+        return nothing(
+            0, "No image was graded by two readers." if readers > 1 else "Agreement needs at least two readers."
+        )
+    if len({grade for unit in pairable for grade in unit}) == 1:
+        return nothing(len(pairable), "Every grade is the same, so chance alone would agree.")
+    return of(pairable)
+
+
+def alpha_interval(units: list[list[float]]) -> Report:
+    n = len(units)
+    terms = []
+    for unit in units:
+        m, total, squares = len(unit), sum(unit), sum(grade * grade for grade in unit)
+        terms.append((float(m), total, squares, 2 * (m * squares - total**2) / (m - 1)))
+
+    def statistic(means: Sequence[float]) -> float:
+        total, first, second, observed = (value * n for value in means)
+        return one_less(observed, 2 * (total * second - first**2), total)
+
+    return estimate(terms, statistic)
+
+
+def alpha_ordinal(units: list[list[float]]) -> Report:
+    """A difference counts by the square of the distance of the grades' middle ranks."""
+    n, levels = len(units), sorted({grade for unit in units for grade in unit})
+    steps = len(levels)
+    pairs = [(one, other) for one in range(steps) for other in range(one + 1, steps)]
+    terms = []
+    for unit in units:
+        counts = [float(unit.count(level)) for level in levels]
+        terms.append((*counts, *(2 * counts[one] * counts[other] / (len(unit) - 1) for one, other in pairs)))
+
+    def statistic(means: Sequence[float]) -> float:
+        counts, observed = [value * n for value in means[:steps]], [value * n for value in means[steps:]]
+        ranks, below = [], 0.0
+        for count in counts:
+            ranks.append(below + count / 2)
+            below += count
+        apart = sum(seen * (ranks[one] - ranks[other]) ** 2 for seen, (one, other) in zip(observed, pairs, strict=True))
+        first = sum(count * rank for count, rank in zip(counts, ranks, strict=True))
+        second = sum(count * rank**2 for count, rank in zip(counts, ranks, strict=True))
+        return one_less(apart, 2 * (below * second - first**2), below)
+
+    return estimate(terms, statistic)
+
+
+def one_less(observed: float, expected: float, total: float) -> float:
+    return 1 - (total - 1) * observed / expected if expected > ROUNDING else math.nan
+
+
+def intraclass(golden: Golden) -> Report:
+    """Shrout and Fleiss's coefficients with McGraw and Wong's intervals, on images that all who graded any graded."""
+    readers = sorted({reader for _, given in golden for reader in given})
+    table = [[float(given[reader]) for reader in readers] for _, given in golden if len(given) == len(readers)]
+    k, n = len(readers), len(table)
+    shared = {"readers": k, "dropped": len(golden) - n}
+    names = ("icc_2_1", "icc_2_k", "icc_3_1")
+    reason = ""
+    if k < 2:
+        reason = "Agreement needs at least two readers."
+    elif n < 2:
+        reason = f"{n or 'No'} image{'' if n == 1 else 's'} graded by all {k} readers; at least two are needed."
+    elif len({grade for row in table for grade in row}) == 1:
+        reason = "Every grade is the same, so there are no differences to attribute."
+    if reason:
+        return {name: nothing(n if k else 0, reason) | shared for name in names}
+    values = coefficients(table, n, k)
+    return {name: value | shared for name, value in zip(names, values, strict=True)}
+
+
+def coefficients(table: Sequence[Sequence[float]], n: int, k: int) -> tuple[Report, Report, Report]:
+    middle = mean([grade for row in table for grade in row])
+    rows, columns = [mean(row) for row in table], [mean(column) for column in zip(*table, strict=True)]
+    images = k * sum((row - middle) ** 2 for row in rows) / (n - 1)
+    readers = n * sum((column - middle) ** 2 for column in columns) / (k - 1)
+    squares = sum(
+        (grade - row - column + middle) ** 2
+        for given, row in zip(table, rows, strict=True)
+        for grade, column in zip(given, columns, strict=True)
+    )
+    left = squares / ((n - 1) * (k - 1))
+    single = icc_single(images, readers, left, n, k)
+    return single, icc_average(single, images, readers, left, n, k), icc_consistency(images, left, n, k)
+
+
+def icc_single(images: float, readers: float, left: float, n: int, k: int) -> Report:
+    in_all = images + (k - 1) * left + k * (readers - left) / n
+    if in_all < ROUNDING:
+        return nothing(n, NO_VARIANCE)
+    value = (images - left) / in_all
+    bare = nothing(n, "") | {"value": value}
+    if left < ROUNDING or value > 1 - ROUNDING:
+        return bare | {"reason": NOTHING_LEFT}
+    if images < ROUNDING:
+        return bare | {"reason": NO_VARIANCE}
+    of_readers = k * value / (n * (1 - value)) * readers
+    of_left = (1 + k * value * (n - 1) / (n * (1 - value))) * left
+    spread = of_readers**2 / (k - 1) + of_left**2 / ((n - 1) * (k - 1))
+    freedom = max((of_readers + of_left) ** 2 / spread, ROUNDING) if spread else ROUNDING
+    to_low, to_high = f_quantile(n - 1, freedom), f_quantile(freedom, n - 1)
+    others = k * readers + (k * n - k - n) * left
+    low = n * (images - to_low * left) / (to_low * others + n * images)
+    high = n * (to_high * images - left) / (others + n * to_high * images)
+    return bare | {"low": low, "high": high}
+
+
+def icc_average(single: Report, images: float, readers: float, left: float, n: int, k: int) -> Report:
+    below = images + (readers - left) / n
+    if below < ROUNDING:
+        return nothing(n, NO_VARIANCE)
+    bare = nothing(n, single["reason"]) | {"value": (images - left) / below}
+    if single["low"] is None:
+        return bare
+    if 1 + (k - 1) * single["low"] < ROUNDING:
+        return bare | {"reason": "The readers agree so little that the interval has no lower end."}
+    return bare | {end: k * single[end] / (1 + (k - 1) * single[end]) for end in ("low", "high")}
+
+
+def icc_consistency(images: float, left: float, n: int, k: int) -> Report:
+    in_all = images + (k - 1) * left
+    if in_all < ROUNDING:
+        return nothing(n, NO_VARIANCE)
+    bare = nothing(n, "") | {"value": (images - left) / in_all}
+    if left < ROUNDING:
+        return bare | {"reason": NOTHING_LEFT}
+    of_left = (n - 1) * (k - 1)
+    low, high = images / left / f_quantile(n - 1, of_left), images / left * f_quantile(of_left, n - 1)
+    return bare | {"low": (low - 1) / (low + k - 1), "high": (high - 1) / (high + k - 1)}
+
+
+def f_quantile(one: float, other: float) -> float:
+    """Return the F that 97.5 % stay below, by halving: for x of a beta distribution, F = x other / ((1 - x) one)."""
+    low, high = 0.0, 1.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if beta_below(middle, one / 2, other / 2) < TAILS[1] / 100 else (low, middle)
+    return low * other / ((1 - low) * one) if low < 1 else math.inf
+
+
+def beta_below(x: float, a: float, b: float) -> float:
+    """Return the regularised incomplete beta function, by its continued fraction (Abramowitz and Stegun 26.5.8)."""
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - beta_below(1 - x, b, a)
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)) / a
+    fraction = 0.0
+    for m in range(FRACTIONS, 0, -1):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        fraction = even / (1 + odd / (1 + fraction))
+    return front / (1 + -(a + b) * x / (a + 1) / (1 + fraction))
+
+
+def against_consensus(said: Sequence[float], target: Sequence[float], levels: Sequence[int]) -> Report:
+    """How the machine leans, and the consensus on its score."""
+    differences = [score - c for score, c in zip(said, target, strict=True)]
+    slope, intercept, _ = line(said, target)
+    at = [(step(score, levels), step(c, levels)) for score, c in zip(said, target, strict=True)]
+    reliability = []
+    for place in sorted({score for score, _ in at}):
+        here = [n for n, (score, _) in enumerate(at) if score == place]
+        reliability.append({"score": mean([said[n] for n in here]), "consensus": average([target[n] for n in here])})
+    return {
+        "recall": [average([float(score == c) for score, c in at if c == place]) for place in range(len(levels))],
+        "bias": average(differences),
+        "limits_of_agreement": limits_of_agreement(differences),
+        "calibration": {"slope": slope, "intercept": intercept, "reliability": reliability},
+    }
+
+
 # Statistics
 
 
@@ -445,6 +770,54 @@ def mean(values: Collection[float]) -> float:
 
 def rmse(errors: Iterable[float]) -> Report:
     return estimate([(error**2,) for error in errors], root)
+
+
+def average(values: Sequence[float]) -> Report:
+    return estimate([(value,) for value in values], first)
+
+
+def limits_of_agreement(differences: Sequence[float]) -> Report:
+    """Mean difference plus and minus 1.96 standard deviations (Bland and Altman 1986)."""
+    n = len(differences)
+    if n < 3:
+        missing = nothing(n, "Limits of agreement need at least 3 images.")
+        return {"lower": missing, "upper": missing}
+    middle = mean(differences)
+    terms = [(value - middle, (value - middle) ** 2) for value in differences]
+
+    def limit(side: int) -> Report:
+        def statistic(means: Sequence[float]) -> float:
+            sd = math.sqrt(max(means[1] - means[0] ** 2, 0) * n / (n - 1))
+            return middle + means[0] + side * LIMITS_AT * sd
+
+        return estimate(terms, statistic)
+
+    return {"lower": limit(-1), "upper": limit(1)}
+
+
+def line(xs: Sequence[float], ys: Sequence[float]) -> tuple[Report, Report, Report]:
+    """Return slope, intercept and residual standard deviation of y on x, by least squares."""
+    n = len(xs)
+    if n < 3 or max(xs) - min(xs) < ROUNDING:
+        why = "A line needs at least 3 images." if n < 3 else "What the line would be drawn over never varies."
+        missing = nothing(n, why)
+        return missing, missing, missing
+    x_middle, y_middle = mean(xs), mean(ys)
+    moved = [(x - x_middle, y - y_middle) for x, y in zip(xs, ys, strict=True)]
+    terms = [(x, y, x * x, x * y, y * y) for x, y in moved]
+
+    def slope(means: Sequence[float]) -> float:
+        variance = means[2] - means[0] ** 2
+        return (means[3] - means[0] * means[1]) / variance if variance > ROUNDING else math.nan
+
+    def intercept(means: Sequence[float]) -> float:
+        return y_middle + means[1] - slope(means) * (x_middle + means[0])
+
+    def residual_sd(means: Sequence[float]) -> float:
+        left = (means[4] - means[1] ** 2) - slope(means) * (means[3] - means[0] * means[1])
+        return math.sqrt(max(left, 0.0) * n / (n - 2)) if math.isfinite(left) else math.nan
+
+    return estimate(terms, slope), estimate(terms, intercept), estimate(terms, residual_sd)
 
 
 def first(means: Sequence[float]) -> float:
@@ -477,8 +850,8 @@ def standardised(values: Sequence[float]) -> list[float]:
 
 def r_from_moments(means: Sequence[float]) -> float:
     x, y, xx, yy, xy = means
-    variances = (xx - x * x) * (yy - y * y)
-    return max(-1.0, min(1.0, (xy - x * y) / math.sqrt(variances))) if variances > ROUNDING**2 else math.nan
+    of_x, of_y = xx - x * x, yy - y * y
+    return max(-1.0, min(1.0, (xy - x * y) / math.sqrt(of_x * of_y))) if min(of_x, of_y) > ROUNDING else math.nan
 
 
 def confusion(values: Sequence[float], against: Sequence[float], levels: Sequence[int]) -> list[list[int]]:
@@ -502,6 +875,8 @@ def estimate(terms: Terms, statistic: Statistic) -> Report:
     if n < 2:
         return nothing(n, "One image gives no interval.") | {"value": value}
     spread = sorted(value for value in map(statistic, resampled_means(terms)) if math.isfinite(value))
+    if len(spread) < RESAMPLES / 2:
+        return nothing(n, "Most resamples have no such number, so there is no interval.") | {"value": value}
     low, high = (percentile(spread, tail) for tail in TAILS)
     return {"value": value, "low": low, "high": high, "n": n, "reason": ""}
 

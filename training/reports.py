@@ -5,20 +5,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from django.db.models import Q
 from django.utils import timezone
 from numpy.typing import NDArray
 
 from labeler import consensus
 from labeler.models import Label, Reader, Study
-from training import calibration, metrics
+from training import bias, calibration, metrics, panels, regression, subgroups
 from training.dataset import GradedImages, Split
-from training.metrics import Estimate
+from training.intervals import Estimate, Floats
 from training.models import TrainingRun
+from training.panels import Panel, Reading
 
 Report = dict[str, Any]
 
 # A reader who has just begun would otherwise set the bar by two or three images.
 BAR_SHARE = 0.5  # of the golden images
+MEASURED = ("exposure", "contrast", "sharpness")  # whose thirds are subgroups
+# Beyond, only golden and repeated labels are read: what came before each would take the page seconds to read.
+MOST_LABELS_IN_ORDER = 100_000
 NO_BAR = "no reader has graded half of the golden images yet, so there is no bar."
 
 
@@ -27,7 +32,7 @@ class GoldenGrades:
     """The readers' current golden grades: (n readers, N images), NaN where there is none."""
 
     readers: tuple[Reader, ...]
-    grades: metrics.Floats
+    grades: Floats
     drawn: int  # golden images of the study, graded or not
 
 
@@ -37,8 +42,8 @@ class Candidate:
 
     recipe: str
     training_rows: int
-    validation: metrics.Floats  # (V,) scores of the seed that may be published
-    golden: metrics.Floats  # (seeds, N) scores, that of the seed that may be published first
+    validation: Floats  # (V,) scores of the seed that may be published
+    golden: Floats  # (seeds, N) scores, that of the seed that may be published first
 
 
 def choose(candidates: Sequence[Candidate], split: Split) -> int:
@@ -72,6 +77,8 @@ def build(*, study: Study, graded: GradedImages, split: Split, candidates: Seque
             "pearson_r": metrics.pearson_r(scores, target).as_json(),
             "mean_absolute_error": metrics.mean_absolute_error(scores, target).as_json(),
             "confusion": metrics.confusion(scores, target, levels).tolist(),
+            **_against_consensus(scores, target, levels),
+            "subgroups": _subgroups(study, [image.content_hash for image in graded.golden], scores - target),
             "interval": _interval_row(machine, readers, split),
             "levels": [{"value": level.value, "name": level.name} for level in study.grade_levels.all()],
         },
@@ -83,7 +90,44 @@ def build(*, study: Study, graded: GradedImages, split: Split, candidates: Seque
     return {**report, **judge(report)}
 
 
-def _candidate_row(candidate: Candidate, target: metrics.Floats, split: Split) -> Report:
+def _against_consensus(scores: Floats, target: Floats, levels: tuple[int, ...]) -> Report:
+    """How the machine leans, and how far a score means what it says: the consensus on the score."""
+    limits = bias.bland_altman(scores, target)
+    line = regression.fit_line(scores, target)
+    return {
+        "spearman_r": metrics.spearman_r(scores, target).as_json(),
+        "recall": [share.as_json() for share in metrics.recall(scores, target, levels)],
+        "bias": limits.bias.as_json(),
+        "limits_of_agreement": {"lower": limits.lower.as_json(), "upper": limits.upper.as_json()},
+        "calibration": {
+            "slope": line.slope.as_json(),
+            "intercept": line.intercept.as_json(),
+            "reliability": [
+                {"score": score, "consensus": said.as_json()}
+                for score, said in metrics.reliability(scores, target, levels)
+            ],
+        },
+    }
+
+
+def _subgroups(study: Study, hashes: Sequence[str], errors: Floats) -> list[Report]:
+    """Return the machine's errors by everything that is known of the golden images."""
+    images = {image.content_hash: image for image in study.images.filter(is_golden=True).select_related("measurement")}
+    golden = [images[content_hash] for content_hash in hashes]
+    names = sorted({name for image in golden for name in image.metadata})
+    columns = {name: np.array([str(image.metadata.get(name, "")) for image in golden]) for name in names}
+    measured = [getattr(image, "measurement", None) for image in golden]
+    for name in MEASURED:
+        values = np.array([getattr(one, name) if one else np.nan for one in measured], dtype=float)
+        columns[name] = subgroups.thirds(values)
+    columns["face"] = np.array([("found" if one.faces == 1 else "none or several") if one else "" for one in measured])
+    return [
+        {"column": one.column, "value": one.value, "rmse": one.rmse.as_json(), "bias": one.bias.as_json()}
+        for one in subgroups.by_column(errors, columns)
+    ]
+
+
+def _candidate_row(candidate: Candidate, target: Floats, split: Split) -> Report:
     return {
         "recipe": candidate.recipe,
         "training_rows": candidate.training_rows,
@@ -167,14 +211,34 @@ def bar_of(readers: Sequence[Report]) -> Report | None:
     return {"value": worst["rmse"]["value"], "reader": worst["code"]}
 
 
-def live_readers(study: Study) -> list[dict[str, Any]]:
+def panel_of(study: Study, readers: Sequence[Reader]) -> Panel:
+    """Return the readers' current labels; they are compared on the golden images that somebody graded."""
+    labels = consensus.current_labels(study).order_by("pk")
+    if sum(reader.done for reader in readers) > MOST_LABELS_IN_ORDER:
+        labels = labels.filter(Q(assignment__image__is_golden=True) | Q(assignment__is_repeat=True))
+    columns = ("reader__code", "image__content_hash", "is_repeat", "position", "image__is_golden")
+    rows = labels.values_list("grade", "labeled_at", *(f"assignment__{column}" for column in columns))
+    readings, golden = [], set()
+    for grade, labeled_at, reader, image, is_repeat, position, is_golden in rows:
+        readings.append(Reading(reader, image, grade, is_repeat, position, labeled_at.timestamp()))
+        if is_golden and grade is not None and not is_repeat:
+            golden.add(image)
+    levels = {float(level.value): level.name for level in study.grade_levels.all()}
+    return panels.build(readings, readers=[reader.code for reader in readers], images=golden, levels=levels)
+
+
+def live_readers(readers: Sequence[Reader], panel: Panel, *, drawn: int) -> list[dict[str, Any]]:
     """Return every reader's numbers from the current labels, without the machine."""
-    grades: dict[int, dict[str, int]] = {}
-    golden = consensus.current_grades(study).filter(assignment__image__is_golden=True)
-    for label in golden.order_by("assignment__image__content_hash"):
-        image = grades.setdefault(label.assignment.image_id, {})
-        image[label.assignment.reader.code] = label.grade or 0
-    return _reader_rows(_readers_of(study, list(grades.values())), None)
+    rows = []
+    for place, reader in enumerate(readers):
+        row = panels.describe_reader(panel, place)
+        counts = _counts_for_bar(row["rmse"]["n"], drawn)
+        rows.append({**row, "is_simulated": reader.is_simulated, "counts_for_bar": counts})
+    return rows
+
+
+def _counts_for_bar(graded: int, drawn: int) -> bool:
+    return graded > 0 and graded >= BAR_SHARE * drawn
 
 
 def latest(study: Study) -> TrainingRun | None:
@@ -185,14 +249,18 @@ def latest(study: Study) -> TrainingRun | None:
 def current(study: Study) -> Report:
     """Return what the page and `manage.py report --json` show: live readers, and the latest run's machine."""
     run = latest(study)
-    readers = live_readers(study)
+    taking_part = list(study.readers.order_by("code"))
+    panel = panel_of(study, taking_part)
+    drawn = study.images.filter(is_golden=True).count()
+    readers = live_readers(taking_part, panel, drawn=drawn)
     return {
         "study": study.slug,
         "title": study.title,
         "is_simulated": study.is_simulated or any(row["is_simulated"] for row in readers),
-        "golden_images": study.images.filter(is_golden=True).count(),
+        "golden_images": drawn,
         "readers": readers,
         "bar": bar_of(readers),
+        "agreement": panels.describe_agreement(panel),
         "machine_run": run.report if run else None,
         "labels_since_run": _labels_since(run) if run else None,
     }
@@ -228,7 +296,7 @@ def _reader_row(
         "code": reader.code,
         "is_simulated": reader.is_simulated,
         "rmse": rmse.as_json(),
-        "counts_for_bar": rmse.n > 0 and rmse.n >= BAR_SHARE * golden.drawn,
+        "counts_for_bar": _counts_for_bar(rmse.n, golden.drawn),
         "rmse_leave_one_out": metrics.reader_rmse_leave_one_out(golden.grades, number).as_json(),
     }
     if scores is not None:

@@ -13,20 +13,24 @@ from django.conf import settings
 from django.db import transaction
 from numpy.typing import NDArray
 
-from labeler import audit, jobs
+from labeler import audit
 from labeler.models import Study, User
-from scoring import feature_store, images, recipes, regressors, weights
-from scoring.pipeline import Described, FittedRegressor, Key, score_image
+from scoring import feature_store, images, jobs, recipes, regressors, weights
+from scoring.models import Regressor
+from scoring.patches import Layout
+from scoring.pipeline import UNCHANGED, Described, FittedRegressor, Key, Variant, Variants, score_image
 from scoring.recipes import Recipe
 from training import calibration, dataset, fitting, reports, rolling
 from training.dataset import GoldenImage, GradedImages, OrdinaryImage
 from training.models import Score, TrainingImage, TrainingRun
 
 SEEDS = 5  # fits per run: the report shows their spread, the study's own seed is the one published
+TOGETHER = 8  # images embedded in common batches; each holds two to four patches
 FEWEST_TO_FIT = 10  # ordinary images: with fewer, the validation part would be a single one
 NOTHING_NEW = "Nothing new since {}: the current labels and the recipe are the same."
 # Whichever of them are installed: dlib and OpenCV come as more than one package.
-LIBRARIES = {"dlib", "dlib-bin", "numpy", "opencv-python", "opencv-python-headless", "pillow", "scikit-learn", "torch"}
+LIBRARIES = {"dlib", "dlib-bin", "numpy", "onnxruntime", "opencv-python", "opencv-python-headless", "pillow"}
+LIBRARIES |= {"scikit-learn", "torch"}
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,12 @@ def _recipes() -> tuple[Recipe, Recipe]:
         raise jobs.JobError(str(error)) from error
 
 
+def recipes_in_use() -> list[Recipe]:
+    """Return the recipes of every run and those that answer apps. Raises JobError where weights are missing."""
+    answering = Regressor.objects.filter(is_active=True)
+    return [*_recipes(), *(Recipe.from_json(row.recipe) for row in answering)]
+
+
 def _load(study: Study) -> GradedImages:
     graded = dataset.load_graded_images(study)
     if not study.golden_drawn_at:
@@ -136,34 +146,49 @@ def _enlist(run: TrainingRun, parts: dataset.Split) -> None:
 
 def _embed(run: TrainingRun, graded: Sequence[OrdinaryImage | GoldenImage], recipe: Recipe) -> None:
     """Store what is not stored yet, so that an image that can't be read shows before anything is fitted."""
-    for done, image in enumerate(graded, start=1):
-        jobs.tell(run, f"Embedding {done} of {len(graded)} images")
-        _describe(image, recipe)
+    for start in range(0, len(graded), TOGETHER):
+        jobs.tell(run, f"Embedding {start + 1} of {len(graded)} images")
+        pending = [_prepare(image, recipe) for image in graded[start : start + TOGETHER]]
+        try:
+            feature_store.complete(pending, recipe)
+        except weights.WeightsError as error:
+            raise jobs.JobError(str(error)) from error
+
+
+def _prepare(image: OrdinaryImage | GoldenImage, recipe: Recipe) -> feature_store.Pending:
+    with _naming(image):
+        return feature_store.prepare(image.selfie, recipe)
 
 
 def _training_rows(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Recipe) -> Rows:
     """Embed the patches, then roll them: more often where a grade is rare among the rows really used."""
     _refuse_golden(train)
-    described = [(image, _describe(image, recipe)) for image in train]
-    counts = Counter(round(image.grade) for image, known in described for _ in known.layout.patches)
+    layouts = [known.layout for known in _described(train, recipe)]
+    counts = Counter(round(image.grade) for image, layout in zip(train, layouts, strict=True) for _ in layout.patches)
     rolls = rolling.rolls_per_grade(counts)
     embeddings, grades = [], []
-    for done, (image, known) in enumerate(described, start=1):
+    for done, (image, layout) in enumerate(zip(train, layouts, strict=True), start=1):
         jobs.tell(run, f"Rolling and embedding {done} of {len(train)} images")
-        wanted = _offsets(known, rolls[round(image.grade)])
-        rolled = _describe(image, recipe, rolls=wanted)
-        keys: list[Key] = [(region, offset) for region, offsets in wanted.items() for offset in offsets]
+        wanted = _rolls(layout, rolls[round(image.grade)])
+        rolled = _describe(image, recipe, variants=wanted)
+        keys: list[Key] = [(region, roll) for region, rolls_of_it in wanted.items() for roll in rolls_of_it]
         embeddings += [rolled.embeddings[key] for key in keys]
         grades += [image.grade] * len(keys)
     return Rows(np.stack(embeddings).astype(np.float32), grades)
 
 
 def _face_rows(train: Sequence[OrdinaryImage], recipe: Recipe) -> Rows:
-    """Return one row per image: the mean embedding of its patches, unrolled."""
+    """Return one row per image: the mean embedding of its patches as they are."""
     _refuse_golden(train)
-    described = [_describe(image, recipe) for image in train]
-    faces = [known.rows().mean(axis=0) for known in described]
+    faces = [known.rows().mean(axis=0) for known in _described(train, recipe)]
     return Rows(np.stack(faces), [image.grade for image in train])
+
+
+def _described(images: Sequence[OrdinaryImage], recipe: Recipe) -> Iterator[Described]:
+    """Yield every image's description: `_embed` has stored it, unless it was deleted since."""
+    stored = feature_store.read_many([image.content_hash for image in images], recipe)
+    for image, known in zip(images, stored, strict=True):
+        yield known or _describe(image, recipe)
 
 
 def _refuse_golden(train: Sequence[OrdinaryImage]) -> None:
@@ -172,11 +197,9 @@ def _refuse_golden(train: Sequence[OrdinaryImage]) -> None:
         raise TypeError("Only ordinary images may be trained on.")
 
 
-def _describe(
-    image: OrdinaryImage | GoldenImage, recipe: Recipe, *, rolls: dict[str, tuple[int, ...]] | None = None
-) -> Described:
+def _describe(image: OrdinaryImage | GoldenImage, recipe: Recipe, *, variants: Variants = UNCHANGED) -> Described:
     with _naming(image):
-        return feature_store.describe(image.selfie, recipe, rolls=rolls or {})
+        return feature_store.describe(image.selfie, recipe, variants=variants)
 
 
 @contextmanager
@@ -192,14 +215,14 @@ def _naming(image: OrdinaryImage | GoldenImage) -> Iterator[None]:
         raise jobs.JobError(str(error)) from error
 
 
-def _offsets(described: Described, rolls: int) -> dict[str, tuple[int, ...]]:
-    """Return region -> offsets: along x for the forehead, along y for every other patch."""
-    offsets = {}
-    for patch in described.layout.patches:
+def _rolls(layout: Layout, rolls: int) -> dict[str, tuple[Variant, ...]]:
+    """Return region -> its rolls: along x for the forehead, along y for every other patch."""
+    variants = {}
+    for patch in layout.patches:
         x_min, y_min, x_max, y_max = patch.box
         dimension = x_max - x_min if patch.region == "forehead" else y_max - y_min
-        offsets[patch.region] = rolling.offsets(dimension, rolls)
-    return offsets
+        variants[patch.region] = tuple(Variant(offset) for offset in rolling.offsets(dimension, rolls))
+    return variants
 
 
 def _fit_ms2019(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Recipe) -> Fit:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
-from labeler import jobs
 from labeler.models import Study
+from scoring import jobs
 from training import retrain as retraining
 from training.models import TrainingRun
 

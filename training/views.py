@@ -20,7 +20,7 @@ RUNS_SHOWN = 20
 @login_required
 @require_GET
 def report(request: AuthedRequest, slug: str) -> HttpResponse:
-    study = access.get_overseen_study(request, slug)
+    study = access.get_reported_study(request, slug)
     runs = study.training_runs.select_related("requested_by")[:RUNS_SHOWN]
     report = reports.current(study)
     latest = report["machine_run"]
@@ -31,6 +31,7 @@ def report(request: AuthedRequest, slug: str) -> HttpResponse:
         "confusion": reports.confusion_rows(latest["machine"]) if latest else [],
         "runs": runs,
         "published": reports.published(study),
+        "is_auditor": not access.administers(request.user, study),
     }
     return render(request, "training/report.html", context)
 
@@ -38,7 +39,7 @@ def report(request: AuthedRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
-    return JsonResponse(reports.current(access.get_overseen_study(request, slug)))
+    return JsonResponse(reports.current(access.get_reported_study(request, slug)))
 
 
 @login_required

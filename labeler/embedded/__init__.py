@@ -40,7 +40,7 @@ def servers(folder: Path | None = None) -> Iterator[None]:
     """Run what DATABASE_URL and REDIS_URL do not name, and name it in their stead while the block lasts.
 
     An installation with an embedded server, or with LOCAL=1, is on a machine of its own: it also gets a secret key that
-    is made once, and expects no TLS in front.
+    is made once, and expects no TLS in front, passwords and no second factor.
     """
     folder = (folder or Path(os.environ.get("VAR_DIR") or REPOSITORY / "var")).resolve()
     missing = [variable for variable in KINDS if not os.environ.get(variable)]
@@ -51,7 +51,12 @@ def servers(folder: Path | None = None) -> Iterator[None]:
     ours = {variable: KINDS[variable](home) for variable in missing}
     with _in_use(home, list(ours.values())):
         urls = {variable: server.url() for variable, server in ours.items()}
-        local = {"SECRET_KEY": home.secret("secret-key", SECRET_KEY_BYTES), "BEHIND_TLS": "0"}
+        local = {
+            "SECRET_KEY": home.secret("secret-key", SECRET_KEY_BYTES),
+            "BEHIND_TLS": "0",
+            "LOCAL_PASSWORDS": "1",
+            "REQUIRE_MFA": "0",
+        }
         named = urls | {name: value for name, value in local.items() if name not in os.environ}
         os.environ.update(named)
         try:

@@ -3,9 +3,10 @@
 from typing import Any
 
 from django import forms
+from django.db.models import QuerySet
 
 from labeler.forms.fields import field_of
-from labeler.models import AuditEvent, Study, User
+from labeler.models import AuditEvent, User
 
 
 class AuditForm(forms.Form):
@@ -14,9 +15,9 @@ class AuditForm(forms.Form):
     person = forms.ModelChoiceField(queryset=User.objects.none(), required=False, empty_label="Everybody")
     action = forms.ChoiceField(required=False)
 
-    def __init__(self, *args: Any, study: Study, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, events: QuerySet[AuditEvent], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        events = AuditEvent.objects.filter(study=study).order_by()
+        events = events.order_by()
         people = User.objects.filter(pk__in=events.values("user")).order_by("username")
         field_of(self, "person", forms.ModelChoiceField).queryset = people
         actions = sorted(events.values_list("action", flat=True).distinct())

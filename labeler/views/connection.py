@@ -1,8 +1,12 @@
 """What a browser needs while it has no session or no network."""
 
+from datetime import timedelta
+
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
@@ -27,3 +31,14 @@ def offline(request: HttpRequest) -> HttpResponse:
 def service_worker(request: HttpRequest) -> HttpResponse:
     """Answer from the root: a worker may only serve pages below its own address."""
     return render(request, "service-worker.js", content_type="text/javascript")
+
+
+@require_GET
+def security_txt(request: HttpRequest) -> HttpResponse:
+    """Say whom to tell of a hole (RFC 9116)."""
+    del request
+    if not settings.SECURITY_CONTACT:
+        raise Http404
+    expires = timezone.now() + timedelta(days=180)
+    text = f"Contact: {settings.SECURITY_CONTACT}\nExpires: {expires:%Y-%m-%dT00:00:00Z}\nPreferred-Languages: en\n"
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")

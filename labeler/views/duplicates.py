@@ -18,6 +18,7 @@ from labeler.clusters import PAGE
 from labeler.forms.duplicates import BestForm, ClustersForm, SubjectForm, SubjectPlaceForm, VerdictForm
 from labeler.forms.gallery import PlaceForm
 from labeler.models import SimilarPair, Study
+from scoring.tasks import send
 
 Verdict = SimilarPair.Verdict
 SAID = {
@@ -89,7 +90,7 @@ def keep_best(request: AuthedRequest, slug: str) -> HttpResponse:
 def search(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker search all images again."""
     study = access.get_overseen_study(request, slug)
-    if tasks.send(tasks.find_duplicates, study.pk, request.user.pk):
+    if send(tasks.find_duplicates, study.pk, request.user.pk):
         messages.success(request, "The worker searches now. A million images take it some minutes; look again then.")
     else:
         messages.error(request, "The queue can't be reached, so nothing is searched. Try again in a few minutes.")

@@ -16,7 +16,8 @@ from labeler.access import AuthedRequest
 from labeler.forms.intake import MetadataForm, PieceForm
 from labeler.intake import IntakeError
 from labeler.models import Intake, IntakeFile, Study
-from labeler.tasks import import_files, send
+from labeler.tasks import import_files
+from scoring.tasks import send
 
 State = IntakeFile.State
 

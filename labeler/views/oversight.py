@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import formats, timezone
@@ -15,7 +16,7 @@ from labeler import oversight as state_of
 from labeler.access import AuthedRequest
 from labeler.forms.gallery import PlaceForm
 from labeler.forms.oversight import AuditForm
-from labeler.models import Study
+from labeler.models import AuditEvent, Study
 from labeler.oversight import ReaderState, StudyState
 
 EVENTS = 100  # on a page of the audit log
@@ -92,11 +93,26 @@ def _finish(day: date | None, *, is_finished: bool) -> str:
 @cache_control(private=True, no_store=True)
 def audit_log(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show who did what to the study, the latest first."""
-    study = access.get_administered_study(request, slug)
-    form = AuditForm(request.GET, study=study)
+    study = access.get_audited_study(request, slug)
+    context = {"study": study, "is_auditor": not access.administers(request.user, study)}
+    return _log(request, study.audit_events.all(), context)
+
+
+@login_required
+@require_GET
+@cache_control(private=True, no_store=True)
+def site_log(request: AuthedRequest) -> HttpResponse:
+    """Show who signed in and whose roles changed."""
+    access.require_auditor(request)
+    return _log(request, AuditEvent.objects.filter(study=None), {})
+
+
+def _log(request: AuthedRequest, events: QuerySet[AuditEvent], context: dict[str, Any]) -> HttpResponse:
+    form = AuditForm(request.GET, events=events)
+    context |= {"form": form, "next": ""}
     if not form.is_valid():
-        return render(request, "labeler/audit_log.html", {"study": study, "form": form}, status=422)
-    events = study.audit_events.select_related("user").order_by("-pk")
+        return render(request, "labeler/audit_log.html", context, status=422)
+    events = events.select_related("user").order_by("-pk")
     if form.cleaned_data["person"]:
         events = events.filter(user=form.cleaned_data["person"])
     if form.cleaned_data["action"]:
@@ -105,7 +121,7 @@ def audit_log(request: AuthedRequest, slug: str) -> HttpResponse:
     if place.is_valid():
         events = events.filter(pk__lt=place.cleaned_data["after"])
     rows = list(events[: EVENTS + 1])
-    context = {"study": study, "form": form, "events": rows[:EVENTS], "next": ""}
+    context["events"] = rows[:EVENTS]
     if len(rows) > EVENTS:
         query = request.GET.copy()
         query["after"] = str(rows[EVENTS - 1].pk)

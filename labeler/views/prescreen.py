@@ -21,6 +21,7 @@ from labeler.gallery import PAGE
 from labeler.models import Image, Study
 from labeler.prescreen import MEASURES, WORDS, Limits
 from labeler.preview import Counts
+from scoring.tasks import send
 
 RULES = 10  # former limits that the page shows
 
@@ -104,7 +105,7 @@ def decide(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 def measure(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker measure what has no measures yet."""
     study = access.get_administered_study(request, slug)
-    if tasks.send(tasks.measure_images, study.pk):
+    if send(tasks.measure_images, study.pk):
         messages.success(
             request, "The worker measures the images now. Look again in a while: a photograph takes a second."
         )
@@ -119,7 +120,7 @@ def _set_limits(request: AuthedRequest, study: Study, wanted: Limits, reason: st
     dropped = prescreen.set_limits(study=study, limits=wanted, by=request.user, reason=reason, at_once=not is_large)
     if not is_large:
         messages.success(request, f"The limits are set. {dropped:,} images of the study are dropped now.")
-    elif tasks.send(tasks.apply_limits, study.pk):
+    elif send(tasks.apply_limits, study.pk):
         messages.success(request, "The limits are set. The worker holds every image against them now; look again soon.")
     else:
         messages.error(request, "The limits are kept, but the queue can't be reached to apply them. Save them again.")

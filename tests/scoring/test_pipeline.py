@@ -8,7 +8,7 @@ import pytest
 from scoring import pipeline, recipes
 from scoring.images import Selfie
 from scoring.patches import Dropped, Layout, Patch
-from scoring.pipeline import UNROLLED, Described, Rolls
+from scoring.pipeline import PLAIN, UNCHANGED, Described, Variant, Variants
 from scoring.quality import Quality
 from scoring.recipes import Recipe
 from tests.scoring.builders import make_fitted, make_selfie
@@ -21,9 +21,11 @@ LAYOUT = Layout(
 GOOD = Quality(exposure=0.5, contrast=0.2, sharpness=-3.0, short_side=900, faces=1, face_size=0.5)
 
 
-def describe_by_hand(selfie: Selfie, recipe: Recipe, *, rolls: Rolls = UNROLLED) -> Described:
+def describe_by_hand(selfie: Selfie, recipe: Recipe, *, variants: Variants = UNCHANGED) -> Described:
     rng = np.random.default_rng(3)
-    return Described(LAYOUT, GOOD, {(p.region, 0): rng.normal(size=2048).astype(np.float16) for p in LAYOUT.patches})
+    return Described(
+        LAYOUT, GOOD, {(p.region, PLAIN): rng.normal(size=2048).astype(np.float16) for p in LAYOUT.patches}
+    )
 
 
 def test_the_score_is_the_mean_of_the_patches_scores() -> None:
@@ -31,7 +33,7 @@ def test_the_score_is_the_mean_of_the_patches_scores() -> None:
     result = pipeline.score_image(make_selfie(), regressor, describe=describe_by_hand)
     described = describe_by_hand(make_selfie(), regressor.recipe)
     expected = [
-        float(regressor.estimator.predict(described.embeddings[region, 0].astype(np.float32)[np.newaxis])[0])
+        float(regressor.estimator.predict(described.embeddings[region, PLAIN].astype(np.float32)[np.newaxis])[0])
         for region in ("forehead", "chin")
     ]
     assert [patch.score for patch in result.patches] == pytest.approx(expected, abs=1e-5)
@@ -65,18 +67,41 @@ def test_grades_are_cut_at_the_halves(score: float, grade: int) -> None:
 def test_a_roll_moves_the_forehead_left_and_the_chin_up() -> None:
     pixels = np.random.default_rng(4).integers(0, 256, (60, 40, 3), dtype=np.uint8)
     forehead, chin = LAYOUT.patches
-    assert np.array_equal(pipeline.rolled(forehead, pixels, 7)[:, 0], pixels[0:20, 7])
-    assert np.array_equal(pipeline.rolled(chin, pixels, 7)[0], pixels[27, 0:40])
-    assert np.array_equal(pipeline.rolled(chin, pixels, 7)[-1], pixels[26, 0:40])
+    assert np.array_equal(pipeline.changed(forehead, pixels, Variant(7))[:, 0], pixels[0:20, 7])
+    assert np.array_equal(pipeline.changed(chin, pixels, Variant(7))[0], pixels[27, 0:40])
+    assert np.array_equal(pipeline.changed(chin, pixels, Variant(7))[-1], pixels[26, 0:40])
 
 
-def test_every_wanted_roll_is_embedded_beside_the_patch_itself() -> None:
-    assert pipeline.keys(LAYOUT, {"chin": (0, 10, 20), "whole": (5,)}) == [
-        ("forehead", 0),
-        ("chin", 0),
-        ("chin", 10),
-        ("chin", 20),
+def test_a_flip_mirrors_the_patch_before_it_is_rolled() -> None:
+    pixels = np.random.default_rng(4).integers(0, 256, (60, 40, 3), dtype=np.uint8)
+    forehead, chin = LAYOUT.patches
+    assert np.array_equal(pipeline.changed(chin, pixels, Variant(flipped=True)), pixels[20:60, ::-1])
+    assert np.array_equal(pipeline.changed(forehead, pixels, Variant(7, flipped=True))[:, 0], pixels[0:20, 32])
+
+
+def test_every_wanted_variant_is_embedded_beside_the_patch_itself() -> None:
+    flipped = Variant(10, flipped=True)
+    assert pipeline.keys(LAYOUT, {"chin": (PLAIN, Variant(10), flipped, flipped), "whole": (Variant(5),)}) == [
+        ("forehead", PLAIN),
+        ("chin", PLAIN),
+        ("chin", Variant(10)),
+        ("chin", flipped),
     ]
+
+
+def test_selfies_embedded_together_get_the_numbers_they_get_alone(selfie_bytes: bytes) -> None:
+    recipe, selfies = recipes.ms2019(), [Selfie.of(selfie_bytes), make_selfie()]
+    layouts = [pipeline.look(selfie.pixels, recipe)[0] for selfie in selfies]
+    crops = [
+        pipeline.cut(selfie.pixels, layout, pipeline.keys(layout, {}))
+        for selfie, layout in zip(selfies, layouts, strict=True)
+    ]
+    for selfie, embeddings in zip(selfies, pipeline.embed(crops, recipe), strict=True):
+        alone = pipeline.describe(selfie, recipe).embeddings
+        assert embeddings.keys() == alone.keys()
+        for key, embedding in embeddings.items():
+            apart = np.linalg.norm(embedding.astype(float) - alone[key])
+            assert apart <= 1e-3 * np.linalg.norm(alone[key].astype(float))  # a last bit of float16 here and there
 
 
 def test_recipes_share_embeddings_exactly_if_they_are_made_alike() -> None:

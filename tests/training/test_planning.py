@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from labeler.models import Study, User
 from training import metrics, planning
-from training.metrics import Estimate, Floats
+from training.intervals import Estimate, Floats
 from training.planning import Design
 
 PANELS = 12  # studies simulated in full, to hold the formulas against

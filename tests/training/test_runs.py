@@ -12,10 +12,9 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from labeler import jobs
 from labeler.celery import app
 from labeler.models import Image, Study, User
-from scoring import regressors
+from scoring import jobs, regressors
 from scoring.models import Regressor
 from tests import builders, processes
 from tests.training.builders import grade_everything, photographed_study

@@ -9,8 +9,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from labeler import jobs
 from labeler.models import Reader, Study, User
+from scoring import jobs
 from tests.training.builders import give_grade, grade_everything
 from training import retrain
 from training.models import TrainingRun

@@ -26,9 +26,9 @@ class Command(StudyCommand):
     def handle_study(self, study: Study, **options: Any) -> None:
         username = options["username"]
         user, password = User.objects.filter(username=username).first(), ""
-        if user is None:
-            user, password = studies.create_account(username=username)
         try:
+            if user is None:
+                user, password = studies.create_account(username=username)
             reader = redealing.admit(study=study, user=user, capacity=options["capacity"])
         except (studies.StudyError, DealError) as error:
             raise CommandError(str(error)) from error

@@ -1,14 +1,16 @@
 """Make a token for an app that calls the scoring API: `manage.py make_token STUDY NAME`."""
 
 from argparse import ArgumentParser
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_slug
+from django.utils import timezone
 
 from scoring import tokens
-from scoring.models import Regressor
+from scoring.models import Regressor, Scope
 
 
 class Command(BaseCommand):
@@ -17,15 +19,34 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("study", help="slug of the study whose regressor answers")
         parser.add_argument("name", help="the app it is for")
+        parser.add_argument("--scopes", nargs="+", choices=Scope.values, default=[Scope.SCORE.value], metavar="SCOPE")
+        parser.add_argument("--per-minute", type=int, default=60, help="photographs a minute (60)")
+        parser.add_argument("--days", type=int, help="until it expires; never unless given")
 
     def handle(self, *args: Any, **options: Any) -> None:
         del args
-        study, name = options["study"], options["name"]
+        study = options["study"]
         try:
             validate_slug(study)
         except ValidationError as error:
             raise CommandError(f"{study!r} is not a study's slug: letters, digits, - and _ only.") from error
-        _, plaintext = tokens.make(name, study, None)
-        self.stdout.write(plaintext)
+        if options["per_minute"] < 1:
+            raise CommandError("A token that may send no photograph opens nothing. Give --per-minute 1 or more.")
+        self.stdout.write(_make(options))
         if not Regressor.objects.filter(study=study, is_active=True).exists():
             self.stderr.write(f"Study {study} has no published regressor yet: the API answers 503 until it has.")
+
+
+def _make(options: dict[str, Any]) -> str:
+    try:
+        _, plaintext = tokens.make(
+            name=options["name"],
+            study=options["study"],
+            made_by=None,
+            scopes=options["scopes"],
+            per_minute=options["per_minute"],
+            expires_at=timezone.now() + timedelta(days=options["days"]) if options["days"] else None,
+        )
+    except tokens.TokenError as error:
+        raise CommandError(str(error)) from error
+    return plaintext

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import jobs
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
+from scoring import jobs
 from training import retrain
 from training.models import TrainingRun
 

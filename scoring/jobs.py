@@ -15,7 +15,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
-from labeler.models import Job
+from scoring.models import Job
 
 LEASE = timedelta(seconds=60)  # a lost job waits this long at most until it may be claimed again
 RENEWAL = 15.0  # seconds: three renewals may fail before a lease passes

@@ -8,8 +8,8 @@ import pytest
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
 
-from labeler import jobs
-from labeler.models import Job
+from scoring import jobs
+from scoring.models import Job
 from tests import builders
 from training.models import TrainingRun
 

@@ -1,0 +1,36 @@
+"""An app that is to score selfies."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from scoring.models import Scope
+
+LONGEST = 3650  # days; who wants one for longer wants one that never ends
+MOST_A_MINUTE = 100_000
+
+
+class TokenForm(forms.Form):
+    """A token to make: for which app, for what, how often, until when."""
+
+    name = forms.CharField(max_length=100, label="App", help_text="Whose token it is. One token an app.")
+    per_minute = forms.IntegerField(
+        min_value=1, max_value=MOST_A_MINUTE, initial=60, label="Photographs a minute", help_text="At most."
+    )
+    days = forms.IntegerField(
+        required=False, min_value=1, max_value=LONGEST, label="Days", help_text="Until it ends. Empty: until revoked."
+    )
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices, initial=[Scope.SCORE], label="It may", widget=forms.CheckboxSelectMultiple
+    )
+
+    def wanted(self) -> dict[str, Any]:
+        days = self.cleaned_data["days"]
+        return {
+            "name": self.cleaned_data["name"],
+            "per_minute": self.cleaned_data["per_minute"],
+            "scopes": self.cleaned_data["scopes"],
+            "expires_at": timezone.now() + timedelta(days=days) if days else None,
+        }

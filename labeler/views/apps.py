@@ -1,0 +1,61 @@
+"""The apps that score selfies with a study's regressor, and their tokens."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_http_methods, require_POST
+
+from labeler import access, audit
+from labeler.access import AuthedRequest
+from labeler.forms.apps import TokenForm
+from labeler.models import Study, User
+from scoring import tokens
+from scoring.models import ApiToken, Regressor
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+@cache_control(private=True, no_store=True)
+def apps(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show the tokens of a study, and make one. It stands in this answer and nowhere else."""
+    study = access.get_administered_study(request, slug)
+    form = TokenForm(request.POST or None, label_suffix="")
+    made = ""
+    if request.method == "POST":
+        access.require_recent_sign_in(request)
+        if form.is_valid():
+            try:
+                made = _make(study, request.user, form)
+            except tokens.TokenError as error:
+                form.add_error("name", str(error))
+    context = {
+        "study": study,
+        "form": TokenForm(label_suffix="") if made else form,
+        "made": made,
+        "name": form.cleaned_data["name"] if made else "",
+        "tokens": ApiToken.objects.filter(study=study.slug).select_related("made_by"),
+        "is_published": Regressor.objects.filter(study=study.slug, is_active=True).exists(),
+    }
+    return render(request, "labeler/apps.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_POST
+@transaction.atomic
+def revoke_token(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    study = access.get_administered_study(request, slug)
+    token = get_object_or_404(ApiToken, pk=pk, study=study.slug)
+    tokens.revoke(token)
+    audit.record(study, request.user, "token revoked", detail=token.name)
+    messages.success(request, f"The token of {token.name} opens nothing any more.")
+    return redirect("apps", slug=slug)
+
+
+@transaction.atomic
+def _make(study: Study, by: User, form: TokenForm) -> str:
+    token, plaintext = tokens.make(study=study.slug, made_by=by, **form.wanted())
+    audit.record(study, by, "token made", detail=f"{token.name}: {', '.join(token.scopes)}")
+    return plaintext

@@ -1,0 +1,50 @@
+"""What the worker does for apps. Running a task twice is harmless."""
+
+import logging
+from contextlib import suppress
+from typing import Any
+
+from celery import Task, shared_task
+from kombu.exceptions import OperationalError
+
+from scoring import bulk, idempotency, jobs, webhooks
+from scoring.models import BulkJob
+
+logger = logging.getLogger(__name__)
+
+
+@shared_task
+def score_job(job_id: int) -> None:
+    """Do a job if it is free, and tell its app how it ended."""
+    job = jobs.claim(BulkJob, job_id)
+    if job is not None:
+        with suppress(jobs.JobError, jobs.LostLeaseError):  # the one stands on its row; the other is somebody else's
+            bulk.work(job)
+    webhooks.deliver(job_id)
+
+
+@shared_task
+def tell_app(job_id: int) -> None:
+    """Tell an app again what it did not take."""
+    webhooks.deliver(job_id)
+
+
+@shared_task
+def sweep() -> None:
+    """Send again what was lost, tell again what was not taken, and erase what has been kept long enough."""
+    for job in jobs.overdue(BulkJob):
+        send(score_job, job.pk)
+    for job in webhooks.due():
+        send(tell_app, job.pk)
+    bulk.forget()
+    idempotency.forget()
+
+
+def send(task: "Task[Any, None]", *arguments: int) -> bool:
+    """Ask the workers for a task. False if the broker is down: then it must be asked for again."""
+    try:
+        task.delay(*arguments)
+    except OperationalError:
+        logger.warning("The broker is down; %s was not sent.", task.name)
+        return False
+    return True

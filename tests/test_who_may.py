@@ -1,0 +1,319 @@
+"""Who gets what: every address of the site, found in the URL resolver, asked by everybody of a fixed cast.
+
+A new address fails `test_every_address_has_a_row` until it has a line in ROWS.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls.resolvers import RoutePattern
+
+from labeler import grading
+from labeler.models import AtlasPicture, Intake, Role, Study, User
+from scoring import tokens
+from scoring.models import ApiToken, BulkJob, Scope, StoredSelfie
+from tests import builders
+from training.models import TrainingRun
+
+# The cast. `ana` and `ben` read the study, `olga` runs it; `dora` reads and `otto` runs another; `cleo` is a stranger,
+# `audi` an auditor, `root` a superuser. An app brings the study's token, and nobody nothing.
+PEOPLE = ("cleo", "ana", "ben", "dora", "otto", "audi", "olga", "root")
+CAST = ("nobody", "app", *PEOPLE)
+
+ANYBODY = frozenset(CAST)
+SIGNED_IN = frozenset(PEOPLE)
+OWN = frozenset({"ana"})  # what is of one reader alone
+READERS = frozenset({"ana", "ben"})
+RUN_IT = frozenset({"olga", "root"})
+SEE_ITS_LOG = RUN_IT | {"audi"}
+SEE_ATLAS = RUN_IT | READERS
+MAKE_STUDIES = frozenset({"olga", "otto", "root"})
+SEE_SITE_LOG = frozenset({"audi", "root"})
+APP = frozenset({"app"})
+
+
+@dataclass(frozen=True)
+class Row:
+    """Who is let in, by which methods. `but` is what those get where the thing itself is not there in this test."""
+
+    methods: str
+    who: frozenset[str]
+    but: int = 0
+
+
+def row(methods: str, who: frozenset[str], *, but: int = 0) -> Row:
+    return Row(methods, who, but)
+
+
+ROWS = {
+    "home": row("GET", SIGNED_IN),
+    "grade": row("GET", READERS),
+    "queue": row("GET", READERS),
+    "image": row("GET", OWN),
+    "label": row("POST", OWN),
+    "undo": row("POST", OWN),
+    "atlas_picture": row("GET", SEE_ATLAS),
+    "new_study": row("GET POST", MAKE_STUDIES),
+    "study": row("GET", RUN_IT),
+    "golden": row("GET", RUN_IT),
+    "draw_golden": row("POST", RUN_IT),
+    "choose_golden": row("POST", RUN_IT),
+    "opening": row("GET", RUN_IT, but=404),
+    "close": row("GET POST", RUN_IT),
+    "study_atlas": row("GET POST", RUN_IT),
+    "remove_from_atlas": row("POST", RUN_IT),
+    "intake": row("GET POST", RUN_IT),
+    "begin_upload": row("POST", RUN_IT),
+    "join_metadata": row("POST", RUN_IT),
+    "intake_progress": row("GET", RUN_IT),
+    "intake_now": row("GET", RUN_IT),
+    "upload": row("GET POST", RUN_IT),
+    "finish_upload": row("POST", RUN_IT),
+    "readers": row("GET POST", RUN_IT),
+    "set_capacity": row("POST", RUN_IT),
+    "leave": row("GET POST", RUN_IT),
+    "dealing": row("GET", RUN_IT),
+    "deal": row("POST", RUN_IT),
+    "deal_later_images": row("POST", RUN_IT),
+    "take_back": row("POST", RUN_IT),
+    "unblind": row("GET POST", RUN_IT),
+    "oversight": row("GET", RUN_IT),
+    "oversight_now": row("GET", RUN_IT),
+    "disputed": row("GET", RUN_IT),
+    "unstable": row("GET", RUN_IT),
+    "gallery": row("GET", RUN_IT),
+    "study_image": row("GET", RUN_IT),
+    "study_picture": row("GET", RUN_IT),
+    "decide_image": row("POST", RUN_IT),
+    "correct_subject": row("POST", RUN_IT),
+    "prescreen": row("GET POST", RUN_IT),
+    "prescreen_counts": row("GET", RUN_IT),
+    "drops": row("GET POST", RUN_IT),
+    "measure_images": row("POST", RUN_IT),
+    "duplicates": row("GET", RUN_IT),
+    "judge_duplicates": row("POST", RUN_IT),
+    "keep_best": row("POST", RUN_IT),
+    "search_duplicates": row("POST", RUN_IT),
+    "subjects": row("GET", RUN_IT),
+    "audit_log": row("GET", SEE_ITS_LOG),
+    "site_log": row("GET", SEE_SITE_LOG),
+    "training:plan": row("GET", MAKE_STUDIES),
+    "training:report": row("GET", SEE_ITS_LOG),
+    "training:report_json": row("GET", SEE_ITS_LOG),
+    "training:retrain": row("POST", RUN_IT),
+    "training:run": row("GET", RUN_IT),
+    "training:run_state": row("GET", RUN_IT),
+    "training:export": row("GET", RUN_IT),
+    "apps": row("GET POST", RUN_IT),
+    "revoke_token": row("POST", RUN_IT),
+    "api:score": row("POST", APP),
+    "api:score_batch": row("POST", APP),
+    "api:draw_overlay": row("POST", APP),
+    "api:send_job": row("POST", APP),
+    "api:job": row("GET DELETE", APP),
+    "api:erase_job": row("GET DELETE", APP),
+    "api:read_results": row("GET", APP),
+    "api:erase_selfie": row("DELETE", APP),
+    "api:openapi-json": row("GET", ANYBODY),
+    "api:api-root": row("GET", ANYBODY, but=404),  # its name is for reversing; it answers nothing
+    "api_documentation": row("GET", ANYBODY),
+    "legacy:api-root": row("GET", ANYBODY, but=404),
+    "legacy:score_url": row("GET", ANYBODY, but=404),  # it is switched off here
+    "signed_in": row("GET", SIGNED_IN),
+    "offline": row("GET", ANYBODY),
+    "service_worker": row("GET", ANYBODY),
+    "security_txt": row("GET", ANYBODY),
+    "account_login": row("GET POST", ANYBODY),
+    "account_logout": row("GET POST", ANYBODY),
+    "sign_in_again": row("GET", SIGNED_IN),
+    "account_reauthenticate": row("GET POST", SIGNED_IN),
+    "account_inactive": row("GET", ANYBODY),
+    "account_change_password": row("GET POST", SIGNED_IN),
+    "open_link": row("GET", ANYBODY),  # a page that says that the link is no good
+    "oidc_login": row("POST", ANYBODY, but=404),  # no provider is named here
+    "oidc_callback": row("GET", ANYBODY, but=404),
+    "socialaccount_login_cancelled": row("GET", ANYBODY),
+    "mfa_index": row("GET", SIGNED_IN),
+    "mfa_authenticate": row("GET POST", ANYBODY),  # leads on who gave no password before
+    "mfa_reauthenticate": row("GET POST", SIGNED_IN),
+    "mfa_activate_totp": row("GET POST", SIGNED_IN),
+    "mfa_deactivate_totp": row("GET POST", SIGNED_IN, but=404),  # nobody has a second factor here
+    "mfa_view_recovery_codes": row("GET", SIGNED_IN, but=404),  # nobody has a second factor here
+    "mfa_generate_recovery_codes": row("GET POST", SIGNED_IN),
+    "mfa_download_recovery_codes": row("GET", SIGNED_IN, but=404),  # nobody has a second factor here
+    "mfa_list_webauthn": row("GET", SIGNED_IN),
+    "mfa_add_webauthn": row("GET POST", SIGNED_IN),
+    "mfa_reauthenticate_webauthn": row("GET POST", SIGNED_IN),
+    "mfa_remove_webauthn": row("GET POST", SIGNED_IN, but=404),  # nobody has a key here
+    "mfa_edit_webauthn": row("GET POST", SIGNED_IN, but=404),
+}
+
+
+@dataclass(frozen=True)
+class Address:
+    """A pattern of the resolver: its name, and the names of what stands in it."""
+
+    name: str
+    arguments: frozenset[str] = field(default=frozenset())
+
+
+@cache
+def addresses() -> dict[str, Address]:
+    """Return every address outside of Django's admin, which has tests of its own below."""
+    found = {address.name: address for address in _walk(get_resolver().url_patterns, "", frozenset())}
+    return {name: address for name, address in found.items() if not name.startswith("admin")}
+
+
+def _walk(patterns: list[Any], space: str, outer: frozenset[str]) -> Iterator[Address]:
+    for pattern in patterns:
+        assert isinstance(pattern.pattern, RoutePattern) or space.startswith("admin"), f"{pattern} is no plain route"
+        arguments = outer | frozenset(getattr(pattern.pattern, "converters", {}))
+        if isinstance(pattern, URLResolver):
+            inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
+            yield from _walk(pattern.url_patterns, inner, arguments)
+        else:
+            assert isinstance(pattern, URLPattern)
+            yield Address(f"{space}{pattern.name or pattern.pattern}", arguments)
+
+
+def test_every_address_has_a_row() -> None:
+    assert set(addresses()) == set(ROWS)
+
+
+@dataclass
+class World:
+    """The study, everybody in it, and what the addresses name."""
+
+    clients: dict[str, Client]
+    named: dict[str, dict[str, Any]]  # by address, or "" for all: argument -> value
+
+    def reach(self, name: str) -> str:
+        arguments = addresses()[name].arguments
+        known = self.named[""] | self.named.get(name, {})
+        return reverse(name, kwargs={argument: known[argument] for argument in arguments})
+
+
+@pytest.fixture
+def world(study: Study, ana: User, ben: User, cleo: User, olga: User, settings: Any) -> World:
+    settings.SECURITY_CONTACT = "mailto:security@clinic.example"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; nobody guesses here
+    dora, otto, _ = (builders.make_user(name) for name in ("dora", "otto", "audi"))
+    User.objects.create_superuser("root")
+    User.objects.filter(username="audi").update(roles=[Role.AUDITOR])
+    builders.make_study("other", readers=(dora,), images=6, golden_size=2).admins.add(otto)
+    for user in User.objects.all():
+        user.set_password("correct horse battery staple")
+        user.save(update_fields=["password"])
+    clients = {user.username: builders.sign_in(Client(), user) for user in User.objects.all()}
+    app, token = tokens.make(name="an app", study=study.slug, made_by=None, scopes=tuple(Scope))
+    clients |= {"nobody": Client(), "app": Client(headers={"Authorization": f"Bearer {token}"})}
+    return World(clients, _things(study, ana) | _of_app(app))
+
+
+def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
+    """Make one of everything that an address can name."""
+    assignment = grading.next_assignment(builders.reader_of(ana, study))
+    assert assignment is not None
+    image = assignment.image
+    picture = builders.make_jpeg(7)
+    for name in (image.original, f"{image.rendition}-full", "examples/one"):
+        default_storage.save(name, ContentFile(picture))
+    level = study.grade_levels.all()[0]
+    example = AtlasPicture.objects.create(level=level, file="examples/one")
+    intake = Intake.objects.create(study=study, source=Intake.Source.UPLOAD, is_uploading=True)
+    run = TrainingRun.objects.create(study=study)
+    return {
+        "": {
+            "slug": study.slug,
+            "public_id": assignment.public_id,
+            "code": "R01",
+            "pk": image.pk,
+            "picture": example.pk,
+            "user": ana.pk,
+            "token": "no-token",
+        },
+        **{name: {"pk": intake.pk} for name in ("intake_progress", "intake_now", "upload", "finish_upload")},
+        **{name: {"pk": run.pk} for name in ("training:run", "training:run_state")},
+    }
+
+
+def _of_app(token: ApiToken) -> dict[str, dict[str, Any]]:
+    """Make one of everything that belongs to an app."""
+    job = BulkJob.objects.create(token=token)
+    selfie = StoredSelfie.objects.create(token=token, file="selfies/one", consent="You may keep it.", answer={})
+    jobs = ("api:job", "api:erase_job", "api:read_results")
+    return {
+        "revoke_token": {"pk": token.pk},
+        "legacy:score_url": {"argument": "ImageURL=https://example.org/selfie.jpg"},
+        "api:erase_selfie": {"public_id": selfie.public_id},
+        **{name: {"public_id": job.public_id} for name in jobs},
+    }
+
+
+def ask(world: World, who: str, method: str, address: str) -> HttpResponse:
+    """Ask as somebody, and take back whatever that did."""
+    with transaction.atomic():
+        answer = getattr(world.clients[who], method.lower())(address)
+        b"".join(answer)  # a file is closed at its end
+        transaction.set_rollback(True)
+    assert isinstance(answer, HttpResponse) or answer.streaming
+    return answer  # type: ignore[no-any-return]
+
+
+def is_shut(answer: HttpResponse, who: str) -> bool:
+    """Whether the answer gives away nothing, not even that there is something: who is signed in gets 404."""
+    if who in PEOPLE:
+        return answer.status_code == 404
+    return answer.status_code in {401, 404} or answer.headers.get("Location", "").startswith("/accounts/login/?next=")
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_everybody_gets_what_is_theirs(world: World, name: str) -> None:
+    expected, address = ROWS[name], world.reach(name)
+    for method in expected.methods.split():
+        for who in CAST:
+            answer = ask(world, who, method, address)
+            if who not in expected.who:
+                # Signed in to the site, one is still no app; the API says so in its own words.
+                shut = answer.status_code == 401 if name.startswith("api:") else is_shut(answer, who)
+                assert shut, f"{who} is let in by {method}: {answer.status_code}"
+            elif expected.but:
+                assert answer.status_code == expected.but, f"{who} got {answer.status_code} by {method}"
+            else:
+                is_let_in = not is_shut(answer, who) and answer.status_code not in {401, 403, 404, 405, 500}
+                assert is_let_in, f"{who} is shut out by {method}: {answer.status_code}"
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - set(expected.methods.split()):
+        for who in {"nobody", "cleo", "olga"} - expected.who:
+            answer = ask(world, who, method, address)
+            assert answer.status_code == 405 or is_shut(answer, who), f"{who} by {method}: {answer.status_code}"
+
+
+ADMIN_PAGES = ["index", "labeler_user_changelist", "labeler_image_changelist", "labeler_auditevent_changelist"]
+
+
+@pytest.mark.parametrize("page", ADMIN_PAGES)
+@pytest.mark.parametrize("who", CAST)
+def test_djangos_admin_is_for_superusers(world: World, who: str, page: str) -> None:
+    answer = world.clients[who].get(reverse(f"admin:{page}"), follow=True)
+    if who == "root":
+        assert answer.status_code == 200
+        assert answer.request["PATH_INFO"].startswith("/admin/")
+    elif who in PEOPLE:
+        assert answer.status_code == 404
+    else:
+        assert answer.request["PATH_INFO"] == "/accounts/login/"
+
+
+def test_a_role_that_is_gone_closes_the_places_it_gave(world: World) -> None:
+    User.objects.update(roles=[])
+    for name, who in (("grade", "ana"), ("image", "ana"), ("study", "olga"), ("study", "root"), ("audit_log", "audi")):
+        assert world.clients[who].get(world.reach(name)).status_code == 404

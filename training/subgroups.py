@@ -1,0 +1,52 @@
+"""The same errors for parts of the images: by skin tone, view, quality, whatever is known of them. [core]"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training import metrics
+from training.intervals import FEWEST_TO_SHOW, Estimate, Floats, mean, none
+
+MOST_VALUES = 8  # of a column: a file's name or a time of day makes no groups
+NAMES_OF_THIRDS = ("lowest third", "middle third", "highest third")
+
+
+@dataclass(frozen=True)
+class Subgroup:
+    """The images that have one value in one column, and the errors on them."""
+
+    column: str
+    value: str
+    n: int
+    rmse: Estimate
+    bias: Estimate
+
+
+def by_column(errors: Floats, columns: Mapping[str, NDArray[np.str_]]) -> list[Subgroup]:
+    """Split (N,) errors by each column of (N,) values, "" where not known. Below 20 images only n is said."""
+    groups = []
+    for column, values in columns.items():
+        known = sorted(set(values.tolist()) - {""})
+        if 2 <= len(known) <= MOST_VALUES:
+            groups += [_subgroup(column, value, errors[values == value]) for value in known]
+    return groups
+
+
+def _subgroup(column: str, value: str, errors: Floats) -> Subgroup:
+    n = len(errors)
+    if n < FEWEST_TO_SHOW:
+        hidden = none(n, f"{n} images; below {FEWEST_TO_SHOW} an error says too little.")
+        return Subgroup(column, value, n, hidden, hidden)
+    return Subgroup(column, value, n, metrics.rmse(errors, np.zeros(n)), mean(errors))
+
+
+def thirds(values: Floats) -> NDArray[np.str_]:
+    """Return (N,) names of the thirds that numbers fall in, "" for NaN; the cuts are those of the numbers at hand."""
+    known = np.isfinite(values)
+    if known.sum() < len(NAMES_OF_THIRDS) or np.ptp(values[known]) == 0:
+        return np.full(len(values), "", dtype="<U13")
+    cuts = np.percentile(values[known], [100 / 3, 200 / 3])
+    named = np.array(NAMES_OF_THIRDS)[np.searchsorted(cuts, np.where(known, values, 0), side="right")]
+    return np.where(known, named, "")
