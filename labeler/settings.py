@@ -357,7 +357,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
-# Where the site finds the scorer, unless a proxy sends /api/ there by itself.
+# Where the site finds the scorer. Without one it scores photographs itself, as in tests.
 SCORER_URL = os.environ.get("SCORER_URL", "")
 # Requests that wait in a scorer beside those at work, one per core; the next is told to come again.
 SCORER_WAITING = number("SCORER_WAITING", default=8)

@@ -1,4 +1,4 @@
-"""The way from the site to the scorer, for installations without a proxy that sends /api/ there by itself."""
+"""The way from the site to the scorer, for requests that no proxy in front of both sent there."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -28,16 +28,15 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class ToScorer:
-    """Middleware: what the scorer answers never reaches the site's own code, so the site never loads a network."""
+    """Middleware: where there is a scorer, the API's requests go there, so that the site never loads a network."""
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if not request.path.startswith(PREFIXES) or request.path in DOCUMENTATION:
+        is_scored = request.path.startswith(PREFIXES) and request.path not in DOCUMENTATION
+        if not (is_scored and settings.SCORER_URL):
             return self.get_response(request)
-        if not settings.SCORER_URL:
-            return problem(HTTPStatus.NOT_FOUND, "The scorer answers this, and it is not at this address.")
         if not _places.acquire(blocking=False):
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, BUSY, {"Retry-After": "2"})
         try:
