@@ -34,6 +34,7 @@ urlpatterns = [
     path("studies/<slug:slug>/", study.study, name="study"),
     path("studies/<slug:slug>/golden/", golden.golden_set, name="golden"),
     path("studies/<slug:slug>/golden/draw/", golden.draw, name="draw_golden"),
+    path("studies/<slug:slug>/golden/score/", golden.score_provisionally, name="score_provisionally"),
     path("studies/<slug:slug>/golden/choose/", golden.choose, name="choose_golden"),
     path("studies/<slug:slug>/golden/opening.json", golden.opening, name="opening"),
     path("studies/<slug:slug>/close/", golden.close, name="close"),

@@ -1,5 +1,6 @@
 """Files in Django storage that are whole or absent: stored embeddings and regressors."""
 
+import errno
 from datetime import timedelta
 from pathlib import Path
 
@@ -58,7 +59,11 @@ def was_abandoned(name: str) -> bool:
 
 def erase(name: str) -> None:
     """Delete a file, or a folder that is empty. It need not exist."""
-    default_storage.delete(name)
+    try:
+        default_storage.delete(name)
+    except OSError as error:
+        if error.errno != errno.ENOTEMPTY:  # a worker wrote into the folder just now
+            raise
 
 
 def _listing(name: str) -> tuple[list[str], list[str]]:

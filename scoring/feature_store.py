@@ -53,7 +53,7 @@ def prepare(selfie: Selfie, recipe: Recipe, *, variants: Variants = UNCHANGED) -
     """Read what is stored of a selfie and cut out what is not. Raises images.ImageError and weights.WeightsError."""
     name = storage_name(selfie.content_hash, recipe)
     known = _read(name) or Described(*pipeline.look(selfie.pixels, recipe), {})
-    missing = [key for key in pipeline.keys(known.layout, variants) if key not in known.embeddings]
+    missing = known.missing(variants)
     return Pending(name, known, pipeline.cut(selfie.pixels, known.layout, missing) if missing else {})
 
 

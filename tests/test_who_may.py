@@ -66,6 +66,7 @@ ROWS = {
     "study": row("GET", RUN_IT),
     "golden": row("GET", RUN_IT),
     "draw_golden": row("POST", RUN_IT),
+    "score_provisionally": row("POST", RUN_IT),
     "choose_golden": row("POST", RUN_IT),
     "opening": row("GET", RUN_IT, but=404),
     "close": row("GET POST", RUN_IT),

@@ -166,13 +166,13 @@ def _training_rows(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Rec
     layouts = [known.layout for known in _described(train, recipe)]
     counts = Counter(round(image.grade) for image, layout in zip(train, layouts, strict=True) for _ in layout.patches)
     rolls = rolling.rolls_per_grade(counts)
+    wanted = [_rolls(layout, rolls[round(image.grade)]) for image, layout in zip(train, layouts, strict=True)]
     embeddings, grades = [], []
-    for done, (image, layout) in enumerate(zip(train, layouts, strict=True), start=1):
+    rolled = zip(train, wanted, _described(train, recipe, wanted), strict=True)
+    for done, (image, rolls_of_it, known) in enumerate(rolled, start=1):
         jobs.tell(run, f"Rolling and embedding {done} of {len(train)} images")
-        wanted = _rolls(layout, rolls[round(image.grade)])
-        rolled = _describe(image, recipe, variants=wanted)
-        keys: list[Key] = [(region, roll) for region, rolls_of_it in wanted.items() for roll in rolls_of_it]
-        embeddings += [rolled.embeddings[key] for key in keys]
+        keys: list[Key] = [(region, roll) for region, some in rolls_of_it.items() for roll in some]
+        embeddings += [known.embeddings[key] for key in keys]
         grades += [image.grade] * len(keys)
     return Rows(np.stack(embeddings).astype(np.float32), grades)
 
@@ -184,11 +184,13 @@ def _face_rows(train: Sequence[OrdinaryImage], recipe: Recipe) -> Rows:
     return Rows(np.stack(faces), [image.grade for image in train])
 
 
-def _described(images: Sequence[OrdinaryImage], recipe: Recipe) -> Iterator[Described]:
-    """Yield every image's description: `_embed` has stored it, unless it was deleted since."""
+def _described(
+    images: Sequence[OrdinaryImage], recipe: Recipe, wanted: Sequence[Variants] | None = None
+) -> Iterator[Described]:
+    """Yield every image's description with the variants wanted of it: read many at a time, computed where missing."""
     stored = feature_store.read_many([image.content_hash for image in images], recipe)
-    for image, known in zip(images, stored, strict=True):
-        yield known or _describe(image, recipe)
+    for image, known, variants in zip(images, stored, wanted or [UNCHANGED] * len(images), strict=True):
+        yield known if known and not known.missing(variants) else _describe(image, recipe, variants=variants)
 
 
 def _refuse_golden(train: Sequence[OrdinaryImage]) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 
-from scoring import feature_store, pipeline, recipes
+from scoring import blobs, feature_store, pipeline, recipes
 from scoring.images import Selfie
 from scoring.patches import Layout, Patch
 from scoring.pipeline import PLAIN, Described, Variant, score_image
@@ -142,6 +142,13 @@ def test_erasing_an_image_erases_everything_derived_from_it_and_nothing_else() -
     assert not stored_file(selfie).parent.exists()
     assert stored_file(other).exists()
     assert feature_store.erase(selfie.content_hash) == 0
+
+
+def test_a_folder_that_a_worker_has_just_written_into_stays() -> None:
+    selfie = make_selfie()
+    feature_store.describe(selfie, RECIPE)
+    blobs.erase(str(Path(feature_store.storage_name(selfie.content_hash, RECIPE)).parent))
+    assert stored_file(selfie).exists()
 
 
 def test_collecting_leaves_what_an_image_and_a_recipe_need() -> None:

@@ -7,7 +7,7 @@ from django.core.management.base import CommandError
 
 from labeler import folds, proofs
 from labeler.folds import Design, Plan
-from labeler.management import progress
+from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 from labeler.proofs import Proof
@@ -38,7 +38,7 @@ class Command(StudyCommand):
         self.stdout.write("Nothing is dealt: this was a preview." if options["preview"] else "Dealt.")
 
     def _deal(self, study: Study, design: Design) -> Plan:
-        with progress.shown("Lists") as on_list:
+        with progress_bar.shown("Lists") as on_list:
             return folds.deal(study=study, design=design, on_list=on_list)
 
     def _print(self, sheet: Proof) -> None:

@@ -10,7 +10,7 @@ from django.core.management.base import CommandError
 
 from labeler import buckets, intake, tasks, uploads
 from labeler.intake import ImportReport
-from labeler.management import progress
+from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 from scoring import cores
@@ -37,12 +37,12 @@ class Command(StudyCommand):
             raise CommandError("No file could be imported.")
 
     def _import(self, study: Study, place: str) -> ImportReport:
-        with progress.shown("Imported") as on_file:
+        with progress_bar.shown("Imported") as on_file:
             if not place.startswith(f"{buckets.SCHEME}://"):
                 return intake.import_folder(study=study, folder=Path(place), on_file=on_file, processes=cores.usable())
             return self._import_bucket(study, place, on_file)
 
-    def _import_bucket(self, study: Study, place: str, on_file: progress.Progress) -> ImportReport:
+    def _import_bucket(self, study: Study, place: str, on_file: progress_bar.ProgressBar) -> ImportReport:
         """Import beside the workers, where there are any."""
         into = uploads.begin_bucket(study=study, place=place, by=None)
         while uploads.waiting(into):

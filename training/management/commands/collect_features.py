@@ -23,7 +23,7 @@ class Command(BaseCommand):
         except JobError as error:
             raise CommandError(f"Nothing was deleted. {error}") from error
         deleted = feature_store.collect(known=_known, feature_keys=feature_keys)
-        self.stdout.write(f"{deleted} stored files were deleted.")
+        self.stdout.write(f"Stored files deleted: {deleted}.")
 
 
 def _known(content_hashes: Sequence[str]) -> set[str]:

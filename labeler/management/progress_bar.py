@@ -9,7 +9,7 @@ from tqdm import tqdm
 PARTS = 10
 
 
-class Progress:
+class ProgressBar:
     """What a noun tells of its progress: called with what is done and what there is to do."""
 
     def __init__(self, what: str) -> None:
@@ -37,10 +37,10 @@ class Progress:
 
 
 @contextmanager
-def shown(what: str) -> Iterator[Progress]:
+def shown(what: str) -> Iterator[ProgressBar]:
     """Show progress on the error stream, so that what a command prints can still be read by a program."""
-    progress = Progress(what)
+    bar = ProgressBar(what)
     try:
-        yield progress
+        yield bar
     finally:
-        progress.close()
+        bar.close()
