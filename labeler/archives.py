@@ -21,7 +21,7 @@ def members(path: Path) -> list[str]:
         infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         raise ArchiveError(f"This zip has {len(infos):,} files; {MAX_MEMBERS:,} are allowed. Send several zips.")
-    names = [info.filename for info in infos if not info.is_dir() and not _is_hidden(info.filename)]
+    names = [info.filename for info in infos if not info.is_dir() and not is_hidden(info.filename)]
     if not names:
         raise ArchiveError("There is no file in this zip.")
     return names
@@ -54,6 +54,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
         raise ArchiveError("This zip can't be opened: it is damaged or no zip. Pack it again.") from error
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a system put it there and not a person."""
     parts = name.split("/")
     return parts[0] == "__MACOSX" or any(part.startswith(".") and part != ".." for part in parts)

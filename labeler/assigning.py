@@ -3,7 +3,7 @@
 import hashlib
 import io
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,11 +32,13 @@ def digest(lists: Iterable[ReadingList]) -> str:
     return hashed.hexdigest()[:16]
 
 
-def write(lists: Iterable[ReadingList], dealing: Dealing) -> None:
-    """Store whole lists, from position 1."""
-    for one in lists:
+def write(lists: Sequence[ReadingList], dealing: Dealing, *, on_list: Callable[[int, int], None] | None = None) -> None:
+    """Store whole lists, from position 1. `on_list(done, total)` hears of progress."""
+    for done, one in enumerate(lists, start=1):
         places = enumerate(zip(one.images.tolist(), one.is_second.tolist(), strict=True), start=1)
         _copy((one.reader.pk, image, place, is_second, dealing.pk) for place, (image, is_second) in places)
+        if on_list:
+            on_list(done, len(lists))
 
 
 def insert(reader: Reader, images: Whole, positions: Whole, dealing: Dealing) -> None:

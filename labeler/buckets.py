@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from storages.backends.s3 import S3Storage
 
+from labeler import archives
 from scoring import images
 
 SCHEME = "s3"
@@ -61,12 +62,13 @@ def find(text: str) -> Place:
 
 
 def names(place: Place) -> Iterator[str]:
-    """Yield the names of all photographs at a place, without its own. Raises BucketError."""
+    """Yield the names of all files at a place, without its own. Raises BucketError."""
     try:
         with _said_plainly(place):
             for found in _storage(place.bucket).bucket.objects.filter(Prefix=place.prefix):
-                if found.key.lower().endswith(tuple(images.SUFFIXES)):
-                    yield found.key.removeprefix(place.prefix)
+                name = found.key.removeprefix(place.prefix)
+                if name and not name.endswith("/") and not archives.is_hidden(name):  # a console makes empty "folders"
+                    yield name
     except BotoCoreError as error:
         raise BucketError(f"The object storage can't be asked for {place}: {error}") from error
 

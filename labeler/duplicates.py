@@ -1,6 +1,6 @@
 """Near-duplicates: pairs of images that look like one photograph, what people say of them, the clusters they form."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 from django.db import transaction
@@ -25,16 +25,18 @@ BEST = {
 }
 
 
-def find(*, study: Study, by: User | None = None) -> int:
+def find(*, study: Study, by: User | None = None, on_sample: Callable[[int, int], None] | None = None) -> int:
     """Find the near-duplicates among the measured images and write their clusters; return how many images have any.
 
-    Pairs that somebody called distinct stay apart, whatever their fingerprints say.
+    Pairs that somebody called distinct stay apart, whatever their fingerprints say. `on_sample(done, total)` hears of
+    progress.
     """
     measured = Measurement.objects.filter(image__study=study).order_by("image")
     rows = list(measured.values_list("image_id", "fingerprint"))
     ids = np.array([image for image, _ in rows], np.int64)
     # Minutes for a million images: no transaction waits for that, and the database would end one that did.
-    pairs, distances = similarity.near_pairs(fingerprints.from_bytes([stored for _, stored in rows]))
+    stored = fingerprints.from_bytes([fingerprint for _, fingerprint in rows])
+    pairs, distances = similarity.near_pairs(stored, on_sample=on_sample)
     found = [
         SimilarPair(first_id=first, second_id=second, distance=distance)
         for (first, second), distance in zip(ids[pairs].tolist(), distances.tolist(), strict=True)

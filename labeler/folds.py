@@ -1,6 +1,6 @@
 """Dealing: every reader gets a fold of the ordinary images and, hidden in it, the whole golden set."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -74,12 +74,18 @@ def plan(study: Study, design: Design | None = None) -> Plan:
 
 @transaction.atomic
 def deal(
-    *, study: Study, design: Design | None = None, by: User | None = None, reason: str = "", digest: str = ""
+    *,
+    study: Study,
+    design: Design | None = None,
+    by: User | None = None,
+    reason: str = "",
+    digest: str = "",
+    on_list: Callable[[int, int], None] | None = None,
 ) -> Plan:
     """Deal the study once, by its seed.
 
-    With the `digest` of a plan that somebody looked at, nothing else than that plan is dealt. Raises DealError; then
-    nothing is dealt.
+    With the `digest` of a plan that somebody looked at, nothing else than that plan is dealt. `on_list(done, total)`
+    hears of progress. Raises DealError; then nothing is dealt.
     """
     study = Study.objects.select_for_update().get(pk=study.pk)
     planned = plan(study, design)
@@ -88,7 +94,7 @@ def deal(
     dealing = Dealing.objects.create(
         study=study, kind=Dealing.Kind.FIRST, plan=asdict(planned.design), reason=reason, dealt_by=by
     )
-    assigning.write(planned.lists, dealing)
+    assigning.write(planned.lists, dealing, on_list=on_list)
     study.dealt_at = timezone.now()
     study.save(update_fields=["dealt_at"])
     audit.record(study, by, "dealt", detail=f"{len(planned.lists)} readers, lists {planned.digest}", reason=reason)

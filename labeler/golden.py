@@ -60,7 +60,7 @@ def choose(*, study: Study, names: Sequence[str], user: User | None = None) -> l
     clusters = [cluster for _, cluster in chosen if cluster]
     if len(clusters) > len(set(clusters)):
         raise GoldenError("Two of these images are near-duplicates of each other. Leave one of them out.")
-    _check(study, len(chosen), len(known))
+    _check(study, len(chosen), prescreen.kept(study).count())
     return _freeze(study, [pk for pk, _ in chosen], "chosen by hand", user)
 
 

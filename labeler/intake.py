@@ -1,7 +1,11 @@
 """Intake: photographs become Images of a study, each once, with what is measured of it."""
 
+import os
 import secrets
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +14,12 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
-from labeler import archives, measurements, prescreen, renditions
+from labeler import archives, measurements, prepared, prescreen, renditions
 from labeler.models import Image, Study
+from labeler.prepared import Prepared, Submit
 from scoring import images
+
+WORTH_A_PROCESS = 25  # photographs: as long as it takes to start one
 
 Source = tuple[str, Callable[[], bytes]]  # a name, and what reads the file
 
@@ -37,6 +44,10 @@ class ImportReport:
     known: int = 0
     refused: list[Refusal] = field(default_factory=list)
 
+    @property
+    def files(self) -> int:
+        return self.imported + self.known + len(self.refused)
+
 
 def import_folder(
     *,
@@ -44,28 +55,75 @@ def import_folder(
     folder: Path,
     subjects: Mapping[str, str] | None = None,
     on_file: Callable[[int, int], None] | None = None,
+    processes: int = 1,
 ) -> ImportReport:
     """Import every photograph in `folder` and below, or in a zip; importing again adds only what is new.
 
-    `subjects` maps file names to the person in them, where known. `on_file(done, total)` hears of progress.
+    `subjects` maps file names to the person in them, where known. `on_file(done, total)` hears of progress. As many
+    as `processes` others prepare the photographs, where there are enough, and this one stores them.
     Raises IntakeError when there is nothing to import or the study is closed.
     """
     check_open(study)
     files = _zipped(folder) if folder.suffix.lower() == ".zip" else _photographs(folder)
-    report = ImportReport()
-    for done, (name, read) in enumerate(files, start=1):
-        subject = (subjects or {}).get(Path(name).name, "")
-        try:
-            is_new = import_photograph(study=study, data=read(), name=name, subject=subject)
-        except (images.ImageError, archives.ArchiveError, OSError) as error:
-            report.refused.append(Refusal(name, str(error)))
-        else:
-            report.imported += is_new
-            report.known += not is_new
-        if on_file:
-            on_file(done, len(files))
+    going_on = _Import(study, subjects or {}, len(files), on_file)
+    processes = min(processes, len(files) // WORTH_A_PROCESS) or 1
+    with prepared.preparing(processes) as submit:
+        for name, read in files:
+            going_on.begin(name, read, submit)
+            if len(going_on.waiting) == 2 * processes:  # so that nobody waits for work, and memory stays small
+                going_on.end_one()
+        while going_on.waiting:
+            going_on.end_one()
     prescreen.apply(study)
-    return report
+    return going_on.report
+
+
+@dataclass
+class _Import:
+    """A folder's import while it goes on: what is being prepared, in order, and what became of the rest."""
+
+    study: Study
+    subjects: Mapping[str, str]
+    total: int
+    on_file: Callable[[int, int], None] | None
+    waiting: deque[tuple[str, bytes, "Future[Prepared]"]] = field(default_factory=deque)
+    report: ImportReport = field(default_factory=ImportReport)
+
+    def begin(self, name: str, read: Callable[[], bytes], submit: Submit) -> None:
+        """Have a file prepared, if the study has no such bytes."""
+        try:
+            data = read()
+        except (archives.ArchiveError, OSError) as error:
+            self._refuse(name, error)
+            return
+        if _is_known(self.study, images.content_hash(data)):
+            self.report.known += 1
+            self._tell()
+        else:
+            self.waiting.append((name, data, submit(data)))
+
+    def end_one(self) -> None:
+        """Store the first of those that are being prepared."""
+        name, data, future = self.waiting.popleft()
+        subject = self.subjects.get(Path(name).name, "")
+        try:
+            is_new = _store(self.study, data, future.result(), name=name, subject=subject)
+        except images.ImageError as error:
+            self._refuse(name, error)
+            return
+        except BrokenProcessPool as error:
+            raise IntakeError(f"The process that read {name}, or one near it, was stopped. Import again.") from error
+        self.report.imported += is_new
+        self.report.known += not is_new
+        self._tell()
+
+    def _refuse(self, name: str, error: Exception) -> None:
+        self.report.refused.append(Refusal(name, str(error)))
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.on_file:
+            self.on_file(self.report.files, self.total)
 
 
 def check_open(study: Study) -> None:
@@ -76,13 +134,22 @@ def check_open(study: Study) -> None:
 
 def _photographs(folder: Path) -> Sequence[Source]:
     try:
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in images.SUFFIXES)
+        files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
         next(folder.iterdir(), None)  # rglob is silent about a folder that is missing or closed to us
     except OSError as error:
         raise IntakeError(f"The folder {folder} can't be read: {error.strerror}. Check its name and rights.") from error
     if not files:
-        raise IntakeError(f"There is no photograph ({', '.join(sorted(images.SUFFIXES))}) in {folder}.")
-    return [(str(path.relative_to(folder)), _reading(path)) for path in files]
+        raise IntakeError(f"There is no file in {folder}. Give the folder that the photographs are in.")
+    return [(_name(path, folder), _reading(path)) for path in files]
+
+
+def _name(path: Path, folder: Path) -> str:
+    """Return a file's name as text: a name in bytes that are no UTF-8 gets signs for them."""
+    return os.fsencode(path.relative_to(folder)).decode(errors="replace")
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return archives.is_hidden(path.relative_to(folder).as_posix())
 
 
 def _reading(path: Path) -> Callable[[], bytes]:
@@ -103,19 +170,26 @@ def _zipped(path: Path) -> Sequence[Source]:
         raise IntakeError(str(error)) from error
 
 
-def import_photograph(*, study: Study, data: bytes, name: str, subject: str = "") -> bool:
+def import_photograph(*, study: Study, data: bytes, name: str) -> bool:
     """Store one photograph with its renditions and measures; False if the study has these bytes already.
 
     Raises images.ImageError; then nothing is stored.
     """
-    content_hash = images.content_hash(data)
-    if study.images.filter(content_hash=content_hash).exists():
+    if _is_known(study, images.content_hash(data)):
         return False
-    pixels = images.decode(data)
-    height, width = pixels.shape[:2]
+    return _store(study, data, prepared.prepare(data), name=name)
+
+
+def _is_known(study: Study, content_hash: str) -> bool:
+    return study.images.filter(content_hash=content_hash).exists()
+
+
+def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str = "") -> bool:
+    """Store a photograph and what was made of it; False if another worker was first."""
+    content_hash = images.content_hash(data)
     original, rendition = _random_name("originals"), _random_name("renditions")
     files = {original: data}
-    files |= {renditions.storage_name(rendition, size): webp for size, webp in renditions.render(pixels).items()}
+    files |= {renditions.storage_name(rendition, size): webp for size, webp in made.renditions.items()}
     try:
         with _stored(files), transaction.atomic():
             image = Image.objects.create(
@@ -124,13 +198,14 @@ def import_photograph(*, study: Study, data: bytes, name: str, subject: str = ""
                 source_name=name[-255:],
                 original=original,
                 rendition=rendition,
-                width=width,
-                height=height,
+                width=made.width,
+                height=made.height,
                 subject=subject,
             )
-            measurements.save(image, pixels)
+            measurements.save(image, made.measures)
+            prescreen.judge(image)
     except IntegrityError:
-        if study.images.filter(content_hash=content_hash).exists():  # another worker was first
+        if _is_known(study, content_hash):
             return False
         raise
     return True

@@ -1,4 +1,4 @@
-"""Measuring images: their quality and the fingerprint that finds near-duplicates."""
+"""Measurements of images in the database."""
 
 import logging
 from collections.abc import Callable
@@ -6,41 +6,41 @@ from dataclasses import asdict
 
 from django.core.files.storage import default_storage
 
+from labeler import prepared
 from labeler.models import Image, Measurement, Study
-from scoring import faces, fingerprints, images, quality
+from labeler.prepared import Measures
+from scoring import images
 
 logger = logging.getLogger(__name__)
 
 
-def save(image: Image, pixels: images.Pixels) -> None:
-    """Measure an image, if nobody else did meanwhile. Raises scoring.weights.WeightsError without the landmarks."""
-    found = faces.find_landmarks(pixels)
-    measured = Measurement(
-        image=image,
-        fingerprint=fingerprints.to_bytes(fingerprints.fingerprint(pixels, found)),
-        **asdict(quality.measure(pixels, found)),
-    )
+def save(image: Image, measures: Measures) -> None:
+    """Store what was measured of an image, if nobody else did meanwhile."""
+    measured = Measurement(image=image, fingerprint=measures.fingerprint, **asdict(measures.quality))
     Measurement.objects.bulk_create([measured], ignore_conflicts=True)
 
 
 def save_missing(study: Study, *, on_image: Callable[[int, int], None] | None = None) -> int:
     """Measure the images that came before there were measurements; return how many.
 
-    One whose file can't be read stays without; the log says which. `on_image(begun, total)` hears of progress.
+    One whose file can't be read stays without; the log says which. `on_image(done, total)` hears of progress.
     """
     missing = list(study.images.filter(measurement=None).exclude(original=""))
     done = 0
-    for place, image in enumerate(missing, start=1):
+    for number, image in enumerate(missing, start=1):
+        if not Measurement.objects.filter(image=image).exists():  # another worker may have come before us
+            done += _measure(image)
         if on_image:
-            on_image(place, len(missing))
-        if Measurement.objects.filter(image=image).exists():  # another worker came before us
-            continue
-        try:
-            with default_storage.open(image.original) as file:
-                pixels = images.decode(file.read())
-        except (OSError, images.ImageError) as error:
-            logger.warning("%s of study %s has no measures: %s", image, study.slug, error)
-            continue
-        save(image, pixels)
-        done += 1
+            on_image(number, len(missing))
     return done
+
+
+def _measure(image: Image) -> bool:
+    try:
+        with default_storage.open(image.original) as file:
+            pixels = images.decode(file.read())
+    except (OSError, images.ImageError) as error:
+        logger.warning("%s of study %s has no measures: %s", image, image.study_id, error)
+        return False
+    save(image, prepared.measure(pixels))
+    return True

@@ -44,6 +44,8 @@ def parse(data: bytes) -> Rows:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise MetadataError("This table is not UTF-8 text. Save it as CSV UTF-8.") from error
+    if "\0" in text:  # PostgreSQL stores no such character
+        raise MetadataError("This table holds bytes that are no text. Save it as CSV UTF-8.")
     header = text.partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)

@@ -104,14 +104,13 @@ def set_limits(*, study: Study, limits: Limits, by: User | None, reason: str = "
 @transaction.atomic
 def apply(study: Study) -> int:
     """Hold every image that is not settled against the current limits; return how many are dropped now."""
-    limits = current_limits(study)
-    now = Measurement.objects.filter(image=OuterRef("pk")).values(said=_failed(limits))
-    waiting = undecided(study)
-    touched = waiting.filter(Q(pk__in=waiting.filter(failing(limits)).values("pk")) | ~Q(failed=""))
-    stale = touched.annotate(now=Coalesce(Subquery(now), Value(""), output_field=TextField())).exclude(failed=F("now"))
-    by_measures = Case(When(now="", then=Value(True)), default=Value(False))  # noqa: FBT003  SQL's true and false
-    stale.update(failed=F("now"), is_kept=Coalesce(F("override"), by_measures))
+    _hold(undecided(study), current_limits(study))
     return _dropped(study)
+
+
+def judge(image: Image) -> None:
+    """Hold one image against the current limits."""
+    _hold(undecided(image.study).filter(pk=image.pk), current_limits(image.study))
 
 
 @transaction.atomic
@@ -158,6 +157,14 @@ def _failed(limits: Limits) -> Trim:
         if any(bound is not None for bound in bounds)
     ]
     return Trim(Concat(Value(""), Value(""), *said, output_field=TextField()))
+
+
+def _hold(waiting: QuerySet[Image], limits: Limits) -> None:
+    now = Measurement.objects.filter(image=OuterRef("pk")).values(said=_failed(limits))
+    touched = waiting.filter(Q(pk__in=waiting.filter(failing(limits)).values("pk")) | ~Q(failed=""))
+    stale = touched.annotate(now=Coalesce(Subquery(now), Value(""), output_field=TextField())).exclude(failed=F("now"))
+    by_measures = Case(When(now="", then=Value(True)), default=Value(False))  # noqa: FBT003  SQL's true and false
+    stale.update(failed=F("now"), is_kept=Coalesce(F("override"), by_measures))
 
 
 def _dropped(study: Study) -> int:

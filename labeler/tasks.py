@@ -1,10 +1,14 @@
 """What the worker does for studies. Running a task twice is harmless."""
 
+from functools import partial
+
 from celery import shared_task
 
 from labeler import duplicates, measurements, prescreen, provisional, tallies, uploads
 from labeler.models import Intake, Study, User
 from scoring.tasks import send
+
+WORKERS = 16  # messages, which take milliseconds where nobody has anything to do
 
 
 @shared_task
@@ -47,7 +51,14 @@ def score_provisionally(study_id: int, source_id: int, user_id: int) -> None:
 @shared_task
 def import_files(intake_id: int) -> None:
     """Import what waits in an import."""
-    uploads.import_waiting(Intake.objects.select_related("study").get(pk=intake_id))
+    into = Intake.objects.select_related("study").get(pk=intake_id)
+    uploads.import_waiting(into, on_unpacked=partial(call_workers, into))
+
+
+def call_workers(into: Intake) -> None:
+    """Ask all workers to help with an import. Who comes too late finds nothing that waits."""
+    for _ in range(WORKERS):
+        send(import_files, into.pk)
 
 
 @shared_task

@@ -1,7 +1,8 @@
 """Files that a browser sends: in pieces, so that a broken connection costs one piece, and imported by workers."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from labeler import archives, audit, buckets, intake, prescreen
 from labeler.intake import ImportReport, Refusal
@@ -25,6 +27,10 @@ MAX_ATTEMPTS = 3  # a file that took three workers with it would take the fourth
 LONGEST_NAME = 500  # characters; a path beyond that is no photograph of anybody
 LEFT = timedelta(days=2)  # an upload that nobody went on with
 
+COUNTED_EVERY = 20  # files: others import too, so what is done is counted in the database
+LOST = timedelta(hours=1)  # bytes without a row that needs them, for as long: their worker is gone
+
+TOO_LONG = f"Its name and folders have more than {LONGEST_NAME} characters. Shorten them."
 GIVEN_UP = f"Importing it stopped the worker {MAX_ATTEMPTS} times. Open it in an image program and save it anew."
 
 
@@ -72,7 +78,7 @@ def received(into: Intake, *, name: str, size: int) -> int:
     file = into.files.filter(name=name[-LONGEST_NAME:], size=size).first()
     if file is None:
         return 0
-    return _path(file.upload).stat().st_size if file.state == State.UPLOADING else size
+    return _held(file) if file.state == State.UPLOADING else size
 
 
 @transaction.atomic
@@ -96,22 +102,35 @@ def receive(into: Intake, *, name: str, size: int, offset: int, body: Body) -> i
 
 
 def finish(into: Intake) -> None:
-    """The browser has sent everything."""
+    """The browser has sent everything, be it that a server stopped before it could write down a file's last piece."""
+    whole = [file.pk for file in into.files.filter(state=State.UPLOADING) if _held(file) == file.size]
+    into.files.filter(pk__in=whole).update(state=State.WAITING)
     Intake.objects.filter(pk=into.pk).update(is_uploading=False)
 
 
-def import_waiting(into: Intake, *, on_file: Callable[[int, int], None] | None = None) -> int:
+def import_waiting(
+    into: Intake,
+    *,
+    on_file: Callable[[int, int], None] | None = None,
+    on_unpacked: Callable[[], None] | None = None,
+) -> int:
     """Import waiting files until others hold the rest; return how many. Any number of workers may do it at once.
 
-    `on_file(done, total)` hears of progress.
+    `on_file(done, total)` hears of progress, `on_unpacked` of new files that others could take too.
     """
     done = 0
     while file := _take(into):
-        _unpack(file) if _holds_files(file) else _import(file)
+        if _holds_files(file):
+            _unpack(file)
+            if on_unpacked:
+                on_unpacked()
+        else:
+            _import(file)
         done += 1
-        if on_file:
-            files = into.files.exclude(state=State.UNPACKED)
-            on_file(files.exclude(state=State.WAITING).count(), files.count())
+        if on_file and done % COUNTED_EVERY == 0:
+            on_file(*_progress(into))
+    if on_file:
+        on_file(*_progress(into))
     if done and not waiting(into):
         prescreen.apply(into.study)
         _discard_archives(into)
@@ -139,11 +158,13 @@ def stalled() -> list[Intake]:
 
 
 def sweep() -> None:
-    """Give up uploads that nobody went on with, and their bytes."""
-    for into in Intake.objects.filter(is_uploading=True, requested_at__lt=Now() - LEFT):
+    """Give up uploads that nobody went on with, and all bytes that nobody needs any more."""
+    unfinished = Q(is_uploading=True) | Q(files__state=State.UPLOADING)
+    for into in Intake.objects.filter(unfinished, requested_at__lt=Now() - LEFT).distinct():
+        finish(into)
         for file in into.files.filter(state=State.UPLOADING):
             _end(file, State.REFUSED, "It was never sent to its end. Send it again.")
-        finish(into)
+    _discard_leftovers()
 
 
 def _check(name: str, size: int) -> None:
@@ -152,6 +173,16 @@ def _check(name: str, size: int) -> None:
         raise UploadError(f"{name} is larger than {limit // 2**20:,} MB.")
     if not name or not size:
         raise UploadError("This file is empty or has no name.")
+
+
+def _held(file: IntakeFile) -> int:
+    path = _path(file.upload)
+    return path.stat().st_size if path.exists() else 0
+
+
+def _progress(into: Intake) -> tuple[int, int]:
+    files = into.files.exclude(state=State.UNPACKED)
+    return files.exclude(state=State.WAITING).count(), files.count()
 
 
 def _file(into: Intake, name: str, size: int) -> IntakeFile:
@@ -217,12 +248,18 @@ def _unpack(file: IntakeFile) -> None:
     except (archives.ArchiveError, buckets.BucketError) as error:
         _end(file, State.REFUSED, str(error))
         return
-    rows = [IntakeFile(intake=file.intake, archive=file, name=f"{file.name}/{name}") for name in names]
+    rows = (_inside(file, f"{file.name}/{name}") for name in names)
     with transaction.atomic():
-        IntakeFile.objects.bulk_create(
-            (row for row in rows if len(row.name) <= LONGEST_NAME), batch_size=1000, ignore_conflicts=True
-        )
+        IntakeFile.objects.bulk_create(rows, batch_size=1000, ignore_conflicts=True)
         IntakeFile.objects.filter(pk=file.pk).update(state=State.UNPACKED, lease_until=None)
+
+
+def _inside(file: IntakeFile, name: str) -> IntakeFile:
+    if len(name) > LONGEST_NAME:
+        return IntakeFile(
+            intake=file.intake, archive=file, name=name[-LONGEST_NAME:], state=State.REFUSED, reason=TOO_LONG
+        )
+    return IntakeFile(intake=file.intake, archive=file, name=name)
 
 
 def _names_inside(file: IntakeFile) -> list[str]:
@@ -230,7 +267,7 @@ def _names_inside(file: IntakeFile) -> list[str]:
         return archives.members(_path(file.upload))
     names = list(buckets.names(buckets.Place.parse(file.name)))
     if not names:
-        raise buckets.BucketError(f"There is no photograph ({', '.join(sorted(images.SUFFIXES))}) at {file.name}.")
+        raise buckets.BucketError(f"There is no file at {file.name}. Check the folder's name.")
     return names
 
 
@@ -257,6 +294,25 @@ def _end(file: IntakeFile, state: str, reason: str = "") -> None:
 def _discard_archives(into: Intake) -> None:
     for file in into.files.filter(state=State.UNPACKED).exclude(upload=""):
         _path(file.upload).unlink(missing_ok=True)
+
+
+def _discard_leftovers() -> None:
+    """Delete what a worker that was killed could not: uploads that are imported or refused, and zips that are read."""
+    old = list(_old_uploads())
+    needed = Q(state__in=[State.UPLOADING, State.WAITING]) | Q(members__state=State.WAITING)
+    files = IntakeFile.objects.filter(needed, upload__in=[path.name for path in old])
+    kept = set(files.values_list("upload", flat=True))
+    for path in old:
+        if path.name not in kept:
+            path.unlink(missing_ok=True)
+
+
+def _old_uploads() -> Iterator[Path]:
+    before = (timezone.now() - LOST).timestamp()
+    for path in _path("").iterdir():
+        with suppress(FileNotFoundError):  # a worker is done with it just now
+            if path.stat().st_mtime < before:
+                yield path
 
 
 def _path(upload: str) -> Path:

@@ -22,7 +22,6 @@ Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
 
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "HEIF")
 KINDS = "JPEG, PNG, WebP, HEIC or TIFF"
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".hif", ".tif", ".tiff"})
 MAX_SELFIE_BYTES = 20 * 2**20  # a 50 MP phone JPEG is 12-18 MB
 MAX_PIXELS = 65_000_000  # a 64 MP phone camera; decoded that is 195 MB of memory
 MIN_SIDE = 64  # pixels: less than this holds no face with skin to grade
@@ -121,9 +120,12 @@ def _upright(picture: Image.Image) -> Image.Image:
 def _to_srgb(picture: Image.Image) -> Image.Image:
     """Convert any mode to RGB, through the embedded colour profile where there is a usable one."""
     if picture.mode.startswith("I"):  # 16-bit grey
-        picture = Image.fromarray((np.asarray(picture, dtype=np.int64) >> 8).clip(0, 255).astype(np.uint8))
+        grey = Image.fromarray((np.asarray(picture, dtype=np.int64) >> 8).clip(0, 255).astype(np.uint8))
+        picture = _with_info_of(picture, grey)
     if picture.has_transparency_data:
         picture = _on_white(picture)
+    if picture.mode == "P":
+        picture = _with_info_of(picture, picture.convert("RGB"))
     profile = picture.info.get("icc_profile")
     if profile and picture.mode in {"RGB", "CMYK", "L"}:
         picture = _through_profile(picture, profile)
@@ -134,9 +136,13 @@ def _on_white(picture: Image.Image) -> Image.Image:
     layer = picture.convert("RGBA")
     page = Image.new("RGBA", layer.size, "white")
     page.alpha_composite(layer)
-    flat = page.convert("RGB")
-    flat.info = picture.info
-    return flat
+    return _with_info_of(picture, page.convert("L" if picture.mode == "LA" else "RGB"))
+
+
+def _with_info_of(picture: Image.Image, changed: Image.Image) -> Image.Image:
+    """Return the changed picture with what the file said of the first: its colour profile above all."""
+    changed.info = picture.info
+    return changed
 
 
 def _through_profile(picture: Image.Image, profile: bytes) -> Image.Image:

@@ -5,7 +5,7 @@ compared in full, others never. Two hashes of 256 bits that differ in d agree in
 (1 - d/256)^16, so 48 samples find 99.9 % of pairs at d = 24 and 96 % at d = 40.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,37 +26,55 @@ Words = NDArray[np.uint64]
 Pairs = NDArray[np.int64]
 
 
-def near_pairs(fingerprints: NDArray[np.uint64], *, seed: int = 0) -> tuple[Pairs, NDArray[np.int64]]:
+def near_pairs(
+    fingerprints: NDArray[np.uint64], *, seed: int = 0, on_sample: Callable[[int, int], None] | None = None
+) -> tuple[Pairs, NDArray[np.int64]]:
     """Return (m, 2) row numbers i < j of fingerprints (n, 4, WORDS) that look like one photograph, and (m,) bits.
 
-    The distance is the smaller of the frames' and the faces', each as it is or mirrored.
+    The distance is the smaller of the frames' and the faces', each as it is or mirrored. `on_sample(done, total)` hears
+    of progress.
     """
+    done = 0
     rng = np.random.default_rng(seed)
     found: dict[tuple[int, int], int] = {}
     for row, mirrored, limit in ((FRAME, FRAME_MIRRORED, FRAME_LIMIT), (FACE, FACE_MIRRORED, FACE_LIMIT)):
         there = np.flatnonzero(fingerprints[:, row].any(axis=1))
         plain, other = fingerprints[there, row], fingerprints[there, mirrored]
-        for pairs, distances in _near(plain, other, limit, rng):
-            for (first, second), distance in zip(there[pairs].tolist(), distances.tolist(), strict=True):
-                pair = (min(first, second), max(first, second))
-                found[pair] = min(distance, found.get(pair, BITS))
+        for sample in _near(plain, other, limit, rng):
+            for pairs, distances in sample:
+                for (first, second), distance in zip(there[pairs].tolist(), distances.tolist(), strict=True):
+                    pair = (min(first, second), max(first, second))
+                    found[pair] = min(distance, found.get(pair, BITS))
+            done += 1
+            if on_sample:
+                on_sample(done, 2 * SAMPLES)
     ordered = sorted(found)
     return np.array(ordered, np.int64).reshape(-1, 2), np.array([found[pair] for pair in ordered], np.int64)
 
 
-def _near(plain: Words, mirrored: Words, limit: int, rng: np.random.Generator) -> Iterator[tuple[Pairs, Pairs]]:
-    """Yield the pairs of (n, WORDS) hashes within the limit, plain to plain and plain to mirrored; some repeatedly."""
-    count = len(plain)
+def _near(
+    plain: Words, mirrored: Words, limit: int, rng: np.random.Generator
+) -> Iterator[Iterator[tuple[Pairs, Pairs]]]:
+    """Yield, sample by sample, the pairs of (n, WORDS) hashes within the limit, plain to plain and plain to mirrored.
+
+    Some come repeatedly.
+    """
     both = np.concatenate([plain, mirrored])
     bits = np.ascontiguousarray(np.unpackbits(both.view(np.uint8), axis=1).T)  # (BITS, 2n)
     for _ in range(SAMPLES):
-        for pairs in _sharing(_keys(bits, rng.choice(BITS, SAMPLE, replace=False))):
-            pairs = pairs[pairs[:, 0] < count]  # noqa: PLW2901  two mirrored ones say nothing new
-            distances = np.bitwise_count(both[pairs[:, 0]] ^ both[pairs[:, 1]]).sum(axis=1, dtype=np.int64)
-            near = distances <= limit
-            pairs, distances = pairs[near] % count, distances[near]  # noqa: PLW2901
-            different = pairs[:, 0] != pairs[:, 1]  # a symmetrical picture is its own mirror image
-            yield pairs[different], distances[different]
+        yield _within(both, _keys(bits, rng.choice(BITS, SAMPLE, replace=False)), limit)
+
+
+def _within(both: Words, keys: NDArray[np.uint16], limit: int) -> Iterator[tuple[Pairs, Pairs]]:
+    """Yield the pairs within the limit among (2n, WORDS) hashes that have the same of (2n,) keys."""
+    count = len(both) // 2
+    for pairs in _sharing(keys):
+        pairs = pairs[pairs[:, 0] < count]  # noqa: PLW2901  two mirrored ones say nothing new
+        distances = np.bitwise_count(both[pairs[:, 0]] ^ both[pairs[:, 1]]).sum(axis=1, dtype=np.int64)
+        near = distances <= limit
+        pairs, distances = pairs[near] % count, distances[near]  # noqa: PLW2901
+        different = pairs[:, 0] != pairs[:, 1]  # a symmetrical picture is its own mirror image
+        yield pairs[different], distances[different]
 
 
 def _keys(bits: NDArray[np.uint8], sample: NDArray[np.int64]) -> NDArray[np.uint16]:

@@ -1,20 +1,46 @@
-"""How far a long command is: a bar on a terminal, nothing in a file or a pipe."""
+"""How far a long command is: a bar on a terminal, and elsewhere a line for every tenth part."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from django.core.management.base import OutputWrapper
+from tqdm import tqdm
 
-WIDTH = 30  # characters
+PARTS = 10
 
 
-def on(out: OutputWrapper) -> Callable[[int, int], None]:
-    """Return what draws the bar, told how much is done and of how much; at the end it stays."""
+class ProgressBar:
+    """What a noun tells of its progress: called with what is done and what there is to do."""
 
-    def draw(done: int, total: int) -> None:
-        if out.isatty():
-            filled = WIDTH * done // max(total, 1)
-            bar = "#" * filled + " " * (WIDTH - filled)
-            out.write(f"\r[{bar}] {done:,} of {total:,}", ending="\n" if done == total else "")
-            out.flush()
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self._bar: tqdm[None] | None = None
+        self._told = 0
 
-    return draw
+    def __call__(self, done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            self._move(done, total)
+        elif total and done * PARTS // total > self._told:
+            self._told = done * PARTS // total
+            sys.stderr.write(f"{self.what}: {done:,} of {total:,}\n")
+            sys.stderr.flush()
+
+    def _move(self, done: int, total: int) -> None:
+        if self._bar is None:
+            self._bar = tqdm(desc=self.what, total=total, file=sys.stderr, dynamic_ncols=True)
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextmanager
+def shown(what: str) -> Iterator[ProgressBar]:
+    """Show progress on the error stream, so that what a command prints can still be read by a program."""
+    bar = ProgressBar(what)
+    try:
+        yield bar
+    finally:
+        bar.close()

@@ -47,7 +47,7 @@ def names(study: Study) -> list[str]:
 def test_the_command_imports_what_lies_at_a_place_and_again_nothing(clinic: Any, db: None) -> None:
     study = builders.make_study()
     said = builders.command_output("import_images", study.slug, PLACE)
-    assert said.startswith("2 imported, 0 known already, 1 refused.")
+    assert said.startswith("2 imported, 0 known already, 2 refused.")
     assert names(study) == ["day 2/selfie_2.JPG", "selfie_1.jpg"]
     assert builders.command_output("import_images", study.slug, PLACE).startswith("0 imported, 2 known already")
 

@@ -3,11 +3,9 @@
 import io
 from pathlib import Path
 
-import numpy as np
 import pytest
 from django.core.management import call_command
 from django.db import connection
-from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageOps
 
@@ -52,21 +50,19 @@ def test_a_study_without_measures_has_no_near_duplicates(db: None) -> None:
     assert duplicates.find(study=builders.make_study(images=3)) == 0
 
 
-def test_no_transaction_waits_while_pairs_are_searched(
-    transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_transaction_waits_while_pairs_are_searched(transactional_db: None, tmp_path: Path) -> None:
     """A million images take minutes, and the database ends transactions that idle for half a minute."""
     study = builders.make_study()
     builders.import_photographs(study, {"a.jpg": builders.make_jpeg(1)}, tmp_path)
-    search, in_transaction = similarity.near_pairs, []
+    waiting, heard = set(), []
 
-    def watched(fingerprints: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        in_transaction.append(connection.in_atomic_block)
-        return search(fingerprints)
+    def hear(done: int, total: int) -> None:
+        waiting.add(connection.in_atomic_block)
+        heard.append((done, total))
 
-    monkeypatch.setattr(similarity, "near_pairs", watched)
-    duplicates.find(study=study)
-    assert in_transaction == [False]
+    duplicates.find(study=study, on_sample=hear)
+    assert waiting == {False}
+    assert heard == [(done, 2 * similarity.SAMPLES) for done in range(1, 2 * similarity.SAMPLES + 1)]
 
 
 @pytest.fixture

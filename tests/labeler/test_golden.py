@@ -74,6 +74,13 @@ def test_near_duplicates_are_not_both_chosen(mixed: Study) -> None:
         golden.choose(study=mixed, names=["IMG_3.jpg", "IMG_7.jpg"])
 
 
+def test_not_every_image_can_be_chosen(mixed: Study) -> None:
+    for image in mixed.images.all():
+        Image.objects.filter(pk=image.pk).update(source_name=f"day 1/{image.source_name}")
+    with pytest.raises(golden.GoldenError, match="from 1 to 99"):
+        golden.choose(study=mixed, names=[f"IMG_{n}.jpg" for n in range(100)])
+
+
 def test_the_promise_is_the_hash_of_what_is_opened(mixed: Study) -> None:
     drawn = golden.draw(study=mixed, size=10)
     promised = commitments.of(mixed)

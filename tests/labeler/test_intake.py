@@ -1,5 +1,6 @@
 """A folder of photographs becomes a study's images, and nothing half-made stays."""
 
+import os
 from io import StringIO
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from PIL import Image as PillowImage
 
-from labeler import intake
+from labeler import intake, prepared, prescreen
 from labeler.models import Image, Study
 from tests import builders
 
@@ -67,6 +68,55 @@ def test_what_is_no_photograph_is_refused_by_name_and_leaves_nothing(empty_study
     assert len(stored_files("originals")) == len(stored_files("renditions")) == 1
 
 
+def test_every_file_of_a_folder_is_imported_or_listed(empty_study: Study, tmp_path: Path) -> None:
+    files = {"no suffix": builders.make_jpeg(1), "notes.txt": b"hello", ".DS_Store": b"hidden"}
+    report = builders.import_photographs(empty_study, files, tmp_path)
+    assert report.imported == 1
+    assert [refusal.name for refusal in report.refused] == ["notes.txt"]
+
+
+def test_a_name_that_is_no_text_does_not_stop_an_import(empty_study: Study, tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller.jpg")).write_bytes(builders.make_jpeg(1))
+    report = builders.import_photographs(empty_study, {"IMG_2.jpg": builders.make_jpeg(2)}, tmp_path)
+    assert report.imported == 2
+    assert empty_study.images.filter(source_name="M\ufffdller.jpg").exists()
+
+
+def test_an_image_keeps_to_the_limits_from_its_import_on(empty_study: Study, tmp_path: Path) -> None:
+    prescreen.set_limits(study=empty_study, limits={"short_side": (100, None)}, by=None)
+    small, large = builders.make_jpeg(1), builders.make_jpeg(2, size=(120, 160))
+    intake.import_photograph(study=empty_study, data=small, name="small.jpg")
+    intake.import_photograph(study=empty_study, data=large, name="large.jpg")
+    assert dict(empty_study.images.values_list("source_name", "is_kept")) == {"small.jpg": False, "large.jpg": True}
+
+
+def test_several_processes_import_what_one_would(empty_study: Study, tmp_path: Path) -> None:
+    photographs = {f"IMG_{n:02}.jpg": builders.make_jpeg(n) for n in range(2 * intake.WORTH_A_PROCESS)}
+    photographs |= {"copy.jpg": photographs["IMG_00.jpg"], "cut.jpg": photographs["IMG_01.jpg"][:500]}
+    for name, data in photographs.items():
+        (tmp_path / name).write_bytes(data)
+    heard: list[tuple[int, int]] = []
+    report = intake.import_folder(
+        study=empty_study, folder=tmp_path, processes=2, on_file=lambda *now: heard.append(now)
+    )
+    assert (report.imported, report.known, [one.name for one in report.refused]) == (50, 1, ["cut.jpg"])
+    assert heard == [(done, 52) for done in range(1, 53)]
+    image = empty_study.images.get(source_name="IMG_07.jpg")
+    alone = prepared.prepare(photographs["IMG_07.jpg"])
+    assert bytes(image.measurement.fingerprint) == alone.measures.fingerprint
+    with default_storage.open(f"{image.rendition}-full") as file:
+        assert file.read() == alone.renditions["full"]
+
+
+def test_a_command_says_how_far_it_is(empty_study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(20):
+        (tmp_path / f"IMG_{number}.jpg").write_bytes(builders.make_jpeg(number))
+    call_command("import_images", "acne", str(tmp_path))
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [f"Imported: {done} of 20" for done in range(2, 21, 2)]
+    assert said.out == "20 imported, 0 known already, 0 refused.\n"
+
+
 def test_no_file_stays_when_its_row_is_refused(
     empty_study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,7 +131,7 @@ def test_no_file_stays_when_its_row_is_refused(
 @pytest.mark.parametrize("folder", ["missing", "empty"])
 def test_a_folder_without_photographs_is_one_sentence(empty_study: Study, tmp_path: Path, folder: str) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CommandError, match=r"^(The folder|There is no photograph).*\.$"):
+    with pytest.raises(CommandError, match=r"^(The folder|There is no file in).*\.$"):
         call_command("import_images", "acne", str(tmp_path / folder))
 
 

@@ -1,6 +1,7 @@
 """Files that a browser sends arrive whole, are imported once, and nothing of a refused one stays."""
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -139,6 +140,57 @@ def test_an_upload_that_nobody_went_on_with_is_given_up(empty: Study, olga: User
     assert not left()
 
 
+def test_a_file_whose_last_piece_was_not_written_down_is_imported(empty: Study, olga: User) -> None:
+    into = begun(empty, olga)
+    send(into, "IMG_1.jpg", builders.make_jpeg(1))
+    into.files.update(state=IntakeFile.State.UPLOADING)  # its server was killed before it committed
+    uploads.finish(into)
+    assert uploads.import_waiting(into) == 1
+    assert empty.images.count() == 1
+
+
+def test_a_file_that_came_late_into_a_finished_upload_is_given_up_too(empty: Study, olga: User) -> None:
+    into = begun(empty, olga)
+    uploads.finish(into)
+    uploads.receive(into, name="IMG_1.jpg", size=9000, offset=0, body=io.BytesIO(b"half"))
+    Intake.objects.update(requested_at=timezone.now() - uploads.LEFT)
+    uploads.sweep()
+    assert into.files.get().state == IntakeFile.State.REFUSED
+
+
+def test_bytes_that_a_killed_worker_left_are_deleted_and_no_others(empty: Study, olga: User) -> None:
+    into = begun(empty, olga)
+    send(into, "IMG_1.jpg", builders.make_jpeg(1))
+    send(into, "IMG_2.jpg", builders.make_jpeg(2))
+    send(into, "one.zip", packed({"IMG_3.jpg": builders.make_jpeg(3)}))
+    send(into, "two.zip", packed({"IMG_4.jpg": builders.make_jpeg(4)}))
+    into.files.filter(name="IMG_1.jpg").update(state=IntakeFile.State.IMPORTED)
+    for archive in into.files.filter(name__endswith=".zip"):
+        uploads._unpack(archive)
+    into.files.filter(name="two.zip/IMG_4.jpg").update(state=IntakeFile.State.KNOWN)
+    long_ago = (timezone.now() - 2 * uploads.LOST).timestamp()
+    for path in left():
+        os.utime(path, (long_ago, long_ago))
+    uploads.sweep()
+    needed = into.files.filter(name__in=["IMG_2.jpg", "one.zip"]).values_list("upload", flat=True)
+    assert sorted(path.name for path in left()) == sorted(needed)
+
+
+def test_a_member_with_too_long_a_name_is_listed(empty: Study, olga: User) -> None:
+    into = begun(empty, olga)
+    send(into, "all.zip", packed({"folder/" * 80 + "IMG_1.jpg": builders.make_jpeg(1)}))
+    uploads.import_waiting(into)
+    assert into.files.get(state=IntakeFile.State.REFUSED).reason == uploads.TOO_LONG
+
+
+def test_all_workers_are_called_when_a_zip_is_open(empty: Study, olga: User) -> None:
+    into = begun(empty, olga)
+    send(into, "all.zip", packed({f"IMG_{n}.jpg": builders.make_jpeg(n) for n in range(3)}))
+    waiting: list[int] = []
+    uploads.import_waiting(into, on_unpacked=lambda: waiting.append(into.files.filter(state="waiting").count()))
+    assert waiting == [3]
+
+
 def test_two_files_of_one_name_are_both_taken(empty: Study, olga: User) -> None:
     into = begun(empty, olga)
     for number in (1, 2):
@@ -203,7 +255,13 @@ def test_a_table_is_joined_by_file_name(empty: Study, browser: Client) -> None:
 
 @pytest.mark.parametrize(
     ("table", "sentence"),
-    [(b"", "empty"), (b"file,age", "no row"), (b"file,age\na.jpg", "Line 2 has 1 cells"), (b"\xff\xfe,", "UTF-8")],
+    [
+        (b"", "empty"),
+        (b"file,age", "no row"),
+        (b"file,age\na.jpg", "Line 2 has 1 cells"),
+        (b"\xff\xfe,", "UTF-8"),
+        (b"file,age\na.jpg,\0", "no text"),
+    ],
 )
 def test_a_table_that_is_none_is_refused_whole(empty: Study, table: bytes, sentence: str) -> None:
     with pytest.raises(metadata.MetadataError, match=sentence):

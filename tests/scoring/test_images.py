@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
@@ -135,15 +136,55 @@ def test_unreadable_exif_does_not_cost_the_picture() -> None:
     assert images.decode(saved(PHOTO, "JPEG", exif=b"Exif\x00\x00MM\x00\x2a\xff\xff\xff\xff")).shape == (200, 160, 3)
 
 
-def test_a_colour_profile_is_converted_to_srgb() -> None:
-    picture = Image.new("RGB", (80, 80), (200, 30, 30))
-    red, green, _ = images.decode(saved(picture, "PNG", icc_profile=_swapped_primaries_profile()))[0, 0]
+@pytest.mark.parametrize(
+    ("file_format", "mode"),
+    [("PNG", "RGB"), ("PNG", "RGBA"), ("PNG", "P"), ("JPEG", "RGB"), ("TIFF", "RGB"), ("WEBP", "RGB"), ("HEIF", "RGB")],
+)
+def test_a_colour_profile_is_converted_to_srgb(file_format: str, mode: str) -> None:
+    picture = Image.new("RGB", (80, 80), (200, 30, 30)).convert(mode)
+    data = saved(picture, file_format, icc_profile=_swapped_primaries_profile())
+    red, green, _ = images.decode(data)[0, 0]
     assert green > 150 > red
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "I;16"])
+def test_a_grey_profile_is_converted_to_srgb(mode: str) -> None:
+    dark = {"L": 64, "LA": (64, 255), "I;16": 64 * 257}[mode]
+    lighter = images.decode(saved(Image.new(mode, (80, 80), dark), "PNG", icc_profile=_grey_profile(gamma=1.0)))
+    assert lighter[0, 0, 0] > 120
+
+
+def test_sixteen_bit_colours_keep_their_brightness() -> None:
+    bgr = np.full((80, 80, 3), (50 * 257, 100 * 257, 200 * 257), np.uint16)
+    for suffix in (".tiff", ".png"):
+        pixels = images.decode(cv2.imencode(suffix, bgr)[1].tobytes())
+        assert np.abs(pixels[0, 0].astype(int) - (200, 100, 50)).max() <= 1
 
 
 def test_a_broken_colour_profile_does_not_cost_the_picture() -> None:
     pixels = images.decode(saved(PHOTO, "PNG", icc_profile=_swapped_primaries_profile()[:100]))
     assert np.array_equal(pixels, np.asarray(PHOTO))
+
+
+def _grey_profile(*, gamma: float) -> bytes:
+    """Return the smallest profile (ICC.1, version 2) of a grey whose lightness is its value to a power."""
+
+    def fixed(*numbers: float) -> bytes:
+        return struct.pack(f">{len(numbers)}i", *(round(number * 65_536) for number in numbers))
+
+    white = (0.9642, 1.0, 0.8249)  # D50
+    name = b"grey of a test\0"
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + bytes(79),
+        b"wtpt": b"XYZ \0\0\0\0" + fixed(*white),
+        b"kTRC": b"curv\0\0\0\0" + struct.pack(">IH", 1, round(gamma * 256)),
+    }
+    table, body = struct.pack(">I", len(tags)), b""
+    for tag, data in tags.items():
+        table += tag + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    head = struct.pack(">I4sI12s12x4s", 128 + len(table + body), b"test", 0x02100000, b"mntrGRAYXYZ ", b"acsp")
+    return (head + bytes(28) + fixed(*white)).ljust(128, b"\0") + table + body
 
 
 def _swapped_primaries_profile() -> bytes:
@@ -177,9 +218,23 @@ def test_pixels_are_decoded_once_and_only_when_asked_for() -> None:
     assert len(reads) == 1
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "TIFF", "HEIF", "WEBP"])
-def test_every_format_is_turned_upright(file_format: str) -> None:
+TO_SIDE = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "TIFF", "HEIF", "WEBP"])
+@pytest.mark.parametrize("orientation", TO_SIDE)
+def test_every_format_is_turned_upright(file_format: str, orientation: int) -> None:
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was held on its side
-    pixels = images.decode(saved(PHOTO, file_format, exif=exif.tobytes()))
-    assert pixels.shape == (160, 200, 3)
+    exif[0x0112] = orientation  # how the camera was held
+    lying = PHOTO.transpose(TO_SIDE[orientation])
+    pixels = images.decode(saved(lying, file_format, exif=exif.tobytes()))
+    assert pixels.shape == (200, 160, 3)
+    assert np.abs(pixels.astype(int) - np.asarray(PHOTO)).mean() < 12

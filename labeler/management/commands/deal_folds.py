@@ -6,7 +6,8 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from labeler import folds, proofs
-from labeler.folds import Design
+from labeler.folds import Design, Plan
+from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 from labeler.proofs import Proof
@@ -30,11 +31,15 @@ class Command(StudyCommand):
         names = ("repeats", "gap", "overlap", "readers_each", "by")
         design = Design(**{name: options[name] for name in names})
         try:
-            plan = folds.plan(study, design) if options["preview"] else folds.deal(study=study, design=design)
+            plan = folds.plan(study, design) if options["preview"] else self._deal(study, design)
         except folds.DealError as error:
             raise CommandError(str(error)) from error
         self._print(proofs.proof(plan))
         self.stdout.write("Nothing is dealt: this was a preview." if options["preview"] else "Dealt.")
+
+    def _deal(self, study: Study, design: Design) -> Plan:
+        with progress_bar.shown("Lists") as on_list:
+            return folds.deal(study=study, design=design, on_list=on_list)
 
     def _print(self, sheet: Proof) -> None:
         for one in sheet.lists:

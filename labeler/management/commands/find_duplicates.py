@@ -3,6 +3,7 @@
 from typing import Any
 
 from labeler import duplicates, measurements
+from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 
@@ -14,5 +15,8 @@ class Command(StudyCommand):
 
     def handle_study(self, study: Study, **options: Any) -> None:
         del options
-        measurements.save_missing(study)
-        self.stdout.write(f"{duplicates.find(study=study)} images have near-duplicates; the gallery shows them.")
+        with progress_bar.shown("Measured") as on_image:
+            measurements.save_missing(study, on_image=on_image)
+        with progress_bar.shown("Samples of bits") as on_sample:
+            found = duplicates.find(study=study, on_sample=on_sample)
+        self.stdout.write(f"{found} images have near-duplicates; the gallery shows them.")

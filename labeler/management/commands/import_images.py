@@ -1,16 +1,19 @@
 """manage.py import_images STUDY PLACE"""
 
+import time
 from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import buckets, intake, uploads
+from labeler import buckets, intake, tasks, uploads
 from labeler.intake import ImportReport
 from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
+from scoring import cores
 
 
 class Command(StudyCommand):
@@ -34,8 +37,16 @@ class Command(StudyCommand):
             raise CommandError("No file could be imported.")
 
     def _import(self, study: Study, place: str) -> ImportReport:
-        if not place.startswith(f"{buckets.SCHEME}://"):
-            return intake.import_folder(study=study, folder=Path(place), on_file=progress_bar.on(self.stdout))
+        with progress_bar.shown("Imported") as on_file:
+            if not place.startswith(f"{buckets.SCHEME}://"):
+                return intake.import_folder(study=study, folder=Path(place), on_file=on_file, processes=cores.usable())
+            return self._import_bucket(study, place, on_file)
+
+    def _import_bucket(self, study: Study, place: str, on_file: progress_bar.ProgressBar) -> ImportReport:
+        """Import beside the workers, where there are any."""
         into = uploads.begin_bucket(study=study, place=place, by=None)
-        uploads.import_waiting(into, on_file=progress_bar.on(self.stdout))
+        while uploads.waiting(into):
+            uploads.import_waiting(into, on_file=on_file, on_unpacked=partial(tasks.call_workers, into))
+            if uploads.waiting(into):  # workers hold the last ones, under leases that end
+                time.sleep(1)
         return uploads.report(into)

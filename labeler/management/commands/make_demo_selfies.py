@@ -27,7 +27,8 @@ class Command(BaseCommand):
         if count < 1:
             raise CommandError("--count must be 1 at least.")
         try:
-            made = selfies.make_selfies(folder=folder, count=count, seed=seed, on_selfie=progress_bar.on(self.stdout))
+            with progress_bar.shown("Made") as on_selfie:
+                made = selfies.make_selfies(folder=folder, count=count, seed=seed, on_selfie=on_selfie)
         except (faces.FaceSourceError, WeightsError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{len(made)} simulated selfies in {folder}, their severities in {selfies.TABLE}.")

@@ -29,7 +29,8 @@ class Command(StudyCommand):
         parser.add_argument("--reason", default="", help="why, for the audit log")
 
     def handle_study(self, study: Study, **options: Any) -> None:
-        measured = measurements.save_missing(study, on_image=progress_bar.on(self.stdout))
+        with progress_bar.shown("Measured") as on_image:
+            measured = measurements.save_missing(study, on_image=on_image)
         self.stdout.write(f"{measured} images measured.")
         limits = {name: (_number(low), _number(high)) for name, low, high in options["limit"]}
         try:

@@ -27,7 +27,8 @@ class Command(StudyCommand):
         if source is None:
             raise CommandError(f"There is no study {options['source']}.")
         try:
-            scored = provisional.score_missing(study=study, source=source, on_image=progress_bar.on(self.stdout))
+            with progress_bar.shown("Scored") as on_image:
+                scored = provisional.score_missing(study=study, source=source, on_image=on_image)
         except (NoActiveRegressor, ArtefactError, WeightsError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(
