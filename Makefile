@@ -7,9 +7,11 @@ export LOCAL := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Where pip's default index would bring a CUDA build of torch, name PyTorch's CPU index here.
 TORCH_INDEX ?=
+# Complete Kubernetes manifests: not what only kustomize reads.
+MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint types unit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features
+.PHONY: help demo test weights lint lint-deploy types unit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -17,7 +19,7 @@ help: ## Show this list
 demo: weights ## Run a demo study: embedded servers, web, worker and beat, one URL (PORT=8000)
 	@$(BIN)/python manage.py serve --demo $(if $(PORT),--port $(PORT))
 
-test: lint types unit ## Everything that continuous integration runs
+test: lint lint-deploy types unit ## Everything that continuous integration runs
 
 unit: weights $(VENV)/.dev chromium
 	$(BIN)/python manage.py makemigrations --check --dry-run
@@ -29,6 +31,11 @@ weights: $(VENV)/.run ## Fetch and convert the pretrained weights, once
 lint: $(VENV)/.dev ## ruff: style and common mistakes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+lint-deploy: $(VENV)/.dev ## Dockerfile, compose file and Kubernetes manifests against their schemas
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
+	$(BIN)/kubernetes-validate --kubernetes-version 1.31 --strict --quiet --no-warn $(MANIFESTS)
 
 types: $(VENV)/.dev ## mypy --strict
 	$(BIN)/python -m tests.servers mypy labeler scoring training tests benchmarks manage.py
@@ -60,6 +67,9 @@ bench-million: $(VENV)/.dev ## Run a study of 1,000,000 images and 300 readers b
 
 bench-dealing: $(VENV)/.dev ## Deal 1,000,000 images to 300 readers
 	$(BIN)/python -m benchmarks.dealing
+
+bench-scoring: $(VENV)/.dev ## Measure one 12-megapixel selfie against the published way, overload, slow clients and memory
+	$(BIN)/python -m benchmarks.scoring
 
 pins: $(VENV)/.dev ## Write requirements*.txt anew from what is installed
 	@$(BIN)/python -m pip freeze --exclude torch --exclude acne-study > requirements-all.tmp

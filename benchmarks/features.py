@@ -66,7 +66,7 @@ def _flops(network: ResNet) -> int:
     """Return what one patch takes: the convolutions' multiplications and additions."""
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         network(torch.zeros(1, 3, SIDE, SIDE))
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 def _eager(network: ResNet, backbone: Backbone, batch: NDArray[np.uint8]) -> NDArray[np.float32]:

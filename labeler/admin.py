@@ -68,6 +68,17 @@ class GradeLevelInline(admin.TabularInline):
     model = GradeLevel
     extra = 0
 
+    # Once lists are dealt, another value would change the meaning of grades that were given.
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        del request
+        return ("value",) if obj and obj.dealt_at else ()
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not (obj and obj.dealt_at) and super().has_add_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not (obj and obj.dealt_at) and super().has_delete_permission(request, obj)
+
 
 @admin.register(Study)
 class StudyAdmin(admin.ModelAdmin):

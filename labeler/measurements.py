@@ -1,6 +1,7 @@
 """Measuring images: their quality and the fingerprint that finds near-duplicates."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 
 from django.core.files.storage import default_storage
@@ -22,14 +23,16 @@ def save(image: Image, pixels: images.Pixels) -> None:
     Measurement.objects.bulk_create([measured], ignore_conflicts=True)
 
 
-def save_missing(study: Study) -> int:
+def save_missing(study: Study, *, on_image: Callable[[int, int], None] | None = None) -> int:
     """Measure the images that came before there were measurements; return how many.
 
-    One whose file can't be read stays without; the log says which.
+    One whose file can't be read stays without; the log says which. `on_image(begun, total)` hears of progress.
     """
-    missing = study.images.filter(measurement=None).exclude(original="")
+    missing = list(study.images.filter(measurement=None).exclude(original=""))
     done = 0
-    for image in list(missing):
+    for place, image in enumerate(missing, start=1):
+        if on_image:
+            on_image(place, len(missing))
         if Measurement.objects.filter(image=image).exists():  # another worker came before us
             continue
         try:

@@ -238,6 +238,19 @@ class Measurement(models.Model):
         return f"measurement of image {self.image_id}"
 
 
+class ProvisionalScore(models.Model):
+    """What the regressor of another study says of an image, before anybody grades it."""
+
+    image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="provisional")
+    score = models.FloatField()
+    grade = models.SmallIntegerField(help_text="The score, cut half-way between two grades.")
+    regressor_id = models.PositiveBigIntegerField(help_text="Of `scoring.models.Regressor`, which may be gone.")
+    scored_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"provisional score of image {self.image_id}"
+
+
 class PrescreenRule(models.Model):
     """The limits an image must keep, as somebody set them; the latest of a study counts."""
 

@@ -50,6 +50,15 @@ def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
+def hosts(name: str, *, are_public: bool) -> list[str]:
+    named = words(name, "" if are_public else "localhost,127.0.0.1")
+    if not named:
+        raise ImproperlyConfigured(f"{name} is not set. Name the hosts that people type, such as acne.example.")
+    if are_public and "*" in named:
+        raise ImproperlyConfigured(f"{name} may not be *: a stranger's request would say where our links go.")
+    return named
+
+
 def networks(name: str) -> list[IPv4Network | IPv6Network]:
     try:
         return [ip_network(word) for word in words(name)]
@@ -128,9 +137,9 @@ EXAMPLES = ("demo", "example", "insecure", "django-insecure", "change", "passwor
 SECRET_KEY = secret(
     "SECRET_KEY", "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'", shortest=50
 )
-ALLOWED_HOSTS = words("ALLOWED_HOSTS", "localhost,127.0.0.1")
-CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 BEHIND_TLS = flag("BEHIND_TLS", default=not DEBUG)
+ALLOWED_HOSTS = hosts("ALLOWED_HOSTS", are_public=BEHIND_TLS)
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 
 VAR_DIR = folder("VAR_DIR", BASE_DIR / "var")
 MEDIA_ROOT = folder("MEDIA_ROOT", VAR_DIR / "media")
@@ -161,6 +170,7 @@ MIDDLEWARE = [
     "scoring.api.middleware.ApiAnswers",
     "labeler.views.headers.IsolatePages",
     "django.middleware.security.SecurityMiddleware",
+    "labeler.views.scorer.ToScorer",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -209,8 +219,20 @@ STORAGES = {
     },
     "staticfiles": {"BACKEND": "labeler.staticfiles.StaticFilesStorage"},
 }
+# Object storage that speaks S3: for all files instead of MEDIA_ROOT, and as places to fill studies from.
+S3_ENDPOINT = os.environ.get("S3_ENDPOINT", "")
+INTAKE_PLACES = words("INTAKE_PLACES")
+if os.environ.get("MEDIA_BUCKET"):
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": os.environ["MEDIA_BUCKET"],
+            "endpoint_url": S3_ENDPOINT or None,
+            "file_overwrite": True,  # what is stored under a name replaces what was there, as in a folder
+        },
+    }
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT = folder("STATIC_ROOT", VAR_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 AUTH_USER_MODEL = "labeler.User"
@@ -346,6 +368,11 @@ CELERY_BEAT_SCHEDULE = {
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+
+# Where the site finds the scorer. Without one it scores photographs itself, as in tests.
+SCORER_URL = os.environ.get("SCORER_URL", "")
+# Requests that wait in a scorer beside those at work, one per core; the next is told to come again.
+SCORER_WAITING = number("SCORER_WAITING", default=8)
 
 BACKBONE = os.environ.get("BACKBONE", "resnet50")
 if BACKBONE not in {"resnet50", "resnet152"}:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from labeler import duplicates, measurements, prescreen, tallies, uploads
+from labeler import duplicates, measurements, prescreen, provisional, tallies, uploads
 from labeler.models import Intake, Study, User
 from scoring.tasks import send
 
@@ -35,6 +35,13 @@ def find_duplicates(study_id: int, user_id: int | None = None) -> None:
     measurements.save_missing(study)
     prescreen.apply(study)
     duplicates.find(study=study, by=User.objects.get(pk=user_id) if user_id else None)
+
+
+@shared_task
+def score_provisionally(study_id: int, source_id: int, user_id: int) -> None:
+    """Score what another study's regressor has not scored yet."""
+    study, source = (Study.objects.get(pk=pk) for pk in (study_id, source_id))
+    provisional.score_missing(study=study, source=source, by=User.objects.get(pk=user_id))
 
 
 @shared_task

@@ -1,6 +1,7 @@
 """Files that a browser sends: in pieces, so that a broken connection costs one piece, and imported by workers."""
 
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -10,7 +11,8 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from labeler import archives, audit, intake, prescreen
+from labeler import archives, audit, buckets, intake, prescreen
+from labeler.intake import ImportReport, Refusal
 from labeler.models import Intake, IntakeFile, Study, User
 from scoring import images
 
@@ -51,6 +53,20 @@ def begin(*, study: Study, by: User) -> Intake:
     return started
 
 
+@transaction.atomic
+def begin_bucket(*, study: Study, place: str, by: User | None) -> Intake:
+    """Begin an import of everything at a place in object storage; workers list it, and take its files one by one.
+
+    Raises intake.IntakeError where the study takes no images, and buckets.BucketError where the place is not allowed.
+    """
+    intake.check_open(study)
+    found = buckets.find(place)
+    into = Intake.objects.create(study=study, source=Intake.Source.BUCKET, place=str(found), requested_by=by)
+    into.files.create(name=str(found))
+    audit.record(study, by, "import begun", detail=f"{into} from {found}")
+    return into
+
+
 def received(into: Intake, *, name: str, size: int) -> int:
     """Return how many bytes of a file are here."""
     file = into.files.filter(name=name[-LONGEST_NAME:], size=size).first()
@@ -84,16 +100,32 @@ def finish(into: Intake) -> None:
     Intake.objects.filter(pk=into.pk).update(is_uploading=False)
 
 
-def import_waiting(into: Intake) -> int:
-    """Import waiting files until others hold the rest; return how many. Any number of workers may do it at once."""
+def import_waiting(into: Intake, *, on_file: Callable[[int, int], None] | None = None) -> int:
+    """Import waiting files until others hold the rest; return how many. Any number of workers may do it at once.
+
+    `on_file(done, total)` hears of progress.
+    """
     done = 0
     while file := _take(into):
-        _unpack(file) if _is_zip(file) else _import(file)
+        _unpack(file) if _holds_files(file) else _import(file)
         done += 1
+        if on_file:
+            files = into.files.exclude(state=State.UNPACKED)
+            on_file(files.exclude(state=State.WAITING).count(), files.count())
     if done and not waiting(into):
         prescreen.apply(into.study)
         _discard_archives(into)
     return done
+
+
+def report(into: Intake) -> ImportReport:
+    """Return what became of the files so far."""
+    ended = into.files.filter(state=State.REFUSED).order_by("name")
+    return ImportReport(
+        imported=into.files.filter(state=State.IMPORTED).count(),
+        known=into.files.filter(state=State.KNOWN).count(),
+        refused=[Refusal(file.name, file.reason) for file in ended],
+    )
 
 
 def waiting(into: Intake) -> bool:
@@ -163,21 +195,26 @@ def _import(file: IntakeFile) -> None:
         return
     try:
         is_new = intake.import_photograph(study=file.intake.study, data=_read(file), name=_own_name(file))
-    except (images.ImageError, archives.ArchiveError) as error:
+    except (images.ImageError, archives.ArchiveError, buckets.BucketError) as error:
         _end(file, State.REFUSED, str(error))
     else:
         _end(file, State.IMPORTED if is_new else State.KNOWN)
 
 
-def _is_zip(file: IntakeFile) -> bool:
-    return file.archive_id is None and file.name.lower().endswith(".zip")
+def _holds_files(file: IntakeFile) -> bool:
+    """Whether it is a zip, or a place in object storage."""
+    return file.archive_id is None and (_is_bucket(file) or file.name.lower().endswith(".zip"))
+
+
+def _is_bucket(file: IntakeFile) -> bool:
+    return file.intake.source == Intake.Source.BUCKET
 
 
 def _unpack(file: IntakeFile) -> None:
-    """List a zip's members as files that wait; they stay inside it until their turn."""
+    """List what it holds as files that wait; they stay inside it until their turn."""
     try:
-        names = archives.members(_path(file.upload))
-    except archives.ArchiveError as error:
+        names = _names_inside(file)
+    except (archives.ArchiveError, buckets.BucketError) as error:
         _end(file, State.REFUSED, str(error))
         return
     rows = [IntakeFile(intake=file.intake, archive=file, name=f"{file.name}/{name}") for name in names]
@@ -188,12 +225,23 @@ def _unpack(file: IntakeFile) -> None:
         IntakeFile.objects.filter(pk=file.pk).update(state=State.UNPACKED, lease_until=None)
 
 
+def _names_inside(file: IntakeFile) -> list[str]:
+    if not _is_bucket(file):
+        return archives.members(_path(file.upload))
+    names = list(buckets.names(buckets.Place.parse(file.name)))
+    if not names:
+        raise buckets.BucketError(f"There is no photograph ({', '.join(sorted(images.SUFFIXES))}) at {file.name}.")
+    return names
+
+
 def _own_name(file: IntakeFile) -> str:
-    """Return a file's name, of a zip's member the one inside it."""
+    """Return a file's name, of what a zip or a place holds the one inside it."""
     return file.name.removeprefix(f"{file.archive.name}/") if file.archive else file.name
 
 
 def _read(file: IntakeFile) -> bytes:
+    if file.archive and _is_bucket(file):
+        return buckets.read(buckets.Place.parse(file.archive.name), _own_name(file))
     if file.archive:
         return archives.read(_path(file.archive.upload), _own_name(file))
     with _path(file.upload).open("rb") as stored:
@@ -207,7 +255,7 @@ def _end(file: IntakeFile, state: str, reason: str = "") -> None:
 
 
 def _discard_archives(into: Intake) -> None:
-    for file in into.files.filter(state=State.UNPACKED):
+    for file in into.files.filter(state=State.UNPACKED).exclude(upload=""):
         _path(file.upload).unlink(missing_ok=True)
 
 

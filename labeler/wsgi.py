@@ -1,4 +1,4 @@
-"""The WSGI application that gunicorn serves."""
+"""The WSGI application that gunicorn serves: the site."""
 
 import os
 
@@ -6,4 +6,8 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeler.settings")
 
-application = get_wsgi_application()
+django_application = get_wsgi_application()
+
+from scoring.health import Health, Migrations, database  # noqa: E402  knows models: after Django's start
+
+application = Health(django_application, checks={"database": database, "migrations": Migrations()})

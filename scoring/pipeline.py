@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import abstention, faces, features, patches, quality, upright
+from scoring import abstention, faces, features, patches, quality, turns, upright
 from scoring.abstention import Reason
 from scoring.familiarity import Familiarity
 from scoring.images import Pixels, Selfie
@@ -184,7 +184,8 @@ def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describ
 
     Raises images.ImageError and weights.WeightsError.
     """
-    described = describe(selfie, regressor.recipe)
+    with turns.turn():
+        described = describe(selfie, regressor.recipe)
     layout, rows = described.layout, described.rows()
     scores = [float(score) for score in regressor.estimator.predict(rows)]
     score = float(AGGREGATES[regressor.recipe.aggregate](scores))

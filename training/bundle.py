@@ -22,8 +22,9 @@ CHUNK = 2**18  # bytes of a file that are packed at once
 README = """\
 The study "{title}" ({slug}){simulated}
 
-python3 recompute.py     computes every number of report.json and runs.json anew from the tables, and says "identical"
-                         or lists each difference. It needs Python 3.11 or newer and nothing else.
+python3 recompute.py     computes the numbers of report.json and runs.json anew from the tables, and says "identical"
+                         or lists each difference; its last line names what it leaves out, such as drift. It needs
+                         Python 3.11 or newer and nothing else.
 
 codebook.csv             what every column means, with its unit and its allowed values
 labels.csv, .parquet     every label that was ever given, as it was stored; is_current marks those that count

@@ -4,10 +4,10 @@ from typing import Any
 
 from django import forms
 
-from labeler import strata
+from labeler import provisional, strata
 from labeler.forms.fields import field_of
 from labeler.forms.reading import LARGEST_INTEGER
-from labeler.models import Study
+from labeler.models import Study, User
 
 
 class GoldenForm(forms.Form):
@@ -34,6 +34,18 @@ class NamesForm(forms.Form):
         help_text="One to a line.",
         widget=forms.Textarea(attrs={"rows": 6}),
     )
+
+
+class SourceForm(forms.Form):
+    """Whose regressor scores the images provisionally."""
+
+    source = forms.ModelChoiceField(
+        queryset=Study.objects.none(), label="By the regressor of", help_text="A study that you run.", empty_label=None
+    )
+
+    def __init__(self, data: Any, *, user: User) -> None:
+        super().__init__(data, label_suffix="")
+        field_of(self, "source", forms.ModelChoiceField).queryset = provisional.sources(user)
 
 
 class CloseForm(forms.Form):

@@ -15,6 +15,12 @@ class PieceForm(forms.Form):
     offset = forms.IntegerField(min_value=0, required=False)
 
 
+class PlaceForm(forms.Form):
+    """Where in object storage photographs lie."""
+
+    place = forms.CharField(max_length=400, label="Place", help_text="Such as s3://bucket/folder.")
+
+
 class MetadataForm(forms.Form):
     """A table of what is known of the images."""
 

@@ -34,7 +34,7 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     rows = list(gallery.find(study, form.wanted(), after=_after(request))[: PAGE + 1])
     shown = gallery.with_words(rows[:PAGE])
     context |= {
-        "images": [(image, _in_words(image)) for image in shown],
+        "images": [(image, _in_words(image, is_unblinded=is_unblinded)) for image in shown],
         "is_empty": not shown,
         "next": _next(request, rows),
         "is_first": not _after(request),
@@ -46,8 +46,8 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
 @require_GET
 @cache_control(private=True, no_store=True)
 def disputed(request: AuthedRequest, slug: str) -> HttpResponse:
-    """Show the images on which readers disagree most."""
-    study = access.get_overseen_study(request, slug)
+    """Show the images on which readers disagree most: nearly all of them golden, as others have one reader."""
+    study = access.get_unblinded_study(request, slug)
     doubts = gallery.disputed(study)
     last = study.doubts.filter(pk=_after(request)).first()
     if last:
@@ -59,8 +59,8 @@ def disputed(request: AuthedRequest, slug: str) -> HttpResponse:
 @require_GET
 @cache_control(private=True, no_store=True)
 def unstable(request: AuthedRequest, slug: str) -> HttpResponse:
-    """Show the images of which readers changed their mind."""
-    study = access.get_overseen_study(request, slug)
+    """Show the images of which readers changed their mind. Several readers of one image tell what it is."""
+    study = access.get_unblinded_study(request, slug)
     doubts = gallery.unstable(study)
     last = study.doubts.filter(pk=_after(request)).first()
     if last:
@@ -84,7 +84,7 @@ def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     context = {
         "study": image.study,
         "image": image,
-        "labels": gallery.labels_of(image),
+        "labels": gallery.labels_of(image) if is_unblinded else [],
         "is_unblinded": is_unblinded,
         "measures": gallery.measures_of(image),
         "decisions": image.decisions.select_related("decided_by"),
@@ -123,11 +123,13 @@ def _next(request: HttpRequest, rows: list[Image] | list[Doubt]) -> str:
     return f"?{query.urlencode()}"
 
 
-def _in_words(image: Image) -> str:
-    """Return what is said of an image from `gallery.with_words`, in words that do not tell how many readers it has."""
+def _in_words(image: Image, *, is_unblinded: bool) -> str:
+    """Return what is said of an image from `gallery.with_words`; to who is blind, as if one reader had said it."""
     grade, is_refused = image.some_grade, image.is_refused  # type: ignore[attr-defined]
     if grade is None:
         return "Not gradable" if is_refused else "Not graded yet"
+    if not is_unblinded:
+        return f"Grade {grade}"
     doubt = getattr(image, "doubt", None)
     grades = f"Grades {doubt.lowest} to {doubt.highest}" if doubt and doubt.spread else f"Grade {grade}"
     return f"{grades}, or not gradable" if is_refused else grades

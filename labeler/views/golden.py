@@ -6,12 +6,13 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeler import access, closing, commitments, golden, prescreen
+from labeler import access, closing, commitments, golden, prescreen, provisional, tasks
 from labeler.access import AuthedRequest
 from labeler.closing import ClosingError
-from labeler.forms.golden import CloseForm, GoldenForm, NamesForm
+from labeler.forms.golden import CloseForm, GoldenForm, NamesForm, SourceForm
 from labeler.golden import GoldenError
-from labeler.models import Study
+from labeler.models import ProvisionalScore, Study
+from scoring.tasks import send
 
 
 @login_required
@@ -52,6 +53,21 @@ def choose(request: AuthedRequest, slug: str) -> HttpResponse:
     return _page(request, study, GoldenForm(None, study=study), names, status=422)
 
 
+@login_required
+@require_POST
+def score_provisionally(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Have a worker score the images by another study's regressor."""
+    study = access.get_overseen_study(request, slug)
+    form = SourceForm(request.POST, user=request.user)
+    if not form.is_valid():
+        messages.error(request, "Choose a study that you run and whose regressor is published.")
+    elif send(tasks.score_provisionally, study.pk, form.cleaned_data["source"].pk, request.user.pk):
+        messages.success(request, "A worker scores the images; this page says how far it is.")
+    else:
+        messages.error(request, "The queue can't be reached now. Ask again in a minute.")
+    return redirect("golden", slug=slug)
+
+
 def _page(
     request: AuthedRequest, study: Study, form: GoldenForm, names: NamesForm | None = None, *, status: int = 200
 ) -> HttpResponse:
@@ -63,6 +79,9 @@ def _page(
         "golden": study.images.filter(is_golden=True).count(),
         "commitment": commitments.of(study),
         "shares": [],
+        "scored": ProvisionalScore.objects.filter(image__study=study, image__is_kept=True).count(),
+        "source_form": SourceForm(None, user=request.user),
+        "sources": provisional.sources(request.user),
     }
     if not study.golden_drawn_at and form.is_valid():
         try:

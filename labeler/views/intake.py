@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_GET, require_http_methods, require_POST
 
-from labeler import access, metadata, uploads
+from labeler import access, buckets, metadata, uploads
 from labeler.access import AuthedRequest
-from labeler.forms.intake import MetadataForm, PieceForm
+from labeler.buckets import BucketError
+from labeler.forms.intake import MetadataForm, PieceForm, PlaceForm
 from labeler.intake import IntakeError
 from labeler.models import Intake, IntakeFile, Study
 from labeler.tasks import import_files
@@ -35,12 +36,30 @@ def intake(request: AuthedRequest, slug: str) -> HttpResponse:
     return _page(request, study, MetadataForm(label_suffix=""))
 
 
+@login_required
+@require_POST
+def import_place(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Import what lies at a place in object storage."""
+    study = access.get_administered_study(request, slug)
+    form = PlaceForm(request.POST)
+    if form.is_valid():
+        try:
+            into = uploads.begin_bucket(study=study, place=form.cleaned_data["place"], by=request.user)
+        except (IntakeError, BucketError) as error:
+            messages.error(request, str(error))
+        else:
+            send(import_files, into.pk)
+            return redirect("intake_progress", slug=slug, pk=into.pk)
+    return redirect("intake", slug=slug)
+
+
 def _page(request: AuthedRequest, study: Study, form: MetadataForm, *, status: int = 200, **more: Any) -> HttpResponse:
     context = {
         "study": study,
         "images": study.images.count(),
         "intakes": study.intakes.select_related("requested_by").annotate(n=Count("files"))[:20],
         "form": form,
+        "places": buckets.allowed(),
         **more,
     }
     return render(request, "labeler/intake.html", context, status=status)

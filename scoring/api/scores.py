@@ -42,7 +42,7 @@ router = Router(tags=["Scores"])
     | {"parameters": [gate.KEY_PARAMETER]},
 )
 def score(request: AuthedRequest) -> Any:
-    """A JPEG, PNG, WebP, HEIC or TIFF of one face, 20 MB at most. Nothing of it stays unless `store` says so."""
+    """A JPEG, PNG, WebP, HEIC or TIFF of one face, 20 MB at most. Nothing of it stays unless it was to be stored."""
     sent = bodies.read(request, ONE)
     if sent.said.store:
         gate.require(request.auth, Scope.STORE)

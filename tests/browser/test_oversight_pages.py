@@ -78,10 +78,19 @@ def hide(page: Page, *, hidden: bool) -> None:
     )
 
 
+def unblind(page: Page) -> None:
+    """Give a reason to see what is golden, and come to the study's page."""
+    page.goto("/studies/acne/unblind/")
+    page.get_by_label("Why do you need to know?").fill("The study is over.")
+    page.get_by_role("button", name="Show me what is golden").click()
+    page.wait_for_url("**/studies/acne/")
+
+
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 def test_no_page_of_oversight_scrolls_sideways(page: Page, watched: Study, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     open_as_olga(page, "/studies/acne/oversight/")
+    unblind(page)
     image = watched.images.earliest("pk").pk
     for address in ("oversight/", "gallery/", "disputed/", "unstable/", "log/", "unblind/", f"images/{image}/"):
         page.goto(f"/studies/acne/{address}")
@@ -93,6 +102,7 @@ def test_everyone_can_use_the_pages_that_show_images(browser: Browser, site: str
     context = browser.new_context(base_url=site, color_scheme="dark" if scheme == "dark" else "light")
     page = context.new_page()
     open_as_olga(page, "/studies/acne/")
+    unblind(page)
     found = []
     for name in ("Gallery", "Unstable", "Audit log", "Disputed"):
         page.get_by_role("link", name=name).click()

@@ -9,6 +9,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from labeler import golden, prescreen, preview, studies, tasks
 from labeler.models import AuditEvent, PrescreenDecision, SimilarPair, Study, User
+from labeler.views import duplicates as duplicates_pages
+from labeler.views import prescreen as prescreen_pages
 from tests import builders
 from tests.labeler.screening import chain, measured_study
 
@@ -132,7 +134,8 @@ def record_tasks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, 
         sent.append((task.name, arguments))
         return True
 
-    monkeypatch.setattr(tasks, "send", send)
+    for page in (prescreen_pages, duplicates_pages):
+        monkeypatch.setattr(page, "send", send)
     return sent
 
 

@@ -88,7 +88,9 @@ def test_a_zip_is_unpacked_file_by_file(empty: Study, olga: User) -> None:
     assert not left()
 
 
-@pytest.mark.parametrize("data", [b"no zip at all", packed({}), packed({"a.jpg": b"x"})[:-30]])
+@pytest.mark.parametrize(
+    "data", [b"no zip at all", packed({}), packed({"a.jpg": b"x"})[:-30]], ids=["text", "empty", "cut short"]
+)
 def test_a_zip_that_is_none_is_refused_in_a_sentence(empty: Study, olga: User, data: bytes) -> None:
     into = begun(empty, olga)
     send(into, "bad.zip", data)

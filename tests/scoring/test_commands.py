@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image as PillowImage
 
-from scoring import pipeline, tokens
+from scoring import pipeline, tokens, webhooks
 from scoring.images import Selfie
 from scoring.models import ApiToken
 from tests.builders import make_jpeg
@@ -77,6 +77,20 @@ def test_make_token_prints_a_token_that_opens_the_api() -> None:
     token = tokens.find(out.strip())
     assert token == ApiToken.objects.get(name="the phone app", study="acne")
     assert not err
+
+
+def test_a_token_is_made_with_what_was_said_and_revoked() -> None:
+    wanted = ("--scopes", "score", "batch", "--per-minute", "5", "--days", "30")
+    _, said, _ = run("make_token", "acne", "the phone app", *wanted)
+    token = ApiToken.objects.get()
+    assert webhooks.secret(token) in said
+    assert (token.scopes, token.per_minute) == (["batch", "score"], 5)
+    assert token.expires_at is not None
+    assert "has a token already" in run("make_token", "acne", "the phone app")[2]
+    assert "Tokens of study acne: the phone app." in run("revoke_token", "acne", "another app")[2]
+    run("revoke_token", "acne", "the phone app")
+    token.refresh_from_db()
+    assert token.revoked_at is not None
 
 
 def test_make_token_warns_where_nothing_would_answer_yet() -> None:

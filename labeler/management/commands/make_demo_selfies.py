@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from labeler.demo import faces, selfies
+from labeler.management import progress_bar
 from scoring.weights import WeightsError
 
 
@@ -26,11 +27,7 @@ class Command(BaseCommand):
         if count < 1:
             raise CommandError("--count must be 1 at least.")
         try:
-            made = selfies.make_selfies(folder=folder, count=count, seed=seed, on_selfie=self._show)
+            made = selfies.make_selfies(folder=folder, count=count, seed=seed, on_selfie=progress_bar.on(self.stdout))
         except (faces.FaceSourceError, WeightsError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{len(made)} simulated selfies in {folder}, their severities in {selfies.TABLE}.")
-
-    def _show(self, done: int, total: int) -> None:
-        if self.stdout.isatty():
-            self.stdout.write(f"\r{done} of {total}", ending="\n" if done == total else "")

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from labeler import measurements, prescreen
+from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 
@@ -28,7 +29,8 @@ class Command(StudyCommand):
         parser.add_argument("--reason", default="", help="why, for the audit log")
 
     def handle_study(self, study: Study, **options: Any) -> None:
-        self.stdout.write(f"{measurements.save_missing(study)} images measured.")
+        measured = measurements.save_missing(study, on_image=progress_bar.on(self.stdout))
+        self.stdout.write(f"{measured} images measured.")
         limits = {name: (_number(low), _number(high)) for name, low, high in options["limit"]}
         try:
             if limits:

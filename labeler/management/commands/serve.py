@@ -14,7 +14,7 @@ from labeler import supervisor
 class Command(BaseCommand):
     """Run the whole installation."""
 
-    help = "Migrate, then run web, worker and beat until Ctrl-C. With --demo there is a study to look at."
+    help = "Migrate, then run web, scorer, workers and beat until Ctrl-C. With --demo there is a study to look at."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")

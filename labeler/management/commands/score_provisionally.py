@@ -1,0 +1,35 @@
+"""manage.py score_provisionally STUDY SOURCE"""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from labeler import provisional
+from labeler.management import progress_bar
+from labeler.management.study_command import StudyCommand
+from labeler.models import Study
+from scoring.regressors import ArtefactError, NoActiveRegressor
+from scoring.weights import WeightsError
+
+
+class Command(StudyCommand):
+    """Score a study's images by another study's regressor."""
+
+    help = "Score images by another study's regressor, so that draw_golden --by provisional:grade can spread over it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("source", help="the study whose published regressor scores")
+
+    def handle_study(self, study: Study, **options: Any) -> None:
+        source = Study.objects.filter(slug=options["source"]).first()
+        if source is None:
+            raise CommandError(f"There is no study {options['source']}.")
+        try:
+            scored = provisional.score_missing(study=study, source=source, on_image=progress_bar.on(self.stdout))
+        except (NoActiveRegressor, ArtefactError, WeightsError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            f"{scored} images scored. Next: manage.py draw_golden {study.slug} SIZE --by provisional:grade"
+        )

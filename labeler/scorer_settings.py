@@ -1,0 +1,24 @@
+"""The settings of the scorer: those of the site, without its pages, sessions and accounts."""
+
+from labeler.settings import *  # noqa: F403
+from labeler.settings import INSTALLED_APPS as SITE_APPS
+
+OF_PAGES = (
+    "allauth",
+    "django.contrib.admin",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "csp",
+    "whitenoise",
+)
+
+INSTALLED_APPS = [app for app in SITE_APPS if not app.startswith(OF_PAGES)]
+ROOT_URLCONF = "scoring.scorer_urls"
+WSGI_APPLICATION = "scoring.wsgi.application"
+MIDDLEWARE = [
+    "scoring.api.middleware.RequestIds",
+    "scoring.api.middleware.ApiAnswers",
+    "labeler.views.headers.IsolatePages",
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]

@@ -1,0 +1,97 @@
+"""Whether a process is alive (/healthz) and whether it can do its work (/readyz): what orchestrators ask.
+
+It wraps the WSGI application, because a probe names no host that people type and speaks no TLS: Django would refuse it.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from django.db import DatabaseError, close_old_connections, connection
+from django.db.migrations.executor import MigrationExecutor
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+ALIVE, READY = "/healthz", "/readyz"
+
+logger = logging.getLogger(__name__)
+
+
+class NotReadyError(RuntimeError):
+    """Why a process can't do its work now, in a few words that give no path or host away."""
+
+
+Check = Callable[[], None]  # raises NotReadyError
+
+
+class Health:
+    """A WSGI application that answers probes, and lets everything else pass."""
+
+    def __init__(self, application: "WSGIApplication", *, checks: Mapping[str, Check]) -> None:
+        self.application, self.checks = application, checks
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        path = environ.get("PATH_INFO")
+        if path == ALIVE:
+            return _answer(start_response, HTTPStatus.OK, {"alive": "yes"})
+        if path == READY:
+            return self._ready(start_response)
+        return self.application(environ, start_response)
+
+    def _ready(self, start_response: "StartResponse") -> Iterable[bytes]:
+        close_old_connections()
+        found = {name: _outcome(check) for name, check in self.checks.items()}
+        is_ready = all(said == "ok" for said in found.values())
+        if not is_ready:
+            logger.warning("Not ready: %s", found)
+        return _answer(start_response, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE, found)
+
+
+def database() -> None:
+    """PostgreSQL answers. Raises NotReadyError."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError as error:
+        connection.close()
+        raise NotReadyError("does not answer") from error
+
+
+class Migrations:
+    """Every migration of this version has been applied. They are not undone while it runs: one yes stays."""
+
+    def __init__(self) -> None:
+        self._are_applied = False
+
+    def __call__(self) -> None:
+        """Raises NotReadyError."""
+        if not self._are_applied:
+            self._are_applied = not _missing_migrations()
+        if not self._are_applied:
+            raise NotReadyError("missing: run `manage.py migrate`")
+
+
+def _missing_migrations() -> bool:
+    try:
+        executor = MigrationExecutor(connection)
+    except DatabaseError as error:
+        raise NotReadyError("unknown: the database does not answer") from error
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _outcome(check: Check) -> str:
+    try:
+        check()
+    except NotReadyError as error:
+        return str(error)
+    return "ok"
+
+
+def _answer(start_response: "StartResponse", status: HTTPStatus, content: Mapping[str, str]) -> Iterable[bytes]:
+    body = json.dumps(content).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Cache-Control", "no-store")]
+    start_response(f"{status.value} {status.phrase}", headers)
+    return [body]

@@ -1,0 +1,7 @@
+"""Every address of the scorer: the scoring API, and nothing of the site."""
+
+from django.urls import path
+
+from scoring.api import api, legacy
+
+urlpatterns = [path("api/v1/", api.urls), path("url/", legacy.urls)]
