@@ -16,7 +16,7 @@ MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-demo: weights ## Run a demo study: embedded servers, web, worker and beat, one URL (PORT=8000)
+demo: weights ## Run a demo study: embedded servers, web, scorer, workers and beat, one URL (PORT=8000)
 	@$(BIN)/python manage.py serve --demo $(if $(PORT),--port $(PORT))
 
 test: lint lint-deploy types unit ## Everything that continuous integration runs

@@ -9,7 +9,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 ALLOWED = {"scoring": {"scoring"}, "labeler": {"labeler", "scoring"}, "training": {"training", "labeler", "scoring"}}
 CORE = [
-    *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline"),
+    *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline", "turns"),
     *("torch_network", "onnx_network", "onnx_graph", "cores"),
     *("weights", "conversion", "files"),
     *("quality", "upright", "overlays", "familiarity", "abstention", "addresses"),

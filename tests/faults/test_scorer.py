@@ -84,6 +84,7 @@ def test_photographs_are_scored_in_the_scorer_and_pages_load_no_network(
     app = App(Scope.SCORE)
     with run("scorer", tmp_path / "scorer.log") as scorer:
         wait_until_ready(scorer)
+        assert scorer.get("/api/v1/docs")[0] == 404  # a page: the site's
         assert scorer.loaded() >= {"onnxruntime", "dlib"}
         with run("web", tmp_path / "web.log", SCORER_URL=scorer.address) as web:
             wait_until_ready(web)

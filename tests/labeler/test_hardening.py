@@ -63,6 +63,9 @@ def test_the_deployment_check_is_clean_and_ignores_nothing() -> None:
         ({"OIDC_GROUPS": "group=superuser"}, "OIDC_GROUPS gives superuser"),
         ({"OIDC_REAUTHENTICATION": "none"}, "OIDC_REAUTHENTICATION must be"),
         ({"LOCAL_PASSWORDS": "1", "REQUIRE_MFA": "0"}, "A password alone is for a machine of your own"),
+        ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is not set. Name the hosts that people type"),
+        ({"ALLOWED_HOSTS": "acne.clinic.org,*"}, "ALLOWED_HOSTS may not be *"),
+        ({"SCORER_WAITING": "some"}, "SCORER_WAITING must be a whole number"),
         ({"SESSION_HOURS": "many"}, "SESSION_HOURS must be a whole number"),
     ],
 )
