@@ -23,7 +23,8 @@ class Call:
     """One request to a WSGI application, and what it answers."""
 
     def __init__(self, application: Admission, **environ: Any) -> None:
-        self.status, self.headers = "", {}
+        self.status = ""
+        self.headers: dict[str, str] = {}
         self.environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "wsgi.input": io.BytesIO(), **environ}
         self.body = b"".join(application(self.environ, self._begin))
 
