@@ -14,7 +14,7 @@ OF_PAGES = (
 
 INSTALLED_APPS = [app for app in SITE_APPS if not app.startswith(OF_PAGES)]
 ROOT_URLCONF = "scoring.scorer_urls"
-TEMPLATES: list[dict[str, object]] = []  # it has no pages, also for errors
+TEMPLATES = []  # it has no pages, also for errors
 WSGI_APPLICATION = "scoring.wsgi.application"
 MIDDLEWARE = [
     "scoring.api.middleware.RequestIds",

@@ -136,7 +136,7 @@ def test_without_a_database_a_process_is_alive_and_not_ready(name: str, tmp_path
     with run(name, tmp_path / "process.log", DATABASE_URL=nobody) as served:
         status, said = served.get("/readyz")
         assert (status, said["database"]) == (503, "does not answer")
-        assert "wrong" not in json.dumps(said)  # the password
+        assert "wrong" not in json.dumps(said)
 
 
 def test_before_the_migrations_nobody_is_ready(transactional_db: None, tmp_path: Path) -> None:
