@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from multiprocessing import get_context, parent_process
 
 from labeler import renditions
@@ -57,7 +56,7 @@ def preparing(processes: int) -> Iterator[Submit]:
     # Started anew, not forked: OpenCV's threads and the database's connection would not survive that.
     with ProcessPoolExecutor(processes, get_context("spawn"), _end_with_parent) as pool:
         try:
-            yield partial(pool.submit, prepare)
+            yield lambda data: pool.submit(prepare, data)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
