@@ -14,7 +14,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
-from labeler import archives, measurements, prepared, prescreen, renditions
+from labeler import archives, measurements, orphans, prepared, prescreen, renditions
 from labeler.models import Image, Study
 from labeler.prepared import Prepared, Submit
 from scoring import images
@@ -187,7 +187,7 @@ def _is_known(study: Study, content_hash: str) -> bool:
 def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str = "") -> bool:
     """Store a photograph and what was made of it; False if another worker was first."""
     content_hash = images.content_hash(data)
-    original, rendition = _random_name("originals"), _random_name("renditions")
+    original, rendition = _random_name(orphans.ORIGINALS), _random_name(orphans.RENDITIONS)
     files = {original: data}
     files |= {renditions.storage_name(rendition, size): webp for size, webp in made.renditions.items()}
     try:
@@ -213,7 +213,10 @@ def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str
 
 @contextmanager
 def _stored(files: Mapping[str, bytes]) -> Iterator[None]:
-    """Store files for as long as the block succeeds: after any failure, also Ctrl-C, none stays without its row."""
+    """Store files for as long as the block succeeds: after any failure, also Ctrl-C, none stays without its row.
+
+    Of a process that is killed some do stay; `labeler.orphans` finds them.
+    """
     try:
         for name, content in files.items():
             default_storage.save(name, ContentFile(content))

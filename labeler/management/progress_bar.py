@@ -14,7 +14,7 @@ class ProgressBar:
 
     def __init__(self, what: str) -> None:
         self.what = what
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm | None = None
         self._told = 0
 
     def __call__(self, done: int, total: int) -> None:

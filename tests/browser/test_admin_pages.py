@@ -85,12 +85,13 @@ def test_the_export_is_downloaded_for_a_reason(page: Page, graded: Study, tmp_pa
 
 
 @pytest.mark.parametrize("width", [1440, 1024, 390])
-def test_no_page_scrolls_sideways(page: Page, graded: Study, width: int) -> None:
+def test_no_page_scrolls_sideways_and_everyone_can_use_it(page: Page, graded: Study, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     open_as_olga(page, "/")
     for address in ("/", "/plan/", "/studies/acne/", "/studies/acne/report/"):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert violations(page) == []
 
 
 def test_without_a_broker_people_sign_in_and_a_run_is_kept(browser: Browser, graded: Study, tmp_path: Path) -> None:

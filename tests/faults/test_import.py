@@ -1,15 +1,19 @@
 """An import survives the worker that was doing it: every photograph comes once."""
 
 import io
+import os
 import time
 import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from labeler import tasks, uploads
+from labeler import intake, orphans, tasks, uploads
 from labeler.models import Intake, IntakeFile, User
 from scoring.tasks import send
 from tests import builders, processes
@@ -61,3 +65,41 @@ def test_an_import_whose_worker_is_killed_goes_on_and_brings_everything_once(
     assert images.count() == PHOTOGRAPHS
     assert sorted(images.values_list("source_name", flat=True)) == sorted(f"IMG_{n}.jpg" for n in range(PHOTOGRAPHS))
     assert not into.files.filter(state=IntakeFile.State.REFUSED).exists()
+
+
+def test_a_command_that_is_killed_leaves_no_process_and_goes_on(transactional_db: None, tmp_path: Path) -> None:
+    study = builders.make_study()
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for number in range(2 * intake.WORTH_A_PROCESS):
+        (folder / f"IMG_{number}.jpg").write_bytes(builders.make_jpeg(number, size=(900, 1200)))
+    arguments = ("manage", "import_images", "acne", str(folder))
+    with processes.running(*arguments, log=tmp_path / "first.log") as command:
+        wait_until(lambda: study.images.count() >= 5)
+        command.kill()  # alone: what it had started must see that it is gone
+        command.wait()
+        wait_until(lambda: not alive(command.pid))
+    left = study.images.count()
+    assert left < 2 * intake.WORTH_A_PROCESS
+    # Killed between the files and their row:
+    orphan = default_storage.save("renditions/ab/abcd-full", ContentFile(b"a face"))
+    long_ago = (timezone.now() - timedelta(hours=2)).timestamp()
+    for path in Path(settings.MEDIA_ROOT).rglob("*"):
+        os.utime(path, (long_ago, long_ago))
+    said = builders.command_output("import_images", "acne", str(folder))
+    assert said.startswith(f"{2 * intake.WORTH_A_PROCESS - left} imported, {left} known already, 0 refused.")
+    kept = {name for image in study.images.all() for name in (image.original, f"{image.rendition}-full")}
+    orphans.collect()
+    assert not default_storage.exists(orphan)
+    stored = {str(path.relative_to(settings.MEDIA_ROOT)) for path in Path(settings.MEDIA_ROOT).rglob("*-full")}
+    assert stored == {name for name in kept if name.endswith("-full")}
+    assert all(default_storage.exists(name) for name in kept)
+
+
+def alive(group: int) -> bool:
+    """Whether any process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,9 +1,11 @@
 """What each address answers to whom."""
 
 import json
+import re
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.http import HttpResponse
@@ -184,3 +186,9 @@ def test_an_admin_sees_progress(as_olga: Client, as_ana: Client, assignment: Ass
 def test_nobody_signs_up_by_themselves(client: Client, db: None) -> None:
     client.post("/accounts/signup/", {"username": "eve", "password1": "a long enough password"})
     assert not User.objects.exists()
+
+
+def test_whatever_scrolls_is_reached_by_keyboard_and_has_a_name() -> None:
+    for template in (settings.BASE_DIR / "templates").rglob("*.html"):
+        for element in re.findall(r'<[^>]*class="table-scroll[^>]*>', template.read_text()):
+            assert 'tabindex="0" role="region" aria-label="' in element, template

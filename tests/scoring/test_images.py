@@ -148,7 +148,7 @@ def test_a_colour_profile_is_converted_to_srgb(file_format: str, mode: str) -> N
 
 
 @pytest.mark.parametrize(("mode", "dark"), [("L", 64), ("LA", (64, 255)), ("I;16", 64 * 257)])
-def test_a_grey_profile_is_converted_to_srgb(mode: str, dark: float | tuple[float, ...]) -> None:
+def test_a_grey_profile_is_converted_to_srgb(mode: str, dark: int | tuple[int, int]) -> None:
     lighter = images.decode(saved(Image.new(mode, (80, 80), dark), "PNG", icc_profile=_grey_profile(gamma=1.0)))
     assert lighter[0, 0, 0] > 120
 

@@ -1,0 +1,17 @@
+"""manage.py collect_photographs"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from labeler import orphans
+
+
+class Command(BaseCommand):
+    """Delete stored photographs that no image has."""
+
+    help = "Delete files that killed imports left in storage: originals and renditions that belong to no image."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        del args, options
+        self.stdout.write(f"{orphans.collect()} files were deleted.")
