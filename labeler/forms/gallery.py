@@ -11,6 +11,9 @@ from labeler.models import NotGradable, Reader, Study
 
 YES_OR_NO = {"yes": True, "no": False}
 
+# What is found by two readers or two grades is golden: ordinary images have one reader.
+UNBLINDING = ("golden", "grade", "reader", "not_gradable")
+
 
 class GalleryForm(forms.Form):
     """Which images of a study to show. An empty field does not matter."""
@@ -37,6 +40,12 @@ class GalleryForm(forms.Form):
     name = forms.CharField(required=False, max_length=255, label="Name begins with")
     column = forms.ChoiceField(required=False, label="Metadata")
     value = forms.CharField(required=False, max_length=200, label="Its value")
+    golden = forms.TypedChoiceField(
+        required=False,
+        choices=[("", "Golden and ordinary"), ("yes", "Golden"), ("no", "Ordinary")],
+        coerce=YES_OR_NO.get,
+        empty_value=None,
+    )
 
     def __init__(self, *args: Any, study: Study, is_unblinded: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -45,20 +54,16 @@ class GalleryForm(forms.Form):
         field_of(self, "reader", forms.ModelChoiceField).queryset = study.readers.all()
         columns = [(column, column) for column in gallery.columns(study)]
         field_of(self, "column", forms.ChoiceField).choices = [("", "Does not matter"), *columns]
-        if is_unblinded:
-            self.fields["golden"] = forms.TypedChoiceField(
-                required=False,
-                choices=[("", "Golden and ordinary"), ("yes", "Golden"), ("no", "Ordinary")],
-                coerce=YES_OR_NO.get,
-                empty_value=None,
-            )
+        if not is_unblinded:
+            for name in UNBLINDING:
+                del self.fields[name]
 
     def wanted(self) -> Wanted:
         cleaned = self.cleaned_data
         return Wanted(
-            grade=cleaned["grade"],
-            reader=cleaned["reader"],
-            not_gradable=cleaned["not_gradable"],
+            grade=cleaned.get("grade"),
+            reader=cleaned.get("reader"),
+            not_gradable=cleaned.get("not_gradable", ""),
             is_kept=cleaned["kept"],
             has_duplicates=cleaned["duplicates"],
             name=cleaned["name"],

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 from labeler import access, gallery, renditions, thumbnails, unblinding
 from labeler.access import AuthedRequest
 from labeler.forms.duplicates import SubjectForm
-from labeler.forms.gallery import GalleryForm, PlaceForm
+from labeler.forms.gallery import UNBLINDING, GalleryForm, PlaceForm
 from labeler.forms.prescreen import DecisionForm
 from labeler.forms.reading import ImageForm
 from labeler.gallery import PAGE
@@ -23,8 +23,9 @@ from labeler.views.pictures import webp
 @cache_control(private=True, no_store=True)
 def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images that are as the address asks."""
-    # Who is not unblinded has no such filter; ignoring it would pass all images off as golden ones.
-    get_study = access.get_unblinded_study if request.GET.get("golden") else access.get_overseen_study
+    # Who is not unblinded has no such filters; ignoring one would pass all images off as what was asked for.
+    is_telling = any(request.GET.get(name) for name in UNBLINDING)
+    get_study = access.get_unblinded_study if is_telling else access.get_overseen_study
     study = get_study(request, slug)
     is_unblinded = unblinding.is_unblinded(study, request.session)
     form = GalleryForm(request.GET, study=study, is_unblinded=is_unblinded)

@@ -1,5 +1,7 @@
 """Django's admin: a superuser reads it, changes nothing of what was graded, and learns nothing of what is golden."""
 
+import re
+from html import unescape
 from uuid import uuid4
 
 import pytest
@@ -109,5 +111,64 @@ def test_a_new_admin_of_a_study_is_in_the_log(as_root: Client, root: User, study
     assert study.seed == 2019
 
 
+@pytest.mark.parametrize("model", [Assignment, Label])
+def test_a_superuser_cannot_tell_golden_images_by_how_many_readers_they_have(
+    as_root: Client, study: Study, model: type
+) -> None:
+    for reader in study.readers.all():
+        grading.record_label(
+            assignment=reader.assignments.filter(version=0, image__is_golden=True)[0],
+            version=0,
+            submission=uuid4(),
+            grade=2,
+        )
+    names = {image.source_name for image in study.images.all()}
+    row = model._default_manager.last()  # type: ignore[attr-defined]
+    pages = [as_root.get(address(model, "changelist")), as_root.get(address(model, "change", row.pk))]
+    assert not [name for name in names for page in pages if name in page.content.decode()]
+    asked = as_root.get(address(model, "changelist"), {"q": names.pop()})
+    assert asked.context["cl"].result_count == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "asked"),
+    [
+        (Image, "is_golden__exact"),
+        (Image, "is_golden"),
+        (Image, "fold__isnull"),
+        (Assignment, "image"),
+        (Assignment, "image__is_golden"),
+        (Assignment, "is_repeat__exact"),
+        (Label, "assignment__image"),
+        (Label, "assignment__reader__study__seed__gte"),
+        (Study, "seed__gte"),
+        (Dealing, "plan__golden"),
+    ],
+)
+def test_no_address_filters_by_what_is_not_shown(as_root: Client, model: type, asked: str) -> None:
+    assert as_root.get(address(model, "changelist"), {asked: "1"}).status_code in {302, 400}
+
+
+def test_a_grade_keeps_its_value_once_lists_are_dealt(as_root: Client, study: Study) -> None:
+    before = list(study.grade_levels.values_list("value", "name"))
+    form = {"slug": study.slug, "title": study.title, "admins": [study.admins.get().pk]}
+    form |= {"grade_levels-TOTAL_FORMS": len(before) + 1, "grade_levels-INITIAL_FORMS": len(before)}
+    for n, level in enumerate(study.grade_levels.all()):
+        fields = {"id": level.pk, "study": study.pk, "value": level.value + 10, "name": f"{level.name}!"}
+        form |= {f"grade_levels-{n}-{name}": value for name, value in fields.items()}
+    form |= {f"grade_levels-{len(before)}-{name}": value for name, value in (("value", 9), ("name", "New"))}
+    form["grade_levels-0-DELETE"] = "on"
+    assert as_root.post(address(Study, "change", study.pk), form).status_code == 302
+    after = list(study.grade_levels.values_list("value", "name"))
+    assert after == [(value, f"{name}!") for value, name in before]
+
+
 def test_only_superusers_come_in(as_olga: Client, study: Study) -> None:
     assert as_olga.get("/admin/").status_code == 302
+
+
+def test_the_filters_beside_a_list_work(as_root: Client) -> None:
+    for model in in_admin():
+        page = as_root.get(address(model, "changelist")).content.decode()
+        for query in set(re.findall(r'href="(\?[^"]+__[^"]+)"', page)):
+            assert as_root.get(address(model, "changelist") + unescape(query)).status_code == 200, (model, query)

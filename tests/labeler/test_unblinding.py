@@ -75,6 +75,19 @@ def test_golden_is_shown_and_filtered_only_after_unblinding(as_olga: Client, stu
     assert b"Golden" in as_olga.get(f"/studies/acne/images/{golden.pk}/").content
 
 
+@pytest.mark.parametrize("asked", [{"reader": "1"}, {"grade": "2"}, {"not_gradable": "blurred"}])
+def test_what_several_readers_said_finds_images_only_after_unblinding(
+    as_olga: Client, study: Study, asked: dict[str, str]
+) -> None:
+    if "reader" in asked:
+        asked = {"reader": str(study.readers.get(code="R01").pk)}
+    (name,) = asked
+    assert f'name="{name}"'.encode() not in as_olga.get(GALLERY).content
+    assert f"{UNBLIND}?next=" in as_olga.get(GALLERY, asked)["Location"]
+    unblind(as_olga)
+    assert f'name="{name}"'.encode() in as_olga.get(GALLERY, asked).content
+
+
 @pytest.mark.parametrize("address", [EXPORT, UNBLIND, "/studies/acne/report/", "/studies/acne/report/numbers.json"])
 def test_an_admin_who_reads_the_study_never_sees_it(reading_admin: Client, address: str) -> None:
     answer = reading_admin.get(address)
