@@ -1,6 +1,9 @@
 """Photographs come out of object storage, from where the operator allows; and all files may lie there."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -12,7 +15,7 @@ from labeler import buckets, uploads
 from labeler.buckets import BucketError
 from labeler.models import Image, Intake, Study
 from labeler.renditions import storage_name
-from scoring import blobs
+from scoring import blobs, images
 from tests import builders, object_storage
 
 PLACE = "s3://clinic/selfies"
@@ -68,6 +71,50 @@ def test_no_other_place_is_read(clinic: Any, as_olga: Client, study: Study, plac
     answer = as_olga.post(f"{PAGE}place/", {"place": place}, follow=True)
     assert b"not among the places" in answer.content
     assert not Intake.objects.exists()
+
+
+def test_a_name_is_taken_as_it_is(clinic: Any, study: Study) -> None:
+    odd = ("selfie_a//selfie_1.jpg", "../private/selfie_3.jpg", "selfie_+ %2F é?#.jpg")
+    for number, name in enumerate(odd, start=10):
+        clinic.put_object(Key=f"selfies/{name}", Body=builders.make_jpeg(number))
+    uploads.import_waiting(uploads.begin_bucket(study=study, place=PLACE, by=None))
+    assert names(study) == sorted([*odd, "day 2/selfie_2.JPG", "selfie_1.jpg"])
+    out_of_bounds = images.content_hash(builders.make_jpeg(2))
+    assert not study.images.filter(content_hash=out_of_bounds).exists()
+
+
+class Film(BaseHTTPRequestHandler):
+    """Answers any question with a large file, and counts what of it is taken."""
+
+    SIZE = 256 * 2**20  # bytes
+    taken = 0
+
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(self.SIZE))
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        with suppress(ConnectionError):
+            while Film.taken < self.SIZE:
+                Film.taken += self.wfile.write(bytes(2**16))
+
+
+def test_of_a_large_file_not_much_more_is_fetched_than_a_photograph_may_have(clinic: Any, settings: Any) -> None:
+    server = HTTPServer(("127.0.0.1", 0), Film)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    settings.S3_ENDPOINT = f"http://127.0.0.1:{server.server_port}"
+    buckets._storage.cache_clear()
+    try:
+        data = buckets.read(buckets.find(PLACE), "film.mov")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert len(data) == images.MAX_SELFIE_BYTES + 1
+    assert Film.taken < 2 * images.MAX_SELFIE_BYTES
 
 
 @pytest.mark.parametrize("place", ["", "clinic/selfies", "https://clinic/selfies", "s3:///selfies", "s3://clinic/a?b"])
