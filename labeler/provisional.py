@@ -41,20 +41,24 @@ def score_missing(
     regressor_id = regressor.id or 0  # one that is stored has an id
     waiting = list(missing(study, regressor_id))
     done = 0
-    for place, image in enumerate(waiting, start=1):
-        try:
-            with default_storage.open(image.original) as file:
-                selfie = images.Selfie.of(file.read())
-            said = pipeline.score_image(selfie, regressor, describe=feature_store.describe)
-        except (OSError, images.ImageError) as error:
-            logger.warning("Image %s of study %s has no provisional score: %s", image.pk, study.slug, error)
-            continue
-        ProvisionalScore.objects.update_or_create(
-            image=image, defaults={"score": said.score, "grade": said.grade, "regressor_id": regressor_id}
-        )
-        done += 1
+    for number, image in enumerate(waiting, start=1):
+        done += _score(image, regressor)
         if on_image:
-            on_image(place, len(waiting))
+            on_image(number, len(waiting))
     detail = f"{done} images by regressor {regressor_id} of {source.slug}"
     audit.record(study, by, "scored provisionally", detail=detail)
     return done
+
+
+def _score(image: Image, regressor: pipeline.FittedRegressor) -> bool:
+    try:
+        with default_storage.open(image.original) as file:
+            selfie = images.Selfie.of(file.read())
+        said = pipeline.score_image(selfie, regressor, describe=feature_store.describe)
+    except (OSError, images.ImageError) as error:
+        logger.warning("%s of study %s has no provisional score: %s", image, image.study_id, error)
+        return False
+    ProvisionalScore.objects.update_or_create(
+        image=image, defaults={"score": said.score, "grade": said.grade, "regressor_id": regressor.id or 0}
+    )
+    return True

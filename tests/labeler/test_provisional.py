@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from django.test import Client
 
@@ -57,6 +58,17 @@ def test_nobody_scores_with_the_regressor_of_a_study_they_do_not_run(later: Stud
     answer = as_cleo.post(f"{GOLDEN}score/", {"source": source.pk}, follow=True)
     assert b"Choose a study that you run" in answer.content
     assert b"there is none" in answer.content
+
+
+def test_an_image_that_cannot_be_read_stops_nothing(later: Study) -> None:
+    image = later.images.latest("pk")
+    default_storage.delete(image.original)
+    told: list[tuple[int, int]] = []
+    source = Study.objects.get(slug="acne")
+    scored = provisional.score_missing(study=later, source=source, on_image=lambda *so_far: told.append(so_far))
+    assert scored == 5
+    assert told == [(number, 6) for number in range(1, 7)]
+    assert not ProvisionalScore.objects.filter(image=image).exists()
 
 
 def test_the_command_says_what_is_missing(later: Study, capsys: Any) -> None:
