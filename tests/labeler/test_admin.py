@@ -151,7 +151,7 @@ def test_no_address_filters_by_what_is_not_shown(as_root: Client, model: type, a
 
 def test_a_grade_keeps_its_value_once_lists_are_dealt(as_root: Client, study: Study) -> None:
     before = list(study.grade_levels.values_list("value", "name"))
-    form = {"slug": study.slug, "title": study.title, "admins": [study.admins.get().pk]}
+    form: dict[str, object] = {"slug": study.slug, "title": study.title, "admins": [study.admins.get().pk]}
     form |= {"grade_levels-TOTAL_FORMS": len(before) + 1, "grade_levels-INITIAL_FORMS": len(before)}
     for n, level in enumerate(study.grade_levels.all()):
         fields = {"id": level.pk, "study": study.pk, "value": level.value + 10, "name": f"{level.name}!"}
