@@ -166,9 +166,9 @@ INSTALLED_APPS = [
     "training",
 ]
 MIDDLEWARE = [
+    "labeler.views.headers.IsolatePages",
     "scoring.api.middleware.RequestIds",
     "scoring.api.middleware.ApiAnswers",
-    "labeler.views.headers.IsolatePages",
     "django.middleware.security.SecurityMiddleware",
     "labeler.views.scorer.ToScorer",
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -53,7 +53,6 @@ class ApiAnswers:
         response = _as_problem(self.get_response(request))
         for name, value in getattr(request, "api_headers", {}).items():
             response.setdefault(name, value)
-        response.setdefault("Cache-Control", "no-store")
         response._has_been_logged = True  # type: ignore[attr-defined]  # by us; Django would name an address again
         _log(request, response.status_code, time.monotonic() - begun)
         return response

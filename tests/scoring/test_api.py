@@ -232,7 +232,7 @@ def test_a_batch_has_its_limit(app: App, regressor: Regressor) -> None:
 def test_the_overlay_is_a_picture_of_the_selfie(app: App, regressor: Regressor, selfie_bytes: bytes) -> None:
     response = app.post("/api/v1/overlay", {"file": upload(selfie_bytes)})
     assert response["Content-Type"] == "image/png"
-    assert response["Cache-Control"] == "no-store"
+    assert response["Cache-Control"] == "private, no-store"
     with Image.open(io.BytesIO(selfie_bytes)) as selfie, Image.open(io.BytesIO(response.content)) as picture:
         assert picture.size == selfie.size
 
