@@ -12,8 +12,8 @@ from labeler import access, audit
 from labeler.access import AuthedRequest
 from labeler.forms.apps import TokenForm
 from labeler.models import Study, User
-from scoring import tokens
-from scoring.models import ApiToken, Regressor
+from scoring import tokens, webhooks
+from scoring.models import ApiToken, Regressor, Scope
 
 
 @login_required
@@ -23,18 +23,19 @@ def apps(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the tokens of a study, and make one. It stands in this answer and nowhere else."""
     study = access.get_administered_study(request, slug)
     form = TokenForm(request.POST or None, label_suffix="")
-    made = ""
+    made = webhook_secret = ""
     if request.method == "POST":
         access.require_recent_sign_in(request)
         if form.is_valid():
             try:
-                made = _make(study, request.user, form)
+                made, webhook_secret = _make(study, request.user, form)
             except tokens.TokenError as error:
                 form.add_error("name", str(error))
     context = {
         "study": study,
         "form": TokenForm(label_suffix="") if made else form,
         "made": made,
+        "webhook_secret": webhook_secret,
         "name": form.cleaned_data["name"] if made else "",
         "tokens": ApiToken.objects.filter(study=study.slug).select_related("made_by"),
         "is_published": Regressor.objects.filter(study=study.slug, is_active=True).exists(),
@@ -55,7 +56,8 @@ def revoke_token(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 
 
 @transaction.atomic
-def _make(study: Study, by: User, form: TokenForm) -> str:
+def _make(study: Study, by: User, form: TokenForm) -> tuple[str, str]:
+    """Return the token, and what its webhooks are signed with where it may have any."""
     token, plaintext = tokens.make(study=study.slug, made_by=by, **form.wanted())
     audit.record(study, by, "token made", detail=f"{token.name}: {', '.join(token.scopes)}")
-    return plaintext
+    return plaintext, webhooks.secret(token) if Scope.BATCH in token.scopes else ""

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from labeler.models import AuditEvent, Study, User
-from scoring import tokens
+from scoring import tokens, webhooks
 from scoring.models import ApiToken
 from tests import builders
 
@@ -28,6 +28,12 @@ def test_a_token_is_shown_once_and_opens_the_api(as_olga: Client, olga: User, st
     assert token.made_by == olga
     assert tokens.PREFIX not in as_olga.get(APPS).content.decode()
     assert AuditEvent.objects.get(action="token made").detail == "Phone: overlay, score"
+
+
+def test_who_may_send_jobs_is_told_what_their_webhooks_are_signed_with(as_olga: Client, study: Study) -> None:
+    page = as_olga.post(APPS, ASKED | {"scopes": ["batch"]}).content.decode()
+    assert webhooks.secret(ApiToken.objects.get()) in page
+    assert "whsec_" not in as_olga.post(APPS, ASKED | {"name": "Other"}).content.decode()
 
 
 def test_a_revoked_token_opens_nothing(as_olga: Client, study: Study) -> None:
