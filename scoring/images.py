@@ -7,6 +7,7 @@ import hashlib
 import io
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -111,10 +112,8 @@ def _refuse_unfit(picture: Image.Image) -> None:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
-    try:
+    with suppress(*DAMAGE):  # unreadable EXIF says nothing about the picture
         ImageOps.exif_transpose(picture, in_place=True)  # a copy of 12 megapixels takes as long as decoding them
-    except DAMAGE:  # unreadable EXIF says nothing about the picture
-        pass
     return picture
 
 
