@@ -362,6 +362,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "training.tasks.retrain_nightly",
         "schedule": crontab(hour=str(RETRAIN_HOUR), minute=str(RETRAIN_MINUTE)),
     },
+    "collect-features": {
+        "task": "training.tasks.collect_features",
+        "schedule": crontab(day_of_week="sunday", hour="4", minute="30"),
+    },
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},

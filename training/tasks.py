@@ -8,6 +8,7 @@ from kombu.exceptions import OperationalError
 
 from labeler.models import Study
 from scoring import jobs
+from training import collecting
 from training import retrain as retraining
 from training.models import TrainingRun
 
@@ -35,6 +36,12 @@ def resume_runs() -> None:
     """Send again what nobody works on: its message or its worker was lost."""
     for run in jobs.overdue(TrainingRun):
         send(run)
+
+
+@shared_task
+def collect_features() -> None:
+    """Delete stored embeddings that nothing needs."""
+    logger.info("Stored embeddings deleted: %s", collecting.collect_features())
 
 
 def send(run: TrainingRun) -> bool:
