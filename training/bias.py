@@ -12,6 +12,7 @@ from training.regression import Line, fit_line
 FEWEST_OF_A_GRADE = 10  # images that others call so: fewer make no habit
 HABIT = 0.25  # share of them that the reader calls otherwise, from which on it is worth a sentence
 LIMITS_AT = 1.96  # standard deviations, from one side of the middle: 95 % of a normal distribution
+NOTHING_SHARED = "has graded no image yet that another reader graded, so nothing can be said."
 NOTICED = 0.05  # grades: a bias below is none to speak of
 
 
@@ -62,7 +63,7 @@ def bland_altman(values: Floats, others: Floats) -> BlandAltman:
 def in_words(bias: Estimate, habit: str) -> str:
     """Say a bias for people, and how sure it is; then the habit, if there is one."""
     if bias.value is None:
-        return bias.reason
+        return NOTHING_SHARED
     side = "stricter" if bias.value > 0 else "milder"
     size = f"{abs(bias.value):.2f}"
     if bias.low is None or bias.high is None:

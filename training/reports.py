@@ -5,25 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import Q
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from labeler import consensus
 from labeler.models import Label, Reader, Study
-from training import bias, calibration, metrics, panels, regression, subgroups
+from training import bias, calibration, metrics, regression, standings, subgroups
 from training.dataset import GradedImages, Split
 from training.intervals import Estimate, Floats
 from training.models import TrainingRun
-from training.panels import Panel, Reading
 
 Report = dict[str, Any]
 
-# A reader who has just begun would otherwise set the bar by two or three images.
-BAR_SHARE = 0.5  # of the golden images
-MEASURED = ("exposure", "contrast", "sharpness")  # whose thirds are subgroups
-# Beyond, only golden and repeated labels are read: what came before each would take the page seconds to read.
-MOST_LABELS_IN_ORDER = 100_000
 NO_BAR = "no reader has graded half of the golden images yet, so there is no bar."
 
 
@@ -113,18 +105,8 @@ def _against_consensus(scores: Floats, target: Floats, levels: tuple[int, ...]) 
 def _subgroups(study: Study, hashes: Sequence[str], errors: Floats) -> list[Report]:
     """Return the machine's errors by everything that is known of the golden images."""
     images = {image.content_hash: image for image in study.images.filter(is_golden=True).select_related("measurement")}
-    golden = [images[content_hash] for content_hash in hashes]
-    names = sorted({name for image in golden for name in image.metadata})
-    columns = {name: np.array([str(image.metadata.get(name, "")) for image in golden]) for name in names}
-    measured = [getattr(image, "measurement", None) for image in golden]
-    for name in MEASURED:
-        values = np.array([getattr(one, name) if one else np.nan for one in measured], dtype=float)
-        columns[name] = subgroups.thirds(values)
-    columns["face"] = np.array([("found" if one.faces == 1 else "none or several") if one else "" for one in measured])
-    return [
-        {"column": one.column, "value": one.value, "rmse": one.rmse.as_json(), "bias": one.bias.as_json()}
-        for one in subgroups.by_column(errors, columns)
-    ]
+    columns = standings.columns_of([images[content_hash] for content_hash in hashes])
+    return [standings.as_row(one) for one in subgroups.by_column(errors, columns)]
 
 
 def _candidate_row(candidate: Candidate, target: Floats, split: Split) -> Report:
@@ -143,13 +125,16 @@ def _interval_row(machine: Candidate, golden: GoldenGrades, split: Split) -> Rep
     row = {"coverage": calibration.COVERAGE, "half_width": width, "validation_images": len(split.validation)}
     if width is None:
         return {**row, "golden_consensus": None, "golden_grades": None}
-    consensus = np.abs(metrics.consensus(golden.grades) - machine.golden[0]) <= width  # (N,)
+    off = np.abs(metrics.consensus(golden.grades) - machine.golden[0])  # (N,)
     errors = np.abs(golden.grades - machine.golden[0])  # (n, N), NaN where a reader gave no grade
-    return {**row, "golden_consensus": _share(consensus), "golden_grades": _share(errors[~np.isnan(errors)] <= width)}
+    return {**row, "golden_consensus": _share(off[None], width), "golden_grades": _share(errors, width)}
 
 
-def _share(held: NDArray[np.bool_]) -> Report:
-    return {"held": int(held.sum()), "n": len(held)}
+def _share(errors: Floats, width: float) -> Report:
+    """Say how many of (n, N) errors are within; all that were made on one image are drawn together."""
+    held = np.where(np.isfinite(errors), errors <= width, np.nan)
+    counts = {"held": int(np.nansum(held)), "n": int(np.isfinite(held).sum())}
+    return {**counts, "share": metrics.coverage(held).as_json()}
 
 
 def validation_errors(candidate: Candidate, split: Split) -> list[float]:
@@ -161,20 +146,6 @@ def validation_errors(candidate: Candidate, split: Split) -> list[float]:
 def _over_seeds(values: list[float]) -> Report:
     """The published seed's value first; it was fixed beforehand, so none of these was chosen."""
     return {"values": values, "mean": sum(values) / len(values), "lowest": min(values), "highest": max(values)}
-
-
-def confusion_rows(machine: Report) -> list[dict[str, Any]]:
-    """Return the confusion matrix as a table's rows: each cell's count, its share of the row, its shade 0 to 9."""
-    rows = []
-    for level, counts in zip(machine["levels"], machine["confusion"], strict=True):
-        total = sum(counts)
-        shares = [count / total if total else 0.0 for count in counts]
-        cells = [
-            {"count": count, "percent": round(100 * share), "shade": min(int(share * 10), 9)}
-            for count, share in zip(counts, shares, strict=True)
-        ]
-        rows.append({"level": level, "cells": cells, "total": total})
-    return rows
 
 
 def judge(report: Report) -> Report:
@@ -211,36 +182,6 @@ def bar_of(readers: Sequence[Report]) -> Report | None:
     return {"value": worst["rmse"]["value"], "reader": worst["code"]}
 
 
-def panel_of(study: Study, readers: Sequence[Reader]) -> Panel:
-    """Return the readers' current labels; they are compared on the golden images that somebody graded."""
-    labels = consensus.current_labels(study).order_by("pk")
-    if sum(reader.done for reader in readers) > MOST_LABELS_IN_ORDER:
-        labels = labels.filter(Q(assignment__image__is_golden=True) | Q(assignment__is_repeat=True))
-    columns = ("reader__code", "image__content_hash", "is_repeat", "position", "image__is_golden")
-    rows = labels.values_list("grade", "labeled_at", *(f"assignment__{column}" for column in columns))
-    readings, golden = [], set()
-    for grade, labeled_at, reader, image, is_repeat, position, is_golden in rows:
-        readings.append(Reading(reader, image, grade, is_repeat, position, labeled_at.timestamp()))
-        if is_golden and grade is not None and not is_repeat:
-            golden.add(image)
-    levels = {float(level.value): level.name for level in study.grade_levels.all()}
-    return panels.build(readings, readers=[reader.code for reader in readers], images=golden, levels=levels)
-
-
-def live_readers(readers: Sequence[Reader], panel: Panel, *, drawn: int) -> list[dict[str, Any]]:
-    """Return every reader's numbers from the current labels, without the machine."""
-    rows = []
-    for place, reader in enumerate(readers):
-        row = panels.describe_reader(panel, place)
-        counts = _counts_for_bar(row["rmse"]["n"], drawn)
-        rows.append({**row, "is_simulated": reader.is_simulated, "counts_for_bar": counts})
-    return rows
-
-
-def _counts_for_bar(graded: int, drawn: int) -> bool:
-    return graded > 0 and graded >= BAR_SHARE * drawn
-
-
 def latest(study: Study) -> TrainingRun | None:
     """Return the latest run that has a report."""
     return study.training_runs.filter(report__isnull=False).first()
@@ -249,21 +190,47 @@ def latest(study: Study) -> TrainingRun | None:
 def current(study: Study) -> Report:
     """Return what the page and `manage.py report --json` show: live readers, and the latest run's machine."""
     run = latest(study)
-    taking_part = list(study.readers.order_by("code"))
-    panel = panel_of(study, taking_part)
-    drawn = study.images.filter(is_golden=True).count()
-    readers = live_readers(taking_part, panel, drawn=drawn)
+    standing = standings.of(study)
     return {
         "study": study.slug,
         "title": study.title,
-        "is_simulated": study.is_simulated or any(row["is_simulated"] for row in readers),
-        "golden_images": drawn,
-        "readers": readers,
-        "bar": bar_of(readers),
-        "agreement": panels.describe_agreement(panel),
+        "is_simulated": study.is_simulated or any(row["is_simulated"] for row in standing["readers"]),
+        **standing,
+        "bar": bar_of(standing["readers"]),
         "machine_run": run.report if run else None,
+        "better_than": better_than(run.report["readers"]) if run and run.report else None,
         "labels_since_run": _labels_since(run) if run else None,
     }
+
+
+def better_than(readers: Sequence[Report]) -> Report:
+    """Return than how many readers the machine is closer to the others' consensus, and for how many that is sure.
+
+    readers: of a run, each with its paired comparison on the same images.
+    """
+    compared = [row["machine_minus_reader"] for row in readers]
+    compared = [one for one in compared if one["value"] is not None]
+    closer = sum(one["value"] < 0 for one in compared)
+    sure = sum(one["high"] is not None and one["high"] < 0 for one in compared)
+    surely_farther = sum(one["low"] is not None and one["low"] > 0 for one in compared)
+    return {
+        "closer_than": closer,
+        "surely_closer_than": sure,
+        "surely_farther_than": surely_farther,
+        "of": len(compared),
+        "sentence": _better_in_words(closer, sure, surely_farther, len(compared)),
+    }
+
+
+def _better_in_words(closer: int, sure: int, farther: int, of: int) -> str:
+    if not of:
+        return "No reader can be compared with the machine yet."
+    said = f"The machine is closer to the other readers than {closer} of {of} readers are"
+    if sure:
+        said += f"; for {sure} of them the interval leaves out 0, so that is established"
+    elif closer:
+        said += "; for none of them is that established, since every interval contains 0"
+    return f"{said}. It is established to be farther off than {farther}." if farther else f"{said}."
 
 
 def _labels_since(run: TrainingRun) -> int | None:
@@ -296,7 +263,7 @@ def _reader_row(
         "code": reader.code,
         "is_simulated": reader.is_simulated,
         "rmse": rmse.as_json(),
-        "counts_for_bar": _counts_for_bar(rmse.n, golden.drawn),
+        "counts_for_bar": standings.counts_for_bar(rmse.n, golden.drawn),
         "rmse_leave_one_out": metrics.reader_rmse_leave_one_out(golden.grades, number).as_json(),
     }
     if scores is not None:
