@@ -34,7 +34,7 @@ def of(study: Study) -> Document:
     """
     readers = list(study.readers.order_by("code"))
     golden = list(study.images.filter(is_golden=True).select_related("measurement").order_by("content_hash"))
-    key = f"standings {study.pk} {_state(study, readers, golden)}"
+    key = f"standings-{study.pk}-{_state(study, readers, golden)}"
     known = cache.get(key)
     if known is None:
         known = json.dumps(_compute(study, readers, golden))

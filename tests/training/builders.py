@@ -5,7 +5,10 @@ from uuid import uuid4
 
 from labeler import folds, golden, grading, studies
 from labeler.models import Assignment, Image, Study, User
+from scoring import jobs
 from tests import builders
+from training import retrain
+from training.models import TrainingRun
 
 
 def give_grade(assignment: Assignment, grade: int | None = None, *, not_gradable: str = "") -> None:
@@ -40,3 +43,12 @@ def photographed_study(readers: tuple[User, ...], folder: Path, *, images: int, 
     study.refresh_from_db()
     grade_everything(study)
     return study
+
+
+def fitted_ms2019_lately(study: Study) -> TrainingRun:
+    """Leave a run behind as if the published recipe had been fitted: the next one is not due for it, and is quick."""
+    run = retrain.request(study=study, fits_ms2019=True)
+    claimed = jobs.claim(TrainingRun, run.pk)
+    assert claimed is not None
+    jobs.finish(claimed, conclusion="Done.")
+    return claimed

@@ -96,7 +96,7 @@ def test_a_run_that_left_images_out_is_identical_even_after_the_clusters_were_co
     call_command("retrain", "acne")
     folder = unzipped(study, tmp_path / "export")
     (run,) = json.loads((folder / "runs.json").read_text())
-    assert run["report"]["images"] == {"golden": 8, "train": 12, "validation": 3, "left_out": 1}
+    assert run["report"]["images"] == {"golden": 8, "ordinary": 15, "left_out": 1}
     assert run["left_out"] == [image_code(study, ordinary.content_hash)]
     assert recompute(folder)[0] == 0
     clusters = [row["cluster"] for row in rows(folder, "images") if row["cluster"]]
