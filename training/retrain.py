@@ -292,7 +292,12 @@ def _store(
             left_out=run.left_out,
             regressor=row,
             report={**report, "regressor_id": row.pk, "run": run.pk},
-            record={**run.record, **facts, "seconds": stages.seconds, "artefact_sha256": row.artefact_sha256},
+            record={
+                **run.record,
+                **facts,
+                "seconds": list(stages.seconds.items()),
+                "artefact_sha256": row.artefact_sha256,
+            },
             is_published=report["passes"],
             conclusion=report["conclusion"],
         )

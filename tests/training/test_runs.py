@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from labeler.celery import app
 from labeler.models import Assignment, Image, Study, User
@@ -149,11 +150,12 @@ def test_every_study_that_has_begun_is_retrained_at_night_and_once(
     graded: Study, olga: User, sent: Callable[[], list[int]]
 ) -> None:
     builders.make_study("not-begun", readers=(olga,), images=6, golden_size=2)
+    Study.objects.update(retrain_at=timezone.localtime().time())
     tasks.retrain_nightly()
     tasks.retrain_nightly()
     run = TrainingRun.objects.get()
-    assert run.study == graded
-    assert set(sent()) == {run.pk}
+    assert (run.study, run.is_nightly) == (graded, True)
+    assert sent() == [run.pk]
 
 
 def test_the_sweep_sends_a_lost_run_again(study: Study, sent: Callable[[], list[int]]) -> None:
@@ -237,8 +239,9 @@ def test_the_regressor_knows_its_interval_and_the_report_how_often_it_held(
     ana: User, ben: User, tmp_path: Path
 ) -> None:
     study = photographed_study((ana, ben), tmp_path / "photographs", images=56, golden_size=8)
+    fitted_ms2019_lately(study)
     call_command("retrain", "acne")
-    run = TrainingRun.objects.get()
+    run = TrainingRun.objects.latest("pk")
     assert run.regressor is not None
     assert run.report is not None
     row = run.report["machine"]["interval"]
