@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 
+from labeler.forms.fields import Form
 from training.planning import LIMITS, Design
 
 
@@ -18,7 +19,7 @@ def _number(name: str, label: str, help_text: str) -> forms.FloatField:
     return forms.FloatField(min_value=low, max_value=high, step_size=0.01, label=label, help_text=help_text)
 
 
-class PlanForm(forms.Form):
+class PlanForm(Form):
     """A design to simulate; the published study's where a page does not say."""
 
     readers = _whole("readers", "Readers", "Dermatologists who read.")
@@ -34,7 +35,7 @@ class PlanForm(forms.Form):
     machine = _number("machine", "Error of the machine", "Standard deviation of the score around the truth, in grades.")
 
     def __init__(self, data: dict[str, Any]) -> None:
-        super().__init__({**asdict(Design()), **data}, label_suffix="")
+        super().__init__({**asdict(Design()), **data})
 
     def design(self) -> Design:
         return Design(**self.cleaned_data)

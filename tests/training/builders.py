@@ -3,9 +3,15 @@
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
+from django.utils import timezone
+
 from labeler import folds, golden, grading, studies
 from labeler.models import Assignment, Image, Study, User
 from tests import builders
+from training import dataset, reports
+from training.models import Score, TrainingRun
+from training.reports import Candidate
 
 
 def give_grade(assignment: Assignment, grade: int | None = None, *, not_gradable: str = "") -> None:
@@ -40,3 +46,28 @@ def photographed_study(readers: tuple[User, ...], folder: Path, *, images: int, 
     study.refresh_from_db()
     grade_everything(study)
     return study
+
+
+def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> TrainingRun:
+    """Return a run as retraining leaves it, with made scores: nothing is embedded or fitted."""
+    graded = dataset.load_graded_images(study)
+    split = dataset.split(graded.ordinary, seed=study.seed)
+    random = np.random.default_rng(study.seed)
+    target = np.array([image.consensus for image in graded.golden])
+    golden = (target + random.normal(0, error, (2, len(target)))).clip(1, 5)
+    truth = np.array([image.grade for image in split.validation])
+    candidate = Candidate("face_ridge", len(split.train), truth + random.normal(0, error, len(truth)), golden)
+    report = reports.build(study=study, graded=graded, split=split, candidates=[candidate], chosen=0)
+    now = timezone.now()
+    run = TrainingRun.objects.create(
+        study=study, state="succeeded", started_at=now, finished_at=now, conclusion=report["conclusion"]
+    )
+    run.report, run.is_published = {**report, "run": run.pk, "regressor_id": 0}, published
+    run.save(update_fields=["report", "is_published"])
+    images = dict(study.images.values_list("content_hash", "pk"))
+    Score.objects.bulk_create(
+        Score(run=run, image_id=images[image.content_hash], recipe="face_ridge", fit=fit, value=float(value))
+        for fit, scores in enumerate(golden)
+        for image, value in zip(graded.golden, scores, strict=True)
+    )
+    return run
