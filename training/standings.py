@@ -26,6 +26,8 @@ MEASURED = ("exposure", "contrast", "sharpness")  # whose thirds are subgroups
 # Beyond, only golden and repeated labels are read: what came before each would take the page seconds to read.
 MOST_LABELS_IN_ORDER = 100_000
 REMEMBERED = 7 * 24 * 3600  # seconds
+# That stand for all: labels are only ever added, but one takes its number before it is committed, others after it.
+NEWEST = 200
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ def _facts(study: Study) -> _Facts:
 
 
 def _state(study: Study, facts: _Facts) -> str:
-    """Hash everything that the numbers follow from. Labels are only ever added, so the newest stands for all."""
-    newest = Label.objects.filter(assignment__reader__study=study).order_by("-pk").values_list("pk", flat=True)[:1]
+    """Hash everything that the numbers follow from."""
+    labels = Label.objects.filter(assignment__reader__study=study)
+    newest = labels.order_by("-pk").values_list("pk", flat=True)[:NEWEST]
     known = [
         _version(),
         list(newest),

@@ -151,7 +151,7 @@ def test_the_printed_report_has_the_checklist_and_what_is_not_recorded(as_olga: 
         "ethics approval",
         "not recorded",
         "STARD-AI",
-        run.conclusion,
+        "the interval contains the bar",
         'data-figure="errors"',
         "Noise ceiling",
     ):
