@@ -205,10 +205,13 @@ def latest(study: Study) -> TrainingRun | None:
     return study.training_runs.filter(report__isnull=False).first()
 
 
-def current(study: Study) -> Report:
-    """Return what the page and `manage.py report --json` show: live readers, and the latest run's machine."""
+def current(study: Study, *, anew: bool = False) -> Report:
+    """Return what the page and `manage.py report --json` show: live readers, and the latest run's machine.
+
+    `anew` computes what is remembered once more, and writes nothing.
+    """
     run = latest(study)
-    standing = standings.of(study)
+    standing = standings.compute(study) if anew else standings.of(study)
     return {
         "study": study.slug,
         "title": study.title,

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache as once
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from django.db.models import Q
 from numpy.typing import NDArray
 
 from labeler import consensus
-from labeler.models import Image, Label, Reader, Study
+from labeler.models import GradeLevel, Image, Label, Reader, Study
 from training import metrics, panels, subgroups
 from training.panels import Panel, Reading
 
@@ -25,6 +26,17 @@ MEASURED = ("exposure", "contrast", "sharpness")  # whose thirds are subgroups
 # Beyond, only golden and repeated labels are read: what came before each would take the page seconds to read.
 MOST_LABELS_IN_ORDER = 100_000
 REMEMBERED = 7 * 24 * 3600  # seconds
+# That stand for all: labels are only ever added, but one takes its number before it is committed, others after it.
+NEWEST = 200
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the numbers follow from, except the labels."""
+
+    readers: list[Reader]
+    levels: list[GradeLevel]
+    golden: list[Image]  # in the order of their hashes
 
 
 def of(study: Study) -> Document:
@@ -32,28 +44,38 @@ def of(study: Study) -> Document:
 
     With 300 readers it takes half a minute to compute; the same labels, images and readers have the same numbers.
     """
-    readers = list(study.readers.order_by("code"))
-    golden = list(study.images.filter(is_golden=True).select_related("measurement").order_by("content_hash"))
-    key = f"standings-{study.pk}-{_state(study, readers, golden)}"
+    facts = _facts(study)
+    key = f"standings-{study.pk}-{_state(study, facts)}"
     known = cache.get(key)
     if known is None:
-        known = json.dumps(_compute(study, readers, golden))
+        known = json.dumps(_compute(study, facts))
         cache.set(key, known, REMEMBERED)
     document: Document = json.loads(known)
     return document
 
 
-def _state(study: Study, readers: Sequence[Reader], golden: Sequence[Image]) -> str:
-    """Hash everything that the numbers follow from. Labels are only ever added, so the newest stands for all."""
-    newest = Label.objects.filter(assignment__reader__study=study).order_by("-pk").values_list("pk", flat=True)[:1]
-    facts = [
+def compute(study: Study) -> Document:
+    """Return the same, whatever is remembered."""
+    return _compute(study, _facts(study))
+
+
+def _facts(study: Study) -> _Facts:
+    golden = study.images.filter(is_golden=True).select_related("measurement").order_by("content_hash")
+    return _Facts(list(study.readers.order_by("code")), list(study.grade_levels.all()), list(golden))
+
+
+def _state(study: Study, facts: _Facts) -> str:
+    """Hash everything that the numbers follow from."""
+    labels = Label.objects.filter(assignment__reader__study=study)
+    newest = labels.order_by("-pk").values_list("pk", flat=True)[:NEWEST]
+    known = [
         _version(),
         list(newest),
-        [(reader.code, reader.is_simulated, reader.done) for reader in readers],
-        [(level.value, level.name) for level in study.grade_levels.all()],
-        [(image.content_hash, image.metadata, _measures(image)) for image in golden],
+        [(reader.code, reader.is_simulated, reader.done) for reader in facts.readers],
+        [(level.value, level.name) for level in facts.levels],
+        [(image.content_hash, image.metadata, _measures(image)) for image in facts.golden],
     ]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
 
 @once
@@ -63,24 +85,24 @@ def _version() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _compute(study: Study, readers: Sequence[Reader], golden: Sequence[Image]) -> Document:
-    panel = panel_of(study, readers)
-    graded = {image.content_hash: image for image in golden}
+def _compute(study: Study, facts: _Facts) -> Document:
+    panel = _panel(study, facts)
+    graded = {image.content_hash: image for image in facts.golden}
     columns = columns_of([graded[name] for name in panel.images])
     by_column = subgroups.by_column(metrics.residuals(panel.grades), columns)
     return {
-        "golden_images": len(golden),
-        "levels": [{"value": level.value, "name": level.name} for level in study.grade_levels.all()],
-        "readers": _reader_rows(readers, panel, drawn=len(golden)),
+        "golden_images": len(facts.golden),
+        "levels": [{"value": level.value, "name": level.name} for level in facts.levels],
+        "readers": _reader_rows(facts.readers, panel, drawn=len(facts.golden)),
         "agreement": panels.describe_agreement(panel),
         "subgroups": [as_row(one) for one in by_column],
     }
 
 
-def panel_of(study: Study, readers: Sequence[Reader]) -> Panel:
+def _panel(study: Study, facts: _Facts) -> Panel:
     """Return the readers' current labels; they are compared on the golden images that somebody graded."""
     labels = consensus.current_labels(study).order_by("pk")
-    if sum(reader.done for reader in readers) > MOST_LABELS_IN_ORDER:
+    if sum(reader.done for reader in facts.readers) > MOST_LABELS_IN_ORDER:
         labels = labels.filter(Q(assignment__image__is_golden=True) | Q(assignment__is_repeat=True))
     columns = ("reader__code", "image__content_hash", "is_repeat", "position", "image__is_golden")
     rows = labels.values_list("grade", "labeled_at", *(f"assignment__{column}" for column in columns))
@@ -89,8 +111,8 @@ def panel_of(study: Study, readers: Sequence[Reader]) -> Panel:
         readings.append(Reading(reader, image, grade, is_repeat, position, labeled_at.timestamp()))
         if is_golden and grade is not None and not is_repeat:
             golden.add(image)
-    levels = {float(level.value): level.name for level in study.grade_levels.all()}
-    return panels.build(readings, readers=[reader.code for reader in readers], images=golden, levels=levels)
+    levels = {float(level.value): level.name for level in facts.levels}
+    return panels.build(readings, readers=[reader.code for reader in facts.readers], images=golden, levels=levels)
 
 
 def _reader_rows(readers: Sequence[Reader], panel: Panel, *, drawn: int) -> list[Document]:

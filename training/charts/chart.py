@@ -10,6 +10,7 @@ from training.charts.drawing import Drawing
 
 Document = dict[str, Any]
 Cell = str | int | float | None
+N = "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 WIDE, NARROW, HALF = 860.0, 320.0, 420.0  # units: a page's width, a phone's, and half a page's
 
 

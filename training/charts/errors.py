@@ -10,6 +10,7 @@ from training.charts.chart import (
     NARROW,
     Chart,
     Document,
+    N,
     Table,
     enumerate_words,
     estimate_cells,
@@ -91,7 +92,7 @@ def _sentence(report: Document, rows: Sequence[Row], left: int) -> str:
 
 
 def _rests_on(report: Document, rows: Sequence[Row]) -> str:
-    return f"n = {span([row.estimate['n'] for row in rows])} for each; {report['golden_images']} in the golden set."
+    return f"{N}{span([row.estimate['n'] for row in rows])} for each; {report['golden_images']} in the golden set."
 
 
 def _table(report: Document) -> Table:
@@ -140,7 +141,7 @@ def _draw_lines(sheet: Drawing, frame: Frame, x: Scale, report: Document) -> Non
 def _draw_row(sheet: Drawing, frame: Frame, x: Scale, row: Row, y: float, *, is_narrow: bool) -> None:
     value, low, high = (row.estimate[key] for key in ("value", "low", "high"))
     line = "machine-line" if row.look == "machine" else "reader-line"
-    said = f"{row.code}: RMSE {spoken_interval(row.estimate)}, n = {row.estimate['n']}"
+    said = f"{row.code}: RMSE {spoken_interval(row.estimate)}, {N}{row.estimate['n']}"
     sheet.words("title" if row.look == "machine" else "label", (frame.left - 8, y + 4), row.code, anchor="end")
     if low is not None:
         sheet.line(line, (x(low), y), (x(high), y))
@@ -153,7 +154,7 @@ def _draw_row(sheet: Drawing, frame: Frame, x: Scale, row: Row, y: float, *, is_
     else:
         sheet.dot(row.look, (x(value), y), 5, tip=said)
     if not is_narrow:
-        n = f"  n = {row.estimate['n']}"
+        n = f"  {N}{row.estimate['n']}"
         sheet.words("soft", (frame.right + 12, y + 4), spoken_interval(row.estimate) + n)
 
 

@@ -10,6 +10,7 @@ from training.charts.chart import (
     NARROW,
     Chart,
     Document,
+    N,
     Table,
     estimate_cells,
     in_both_widths,
@@ -130,7 +131,7 @@ def _draw_row(sheet: Drawing, frame: Frame, x: Scale, row: Row, top: float) -> N
     middle = top + ROW / 2
     name = row.value if len(row.value) <= 22 else f"{row.value[:21]}…"
     sheet.words("label", (frame.left - 8, middle + 1), name, anchor="end")
-    sheet.words("soft", (frame.left - 8, middle + 13), f"n = {row.n}", anchor="end", size=10)
+    sheet.words("soft", (frame.left - 8, middle + 13), f"{N}{row.n}", anchor="end", size=10)
     if row.readers["value"] is None:
         sheet.words("soft", (frame.left + 8, middle + 4), "too few images")
         return

@@ -11,6 +11,7 @@ from training.charts.chart import (
     WIDE,
     Chart,
     Document,
+    N,
     Table,
     estimate_cells,
     in_both_widths,
@@ -41,7 +42,7 @@ def agreement(report: Document) -> Chart:
         reason = next((pair["reason"] for pair in pairs.values()), "Agreement needs at least two readers.")
         return Chart(**names, sentence=f"No two readers can be compared yet. {reason}", rests_on="")
     counts = sorted(pair["n"] for pair in known)
-    rests_on = f"{len(known)} of {len(pairs)} pairs, on n = {span(counts)} each."
+    rests_on = f"{len(known)} of {len(pairs)} pairs, on {N}{span(counts)} each."
     if len(codes) > MOST_READERS:
         sentence = f"{_in_words(known)} With more than {MOST_READERS} readers the pairs are in the table only."
         return Chart(**names, sentence=sentence, rests_on=rests_on)
@@ -106,9 +107,9 @@ def machine_confusion(report: Document) -> Chart:
     counts = run["machine"]["confusion"]
     return Chart(
         **names,
-        wide=_draw_confusion(counts, levels, "the machine's score"),
-        sentence=_confusion_in_words(counts, levels, "the machine"),
-        rests_on=f"n = {sum(map(sum, counts))} golden images; percentages are of a row.",
+        wide=_draw_confusion(counts, levels, "columns: the machine's score; rows: the consensus"),
+        sentence=_confusion_in_words(counts, levels, "the machine", "the consensus calls"),
+        rests_on=f"{N}{sum(map(sum, counts))} golden images; percentages are of a row.",
         table=_confusion_table([("machine", counts)], levels),
     )
 
@@ -131,9 +132,9 @@ def reader_confusion(report: Document, code: str) -> Chart:
         return Chart(**names, sentence=f"{code} has graded no golden image that another reader graded.", rests_on="")
     return Chart(
         **names,
-        wide=_draw_confusion(counts, levels, f"{code}'s grade"),
-        sentence=_confusion_in_words(counts, levels, code),
-        rests_on=f"n = {sum(map(sum, counts))} golden images; percentages are of a row.",
+        wide=_draw_confusion(counts, levels, f"columns: {code}'s grade; rows: the mean of the others"),
+        sentence=_confusion_in_words(counts, levels, code, "the others call"),
+        rests_on=f"{N}{sum(map(sum, counts))} golden images; percentages are of a row.",
     )
 
 
@@ -154,7 +155,7 @@ def all_confusions(report: Document) -> Chart:
     counts = sorted(sum(map(sum, reader["confusion"])) for reader in readers)
     said = "Rows are what the others say, columns what the reader says: off the diagonal they differ."
     more = f" {len(readers) - len(shown)} more readers are in the table." if len(readers) > len(shown) else ""
-    rests_on = f"n = {span(counts)} each; shades are shares of a row, numbers count."
+    rests_on = f"{N}{span(counts)} each; shades are shares of a row, numbers count."
     return Chart(**names, **drawings, sentence=said + more, rests_on=rests_on)
 
 
@@ -168,7 +169,7 @@ def _confusion_table(of: Sequence[tuple[str, Sequence[Sequence[int]]]], levels: 
     return Table(("who", "consensus", "called", "count", "share_of_row"), tuple(rows))
 
 
-def _confusion_in_words(counts: Sequence[Sequence[int]], levels: Sequence[str], who: str) -> str:
+def _confusion_in_words(counts: Sequence[Sequence[int]], levels: Sequence[str], who: str, others: str) -> str:
     total = sum(map(sum, counts))
     same = sum(row[place] for place, row in enumerate(counts))
     near = sum(count for place, row in enumerate(counts) for other, count in enumerate(row) if abs(place - other) <= 1)
@@ -176,13 +177,13 @@ def _confusion_in_words(counts: Sequence[Sequence[int]], levels: Sequence[str], 
         level for place, level in enumerate(levels) if sum(counts[place]) and not any(row[place] for row in counts)
     ]
     said = (
-        f"Of {total} images {who} calls {same} what the consensus calls them ({round(100 * same / total)} %), "
+        f"Of {total} images {who} calls {same} what {others} them ({round(100 * same / total)} %), "
         f"{round(100 * near / total)} % at most one grade off."
     )
     return f"{said} It never says {', '.join(never)}." if never else said
 
 
-def _draw_confusion(counts: Sequence[Sequence[int]], levels: Sequence[str], called: str) -> Drawing:
+def _draw_confusion(counts: Sequence[Sequence[int]], levels: Sequence[str], sides: str) -> Drawing:
     left, top = 92.0, 52.0
     cell = (HALF - left - 44) / len(levels)
     sheet = Drawing(HALF, top + cell * len(levels) + 30)
@@ -196,9 +197,7 @@ def _draw_confusion(counts: Sequence[Sequence[int]], levels: Sequence[str], call
         sheet.box("agree", (left + cell * place + 1, top + cell * place + 1), (cell - 3, cell - 3))
     sheet.words("soft", (left + cell * len(levels) + 10, top - 8), "n")
     middle = left + cell * len(levels) / 2
-    sheet.words(
-        "soft", (middle, top + cell * len(levels) + 20), f"columns: {called}; rows: the consensus", anchor="middle"
-    )
+    sheet.words("soft", (middle, top + cell * len(levels) + 20), sides, anchor="middle")
     return sheet
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.charts import scales
-from training.charts.chart import HALF, Chart, Document, Table, images, spoken_interval
+from training.charts.chart import HALF, Chart, Document, N, Table, images, spoken_interval
 from training.charts.drawing import Drawing
 from training.charts.matrices import NO_MACHINE
 from training.charts.scales import Frame, Scale
@@ -39,7 +39,7 @@ def scatter(report: Document, places: Sequence[Place] = ()) -> Chart:
         **names,
         wide=_draw_scatter(points, run["machine"]["levels"], places),
         sentence=said,
-        rests_on=f"One point for each of n = {images(len(points))}.",
+        rests_on=f"One point for each of {N}{images(len(points))}.",
         table=Table(("consensus", "score"), tuple(points)),
     )
 
@@ -135,7 +135,7 @@ def _differences(
         "intervals of these three lines."
     )
     wide = _draw_differences(rows, {"mean": bias, "lower": lower, "upper": upper}, look)
-    return Chart(**names, wide=wide, sentence=said, rests_on=f"n = {images(len(rows))}.")
+    return Chart(**names, wide=wide, sentence=said, rests_on=f"{N}{images(len(rows))}.")
 
 
 def _draw_differences(rows: Sequence[tuple[float, float]], lines: Mapping[str, Document], look: str) -> Drawing:
@@ -182,7 +182,7 @@ def calibration(report: Document) -> Chart:
         **names,
         wide=_draw_calibration(told, run["machine"]["levels"]),
         sentence=_calibration_in_words(told),
-        rests_on=f"n = {sum(row[-1] for row in rows)} golden images, each counted under one dot.",
+        rests_on=f"{N}{sum(row[-1] for row in rows)} golden images, each counted under one dot.",
         table=Table(("score", "consensus", "low", "high", "n"), rows),
     )
 
@@ -219,9 +219,9 @@ def _draw_calibration(told: Document, levels: Sequence[Mapping[str, Any]]) -> Dr
         at = x(step["score"])
         if said["low"] is not None:
             sheet.line("machine-line", (at, y(said["low"])), (at, y(said["high"])))
-        tip = f"scored {step['score']:.2f} on average, consensus {spoken_interval(said)}, n = {said['n']}"
+        tip = f"scored {step['score']:.2f} on average, consensus {spoken_interval(said)}, {N}{said['n']}"
         sheet.diamond("machine", (at, y(said["value"])), 6, tip=tip)
-        sheet.words("soft", (at + 9, y(said["value"]) + 14), f"n = {said['n']}")
+        sheet.words("soft", (at + 9, y(said["value"]) + 14), f"{N}{said['n']}")
     return sheet
 
 

@@ -11,6 +11,7 @@ from training.charts.chart import (
     WIDE,
     Chart,
     Document,
+    N,
     Table,
     enumerate_words,
     estimate_cells,
@@ -42,13 +43,20 @@ def drift(report: Document, *, only: str = "") -> Chart:
     # Whoever is beyond a limit comes first where not all can be shown.
     shown = readers if len(readers) <= MOST_PANELS else sorted(readers, key=_alarm_first)[:MOST_PANELS]
     drawings = in_both_widths(lambda width: _draw_drift(shown, width))
+    said = _one_in_words(readers[0]) if only else _drift_in_words(readers, len(readers) - len(shown))
     counts = span([reader["drift"]["n"] for reader in readers])
-    rests_on = f"n = {counts} in the order of reading; an average looks back over about {2 / WEIGHT:.0f}."
-    return Chart(**names, **drawings, sentence=_drift_in_words(readers, len(readers) - len(shown)), rests_on=rests_on)
+    rests_on = f"{N}{counts} in the order of reading; an average looks back over about {2 / WEIGHT:.0f}."
+    return Chart(**names, **drawings, sentence=said, rests_on=rests_on)
 
 
 def _alarm_first(reader: Document) -> tuple[bool, float]:
     return reader["drift"]["alarm_at"] is None, reader["drift"]["p"] or 1.0
+
+
+def _one_in_words(reader: Document) -> str:
+    alarm = reader["drift"]["alarm_at"]
+    where = f"goes beyond the limits from golden image {alarm} on" if alarm else "stays within the limits"
+    return f"{reader['code']} {where}. Of 100 readers who never change, 5 would go beyond somewhere, by chance."
 
 
 def _drift_in_words(readers: Sequence[Document], left: int) -> str:
@@ -141,7 +149,7 @@ def history(nights: Sequence[Night]) -> Chart:
         return Chart(**names, sentence="No run has finished yet.", rests_on="")
     shown = nights[-MOST_RUNS:]
     said = f"{_nights_in_words(nights)} Dashed: the bar at each run."
-    rests_on = f"n = {span([night.golden_rmse['n'] for night in nights])}."
+    rests_on = f"{N}{span([night.golden_rmse['n'] for night in nights])}."
     return Chart(**names, **in_both_widths(lambda width: _draw_history(shown, width)), sentence=said, rests_on=rests_on)
 
 
