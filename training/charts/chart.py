@@ -10,6 +10,7 @@ from training.charts.drawing import Drawing
 
 Document = dict[str, Any]
 Cell = str | int | float | None
+ROWS_ON_A_PAGE = 400
 N = "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 WIDE, NARROW, HALF = 860.0, 320.0, 420.0  # units: a page's width, a phone's, and half a page's
 
@@ -33,8 +34,14 @@ class Table:
     def headings(self) -> list[str]:
         return [column.replace("_", " ") for column in self.columns]
 
-    def as_shown(self) -> list[list[str]]:
-        return [[_shown(cell) for cell in row] for row in self.rows]
+    @property
+    def first_rows(self) -> list[list[str]]:
+        """What a page shows of it; 300 readers have 69,000 rows of drift."""
+        return [[_shown(cell) for cell in row] for row in self.rows[:ROWS_ON_A_PAGE]]
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.rows) > ROWS_ON_A_PAGE
 
 
 @dataclass(frozen=True)
