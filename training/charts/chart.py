@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from training.charts.drawing import Drawing
@@ -44,18 +44,32 @@ class Table:
         return len(self.rows) > ROWS_ON_A_PAGE
 
 
+EMPTY = Table((), ())
+
+
 @dataclass(frozen=True)
 class Chart:
     """One of the report's charts. Without a picture, `sentence` says why there is none."""
 
     name: str  # in addresses
     title: str
-    sentence: str
-    rests_on: str  # n in words
     definition: str  # an anchor of the page of definitions
-    table: Table
+    table: Table = EMPTY
+    sentence: str = ""
+    rests_on: str = ""  # n in words
     wide: Drawing | None = None
     narrow: Drawing | None = None  # for phones; None where the wide one is as good there
+
+    def saying(self, sentence: str, rests_on: str = "") -> "Chart":
+        return replace(self, sentence=sentence, rests_on=rests_on)
+
+    def drawn(self, sheet: Drawing) -> "Chart":
+        """Return the chart with one picture for everybody."""
+        return replace(self, wide=sheet)
+
+    def drawn_twice(self, draw: Callable[[float], Drawing]) -> "Chart":
+        """Return the chart with a picture for pages and one for phones, drawn for their widths."""
+        return replace(self, wide=draw(WIDE), narrow=draw(NARROW))
 
     @property
     def is_half(self) -> bool:
@@ -73,11 +87,6 @@ class Chart:
 
     def _svg(self, sheet: Drawing | None, name: str) -> str:
         return sheet.svg(name=name, title=self.title, description=f"{self.sentence} {self.rests_on}") if sheet else ""
-
-
-def in_both_widths(draw: Callable[[float], Drawing]) -> dict[str, Drawing]:
-    """Return a drawing for pages and one for phones, as Chart takes them."""
-    return {"wide": draw(WIDE), "narrow": draw(NARROW)}
 
 
 def estimate_cells(estimate: Mapping[str, Any]) -> tuple[Cell, ...]:
