@@ -42,7 +42,7 @@ class _Facts:
 def of(study: Study) -> Document:
     """Return what the readers' current labels say of them.
 
-    With 300 readers it takes half a minute to compute; the same labels, images and readers have the same numbers.
+    With 300 readers it takes many seconds to compute; the same labels, images and readers have the same numbers.
     """
     facts = _facts(study)
     key = f"standings-{study.pk}-{_state(study, facts)}"

@@ -32,10 +32,15 @@ def by_column(errors: Floats, columns: Mapping[str, NDArray[np.str_]]) -> list[S
     rows = np.atleast_2d(errors)
     groups = []
     for column, values in columns.items():
-        known = sorted(set(values.tolist()) - {""})
+        known = sorted(set(values.tolist()) - {""}, key=_place)
         if 2 <= len(known) <= MOST_VALUES:
             groups += [_subgroup(column, value, rows[:, values == value]) for value in known]
     return groups
+
+
+def _place(value: str) -> tuple[int, str]:
+    """Sort thirds as they follow each other, anything else by its letters."""
+    return NAMES_OF_THIRDS.index(value) if value in NAMES_OF_THIRDS else 0, value
 
 
 def _subgroup(column: str, value: str, errors: Floats) -> Subgroup:

@@ -33,10 +33,13 @@ def _context(request: AuthedRequest, study: Study) -> dict[str, Any]:
     report = reports.current(study)
     administers = access.administers(request.user, study)
     is_unblinded = administers and unblinding.is_unblinded(study, request.session)
+    of_the_run = report["machine_run"]["readers"] if report["machine_run"] else ()
+    compared = {row["code"]: row["machine_minus_reader"] for row in of_the_run}
     return {
         "study": study,
         "report": report,
         "latest": report["machine_run"],
+        "readers": [(reader, compared.get(reader["code"])) for reader in report["readers"]],
         "charts": figures.of_study(study, report, may_open=is_unblinded),
         "runs": study.training_runs.select_related("requested_by")[:RUNS_SHOWN],
         "published": reports.published(study),

@@ -155,7 +155,7 @@ def test_a_reader_without_a_grade_is_named_and_not_drawn() -> None:
 
 def test_of_many_readers_the_ends_are_drawn_and_all_are_in_the_table() -> None:
     report = report_of(grades=many(readers=90, images=22))
-    chart = errors.chart(report)
+    chart = errors.of_everybody(report)
     drawn = marks(chart, "circle", "reader") + marks(chart, "circle", "simulated")
     assert len(drawn) - len({mark.get("class") for mark in drawn}) == errors.MOST_ROWS
     assert "30 readers in the middle" in chart.sentence

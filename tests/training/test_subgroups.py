@@ -63,6 +63,11 @@ def test_thirds_are_thirds_and_what_is_not_known_is_in_none() -> None:
     assert named[30] == "highest third"
 
 
+def test_thirds_follow_each_other() -> None:
+    kinds = subgroups.by_column(np.zeros(60), {"exposure": subgroups.thirds(np.arange(60.0))})
+    assert [one.value for one in kinds] == list(subgroups.NAMES_OF_THIRDS)
+
+
 @pytest.mark.parametrize("values", [[NAN] * 4, [1.0, 2.0], [3.0] * 9])
 def test_too_little_makes_no_thirds(values: list[float]) -> None:
     assert set(subgroups.thirds(np.array(values))) == {""}

@@ -3,13 +3,14 @@
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from training.charts.drawing import Drawing
 
 Document = dict[str, Any]
 Cell = str | int | float | None
+ROWS_ON_A_PAGE = 400
 N = "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 WIDE, NARROW, HALF = 860.0, 320.0, 420.0  # units: a page's width, a phone's, and half a page's
 
@@ -33,8 +34,17 @@ class Table:
     def headings(self) -> list[str]:
         return [column.replace("_", " ") for column in self.columns]
 
-    def as_shown(self) -> list[list[str]]:
-        return [[_shown(cell) for cell in row] for row in self.rows]
+    @property
+    def first_rows(self) -> list[list[str]]:
+        """What a page shows of it; 300 readers have 69,000 rows of drift."""
+        return [[_shown(cell) for cell in row] for row in self.rows[:ROWS_ON_A_PAGE]]
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.rows) > ROWS_ON_A_PAGE
+
+
+EMPTY = Table((), ())
 
 
 @dataclass(frozen=True)
@@ -43,12 +53,23 @@ class Chart:
 
     name: str  # in addresses
     title: str
-    sentence: str
-    rests_on: str  # n in words
     definition: str  # an anchor of the page of definitions
-    table: Table
+    table: Table = EMPTY
+    sentence: str = ""
+    rests_on: str = ""  # n in words
     wide: Drawing | None = None
     narrow: Drawing | None = None  # for phones; None where the wide one is as good there
+
+    def saying(self, sentence: str, rests_on: str = "") -> "Chart":
+        return replace(self, sentence=sentence, rests_on=rests_on)
+
+    def drawn(self, sheet: Drawing) -> "Chart":
+        """Return the chart with one picture for everybody."""
+        return replace(self, wide=sheet)
+
+    def drawn_twice(self, draw: Callable[[float], Drawing]) -> "Chart":
+        """Return the chart with a picture for pages and one for phones, drawn for their widths."""
+        return replace(self, wide=draw(WIDE), narrow=draw(NARROW))
 
     @property
     def is_half(self) -> bool:
@@ -66,11 +87,6 @@ class Chart:
 
     def _svg(self, sheet: Drawing | None, name: str) -> str:
         return sheet.svg(name=name, title=self.title, description=f"{self.sentence} {self.rests_on}") if sheet else ""
-
-
-def in_both_widths(draw: Callable[[float], Drawing]) -> dict[str, Drawing]:
-    """Return a drawing for pages and one for phones, as Chart takes them."""
-    return {"wide": draw(WIDE), "narrow": draw(NARROW)}
 
 
 def estimate_cells(estimate: Mapping[str, Any]) -> tuple[Cell, ...]:

@@ -14,7 +14,6 @@ from training.charts.chart import (
     Table,
     enumerate_words,
     estimate_cells,
-    in_both_widths,
     span,
     spoken_interval,
 )
@@ -37,15 +36,15 @@ class Row:
     look: str
 
 
-def chart(report: Document) -> Chart:
+def of_everybody(report: Document) -> Chart:
     """Readers in the published form, so that the bar is the worst of them; leave one out as a tick beside it."""
     rows = sorted(_rows(report), key=lambda row: (row.estimate["value"], row.code))
-    names = {"name": "errors", "title": TITLE, "definition": "reader-rmse", "table": _table(report)}
+    chart = Chart("errors", TITLE, "reader-rmse", _table(report))
     if not rows:
-        return Chart(**names, sentence="No golden image has two readers' grades yet.", rests_on="")
+        return chart.saying("No golden image has a grade yet.")
     shown, left = _fewer(rows)
-    drawings = in_both_widths(lambda width: _draw(shown, report, width))
-    return Chart(**names, **drawings, sentence=_sentence(report, rows, left), rests_on=_rests_on(report, rows))
+    chart = chart.saying(_sentence(report, rows, left), _rests_on(report, rows))
+    return chart.drawn_twice(lambda width: _draw(shown, report, width))
 
 
 def _rows(report: Document) -> list[Row]:
@@ -125,7 +124,7 @@ def _draw(rows: Sequence[Row], report: Document, width: float) -> Drawing:
 
 def _largest(rows: Sequence[Row], report: Document) -> float:
     ends = [row.estimate["high"] or row.estimate["value"] for row in rows] + [row.alone or 0.0 for row in rows]
-    return max([*ends, report["bar"]["value"] if report["bar"] else 0.0, 0.1])
+    return float(max([*ends, report["bar"]["value"] if report["bar"] else 0.0, 0.1]))
 
 
 def _draw_lines(sheet: Drawing, frame: Frame, x: Scale, report: Document) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from training.charts import scales
 from training.charts.chart import (
@@ -13,7 +12,6 @@ from training.charts.chart import (
     N,
     Table,
     estimate_cells,
-    in_both_widths,
     spoken_interval,
 )
 from training.charts.drawing import Drawing
@@ -34,24 +32,18 @@ class Row:
     machine: Document | None
 
 
-def chart(report: Document) -> Chart:
+def of_kinds(report: Document) -> Chart:
     rows = _rows(report)
-    names: dict[str, Any] = {
-        "name": "subgroups",
-        "title": "On which images readers and machine err",
-        "definition": "subgroups",
-        "table": _table(rows),
-    }
+    chart = Chart("subgroups", "On which images readers and machine err", "subgroups", _table(rows))
     if not rows:
         said = "Nothing is known of the golden images that tells kinds of them apart: add metadata, or measure them."
-        return Chart(**names, sentence=said, rests_on="")
+        return chart.saying(said)
     if all(row.readers["value"] is None for row in rows):
         least = max(row.n for row in rows)
         said = f"The largest group has {least} images; below 20 an error says too little. The table has their sizes."
-        return Chart(**names, sentence=said, rests_on="")
-    drawings = in_both_widths(lambda width: _draw(rows, width))
+        return chart.saying(said)
     rests_on = f"{report['golden_images']} golden images; n stands beside each group, below 20 nothing is drawn."
-    return Chart(**names, **drawings, sentence=_sentence(rows), rests_on=rests_on)
+    return chart.saying(_sentence(rows), rests_on).drawn_twice(lambda width: _draw(rows, width))
 
 
 def _rows(report: Document) -> list[Row]:

@@ -1,8 +1,8 @@
 """Tables of shades: how far each two readers agree, and what was called what. [core]"""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
-from typing import Any
 
 from training.charts.chart import (
     ESTIMATE,
@@ -14,7 +14,7 @@ from training.charts.chart import (
     N,
     Table,
     estimate_cells,
-    in_both_widths,
+    images,
     span,
 )
 from training.charts.drawing import DARK_FROM, SHADES, Drawing
@@ -32,22 +32,17 @@ def agreement(report: Document) -> Chart:
     table = Table(
         ("reader", "other", *ESTIMATE), tuple((*names, *estimate_cells(pair)) for names, pair in pairs.items())
     )
-    names: dict[str, Any] = {
-        "name": "agreement",
-        "title": "Agreement of each two readers",
-        "definition": "kappa",
-        "table": table,
-    }
+    chart = Chart("agreement", "Agreement of each two readers", "kappa", table)
     if not known:
         reason = next((pair["reason"] for pair in pairs.values()), "Agreement needs at least two readers.")
-        return Chart(**names, sentence=f"No two readers can be compared yet. {reason}", rests_on="")
+        return chart.saying(f"No two readers can be compared yet. {reason}")
     counts = sorted(pair["n"] for pair in known)
     rests_on = f"{len(known)} of {len(pairs)} pairs, on {N}{span(counts)} each."
     if len(codes) > MOST_READERS:
         sentence = f"{_in_words(known)} With more than {MOST_READERS} readers the pairs are in the table only."
-        return Chart(**names, sentence=sentence, rests_on=rests_on)
-    drawings = in_both_widths(lambda width: _draw_agreement(codes, pairs, width))
-    return Chart(**names, **drawings, sentence=_in_words(known), rests_on=rests_on)
+        return chart.saying(sentence, rests_on)
+    chart = chart.saying(_in_words(known), rests_on)
+    return chart.drawn_twice(lambda width: _draw_agreement(codes, pairs, width))
 
 
 def _in_words(known: Sequence[Document]) -> str:
@@ -100,18 +95,14 @@ def _draw_pair(sheet: Drawing, pair: Document, corner: tuple[float, float], cell
 def machine_confusion(report: Document) -> Chart:
     """The consensus against the machine's score, both cut half-way between two grades."""
     run = report["machine_run"]
-    names: dict[str, Any] = {"name": "confusion", "title": "What the machine calls what", "definition": "confusion"}
+    chart = Chart("confusion", "What the machine calls what", "confusion")
     if not run:
-        return Chart(**names, sentence=NO_MACHINE, rests_on="", table=Table((), ()))
+        return chart.saying(NO_MACHINE)
     levels = [level["name"] for level in run["machine"]["levels"]]
     counts = run["machine"]["confusion"]
-    return Chart(
-        **names,
-        wide=_draw_confusion(counts, levels, "columns: the machine's score; rows: the consensus"),
-        sentence=_confusion_in_words(counts, levels, "the machine", "the consensus calls"),
-        rests_on=f"{N}{sum(map(sum, counts))} golden images; percentages are of a row.",
-        table=_confusion_table([("machine", counts)], levels),
-    )
+    chart = replace(chart, table=_confusion_table([("machine", counts)], levels))
+    chart = chart.saying(_confusion_in_words(counts, levels, "the machine", "the consensus calls"), _of_a_row(counts))
+    return chart.drawn(_draw_confusion(counts, levels, "columns: the machine's score; rows: the consensus"))
 
 
 NO_MACHINE = "No regressor has been fitted yet."
@@ -122,41 +113,33 @@ def reader_confusion(report: Document, code: str) -> Chart:
     reader = next(row for row in report["readers"] if row["code"] == code)
     levels = [level["name"] for level in report["levels"]]
     counts = reader["confusion"]
-    names: dict[str, Any] = {
-        "name": f"confusion-{code}",
-        "title": f"What {code} calls what",
-        "definition": "confusion",
-        "table": _confusion_table([(code, counts)], levels),
-    }
-    if not sum(map(sum, counts)):
-        return Chart(**names, sentence=f"{code} has graded no golden image that another reader graded.", rests_on="")
-    return Chart(
-        **names,
-        wide=_draw_confusion(counts, levels, f"columns: {code}'s grade; rows: the mean of the others"),
-        sentence=_confusion_in_words(counts, levels, code, "the others call"),
-        rests_on=f"{N}{sum(map(sum, counts))} golden images; percentages are of a row.",
+    chart = Chart(
+        f"confusion-{code}", f"What {code} calls what", "confusion", _confusion_table([(code, counts)], levels)
     )
+    if not sum(map(sum, counts)):
+        return chart.saying(f"{code} has graded no golden image that another reader graded.")
+    chart = chart.saying(_confusion_in_words(counts, levels, code, "the others call"), _of_a_row(counts))
+    return chart.drawn(_draw_confusion(counts, levels, f"columns: {code}'s grade; rows: the mean of the others"))
+
+
+def _of_a_row(counts: Sequence[Sequence[int]]) -> str:
+    return f"{N}{images(sum(map(sum, counts)))}; percentages are of a row."
 
 
 def all_confusions(report: Document) -> Chart:
     """A small matrix for every reader."""
     readers = [reader for reader in report["readers"] if sum(map(sum, reader["confusion"]))]
     levels = [level["name"] for level in report["levels"]]
-    names: dict[str, Any] = {
-        "name": "confusions",
-        "title": "What each reader calls what",
-        "definition": "confusion",
-        "table": _confusion_table([(reader["code"], reader["confusion"]) for reader in readers], levels),
-    }
+    table = _confusion_table([(reader["code"], reader["confusion"]) for reader in readers], levels)
+    chart = Chart("confusions", "What each reader calls what", "confusion", table)
     if not readers:
-        return Chart(**names, sentence="No golden image has two readers' grades yet.", rests_on="")
+        return chart.saying("No golden image has two readers' grades yet.")
     shown = readers[:MOST_READERS]
-    drawings = in_both_widths(lambda width: _draw_confusions(shown, levels, width))
     counts = sorted(sum(map(sum, reader["confusion"])) for reader in readers)
     said = "Rows are what the others say, columns what the reader says: off the diagonal they differ."
     more = f" {len(readers) - len(shown)} more readers are in the table." if len(readers) > len(shown) else ""
     rests_on = f"{N}{span(counts)} each; shades are shares of a row, numbers count."
-    return Chart(**names, **drawings, sentence=said + more, rests_on=rests_on)
+    return chart.saying(said + more, rests_on).drawn_twice(lambda width: _draw_confusions(shown, levels, width))
 
 
 def _confusion_table(of: Sequence[tuple[str, Sequence[Sequence[int]]]], levels: Sequence[str]) -> Table:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from training.charts import scales
@@ -27,21 +27,17 @@ class Place:
 def scatter(report: Document, places: Sequence[Place] = ()) -> Chart:
     """Score against consensus; with `places`, one for each point, a point opens its image."""
     run = report["machine_run"]
-    names: dict[str, Any] = {"name": "scatter", "title": "Score against consensus", "definition": "golden-rmse"}
+    chart = Chart("scatter", "Score against consensus", "golden-rmse")
     if not run:
-        return Chart(**names, sentence=NO_MACHINE, rests_on="", table=Table((), ()))
+        return chart.saying(NO_MACHINE)
     points = [(point["consensus"], point["score"]) for point in run["points"]]
     r = run["machine"]["pearson_r"]
     said = "On the dashed line the machine says what the readers said; the bars count how often each was said."
     if r["value"] is not None:
         said = f"The score follows the consensus with a correlation of {spoken_interval(r)}. {said}"
-    return Chart(
-        **names,
-        wide=_draw_scatter(points, run["machine"]["levels"], places),
-        sentence=said,
-        rests_on=f"One point for each of {N}{images(len(points))}.",
-        table=Table(("consensus", "score"), tuple(points)),
-    )
+    chart = replace(chart, table=Table(("consensus", "score"), tuple(points)))
+    chart = chart.saying(said, f"One point for each of {N}{images(len(points))}.")
+    return chart.drawn(_draw_scatter(points, run["machine"]["levels"], places))
 
 
 def _draw_scatter(
@@ -84,13 +80,13 @@ def _histogram(values: Sequence[float], low: float, high: float) -> list[tuple[f
 def machine_differences(report: Document) -> Chart:
     """Bland and Altman's plot of score and consensus."""
     run = report["machine_run"]
-    names: dict[str, Any] = {"name": "differences", "title": "Score less consensus", "definition": "limits"}
+    chart = Chart("differences", "Score less consensus", "limits")
     if not run or "limits_of_agreement" not in run["machine"]:
-        return Chart(**names, sentence=NO_MACHINE if not run else OLD_RUN, rests_on="", table=Table((), ()))
+        return chart.saying(OLD_RUN if run else NO_MACHINE)
     points = [(point["score"], point["consensus"]) for point in run["points"]]
     machine = run["machine"]
     return _differences(
-        names,
+        chart,
         points,
         machine["bias"],
         machine["limits_of_agreement"],
@@ -105,17 +101,13 @@ OLD_RUN = "The latest run is from before this was computed. Retrain to see it."
 def reader_differences(reader: Document, pairs: Sequence[tuple[float, float]]) -> Chart:
     """Bland and Altman's plot of a reader's grades and the mean of the others; pairs: (grade, mean of the others)."""
     code = reader["code"]
-    names: dict[str, Any] = {
-        "name": f"differences-{code}",
-        "title": f"{code} less the others",
-        "definition": "limits",
-    }
+    chart = Chart(f"differences-{code}", f"{code} less the others", "limits")
     limits = reader["limits_of_agreement"]
-    return _differences(names, pairs, reader["bias"], limits, look="reader-point", who=(code, "the others"))
+    return _differences(chart, pairs, reader["bias"], limits, look="reader-point", who=(code, "the others"))
 
 
 def _differences(
-    names: dict[str, Any],
+    chart: Chart,
     points: Sequence[tuple[float, float]],
     bias: Document,
     limits: Document,
@@ -124,18 +116,18 @@ def _differences(
     who: tuple[str, str],
 ) -> Chart:
     rows = tuple(((value + against) / 2, value - against) for value, against in points)
-    names["table"] = Table(("mean", "difference"), rows)
+    chart = replace(chart, table=Table(("mean", "difference"), rows))
     lower, upper = limits["lower"], limits["upper"]
     if lower["value"] is None:
-        return Chart(**names, sentence=lower["reason"], rests_on="")
+        return chart.saying(lower["reason"])
     side = "above" if bias["value"] > 0 else "below"
     said = (
         f"On average {who[0]} is {abs(bias['value']):.2f} grades {side} {who[1]}; 95 % of the differences lie "
         f"between {_signed(lower['value'])} and {_signed(upper['value'])}, where they are normal. Shaded: the "
         "intervals of these three lines."
     )
-    wide = _draw_differences(rows, {"mean": bias, "lower": lower, "upper": upper}, look)
-    return Chart(**names, wide=wide, sentence=said, rests_on=f"{N}{images(len(rows))}.")
+    chart = chart.saying(said, f"{N}{images(len(rows))}.")
+    return chart.drawn(_draw_differences(rows, {"mean": bias, "lower": lower, "upper": upper}, look))
 
 
 def _draw_differences(rows: Sequence[tuple[float, float]], lines: Mapping[str, Document], look: str) -> Drawing:
@@ -166,25 +158,17 @@ def _draw_differences(rows: Sequence[tuple[float, float]], lines: Mapping[str, D
 def calibration(report: Document) -> Chart:
     """What the consensus is where the score says so."""
     run = report["machine_run"]
-    names: dict[str, Any] = {
-        "name": "calibration",
-        "title": "Does a score mean what it says?",
-        "definition": "calibration",
-    }
+    chart = Chart("calibration", "Does a score mean what it says?", "calibration")
     if not run or "calibration" not in run["machine"]:
-        return Chart(**names, sentence=NO_MACHINE if not run else OLD_RUN, rests_on="", table=Table((), ()))
+        return chart.saying(OLD_RUN if run else NO_MACHINE)
     told = run["machine"]["calibration"]
     rows = tuple(
         (step["score"], *(step["consensus"][key] for key in ("value", "low", "high", "n")))
         for step in told["reliability"]
     )
-    return Chart(
-        **names,
-        wide=_draw_calibration(told, run["machine"]["levels"]),
-        sentence=_calibration_in_words(told),
-        rests_on=f"{N}{sum(row[-1] for row in rows)} golden images, each counted under one dot.",
-        table=Table(("score", "consensus", "low", "high", "n"), rows),
-    )
+    chart = replace(chart, table=Table(("score", "consensus", "low", "high", "n"), rows))
+    counted = f"{N}{images(sum(row[-1] for row in rows))}, each counted under one dot."
+    return chart.saying(_calibration_in_words(told), counted).drawn(_draw_calibration(told, run["machine"]["levels"]))
 
 
 def _calibration_in_words(told: Document) -> str:

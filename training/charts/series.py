@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from training.charts import scales
 from training.charts.chart import (
@@ -15,7 +14,6 @@ from training.charts.chart import (
     Table,
     enumerate_words,
     estimate_cells,
-    in_both_widths,
     span,
     spoken_interval,
 )
@@ -31,22 +29,17 @@ MOST_RUNS = 30
 def drift(report: Document, *, only: str = "") -> Chart:
     """A panel for every reader: the moving average of their golden residuals, and its limits."""
     readers = [reader for reader in report["readers"] if reader["drift"]["ewma"] and only in ("", reader["code"])]
-    names: dict[str, Any] = {
-        "name": f"drift-{only}" if only else "drift",
-        "title": "Does anybody drift?" if not only else f"Does {only} drift?",
-        "definition": "drift",
-        "table": _drift_table(readers),
-    }
+    name, title = (f"drift-{only}", f"Does {only} drift?") if only else ("drift", "Does anybody drift?")
+    chart = Chart(name, title, "drift", _drift_table(readers))
     if not readers:
         reasons = [reader["drift"]["reason"] for reader in report["readers"] if only in ("", reader["code"])]
-        return Chart(**names, sentence=" ".join(dict.fromkeys(reasons)) or "There are no readers yet.", rests_on="")
+        return chart.saying(" ".join(dict.fromkeys(reasons)) or "There are no readers yet.")
     # Whoever is beyond a limit comes first where not all can be shown.
     shown = readers if len(readers) <= MOST_PANELS else sorted(readers, key=_alarm_first)[:MOST_PANELS]
-    drawings = in_both_widths(lambda width: _draw_drift(shown, width))
     said = _one_in_words(readers[0]) if only else _drift_in_words(readers, len(readers) - len(shown))
     counts = span([reader["drift"]["n"] for reader in readers])
     rests_on = f"{N}{counts} in the order of reading; an average looks back over about {2 / WEIGHT:.0f}."
-    return Chart(**names, **drawings, sentence=said, rests_on=rests_on)
+    return chart.saying(said, rests_on).drawn_twice(lambda width: _draw_drift(shown, width))
 
 
 def _alarm_first(reader: Document) -> tuple[bool, float]:
@@ -139,18 +132,13 @@ def history(nights: Sequence[Night]) -> Chart:
             for night in nights
         ),
     )  # fmt: skip
-    names: dict[str, Any] = {
-        "name": "history",
-        "title": "From night to night",
-        "definition": "golden-rmse",
-        "table": table,
-    }
+    chart = Chart("history", "From night to night", "golden-rmse", table)
     if not nights:
-        return Chart(**names, sentence="No run has finished yet.", rests_on="")
+        return chart.saying("No run has finished yet.")
     shown = nights[-MOST_RUNS:]
     said = f"{_nights_in_words(nights)} Dashed: the bar at each run."
     rests_on = f"{N}{span([night.golden_rmse['n'] for night in nights])}."
-    return Chart(**names, **in_both_widths(lambda width: _draw_history(shown, width)), sentence=said, rests_on=rests_on)
+    return chart.saying(said, rests_on).drawn_twice(lambda width: _draw_history(shown, width))
 
 
 def _nights_in_words(nights: Sequence[Night]) -> str:
