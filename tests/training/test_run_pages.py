@@ -98,10 +98,10 @@ def test_a_run_says_what_it_was_made_with(as_olga: Client, ran: TrainingRun) -> 
 
 def test_progress_tells_how_far_and_how_long(as_olga: Client, study: Study) -> None:
     run = claimed(study)
-    jobs.tell(run, "Embedding images", done=25, total=100, stage_began_at=timezone.now() - timedelta(seconds=10))
+    jobs.tell(run, "Embedding images", done=25, total=100, stage_began_at=timezone.now() - timedelta(minutes=20))
     page = as_olga.get(page_of(run, "state/")).content.decode()
     assert "Embedding images" in page
-    assert "25 of 100, about 30 s left of this step" in page
+    assert "25 of 100, about 60 min left of this step" in page
 
 
 def test_a_run_that_waits_is_cancelled_at_once(as_olga: Client, study: Study) -> None:
