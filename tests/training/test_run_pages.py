@@ -14,7 +14,7 @@ from labeler.models import AuditEvent, Study, User
 from scoring import jobs, regressors
 from scoring.models import Regressor
 from tests.scoring.builders import make_fitted
-from tests.training.builders import fitted_ms2019_lately, grade_everything, photographed_study
+from tests.training.builders import grade_everything, photographed_study, retrain_without_ms2019
 from training import nightly, retrain, tasks
 from training.models import TrainingRun
 from training.stages import Stages
@@ -27,9 +27,7 @@ def ran(ana: User, ben: User, olga: User, tmp_path: Path) -> TrainingRun:
     """Return a run with a report, of all recipes but the published one."""
     study = photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
     study.admins.add(olga)
-    fitted_ms2019_lately(study)
-    call_command("retrain", "acne")
-    return TrainingRun.objects.latest("pk")
+    return retrain_without_ms2019(study)
 
 
 def claimed(study: Study) -> TrainingRun:
