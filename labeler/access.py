@@ -31,6 +31,12 @@ def get_reader(request: AuthedRequest, slug: str) -> Reader:
     return reader
 
 
+def get_reader_with_report(request: AuthedRequest, slug: str) -> Reader:
+    """Return somebody's place in a study whose readers were given their reports."""
+    released = readerships(request.user).filter(study__reports_released_at__isnull=False).select_related("study")
+    return get_object_or_404(released, study__slug=slug)
+
+
 def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
     """Return one of the reader's own assignments, with its reader and study."""
     assignments = _own_assignments(request, slug).select_related("reader__study")

@@ -99,9 +99,19 @@ class Study(models.Model):
     golden_drawn_at = models.DateTimeField(null=True, blank=True)
     dealt_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True, help_text="From then on nobody grades.")
+    reports_released_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="From then on each reader sees their own report."
+    )
+    retrain_at = models.TimeField(null=True, blank=True, help_text="When it is retrained; empty: when all others are.")
 
     class Meta:
         verbose_name_plural = "studies"
+        constraints: ClassVar = [
+            # Who still grades must not learn how they do, nor which of their images were golden.
+            models.CheckConstraint(
+                condition=Q(reports_released_at=None) | Q(closed_at__isnull=False), name="released_after_closing"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title

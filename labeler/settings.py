@@ -362,10 +362,7 @@ CELERY_TASK_ROUTES = {
     name: {"queue": "intake"} for name in ("labeler.tasks.import_files", "labeler.tasks.tick", "scoring.tasks.*")
 }
 CELERY_BEAT_SCHEDULE = {
-    "retrain-nightly": {
-        "task": "training.tasks.retrain_nightly",
-        "schedule": crontab(hour=str(RETRAIN_HOUR), minute=str(RETRAIN_MINUTE)),
-    },
+    "retrain-nightly": {"task": "training.tasks.retrain_nightly", "schedule": 60.0, "options": {"expires": 60}},
     "collect-features": {
         "task": "training.tasks.collect_features",
         "schedule": crontab(day_of_week="sunday", hour="4", minute="30"),

@@ -13,12 +13,16 @@ CORE = [
     *("torch_network", "onnx_network", "onnx_graph", "cores"),
     *("weights", "conversion", "files"),
     *("quality", "upright", "overlays", "familiarity", "abstention", "addresses"),
+    *("heads", "ridge", "reader_effects", "selection", "gate"),
     *("rolling", "fitting", "calibration", "planning", "recompute"),
     *("intervals", "metrics", "regression", "agreement", "bias"),
     *("stability", "drift", "subgroups", "panels", "label_tables"),
     *("blinding", "guessing", "traits", "webp"),
 ]
-CORE_FILES = [path for app in ALLOWED for path in (REPOSITORY / app).glob("*.py") if path.stem in CORE]
+CORE_FILES = [
+    *(path for app in ALLOWED for path in (REPOSITORY / app).glob("*.py") if path.stem in CORE),
+    *(REPOSITORY / "training" / "charts").glob("*.py"),
+]
 # The one file of each that may load it, and only on first use.
 HEAVY = {
     "torch": {"scoring/torch_network.py", "scoring/backbones.py"},

@@ -113,9 +113,22 @@ ROWS = {
     "training:plan": row("GET", MAKE_STUDIES),
     "training:report": row("GET", SEE_ITS_LOG),
     "training:report_json": row("GET", SEE_ITS_LOG),
+    "training:printed": row("GET", SEE_ITS_LOG),
+    "training:reader": row("GET", SEE_ITS_LOG),
+    "training:chart_csv": row("GET", SEE_ITS_LOG),
+    "training:chart_svg": row("GET", SEE_ITS_LOG, but=404),  # nobody has graded here, so there is no picture
+    "training:release": row("POST", RUN_IT),
+    "training:own_report": row("GET", READERS, but=404),  # nothing before it is released
+    "training:definitions": row("GET", SIGNED_IN),
     "training:retrain": row("POST", RUN_IT),
     "training:run": row("GET", RUN_IT),
     "training:run_state": row("GET", RUN_IT),
+    "training:cancel": row("POST", RUN_IT),
+    "training:publish": row("POST", RUN_IT),
+    "training:leaderboard": row("GET", SEE_ITS_LOG),
+    "training:leaderboard_json": row("GET", SEE_ITS_LOG),
+    "training:roll_back": row("POST", RUN_IT),
+    "training:set_night": row("POST", RUN_IT),
     "training:export": row("GET", RUN_IT),
     "apps": row("GET POST", RUN_IT),
     "revoke_token": row("POST", RUN_IT),
@@ -244,9 +257,10 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
             "picture": example.pk,
             "user": ana.pk,
             "token": "no-token",
+            "name": "errors",
         },
         **{name: {"pk": intake.pk} for name in ("intake_progress", "intake_now", "upload", "finish_upload")},
-        **{name: {"pk": run.pk} for name in ("training:run", "training:run_state")},
+        **{f"training:{name}": {"pk": run.pk} for name in ("run", "run_state", "cancel", "publish")},
     }
 
 

@@ -74,7 +74,7 @@ def _entries(study: Study) -> Iterator[tuple[str, Iterator[bytes]]]:
     promised = commitments.of(study)
     if promised and study.closed_at:
         yield "opening.json", _text(promised.opening)
-    yield "report.json", _document(reports.current(study))
+    yield "report.json", _document(reports.current(study, anew=True))
     yield "runs.json", _document([_run(run) for run in study.training_runs.order_by("pk")])
     for table in TABLES:
         yield f"{table.name}.csv", tables.as_csv(table, study)

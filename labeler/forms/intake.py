@@ -3,11 +3,12 @@
 from django import forms
 
 from labeler import metadata
+from labeler.forms.fields import Form
 from labeler.metadata import MetadataError, Rows
 from labeler.uploads import LONGEST_NAME
 
 
-class PieceForm(forms.Form):
+class PieceForm(Form):
     """Which piece of which file comes."""
 
     name = forms.CharField(max_length=LONGEST_NAME)
@@ -15,13 +16,13 @@ class PieceForm(forms.Form):
     offset = forms.IntegerField(min_value=0, required=False)
 
 
-class PlaceForm(forms.Form):
+class PlaceForm(Form):
     """Where in object storage photographs lie."""
 
     place = forms.CharField(max_length=400, label="Place", help_text="Such as s3://bucket/folder.")
 
 
-class MetadataForm(forms.Form):
+class MetadataForm(Form):
     """A table of what is known of the images."""
 
     table = forms.FileField(

@@ -5,11 +5,11 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 
-from labeler.forms.fields import field_of
+from labeler.forms.fields import Form, field_of
 from labeler.models import AuditEvent, User
 
 
-class AuditForm(forms.Form):
+class AuditForm(Form):
     """Whose acts, and which, to show."""
 
     person = forms.ModelChoiceField(queryset=User.objects.none(), required=False, empty_label="Everybody")

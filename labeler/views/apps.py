@@ -22,7 +22,7 @@ from scoring.models import ApiToken, Regressor, Scope
 def apps(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the tokens of a study, and make one. It stands in this answer and nowhere else."""
     study = access.get_administered_study(request, slug)
-    form = TokenForm(request.POST or None, label_suffix="")
+    form = TokenForm(request.POST or None)
     made = webhook_secret = ""
     if request.method == "POST":
         access.require_recent_sign_in(request)
@@ -33,7 +33,7 @@ def apps(request: AuthedRequest, slug: str) -> HttpResponse:
                 form.add_error("name", str(error))
     context = {
         "study": study,
-        "form": TokenForm(label_suffix="") if made else form,
+        "form": TokenForm() if made else form,
         "made": made,
         "webhook_secret": webhook_secret,
         "name": form.cleaned_data["name"] if made else "",

@@ -15,7 +15,7 @@ from labeler.forms.study import AtlasForm, NewStudyForm
 def new_study(request: AuthedRequest) -> HttpResponse:
     """Make a study, run by who makes it."""
     access.require_admin(request)
-    form = NewStudyForm(request.POST or None, label_suffix="")
+    form = NewStudyForm(request.POST or None)
     if form.is_valid():
         try:
             made = studies.create(by=request.user, **form.cleaned_data)
