@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from django.db.models import Avg, Case, Count, OuterRef, Q, Subquery, When
 from django.utils.crypto import salted_hmac
 
-from labeler import consensus
-from labeler.models import Assignment, Image, InputKind, Label, NotGradable, Study
+from labeler import consensus, ledger
+from labeler.models import Assignment, ErasedNote, Image, InputKind, Label, NotGradable, Study
 from labeler.tables import Column, Kind, Row, Table
 
 AT_ONCE = 2000  # rows that a cursor of the database hands over
@@ -224,7 +224,35 @@ GRADE_SCALE = Table(
     _grade_scale,
 )
 
-TABLES = (LABELS, IMAGES, READERS, ASSIGNMENTS, CONSENSUS, GRADE_SCALE)
+
+def _ledger(study: Study) -> Iterator[Row]:
+    erased = dict(ErasedNote.objects.filter(label__assignment__reader__study=study).values_list("pk", "note_sha256"))
+    for block in ledger.blocks(study).iterator(1):
+        entries = ledger.unpacked(block.rows)
+        labels = Label.objects.filter(pk__in=[entry.pk for entry in entries if entry.kind == ledger.LABEL])
+        submissions = dict(labels.values_list("pk", "submission"))
+        for entry in entries:
+            is_label = entry.kind == ledger.LABEL
+            note = erased.get(entry.pk, "") if is_label else ""
+            submission = str(submissions[entry.pk]) if is_label and entry.pk in submissions and not note else ""
+            yield block.number, "label" if is_label else "act", entry.pk, entry.sha256.hex(), submission, note
+
+
+LEDGER = Table(
+    "ledger",
+    "Every row that is sealed: the labels, and the acts of people by their hashes alone.",
+    (
+        Column("block", Kind.WHOLE, "The block of ledger.json that has it."),
+        Column("kind", Kind.TEXT, "What it is.", values="label; act"),
+        Column("id", Kind.WHOLE, "The label's running number in labels.csv; an act's in the audit log."),
+        Column("sha256", Kind.TEXT, "The hash of what it said when it was sealed."),
+        Column("submission", Kind.TEXT, "Of a label: a random id, without which nobody can try notes against a hash."),
+        Column("note_sha256", Kind.TEXT, "Of a label whose note was erased: the hash of that note."),
+    ),
+    _ledger,
+)
+
+TABLES = (LABELS, IMAGES, READERS, ASSIGNMENTS, CONSENSUS, GRADE_SCALE, LEDGER)
 
 
 def codebook(tables: tuple[Table, ...]) -> Iterator[Row]:

@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 
+from labeler import audit
 from labeler.models import Assignment, Label, Reader
 
 
@@ -105,6 +106,11 @@ def _store(label: Label) -> Label:
     if not _claim(label):
         return _repeated(label)
     label.save(force_insert=True)
+    if label.version > 1:
+        reader = label.assignment.reader
+        # Not its image: what two readers changed is golden.
+        detail = f"label {label.pk} of {reader.code} replaces version {label.version - 1}"
+        audit.record(reader.study, reader.user, "label changed", detail=detail)
     return label
 
 

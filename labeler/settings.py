@@ -180,6 +180,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "labeler.views.headers.RememberOrigin",
     "labeler.views.signing_in.WatchSession",
     "labeler.views.unblinding.AskForReason",
 ]
@@ -334,6 +335,11 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
+# How much of an address the audit log keeps.
+AUDIT_ADDRESSES = os.environ.get("AUDIT_ADDRESSES") or "shortened"
+if AUDIT_ADDRESSES not in {"shortened", "full", "none"}:
+    raise ImproperlyConfigured(f"AUDIT_ADDRESSES must be shortened, full or none, not {AUDIT_ADDRESSES!r}.")
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20  # bytes of a form without its files
 DATA_UPLOAD_MAX_NUMBER_FILES = 500  # of a scoring job
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
@@ -365,6 +371,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
+    "seal-ledger": {"task": "labeler.tasks.seal_ledger", "schedule": 60.0, "options": {"expires": 60}},
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")

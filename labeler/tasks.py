@@ -4,7 +4,7 @@ from functools import partial
 
 from celery import shared_task
 
-from labeler import duplicates, measurements, prescreen, provisional, tallies, uploads
+from labeler import duplicates, ledger, measurements, prescreen, provisional, tallies, uploads
 from labeler.models import Intake, Study, User
 from scoring.tasks import send
 
@@ -16,6 +16,12 @@ def count_labels() -> None:
     """Count what came into every study since the last time."""
     for study in Study.objects.all():
         tallies.count(study)
+
+
+@shared_task
+def seal_ledger() -> None:
+    """Seal the labels and acts that are settled."""
+    ledger.seal()
 
 
 @shared_task

@@ -13,7 +13,7 @@ CORE = [
     *("torch_network", "onnx_network", "onnx_graph", "cores"),
     *("weights", "conversion", "files"),
     *("quality", "upright", "overlays", "familiarity", "abstention", "addresses"),
-    *("rolling", "fitting", "calibration", "planning", "recompute"),
+    *("rolling", "fitting", "calibration", "planning", "recompute", "verify_ledger"),
     *("intervals", "metrics", "regression", "agreement", "bias"),
     *("stability", "drift", "subgroups", "panels", "label_tables"),
     *("blinding", "guessing", "traits", "webp"),
