@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
-from labeler import access, gallery, renditions, thumbnails, unblinding
+from labeler import access, audit, gallery, renditions, thumbnails, unblinding
 from labeler.access import AuthedRequest
 from labeler.forms.duplicates import SubjectForm
 from labeler.forms.gallery import UNBLINDING, GalleryForm, PlaceForm
@@ -104,6 +104,7 @@ def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse:
     form = ImageForm(request.GET)
     if not form.is_valid() or not image.has_file:
         raise Http404
+    audit.record(image.study, request.user, audit.SAW, detail=str(image))
     if "size" not in request.GET:
         return webp(thumbnails.storage_name(image))
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
