@@ -30,7 +30,7 @@ def get_reader(request: AuthedRequest, slug: str) -> Reader:
 
 def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
     """Return one of the reader's own assignments, with its reader and study."""
-    assignments = _own_assignments(request, slug).select_related("reader__study", "reader__user")
+    assignments = _own_assignments(request, slug).select_related("reader__study", "reader__user", "image")
     return get_object_or_404(assignments, public_id=public_id)
 
 

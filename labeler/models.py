@@ -12,6 +12,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Collate, Lower
 from django.utils import timezone
 
+from scoring.models import Job
+
 
 class Role(models.TextChoices):
     """What somebody may be given a place as."""
@@ -99,6 +101,14 @@ class Study(models.Model):
     golden_drawn_at = models.DateTimeField(null=True, blank=True)
     dealt_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True, help_text="From then on nobody grades.")
+    needs_consent = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Images of whom no consent is known are neither dealt nor learned from.",
+    )
+    # Retention: photographs are erased on the earlier of the two days.
+    erase_on = models.DateField(null=True, blank=True)
+    erase_months_after_closing = models.PositiveSmallIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "studies"
@@ -151,6 +161,13 @@ class Reader(models.Model):
     is_simulated = models.BooleanField(default=False, help_text="A program grades for this reader.")
     # Kept by labeler.grading as labels come: counting a long list anew for every page would take longer and longer.
     done = models.PositiveIntegerField(default=0, editable=False, help_text="Assignments that are done.")
+    # Kept by labeler.consents likewise.
+    skipped = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Images of the list that are not done and that nobody may grade any more.",
+    )
     capacity = models.PositiveIntegerField(
         null=True, blank=True, help_text="Longest list this reader can take, golden images and repeats included."
     )
@@ -190,6 +207,13 @@ class Image(models.Model):
     is_kept = models.BooleanField(default=True)
     is_chosen = models.BooleanField(default=False, help_text="Picked by hand for the golden set to come.")
     is_golden = models.BooleanField(default=False)
+    # What its subject agreed to; `labeler.consents` keeps the three.
+    may_be_graded = models.BooleanField(default=True, db_default=True)
+    may_be_trained_on = models.BooleanField(default=True, db_default=True)
+    may_be_shared = models.BooleanField(default=True, db_default=True)
+    is_erased = models.BooleanField(
+        default=False, db_default=False, help_text="Asked to be: from then on nobody is shown it."
+    )
     imported_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -200,6 +224,8 @@ class Image(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["study"], condition=Q(is_golden=True), name="golden_of_study"),
             models.Index(fields=["study"], condition=Q(is_kept=False), name="dropped_of_study"),
+            models.Index(fields=["study"], condition=Q(may_be_graded=False), name="shut_of_study"),
+            models.Index(fields=["study"], condition=Q(is_erased=True), name="erased_of_study"),
             # Goes through the subjects by name.
             models.Index(fields=["study", "subject", "id"], condition=~Q(subject=""), name="subject_of_study"),
             # The gallery's filters.
@@ -215,6 +241,33 @@ class Image(models.Model):
     def has_file(self) -> bool:
         """Whether there are pixels: an image imported with its labels alone has none."""
         return bool(self.original)
+
+
+class ConsentScope(models.TextChoices):
+    """What a person may agree to."""
+
+    GRADING = "grading", "Dermatologists grade the photographs"
+    TRAINING = "training", "A regressor learns from them and is judged on them"
+    SHARING = "sharing", "They may be shared or published"
+
+
+class Consent(models.Model):
+    """What a subject agreed to at one time, or that they took it back; the latest counts."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="consents")
+    subject = models.CharField(max_length=100, help_text="As images have it; once erased, a pseudonym.")
+    scopes = ArrayField(models.CharField(max_length=10, choices=ConsentScope), default=list, blank=True)
+    given_on = models.DateField(null=True, blank=True)
+    source = models.CharField(max_length=200, blank=True, help_text="Where it is written down: a form, a file.")
+    recorded_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar = [models.Index(fields=["study", "subject", "-id"], name="consent_of_subject")]
+
+    def __str__(self) -> str:
+        return ", ".join(self.scopes) or "nothing"
 
 
 class Measurement(models.Model):
@@ -613,6 +666,36 @@ def draw_salt() -> str:
     return secrets.token_hex(16)
 
 
+class Erasure(Job):
+    """Somebody's photographs are erased, with all that was made of them: a job, and afterwards its certificate."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="erasures")
+    subject = models.CharField(max_length=100, blank=True, help_text="Their pseudonym; none where not known.")
+    reason = models.CharField(max_length=300)
+    requested_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    certificate = models.JSONField(null=True, editable=False, help_text="What was erased.")
+    # Ids of regressors that learned from it; training looks them up.
+    regressors = models.JSONField(null=True, editable=False)
+
+    class Meta(Job.Meta):
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"erasure {self.pk}"
+
+
+class ErasedImage(models.Model):
+    """An image of an erasure: what there was of it, written down before any of it is deleted."""
+
+    erasure = models.ForeignKey(Erasure, on_delete=models.PROTECT, related_name="images")
+    image = models.OneToOneField(Image, on_delete=models.PROTECT, related_name="erased")
+    files = models.JSONField(null=True, help_text="Kind, name in storage, SHA-256 and bytes of each.")
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"image {self.image_id}, erased"
+
+
 class AuditEvent(models.Model):
     """Somebody did something to a study, or signed in. Rows are only ever added (a trigger sees to it)."""
 
@@ -623,9 +706,11 @@ class AuditEvent(models.Model):
     action = models.CharField(max_length=40)
     detail = models.CharField(max_length=500, blank=True)
     reason = models.CharField(max_length=300, blank=True)
-    origin = models.CharField(max_length=45, blank=True, help_text="The address it came from, as far as it is kept.")
+    origin = models.CharField(
+        max_length=45, blank=True, db_default="", help_text="The address it came from, as far as it is kept."
+    )
     at = models.DateTimeField(default=timezone.now, editable=False)
-    salt = models.CharField(max_length=32, default=draw_salt, editable=False)
+    salt = models.CharField(max_length=32, default=draw_salt, db_default="", editable=False)
 
     class Meta:
         ordering = ("-id",)

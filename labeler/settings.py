@@ -371,6 +371,13 @@ CELERY_BEAT_SCHEDULE = {
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
+    "resume-erasures": {"task": "labeler.tasks.resume_erasures", "schedule": 60.0, "options": {"expires": 60}},
+    "forget-erased": {"task": "training.tasks.forget_erased", "schedule": 60.0, "options": {"expires": 60}},
+    # Before the nightly run, which then learns without them.
+    "erase-what-is-due": {
+        "task": "labeler.tasks.erase_what_is_due",
+        "schedule": crontab(hour=str((RETRAIN_HOUR - 1) % 24), minute=str(RETRAIN_MINUTE)),
+    },
     "seal-ledger": {"task": "labeler.tasks.seal_ledger", "schedule": 60.0, "options": {"expires": 60}},
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }

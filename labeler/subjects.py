@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from labeler import audit
+from labeler import audit, consents, pseudonyms
 from labeler.models import Image, User
 
 
@@ -14,6 +14,8 @@ def correct(*, image: Image, subject: str, by: User | None) -> bool:
         return False
     image.subject = subject
     image.save(update_fields=["subject"])
-    detail = f"image {image.pk}: {before or 'not known'}, now {subject or 'not known'}"
-    audit.record(image.study, by, "subject corrected", detail=detail)
+    # The log stays when a subject is erased, so it knows them by pseudonyms.
+    was, now = (pseudonyms.of_subject(image.study, name) or "not known" for name in (before, subject))
+    audit.record(image.study, by, "subject corrected", detail=f"image {image.pk}: {was}, now {now}")
+    consents.apply(image.study, subjects=[subject])
     return True

@@ -87,7 +87,7 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
         candidates = [_judge(fit, parts, graded) for fit in fits]
         chosen = reports.choose(candidates, parts)
         report = reports.build(study=study, graded=graded, split=parts, candidates=candidates, chosen=chosen)
-        run.left_out = list(graded.left_out)
+        run.left_out = [*graded.left_out, *graded.golden_left_out]
         fitted = _calibrated(fits[chosen].regressors[0], candidates[chosen], parts)
         _store(run, fitted, snapshot, report, _score_rows(run, candidates, parts, graded))
 
@@ -115,7 +115,7 @@ def _load(study: Study) -> GradedImages:
         )
     if not graded.golden:
         raise jobs.JobError("No golden image has a grade yet. Retrain when the readers have begun.")
-    without_files = study.images.filter(original="").count()
+    without_files = study.images.filter(original="", is_erased=False).count()
     if without_files:
         raise jobs.JobError(
             f"{without_files} images of study {study.slug} came as labels without files, so there are no pixels to "
@@ -130,7 +130,11 @@ def _load(study: Study) -> GradedImages:
 
 def _snapshot(graded: GradedImages, used: Sequence[Recipe]) -> str:
     # Clusters and subjects are corrected: then the same grades are split anew.
-    together = [graded.left_out, sorted((image.content_hash, image.group) for image in graded.ordinary)]
+    together = [
+        graded.left_out,
+        graded.golden_left_out,
+        sorted((image.content_hash, image.group) for image in graded.ordinary),
+    ]
     facts = [graded.snapshot, together, *(recipe.as_json() for recipe in used)]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -210,7 +214,9 @@ def _naming(image: OrdinaryImage | GoldenImage) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise jobs.JobError(f"The file of the image {image.original} is not in storage. Restore it.") from error
+        raise jobs.JobError(
+            f"The file of the image {image.original} is not in storage. Restore it; or retrain, if it was erased."
+        ) from error
     except images.ImageError as error:
         raise jobs.JobError(f"The image {image.original} can't be read: {error}") from error
     except weights.WeightsError as error:
@@ -309,6 +315,8 @@ def _store(
 ) -> None:
     """Keep the regressor and publish it if it passes: all of it, or nothing if the run was taken from us."""
     with transaction.atomic():
+        if run.training_images.filter(image__may_be_trained_on=False).exists():
+            raise jobs.JobError("Somebody took their consent back while this run learned from their images. Retrain.")
         Score.objects.bulk_create(scores, batch_size=2000)
         provenance = {
             "run": run.pk,

@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError
 from labeler.models import Study
 from scoring import jobs
 from training import retrain as retraining
+from training import unlearning
 from training.models import TrainingRun
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,13 @@ def retrain_nightly() -> None:
 def resume_runs() -> None:
     """Send again what nobody works on: its message or its worker was lost."""
     for run in jobs.overdue(TrainingRun):
+        send(run)
+
+
+@shared_task
+def forget_erased() -> None:
+    """Mark what learned from images that were erased, and have it replaced."""
+    for run in unlearning.mark():
         send(run)
 
 

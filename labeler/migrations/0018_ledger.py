@@ -65,12 +65,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='auditevent',
             name='origin',
-            field=models.CharField(blank=True, help_text='The address it came from, as far as it is kept.', max_length=45),
+            field=models.CharField(db_default='', blank=True, help_text='The address it came from, as far as it is kept.', max_length=45),
         ),
         migrations.AddField(
             model_name='auditevent',
             name='salt',
-            field=models.CharField(default=labeler.models.draw_salt, editable=False, max_length=32),
+            field=models.CharField(db_default='', default=labeler.models.draw_salt, editable=False, max_length=32),
         ),
         migrations.AddIndex(
             model_name='auditevent',

@@ -2,7 +2,7 @@
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q, QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseGone
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
@@ -98,9 +98,11 @@ def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse:
+def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpResponseGone:
     """Answer an image's thumbnail, or with a size one of its renditions."""
     image = access.get_overseen_image(request, slug, pk)
+    if image.is_erased:
+        return HttpResponseGone()
     form = ImageForm(request.GET)
     if not form.is_valid() or not image.has_file:
         raise Http404

@@ -27,4 +27,6 @@ class Command(BaseCommand):
 
 
 def _known(content_hashes: Sequence[str]) -> set[str]:
-    return set(Image.objects.filter(content_hash__in=content_hashes).values_list("content_hash", flat=True))
+    return set(
+        Image.objects.filter(content_hash__in=content_hashes, is_erased=False).values_list("content_hash", flat=True)
+    )
