@@ -6,9 +6,10 @@ A subject's latest word counts. Of whom none is known, everything is allowed, un
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from labeler import audit, pseudonyms
 from labeler.models import Assignment, Consent, ConsentScope, Image, Reader, Study, User
@@ -117,12 +118,10 @@ def counts(study: Study) -> Mapping[str, int]:
     return study.images.aggregate(**shut, erased=Count("pk", filter=Q(is_erased=True)))
 
 
-def subjects(study: Study, *, beginning: str = "", after: str = "") -> QuerySet[Image, dict[str, object]]:
-    """Return the subjects of the study by name, each with the number of their images."""
-    known = study.images.exclude(subject="").filter(is_erased=False, subject__gt=after)
-    if beginning:
-        known = known.filter(subject__startswith=beginning)
-    return known.order_by("subject").values("subject").annotate(images=Count("pk"), name=F("subject"))
+def with_latest(study: Study, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return these rows of subjects, each with what they said last."""
+    said = {one.subject: one for one in latest(study).filter(subject__in=[row["subject"] for row in rows])}
+    return [{**row, "consent": said.get(row["subject"])} for row in rows]
 
 
 def _mark(images: QuerySet[Image], scopes: Collection[str]) -> None:

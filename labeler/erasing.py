@@ -16,9 +16,10 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from labeler import audit, consents, duplicates, export, prepared, pseudonyms, renditions, thumbnails
+from labeler import audit, consents, duplicates, export, ledger, prepared, pseudonyms, renditions, thumbnails
 from labeler.models import (
     AtlasPicture,
+    AuditEvent,
     Consent,
     ErasedImage,
     Erasure,
@@ -105,6 +106,17 @@ def watch() -> None:
     lately = ErasedImage.objects.filter(done_at__gt=timezone.now() - WATCHED)
     for content_hash in lately.values_list("image__content_hash", flat=True).iterator():
         feature_store.erase(content_hash)
+
+
+def certificate_of(erasure: Erasure) -> dict[str, Any]:
+    """Return the certificate with what is known since: regressors that learned from it, and the block that seals it."""
+    if erasure.certificate is None:
+        return {}
+    acts = AuditEvent.objects.filter(study=erasure.study, action=ACTION, detail__startswith=f"{erasure}:")
+    act = acts.order_by("pk").last()
+    block = ledger.blocks(erasure.study).defer("rows").filter(events_until__gte=act.pk).first() if act else None
+    sealed = {"act": act.pk, "block": block.number, "digest": block.digest} if act and block else None
+    return {**erasure.certificate, "regressors_that_learned_from_them": erasure.regressors, "ledger": sealed}
 
 
 def elsewhere(study: Study, images: QuerySet[Image]) -> list[str]:

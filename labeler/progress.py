@@ -48,6 +48,7 @@ class ImageCounts:
     total: int
     golden: int
     ordinary: int
+    erased: int
 
 
 def image_counts(study: Study) -> ImageCounts:
@@ -55,5 +56,6 @@ def image_counts(study: Study) -> ImageCounts:
         total=Count("pk"),
         golden=Count("pk", filter=Q(is_golden=True)),
         ordinary=Count("pk", filter=Q(is_golden=False, is_kept=True)),
+        erased=Count("pk", filter=Q(is_erased=True)),
     )
     return ImageCounts(**counts)

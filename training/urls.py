@@ -12,5 +12,6 @@ urlpatterns = [
     path("studies/<slug:slug>/report/retrain/", views.retrain_now, name="retrain"),
     path("studies/<slug:slug>/report/runs/<int:pk>/", views.run, name="run"),
     path("studies/<slug:slug>/report/runs/<int:pk>/state/", views.run_state, name="run_state"),
-    path("studies/<slug:slug>/export/", views.export, name="export"),
+    path("studies/<slug:slug>/images/<int:pk>/person.zip", views.export_person, name="export_person"),
+    path("studies/<slug:slug>/export/", views.export_study, name="export"),
 ]
