@@ -39,7 +39,7 @@ def get_reader_with_report(request: AuthedRequest, slug: str) -> Reader:
 
 def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
     """Return one of the reader's own assignments, with its reader and study."""
-    assignments = _own_assignments(request, slug).select_related("reader__study")
+    assignments = _own_assignments(request, slug).select_related("reader__study", "reader__user", "image")
     assignment = get_object_or_404(assignments, public_id=public_id)
     log_context.reader.set(assignment.reader.code)
     return assignment

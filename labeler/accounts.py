@@ -44,6 +44,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         answer: HttpResponse = super().post_login(request, user, **kwargs)
         return answer
 
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Write down whose name was tried, if it is one of ours: another may be a password in the wrong field."""
+        del request
+        user = User.objects.filter(username=credentials.get("username", "")).first()
+        audit.record(None, None, "sign-in failed", detail=user.username if user else "an unknown name")
+
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Who signed in a minute ago need not prove it again before they set up a second factor."""
         del app, kwargs

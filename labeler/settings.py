@@ -182,6 +182,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "labeler.views.headers.RememberOrigin",
     "labeler.views.signing_in.WatchSession",
     "labeler.views.unblinding.AskForReason",
 ]
@@ -336,6 +337,11 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
+# How much of an address the audit log keeps.
+AUDIT_ADDRESSES = os.environ.get("AUDIT_ADDRESSES") or "shortened"
+if AUDIT_ADDRESSES not in {"shortened", "full", "none"}:
+    raise ImproperlyConfigured(f"AUDIT_ADDRESSES must be shortened, full or none, not {AUDIT_ADDRESSES!r}.")
+
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20  # bytes of a form without its files
 DATA_UPLOAD_MAX_NUMBER_FILES = 500  # of a scoring job
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
@@ -371,6 +377,14 @@ CELERY_BEAT_SCHEDULE = {
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
     "tick": {"task": "labeler.tasks.tick", "schedule": 60.0, "options": {"expires": 60}},
+    "resume-erasures": {"task": "labeler.tasks.resume_erasures", "schedule": 60.0, "options": {"expires": 60}},
+    "forget-erased": {"task": "training.tasks.forget_erased", "schedule": 60.0, "options": {"expires": 60}},
+    # Before the nightly run, which then learns without them.
+    "erase-what-is-due": {
+        "task": "labeler.tasks.erase_what_is_due",
+        "schedule": crontab(hour=str((RETRAIN_HOUR - 1) % 24), minute=str(RETRAIN_MINUTE)),
+    },
+    "seal-ledger": {"task": "labeler.tasks.seal_ledger", "schedule": 60.0, "options": {"expires": 60}},
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")

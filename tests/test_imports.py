@@ -14,7 +14,7 @@ CORE = [
     *("weights", "conversion", "files"),
     *("quality", "upright", "overlays", "familiarity", "abstention", "addresses"),
     *("heads", "ridge", "reader_effects", "selection", "gate"),
-    *("rolling", "fitting", "calibration", "planning", "recompute"),
+    *("rolling", "fitting", "calibration", "planning", "recompute", "verify_ledger"),
     *("intervals", "metrics", "regression", "agreement", "bias"),
     *("stability", "drift", "subgroups", "panels", "label_tables"),
     *("blinding", "guessing", "traits", "webp"),

@@ -18,7 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.resolvers import RoutePattern
 
 from labeler import grading
-from labeler.models import AtlasPicture, Intake, Role, Study, User
+from labeler.models import AtlasPicture, Erasure, Intake, Role, Study, User
 from scoring import tokens
 from scoring.models import ApiToken, BulkJob, Scope, StoredSelfie
 from tests import builders
@@ -107,6 +107,13 @@ ROWS = {
     "keep_best": row("POST", RUN_IT),
     "search_duplicates": row("POST", RUN_IT),
     "subjects": row("GET", RUN_IT),
+    "privacy": row("GET", RUN_IT),
+    "set_policy": row("POST", RUN_IT),
+    "person": row("GET POST", RUN_IT),
+    "erase": row("GET POST", RUN_IT),
+    "erasure": row("GET", SEE_ITS_LOG),
+    "certificate": row("GET", SEE_ITS_LOG),
+    "retry_erasure": row("POST", RUN_IT),
     "audit_log": row("GET", SEE_ITS_LOG),
     "operations": row("GET", OPERATE),
     "site_log": row("GET", SEE_SITE_LOG),
@@ -130,7 +137,9 @@ ROWS = {
     "training:roll_back": row("POST", RUN_IT),
     "training:set_night": row("POST", RUN_IT),
     "training:export": row("GET", RUN_IT),
+    "training:export_person": row("GET", RUN_IT),
     "apps": row("GET POST", RUN_IT),
+    "stored_selfies": row("GET POST", RUN_IT),
     "revoke_token": row("POST", RUN_IT),
     "api:score": row("POST", APP),
     "api:score_batch": row("POST", APP),
@@ -248,6 +257,7 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
     example = AtlasPicture.objects.create(level=level, file="examples/one")
     intake = Intake.objects.create(study=study, source=Intake.Source.UPLOAD, is_uploading=True)
     run = TrainingRun.objects.create(study=study)
+    erasure = Erasure.objects.create(study=study, reason="They asked for it.")
     return {
         "": {
             "slug": study.slug,
@@ -261,6 +271,7 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
         },
         **{name: {"pk": intake.pk} for name in ("intake_progress", "intake_now", "upload", "finish_upload")},
         **{f"training:{name}": {"pk": run.pk} for name in ("run", "run_state", "cancel", "publish")},
+        **{name: {"pk": erasure.pk} for name in ("erasure", "certificate", "retry_erasure")},
     }
 
 
@@ -271,6 +282,7 @@ def _of_app(token: ApiToken) -> dict[str, dict[str, Any]]:
     jobs = ("api:job", "api:erase_job", "api:read_results")
     return {
         "revoke_token": {"pk": token.pk},
+        "stored_selfies": {"pk": token.pk},
         "legacy:score_url": {"argument": "ImageURL=https://example.org/selfie.jpg"},
         "api:erase_selfie": {"public_id": selfie.public_id},
         **{name: {"public_id": job.public_id} for name in jobs},

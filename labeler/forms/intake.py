@@ -27,7 +27,8 @@ class MetadataForm(Form):
 
     table = forms.FileField(
         label="CSV file",
-        help_text="One row per image. The first column, or one called file, is its name; subject is the person.",
+        help_text="One row per image. The first column, or one called file, is its name; subject is the person, "
+        "consent what they agreed to (grading, training, sharing, all or none) and consent_date the day.",
     )
 
     def clean_table(self) -> Rows:

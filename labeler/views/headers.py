@@ -4,8 +4,13 @@ Other sites get nothing of ours, our pages get nothing of the device, and a brow
 """
 
 from collections.abc import Callable
+from functools import partial
 
+from allauth.account.adapter import get_adapter
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+
+from labeler import origins
 
 # What a page of ours never asks a browser for.
 NEVER = ("camera", "microphone", "geolocation", "payment", "usb", "serial", "bluetooth", "midi", "display-capture")
@@ -24,3 +29,23 @@ class IsolatePages:
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response
+
+
+class RememberOrigin:
+    """Lets the audit log say where an act came from."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        before = origins.current.set(partial(_origin, request))
+        try:
+            return self.get_response(request)
+        finally:
+            origins.current.reset(before)
+
+
+def _origin(request: HttpRequest) -> str:
+    if not request.META.get("REMOTE_ADDR"):  # by a socket of this machine
+        return ""
+    return origins.kept(get_adapter().get_client_ip(request), settings.AUDIT_ADDRESSES)

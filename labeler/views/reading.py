@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseGone, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import cache_control
@@ -25,6 +25,7 @@ CARDS = 12  # images told to the page at once, so that it seldom has to ask
 AHEAD = 4  # of these the page has fetched: the one on the screen and three ahead
 LONGEST_WAIT_DIGITS = 11  # of milliseconds: three years
 BACK = 20  # images a reader can look back at
+WITHDRAWN = "The person in this image took their consent back, so this grade was not kept. Here is your next one."
 
 
 @login_required
@@ -64,9 +65,11 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse:
+def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | HttpResponseGone:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
     image = access.get_image(request, slug, public_id)
+    if not image.may_be_graded:
+        return HttpResponseGone()
     form = ImageForm(request.GET)
     if not form.is_valid() or not image.has_file:
         raise Http404
@@ -128,6 +131,8 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
         return _refuse(request, reader, "This image was graded in another window. Here is your next one.", status=409)
     except grading.ClosedError:
         return _refuse(request, reader, "The study is closed, so this grade was not kept.", status=410)
+    except grading.WithdrawnError:
+        return _refuse(request, reader, WITHDRAWN, status=410)
     except grading.ReusedSubmissionError:
         return _refuse(request, reader, "This submission was used before with another grade.", status=422)
     if not _wants_json(request):
