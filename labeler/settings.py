@@ -258,10 +258,12 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 # Of addresses that X-Forwarded-For lists, the proxies in front of us wrote this many: rate limits go by the one before.
 ALLAUTH_TRUSTED_PROXY_COUNT = number("TRUSTED_PROXIES", default=1 if BEHIND_TLS else 0)
+MFA_ADAPTER = "labeler.second_factors.SecondFactors"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Acne study"
 MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds; telephones' clocks are off by some
 MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_PASSKEY_LOGIN_ENABLED = True  # a passkey that asked for a finger or a PIN is two factors, and can't be phished
 SOCIALACCOUNT_LOGIN_ON_GET = False
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_QUERY_EMAIL = False
