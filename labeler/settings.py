@@ -180,6 +180,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "labeler.views.bodies.LimitBodies",
     "labeler.views.signing_in.WatchSession",
     "labeler.views.unblinding.AskForReason",
 ]

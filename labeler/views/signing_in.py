@@ -159,9 +159,8 @@ def onwards_to(request: HttpRequest, *, otherwise: str) -> str:
     """Return where the person wanted to go, if that is here."""
     wanted = request.POST.get("next") or request.GET.get("next", "")
     here = {request.get_host()}
-    if url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure()):
-        return wanted
-    return otherwise
+    is_here = url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure())
+    return wanted if is_here and wanted.startswith("/") else otherwise  # `redirect` takes other words for names
 
 
 def _lacks_second_factor(request: HttpRequest) -> bool:
