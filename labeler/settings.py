@@ -175,6 +175,7 @@ MIDDLEWARE = [
     "labeler.views.scorer.ToScorer",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "labeler.views.headers.LetAdminBe",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -183,6 +184,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "labeler.views.headers.RememberOrigin",
+    "labeler.views.bodies.LimitBodies",
     "labeler.views.signing_in.WatchSession",
     "labeler.views.unblinding.AskForReason",
 ]
@@ -225,15 +227,22 @@ STORAGES = {
 # Object storage that speaks S3: for all files instead of MEDIA_ROOT, and as places to fill studies from.
 S3_ENDPOINT = os.environ.get("S3_ENDPOINT", "")
 INTAKE_PLACES = words("INTAKE_PLACES")
-if os.environ.get("MEDIA_BUCKET"):
+MEDIA_BUCKET = os.environ.get("MEDIA_BUCKET", "")
+if MEDIA_BUCKET:
     STORAGES["default"] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
-            "bucket_name": os.environ["MEDIA_BUCKET"],
+            "bucket_name": MEDIA_BUCKET,
             "endpoint_url": S3_ENDPOINT or None,
             "file_overwrite": True,  # what is stored under a name replaces what was there, as in a folder
         },
     }
+# Whether a web server in front sends the bytes of photographs that we let somebody see.
+HAND_OVER = os.environ.get("HAND_OVER", "").lower()
+if HAND_OVER not in {"", "x-accel-redirect", *([] if MEDIA_BUCKET else ["x-sendfile"])}:
+    raise ImproperlyConfigured(
+        f"HAND_OVER must be x-accel-redirect, x-sendfile (without MEDIA_BUCKET) or empty, not {HAND_OVER!r}."
+    )
 STATIC_URL = "static/"
 STATIC_ROOT = folder("STATIC_ROOT", VAR_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -261,10 +270,12 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 # Of addresses that X-Forwarded-For lists, the proxies in front of us wrote this many: rate limits go by the one before.
 ALLAUTH_TRUSTED_PROXY_COUNT = number("TRUSTED_PROXIES", default=1 if BEHIND_TLS else 0)
+MFA_ADAPTER = "labeler.second_factors.SecondFactors"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Acne study"
 MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds; telephones' clocks are off by some
 MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_PASSKEY_LOGIN_ENABLED = True  # a passkey that asked for a finger or a PIN is two factors, and can't be phished
 SOCIALACCOUNT_LOGIN_ON_GET = False
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_QUERY_EMAIL = False
@@ -334,6 +345,9 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
         "object-src": [NONE],
+        # No script of ours turns text into a page or into code; static/js/site.js has the one exception.
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["service-worker"],
     },
 }
 

@@ -168,6 +168,7 @@ ROWS = {
     "oidc_login": row("POST", ANYBODY, but=404),  # no provider is named here
     "oidc_callback": row("GET", ANYBODY, but=404),
     "socialaccount_login_cancelled": row("GET", ANYBODY),
+    "mfa_login_webauthn": row("GET POST", ANYBODY),  # leads to the sign-in page, without a passkey
     "mfa_index": row("GET", SIGNED_IN),
     "mfa_authenticate": row("GET POST", ANYBODY),  # leads on who gave no password before
     "mfa_reauthenticate": row("GET POST", SIGNED_IN),

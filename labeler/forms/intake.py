@@ -5,15 +5,15 @@ from django import forms
 from labeler import metadata
 from labeler.forms.fields import Form
 from labeler.metadata import MetadataError, Rows
-from labeler.uploads import LONGEST_NAME
+from labeler.uploads import LONGEST_NAME, MAX_ZIP_BYTES
 
 
 class PieceForm(Form):
     """Which piece of which file comes."""
 
     name = forms.CharField(max_length=LONGEST_NAME)
-    size = forms.IntegerField(min_value=1)
-    offset = forms.IntegerField(min_value=0, required=False)
+    size = forms.IntegerField(min_value=1, max_value=MAX_ZIP_BYTES)
+    offset = forms.IntegerField(min_value=0, max_value=MAX_ZIP_BYTES, required=False)
 
 
 class PlaceForm(Form):

@@ -65,7 +65,7 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | HttpResponseGone:
+def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | HttpResponse:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
     image = access.get_image(request, slug, public_id)
     if not image.may_be_graded:
@@ -80,7 +80,7 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | 
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse:
+def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse | HttpResponse:
     """Answer an example from the study's atlas."""
     return webp(access.get_atlas_picture(request, slug, picture).file)
 
