@@ -232,12 +232,14 @@ def _publish() -> str:
     from scoring import recipes, regressors, tokens
     from scoring.models import Scope
     from scoring.pipeline import FittedRegressor
+    from training import fitting
 
     rng = np.random.default_rng(1)
     rows, grades = rng.normal(size=(200, 2048)).astype(np.float32), rng.uniform(1, 5, 200).astype(np.float32)
     layers = (1024, 512, 256)
     estimator = MLPRegressor(hidden_layer_sizes=layers, random_state=1, tol=1e6, n_iter_no_change=2).fit(rows, grades)
-    row = regressors.save(FittedRegressor(recipes.ms2019(), estimator), study="benchmark", provenance={})
+    fitted = FittedRegressor(recipes.ms2019(), fitting.network(estimator))
+    row = regressors.save(fitted, study="benchmark", provenance={})
     regressors.publish(row)
     _, key = tokens.make(name="benchmark", study="benchmark", made_by=None, scopes=(Scope.SCORE,), per_minute=10**6)
     return key

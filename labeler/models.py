@@ -102,6 +102,7 @@ class Study(models.Model):
     reports_released_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="From then on each reader sees their own report."
     )
+    retrain_at = models.TimeField(null=True, blank=True, help_text="When it is retrained; empty: when all others are.")
 
     class Meta:
         verbose_name_plural = "studies"

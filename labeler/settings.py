@@ -358,9 +358,10 @@ CELERY_TASK_PUBLISH_RETRY = False
 # Workers of their own, so that a retraining does not hold up an import for an hour, nor the other way round.
 CELERY_TASK_ROUTES = {"labeler.tasks.import_files": {"queue": "intake"}, "scoring.tasks.*": {"queue": "intake"}}
 CELERY_BEAT_SCHEDULE = {
-    "retrain-nightly": {
-        "task": "training.tasks.retrain_nightly",
-        "schedule": crontab(hour=str(RETRAIN_HOUR), minute=str(RETRAIN_MINUTE)),
+    "retrain-nightly": {"task": "training.tasks.retrain_nightly", "schedule": 60.0, "options": {"expires": 60}},
+    "collect-features": {
+        "task": "training.tasks.collect_features",
+        "schedule": crontab(day_of_week="sunday", hour="4", minute="30"),
     },
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},

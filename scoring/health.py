@@ -32,6 +32,7 @@ class Health:
 
     def __init__(self, application: "WSGIApplication", *, checks: Mapping[str, Check]) -> None:
         self.application, self.checks = application, checks
+        self._said: Mapping[str, str] = {}
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO")
@@ -45,9 +46,18 @@ class Health:
         close_old_connections()
         found = {name: _outcome(check) for name, check in self.checks.items()}
         is_ready = all(said == "ok" for said in found.values())
-        if not is_ready:
-            logger.warning("Not ready: %s", found)
+        self._log(found, is_ready=is_ready)
         return _answer(start_response, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE, found)
+
+    def _log(self, found: Mapping[str, str], *, is_ready: bool) -> None:
+        """Say what changed, once: probes come every few seconds."""
+        if found == self._said:
+            return
+        self._said = found
+        if is_ready:
+            logger.info("Ready")
+        else:
+            logger.warning("Not ready: %s", found)
 
 
 def database() -> None:

@@ -13,6 +13,7 @@ CORE = [
     *("torch_network", "onnx_network", "onnx_graph", "cores"),
     *("weights", "conversion", "files"),
     *("quality", "upright", "overlays", "familiarity", "abstention", "addresses"),
+    *("heads", "ridge", "reader_effects", "selection", "gate"),
     *("rolling", "fitting", "calibration", "planning", "recompute"),
     *("intervals", "metrics", "regression", "agreement", "bias"),
     *("stability", "drift", "subgroups", "panels", "label_tables"),

@@ -121,6 +121,12 @@ ROWS = {
     "training:retrain": row("POST", RUN_IT),
     "training:run": row("GET", RUN_IT),
     "training:run_state": row("GET", RUN_IT),
+    "training:cancel": row("POST", RUN_IT),
+    "training:publish": row("POST", RUN_IT),
+    "training:leaderboard": row("GET", SEE_ITS_LOG),
+    "training:leaderboard_json": row("GET", SEE_ITS_LOG),
+    "training:roll_back": row("POST", RUN_IT),
+    "training:set_night": row("POST", RUN_IT),
     "training:export": row("GET", RUN_IT),
     "apps": row("GET POST", RUN_IT),
     "revoke_token": row("POST", RUN_IT),
@@ -252,7 +258,7 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
             "name": "errors",
         },
         **{name: {"pk": intake.pk} for name in ("intake_progress", "intake_now", "upload", "finish_upload")},
-        **{name: {"pk": run.pk} for name in ("training:run", "training:run_state")},
+        **{f"training:{name}": {"pk": run.pk} for name in ("run", "run_state", "cancel", "publish")},
     }
 
 

@@ -1,12 +1,29 @@
 """What pages of training ask for."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
 from labeler.forms.fields import Form
+from labeler.models import Study
 from training.planning import LIMITS, Design
+
+
+class ReasonForm(Form):
+    """Why a regressor is put in service by hand."""
+
+    reason = forms.CharField(min_length=5, max_length=300, label="Why?", help_text="It is kept in the audit log.")
+
+
+class NightForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own class takes no parameter when it runs
+    """When a study is retrained."""
+
+    class Meta:
+        model = Study
+        fields = ("retrain_at",)
+        labels: ClassVar = {"retrain_at": "Retrained every day at"}
+        widgets: ClassVar = {"retrain_at": forms.TimeInput(attrs={"type": "time"}, format="%H:%M")}
 
 
 def _whole(name: str, label: str, help_text: str) -> forms.IntegerField:

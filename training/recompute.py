@@ -47,9 +47,11 @@ NOTHING_LEFT = "Readers differ by constants only, so there is nothing to take an
 
 # What the report says of itself and of a run, rather than computes from labels and scores.
 FACTS = {"study", "title", "made_at", "run", "regressor_id", "labels_until", "training_rows"}
+FACTS |= {"estimator", "fit_seconds", "from_run"}
 
-# Printed, but not computed here: what rests on random orders, on ranks of every resample, or on tables not exported.
-NOT_RECOMPUTED = {"drift", "sequence", "spearman_r", "subgroups"}
+# Printed, but not computed here: what rests on random orders, on ranks of every resample, on tables not exported, or on
+# scores that a run does not keep (of further repeats of its cross-validation, of the regressor before it).
+NOT_RECOMPUTED = {"drift", "sequence", "spearman_r", "subgroups", "validation_rmse_by_seed", "choice", "gate"}
 
 Row = dict[str, str]
 Report = dict[str, Any]
@@ -331,12 +333,11 @@ def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores, 
     golden = golden_grades(tables, grades)
     target = [mean(given.values()) for _, given in golden]
     recipes = [recipe_row(tables, grades, golden, row, scores) for row in printed["recipes"]]
-    validated = all(row["validation_rmse"]["n"] for row in recipes)
-    machine = min(recipes, key=lambda row: row["validation_rmse"]["value"]) if validated else recipes[0]
+    machine = next(row for row in recipes if row["recipe"] == printed["machine"]["recipe"])
     said = [scores[machine["recipe"], 0][image] for image, _ in golden]
     report: Report = {
         "is_simulated": printed["is_simulated"] or any(row["is_simulated"] == "yes" for row in tables.readers.values()),
-        "images": count_images(tables, grades, golden, scores, left_out),
+        "images": count_images(tables, grades, golden, left_out),
         "readers": reader_rows(tables, golden, said),
         "machine": {
             **machine,
@@ -354,7 +355,7 @@ def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores, 
     if "interval" in printed["machine"]:  # runs of before had none
         interval = interval_row(tables, grades, golden, scores[machine["recipe"], 0])
         report["machine"]["interval"] = like(printed["machine"]["interval"], interval)
-    return report | judge(report)
+    return report | judge(report, printed["gate"])
 
 
 def golden_grades(tables: Tables, grades: Grades) -> Golden:
@@ -452,14 +453,12 @@ def validation_rmse(tables: Tables, grades: Grades, scores: dict[str, float]) ->
     return rmse([scores[image] - mean(grades[image].values()) for image in kept_out])
 
 
-def count_images(tables: Tables, grades: Grades, golden: Golden, scores: Scores, left_out: set[str]) -> Report:
+def count_images(tables: Tables, grades: Grades, golden: Golden, left_out: set[str]) -> Report:
     """Count what the run read. What it left out it says itself: clusters and subjects may be corrected since."""
     ordinary = {image for image, given in grades.items() if given and image not in tables.golden} - left_out
-    validation = {image for said in scores.values() for image in said} - tables.golden
     return {
         "golden": len(golden),
-        "train": len(ordinary - validation),
-        "validation": len(ordinary & validation),
+        "ordinary": len(ordinary),
         "left_out": len({image for image in left_out if grades[image] and image not in tables.golden}),
     }
 
@@ -480,24 +479,30 @@ def bar_of(readers: Sequence[Report]) -> Report | None:
     return {"value": worst["rmse"]["value"], "reader": worst["code"]}
 
 
-def judge(report: Report) -> Report:
+def judge(report: Report, gate: Sequence[Report]) -> Report:
+    """Hold the machine against the bar; of the gate's other conditions, take what the run found."""
     machine, bar = report["machine"]["golden_rmse"], bar_of(report["readers"])
+    others = [condition for condition in gate if condition["name"] != "bar"]
+    within = bar is not None and machine["value"] <= bar["value"]
+    passes = within and all(condition["passes"] for condition in others)
+    failed = [condition["sentence"] for condition in others if not condition["passes"]]
+    measured = f"{'Published' if passes else 'Not published'}. {measured_in_words(machine, bar)}"
+    return {"bar": bar, "passes": passes, "conclusion": " ".join([measured, *failed])}
+
+
+def measured_in_words(machine: Report, bar: Report | None) -> str:
     if bar is None:
-        why = "no reader has graded half of the golden images yet, so there is no bar."
-        return {"bar": None, "passes": False, "conclusion": f"Not published: {why}"}
-    passes = machine["value"] <= bar["value"]
+        return "No reader has graded half of the golden images yet, so there is no bar."
     known = machine["low"] is not None
     interval = f"95 % interval {machine['low']:.2f} to {machine['high']:.2f}, " if known else ""
-    measured = f"The machine's golden RMSE is {machine['value']:.2f} ({interval}n = {machine['n']})"
-    side = f"{'within' if passes else 'beyond'} the bar of {bar['value']:.2f}"
+    side = f"{'within' if machine['value'] <= bar['value'] else 'beyond'} the bar of {bar['value']:.2f}"
     if not known:
         verdict = f"{side}, but one image establishes nothing."
     elif machine["low"] <= bar["value"] <= machine["high"]:
         verdict = f"{side}; but the interval contains the bar, so this is not established."
     else:
         verdict = f"{side}, and so is its whole interval."
-    published = "Published" if passes else "Not published"
-    return {"bar": bar, "passes": passes, "conclusion": f"{published}. {measured}: {verdict}"}
+    return f"The machine's golden RMSE is {machine['value']:.2f} ({interval}n = {machine['n']}): {verdict}"
 
 
 # Readers among themselves

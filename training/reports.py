@@ -9,14 +9,14 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from labeler.models import Label, Reader, Study
-from training import bias, calibration, metrics, regression, standings, subgroups
-from training.dataset import GradedImages, Split
-from training.intervals import Estimate, Floats
+from training import bias, calibration, gate, metrics, regression, selection, standings, subgroups
+from training.contest import Entry
+from training.dataset import GradedImages, OrdinaryImage
+from training.intervals import Floats
 from training.models import TrainingRun
+from training.selection import Choice
 
 Report = dict[str, Any]
-
-NO_BAR = "no reader has graded half of the golden images yet, so there is no bar."
 
 
 @dataclass(frozen=True)
@@ -28,29 +28,16 @@ class GoldenGrades:
     drawn: int  # golden images of the study, graded or not
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """What a fitted recipe says of images it was not fitted on."""
+def build(
+    *, study: Study, graded: GradedImages, entries: Sequence[Entry], choice: Choice, active: Floats | None
+) -> Report:
+    """Return the report of a run: the chosen recipe is its machine, and every recipe has a line.
 
-    recipe: str
-    training_rows: int
-    validation: Floats  # (V,) scores of the seed that may be published
-    golden: Floats  # (seeds, N) scores, that of the seed that may be published first
-
-
-def choose(candidates: Sequence[Candidate], split: Split) -> int:
-    """Return which candidate validates best. Only ordinary images have a say: golden ones are for judging."""
-    if not split.validation:
-        return 0
-    errors = [float(_validation_rmse(candidate, split).value or 0.0) for candidate in candidates]
-    return errors.index(min(errors))
-
-
-def build(*, study: Study, graded: GradedImages, split: Split, candidates: Sequence[Candidate], chosen: int) -> Report:
-    """Return the report of a run: the chosen candidate is its machine, and every candidate has a line."""
+    active: (N,) scores of the regressor in service, which the machine must not be worse than.
+    """
     readers = _readers_of(study, [image.grades for image in graded.golden])
     target = metrics.consensus(readers.grades)
-    machine = candidates[chosen]
+    machine = next(entry for entry in entries if entry.recipe.name == choice.recipe)
     scores = machine.golden[0]
     levels = tuple(study.grade_levels.values_list("value", flat=True))
     report = {
@@ -59,27 +46,27 @@ def build(*, study: Study, graded: GradedImages, split: Split, candidates: Seque
         "made_at": timezone.now().isoformat(timespec="seconds"),
         "images": {
             "golden": len(graded.golden),
-            "train": len(split.train),
-            "validation": len(split.validation),
+            "ordinary": len(graded.ordinary),
             "left_out": len(graded.left_out),
         },
         "readers": _reader_rows(readers, scores),
         "machine": {
-            **_candidate_row(machine, target, split),
+            **_entry_row(machine, target, graded.ordinary),
             "pearson_r": metrics.pearson_r(scores, target).as_json(),
             "mean_absolute_error": metrics.mean_absolute_error(scores, target).as_json(),
             "confusion": metrics.confusion(scores, target, levels).tolist(),
             **_against_consensus(scores, target, levels),
             "subgroups": _subgroups(study, [image.content_hash for image in graded.golden], scores - target),
-            "interval": _interval_row(machine, readers, split),
+            "interval": _interval_row(machine, readers, graded.ordinary),
             "levels": [{"value": level.value, "name": level.name} for level in study.grade_levels.all()],
         },
-        "recipes": [_candidate_row(candidate, target, split) for candidate in candidates],
+        "recipes": [_entry_row(entry, target, graded.ordinary) for entry in entries],
+        "choice": _choice_row(choice, machine),
         "labels_until": graded.labels_until,
         "grades_sha256": graded.snapshot,
         "points": [{"consensus": float(c), "score": float(s)} for c, s in zip(target, scores, strict=True)],
     }
-    return {**report, **judge(report)}
+    return {**report, **judge(report, against_active=gate.against_active(scores, active, target))}
 
 
 def _against_consensus(scores: Floats, target: Floats, levels: tuple[int, ...]) -> Report:
@@ -109,20 +96,36 @@ def _subgroups(study: Study, hashes: Sequence[str], errors: Floats) -> list[Repo
     return [standings.as_row(one) for one in subgroups.by_column(errors, columns)]
 
 
-def _candidate_row(candidate: Candidate, target: Floats, split: Split) -> Report:
+def _entry_row(entry: Entry, target: Floats, ordinary: Sequence[OrdinaryImage]) -> Report:
+    grades = np.array([image.grade for image in ordinary])
     return {
-        "recipe": candidate.recipe,
-        "training_rows": candidate.training_rows,
-        "validation_rmse": _validation_rmse(candidate, split).as_json(),
-        "golden_rmse": metrics.rmse(candidate.golden[0], target).as_json(),
-        "golden_rmse_by_seed": _over_seeds([metrics.rmse(row, target).value or 0.0 for row in candidate.golden]),
+        "recipe": entry.recipe.name,
+        "estimator": entry.recipe.estimator,
+        "training_rows": entry.training_rows,
+        "validation_rmse": metrics.rmse(entry.left_out[0], grades).as_json(),
+        "validation_rmse_by_seed": _over_seeds(selection.rmse(entry.left_out, grades).tolist()),
+        "golden_rmse": metrics.rmse(entry.golden[0], target).as_json(),
+        "golden_rmse_by_seed": _over_seeds([metrics.rmse(row, target).value or 0.0 for row in entry.golden]),
+        "fit_seconds": entry.seconds,
+        "from_run": entry.from_run,
     }
 
 
-def _interval_row(machine: Candidate, golden: GoldenGrades, split: Split) -> Report:
-    """The interval that apps are told, sized on validation images, and how often it held on golden ones."""
-    width = calibration.half_width(validation_errors(machine, split))
-    row = {"coverage": calibration.COVERAGE, "half_width": width, "validation_images": len(split.validation)}
+def _choice_row(choice: Choice, machine: Entry) -> Report:
+    """Say what was chosen, by how much, and how easily that comes by chance."""
+    return {
+        "recipe": choice.recipe,
+        "margins": [margin.as_json() for margin in choice.margins],
+        "sentence": choice.in_words(),
+        "repeats": len(machine.left_out),
+        "parts": selection.PARTS,
+    }
+
+
+def _interval_row(machine: Entry, golden: GoldenGrades, ordinary: Sequence[OrdinaryImage]) -> Report:
+    """The interval that apps are told, sized on left-out ordinary images, and how often it held on golden ones."""
+    width = calibration.half_width(left_out_errors(machine, ordinary))
+    row = {"coverage": calibration.COVERAGE, "half_width": width, "validation_images": len(ordinary)}
     if width is None:
         return {**row, "golden_consensus": None, "golden_grades": None}
     off = np.abs(metrics.consensus(golden.grades) - machine.golden[0])  # (N,)
@@ -137,10 +140,9 @@ def _share(errors: Floats, width: float) -> Report:
     return {**counts, "share": metrics.coverage(held).as_json()}
 
 
-def validation_errors(candidate: Candidate, split: Split) -> list[float]:
-    """Return grade - score of every validation image."""
-    pairs = zip(split.validation, candidate.validation, strict=True)
-    return [float(image.grade - score) for image, score in pairs]
+def left_out_errors(entry: Entry, ordinary: Sequence[OrdinaryImage]) -> list[float]:
+    """Return grade - score of every ordinary image, by a fit that left it out."""
+    return [float(image.grade - score) for image, score in zip(ordinary, entry.left_out[0], strict=True)]
 
 
 def _over_seeds(values: list[float]) -> Report:
@@ -148,15 +150,31 @@ def _over_seeds(values: list[float]) -> Report:
     return {"values": values, "mean": sum(values) / len(values), "lowest": min(values), "highest": max(values)}
 
 
-def judge(report: Report) -> Report:
-    """Hold the machine against the bar: its golden RMSE must not exceed the worst reader's, published form."""
-    machine = report["machine"]["golden_rmse"]
-    bar = bar_of(report["readers"])
+def judge(report: Report, *, against_active: gate.Condition) -> Report:
+    """Hold the machine against the gate. The conclusion names every condition that fails, and by how much."""
+    machine, bar = report["machine"], bar_of(report["readers"])
+    conditions = [
+        gate.against_bar(machine["golden_rmse"], bar),
+        against_active,
+        gate.calibrated(machine["calibration"]["slope"]),
+        gate.subgroups(machine["subgroups"], machine["golden_rmse"]["value"]),
+    ]
+    passes = all(condition.passes for condition in conditions)
+    failed = [condition.sentence for condition in conditions if not condition.passes and condition.name != "bar"]
+    measured = f"{'Published' if passes else 'Not published'}. {_measured(machine['golden_rmse'], bar)}"
+    return {
+        "bar": bar,
+        "gate": [condition.as_json() for condition in conditions],
+        "passes": passes,
+        "conclusion": " ".join([measured, *failed]),
+    }
+
+
+def _measured(machine: Report, bar: Report | None) -> str:
     if bar is None:
-        return {"bar": None, "passes": False, "conclusion": f"Not published: {NO_BAR}"}
-    passes = machine["value"] <= bar["value"]
-    measured = f"The machine's golden RMSE is {_in_words(machine)}: {_verdict(machine, bar['value'], passes=passes)}"
-    return {"bar": bar, "passes": passes, "conclusion": f"{'Published' if passes else 'Not published'}. {measured}"}
+        return gate.NO_BAR
+    verdict = _verdict(machine, bar["value"], passes=machine["value"] <= bar["value"])
+    return f"The machine's golden RMSE is {_in_words(machine)}: {verdict}"
 
 
 def _in_words(estimate: Report) -> str:
@@ -272,14 +290,6 @@ def _reader_row(
     if scores is not None:
         row["machine_minus_reader"] = metrics.compare_with_reader(scores, golden.grades, number).as_json()
     return row
-
-
-def _validation_rmse(candidate: Candidate, split: Split) -> Estimate:
-    if not split.validation:
-        return Estimate(None, None, None, 0, "All images were needed for training.")
-    in_order = sorted(range(len(split.validation)), key=lambda n: split.validation[n].content_hash)
-    grades = np.array([image.grade for image in split.validation])
-    return metrics.rmse(candidate.validation[in_order], grades[in_order])
 
 
 def _is_simulated(study: Study, golden: GoldenGrades) -> bool:

@@ -13,10 +13,9 @@ from django.views.decorators.http import require_GET, require_POST
 from labeler import access, audit, closing, unblinding
 from labeler.access import AuthedRequest
 from labeler.models import Reader, Study
-from training import bundle, checklist, figures, planning, reader_reports, reports, retrain, tasks
+from training import bundle, checklist, figures, planning, reader_reports, reports
 from training.charts.chart import Chart
 from training.forms import PlanForm
-from training.models import TrainingRun
 
 RUNS_SHOWN = 20
 
@@ -170,32 +169,3 @@ def plan(request: AuthedRequest) -> HttpResponse:
     chart = {"golden": plan.design.golden, "by_golden": plan.as_json()["by_golden"]}
     context = {"form": form, "plan": plan, "sentences": planning.in_words(plan), "chart": chart}
     return render(request, "training/plan.html", context)
-
-
-@login_required
-@require_POST
-def retrain_now(request: AuthedRequest, slug: str) -> HttpResponse:
-    study = access.get_administered_study(request, slug)
-    run = retrain.request(study=study, requested_by=request.user)
-    if not tasks.send(run):
-        messages.warning(request, "The queue can't be reached. The run is kept and starts when the queue is back.")
-    return redirect("training:run", slug=slug, pk=run.pk)
-
-
-@login_required
-@require_GET
-def run(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
-    run = _get_run(request, slug, pk)
-    return render(request, "training/run.html", {"study": run.study, "run": run})
-
-
-@login_required
-@require_GET
-def run_state(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
-    """Answer the part of the run's page that changes while it works."""
-    return render(request, "training/_run_state.html", {"run": _get_run(request, slug, pk)})
-
-
-def _get_run(request: AuthedRequest, slug: str, pk: int) -> TrainingRun:
-    study = access.get_administered_study(request, slug)
-    return get_object_or_404(study.training_runs.select_related("study", "requested_by"), pk=pk)

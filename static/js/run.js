@@ -11,7 +11,8 @@ async function follow() {
     const fragment = new DOMParser().parseFromString(await response.text(), "text/html");
     live.replaceChildren(...fragment.body.children);
   }
-  if (!isOver()) setTimeout(follow, EVERY);
+  if (isOver()) location.reload(); // for what stands beside: the gate, what it was made with
+  else setTimeout(follow, EVERY);
 }
 
 if (!isOver()) setTimeout(follow, EVERY);

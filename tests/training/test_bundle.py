@@ -21,7 +21,7 @@ from labeler import grading
 from labeler.export import image_code
 from labeler.models import Image, Label, Reader, Study, User
 from labeler.tables import restore
-from tests.training.builders import give_grade, grade_everything, photographed_study
+from tests.training.builders import fitted_ms2019_lately, give_grade, grade_everything, photographed_study
 from training import bundle, reports
 
 FORMULA = '=HYPERLINK("http://evil.example","Alice")'
@@ -96,7 +96,7 @@ def test_a_run_that_left_images_out_is_identical_even_after_the_clusters_were_co
     call_command("retrain", "acne")
     folder = unzipped(study, tmp_path / "export")
     (run,) = json.loads((folder / "runs.json").read_text())
-    assert run["report"]["images"] == {"golden": 8, "train": 12, "validation": 3, "left_out": 1}
+    assert run["report"]["images"] == {"golden": 8, "ordinary": 15, "left_out": 1}
     assert run["left_out"] == [image_code(study, ordinary.content_hash)]
     assert recompute(folder)[0] == 0
     clusters = [row["cluster"] for row in rows(folder, "images") if row["cluster"]]
@@ -111,11 +111,12 @@ def test_a_run_that_left_images_out_is_identical_even_after_the_clusters_were_co
 
 def test_the_script_recomputes_the_interval_of_a_score(ana: User, ben: User, tmp_path: Path) -> None:
     study = photographed_study((ana, ben), tmp_path / "photographs", images=56, golden_size=8)
+    fitted_ms2019_lately(study)
     call_command("retrain", "acne")
     folder = unzipped(study, tmp_path / "export")
     assert recompute(folder)[0] == 0
     runs = json.loads((folder / "runs.json").read_text())
-    interval = runs[0]["report"]["machine"]["interval"]
+    interval = runs[-1]["report"]["machine"]["interval"]
     assert interval["half_width"] > 0
     interval["golden_grades"]["held"] += 1
     (folder / "runs.json").write_text(json.dumps(runs))

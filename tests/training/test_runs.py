@@ -11,14 +11,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from labeler.celery import app
-from labeler.models import Image, Study, User
-from scoring import jobs, regressors
+from labeler.models import Assignment, Image, Study, User
+from scoring import jobs, recipes, regressors
 from scoring.models import Regressor
 from tests import builders, processes
-from tests.training.builders import grade_everything, photographed_study
-from training import dataset, retrain, tasks
+from tests.training.builders import fitted_ms2019_lately, give_grade, grade_everything, photographed_study
+from training import dataset, embeddings, retrain, tasks
 from training.models import Score, TrainingRun
 
 State = TrainingRun.State
@@ -127,11 +128,11 @@ def test_a_photograph_that_is_gone_fails_the_run_with_a_sentence(ana: User, tmp_
 
 def test_no_training_row_comes_from_a_golden_image(graded: Study) -> None:
     golden = dataset.load_graded_images(graded).golden
-    ms2019, face_ridge = retrain._recipes()
+    ms2019, faces = retrain._recipes()
     with pytest.raises(TypeError, match="Only ordinary images"):
-        retrain._training_rows(claimed(graded), golden, ms2019)  # type: ignore[arg-type]
+        embeddings.roll(golden, ms2019, lambda _: None)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="Only ordinary images"):
-        retrain._face_rows(golden, face_ridge)  # type: ignore[arg-type]
+        embeddings.pool(golden, faces)  # type: ignore[arg-type]
 
 
 def test_the_task_of_a_finished_run_does_nothing(graded: Study) -> None:
@@ -149,11 +150,12 @@ def test_every_study_that_has_begun_is_retrained_at_night_and_once(
     graded: Study, olga: User, sent: Callable[[], list[int]]
 ) -> None:
     builders.make_study("not-begun", readers=(olga,), images=6, golden_size=2)
+    Study.objects.update(retrain_at=timezone.localtime().time())
     tasks.retrain_nightly()
     tasks.retrain_nightly()
     run = TrainingRun.objects.get()
-    assert run.study == graded
-    assert set(sent()) == {run.pk}
+    assert (run.study, run.is_nightly) == (graded, True)
+    assert sent() == [run.pk]
 
 
 def test_the_sweep_sends_a_lost_run_again(study: Study, sent: Callable[[], list[int]]) -> None:
@@ -202,9 +204,6 @@ def test_the_command_leaves_a_run_at_work_alone(study: Study) -> None:
         call_command("retrain", "acne")
 
 
-SEEDS_OF = {"ms2019": 5, "face_ridge": 1}  # a ridge regression has no randomness
-
-
 @pytest.fixture
 def photographed(ana: User, ben: User, tmp_path: Path) -> Study:
     return photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
@@ -219,19 +218,19 @@ def test_a_run_stores_a_regressor_and_its_report_and_then_nothing_is_new(
     assert run.regressor is not None
     assert run.report is not None
     images, machine = run.report["images"], run.report["machine"]
-    assert (images["golden"], images["train"], images["validation"], images["left_out"]) == (8, 12, 4, 0)
-    assert run.is_published == run.regressor.is_active
-    assert run.is_published == (machine["golden_rmse"]["value"] <= run.report["bar"]["value"])
+    assert (images["golden"], images["ordinary"], images["left_out"]) == (8, 16, 0)
+    assert run.is_published == run.regressor.is_active == all(row["passes"] for row in run.report["gate"])
     rows = {row["recipe"]: row for row in run.report["recipes"]}
-    assert {name: len(row["golden_rmse_by_seed"]["values"]) for name, row in rows.items()} == SEEDS_OF
-    best = min(rows.values(), key=lambda row: float(row["validation_rmse"]["value"]))
+    assert rows.keys() == {"ms2019", *recipes.FACES}
+    assert {len(row["golden_rmse_by_seed"]["values"]) for row in rows.values()} == {5}
+    best = min(rows.values(), key=lambda row: float(row["validation_rmse_by_seed"]["mean"]))
     assert machine["recipe"] == best["recipe"] == run.regressor.recipe["name"]
     assert best["golden_rmse_by_seed"]["values"][0] == machine["golden_rmse"]["value"]
     assert run.regressor.provenance["seed"] == photographed.seed
 
     call_command("retrain", "acne")
     second = TrainingRun.objects.latest("pk")
-    assert second.conclusion == f"Nothing new since run {run.pk}: the current labels and the recipe are the same."
+    assert second.conclusion == f"Nothing new since run {run.pk}: the current labels and the recipes are the same."
     assert (second.state, second.regressor, second.report) == (State.SUCCEEDED, None, None)
     assert second.conclusion in capsys.readouterr().out
 
@@ -240,8 +239,9 @@ def test_the_regressor_knows_its_interval_and_the_report_how_often_it_held(
     ana: User, ben: User, tmp_path: Path
 ) -> None:
     study = photographed_study((ana, ben), tmp_path / "photographs", images=56, golden_size=8)
+    fitted_ms2019_lately(study)
     call_command("retrain", "acne")
-    run = TrainingRun.objects.get()
+    run = TrainingRun.objects.latest("pk")
     assert run.regressor is not None
     assert run.report is not None
     row = run.report["machine"]["interval"]
@@ -249,8 +249,8 @@ def test_the_regressor_knows_its_interval_and_the_report_how_often_it_held(
     of_validation = Score.objects.filter(run=run, recipe=fitted.recipe.name, fit=0, image__is_golden=False)
     grades = {image.content_hash: image.grade for image in dataset.load_graded_images(study).ordinary}
     errors = sorted(abs(grades[score.image.content_hash] - score.value) for score in of_validation)
-    assert row["validation_images"] == len(errors) == 10
-    assert fitted.half_width == row["half_width"] == pytest.approx(errors[9])
+    assert row["validation_images"] == len(errors) == 48
+    assert fitted.half_width == row["half_width"] == pytest.approx(errors[44])
     assert row["golden_consensus"]["n"] == 8
     assert row["golden_grades"]["n"] == 16
     assert fitted.familiarity is not None
@@ -264,8 +264,35 @@ def test_a_forced_run_repeats_the_last_one_bit_for_bit(photographed: Study) -> N
     assert first.report is not None
     assert second.report is not None
     assert first.regressor != second.regressor
+    assert first.record["artefact_sha256"] == second.record["artefact_sha256"]
     assert first.report["points"] == second.report["points"]
-    assert first.report["machine"] == second.report["machine"]
+    numbers = [{**run.report["machine"], "from_run": None, "fit_seconds": None} for run in (first, second)]
+    assert numbers[0] == numbers[1]
+
+
+def test_golden_grades_have_no_say_in_what_is_chosen_or_fitted(photographed: Study) -> None:
+    fitted_ms2019_lately(photographed)
+    call_command("retrain", "acne")
+    for assignment in Assignment.objects.filter(image__is_golden=True):
+        give_grade(assignment, 5 if assignment.labels.latest("pk").grade == 1 else 1)
+    call_command("retrain", "acne")
+    first, second = TrainingRun.objects.filter(report__isnull=False).order_by("pk")
+    assert first.report is not None
+    assert second.report is not None
+    assert first.report["machine"]["golden_rmse"] != second.report["machine"]["golden_rmse"]
+    assert first.report["choice"] == second.report["choice"]
+    assert first.record["artefact_sha256"] == second.record["artefact_sha256"]
+
+
+def test_the_published_recipe_is_fitted_once_a_week_or_when_asked_for(photographed: Study) -> None:
+    assert retrain.request(study=photographed).fits_ms2019
+    earlier = fitted_ms2019_lately(photographed)
+    soon = retrain.request(study=photographed)
+    assert not soon.fits_ms2019
+    jobs.finish(jobs.claim(TrainingRun, soon.pk) or soon)
+    week_ago = Now() - timedelta(days=8)
+    TrainingRun.objects.filter(pk=earlier.pk).update(started_at=week_ago, finished_at=week_ago)
+    assert retrain.request(study=photographed).fits_ms2019
 
 
 def test_who_lost_the_run_leaves_no_regressor(photographed: Study) -> None:

@@ -17,7 +17,7 @@ def test_a_run_writes_down_what_it_learns_from(ana: User, ben: User, tmp_path: P
     run = study.training_runs.get()
     assert run.report is not None
     images = run.report["images"]
-    assert run.training_images.count() == images["train"] + images["validation"]
+    assert run.training_images.count() == images["ordinary"]
     assert not run.training_images.filter(image__is_golden=True).exists()
 
 
