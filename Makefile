@@ -11,7 +11,7 @@ TORCH_INDEX ?=
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint lint-deploy types unit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring
+.PHONY: help demo test weights lint lint-deploy types unit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -70,6 +70,12 @@ bench-dealing: $(VENV)/.dev ## Deal 1,000,000 images to 300 readers
 
 bench-scoring: $(VENV)/.dev ## Measure one 12-megapixel selfie against the published way, overload, slow clients and memory
 	$(BIN)/python -m benchmarks.scoring
+
+bench-retrain: $(VENV)/.dev ## Measure a nightly run beside scikit-learn's fits, a million rows, and recipes on acne painted otherwise
+	$(BIN)/python -m benchmarks.retrain
+	$(BIN)/python -m benchmarks.retrain --images 4470 --without-mlp
+	$(BIN)/python -m benchmarks.retrain --rows 1000000
+	$(BIN)/python -m benchmarks.recipes
 
 pins: $(VENV)/.dev ## Write requirements*.txt anew from what is installed
 	@$(BIN)/python -m pip freeze --exclude torch --exclude acne-study > requirements-all.tmp

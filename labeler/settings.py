@@ -14,6 +14,8 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from scoring import error_reports
+
 ENTRA_HOSTS = {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -356,7 +358,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 }
 CELERY_TASK_PUBLISH_RETRY = False
 # Workers of their own, so that a retraining does not hold up an import for an hour, nor the other way round.
-CELERY_TASK_ROUTES = {"labeler.tasks.import_files": {"queue": "intake"}, "scoring.tasks.*": {"queue": "intake"}}
+CELERY_TASK_ROUTES = {
+    name: {"queue": "intake"} for name in ("labeler.tasks.import_files", "labeler.tasks.tick", "scoring.tasks.*")
+}
 CELERY_BEAT_SCHEDULE = {
     "retrain-nightly": {"task": "training.tasks.retrain_nightly", "schedule": 60.0, "options": {"expires": 60}},
     "collect-features": {
@@ -366,6 +370,7 @@ CELERY_BEAT_SCHEDULE = {
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
+    "tick": {"task": "labeler.tasks.tick", "schedule": 60.0, "options": {"expires": 60}},
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
@@ -393,13 +398,27 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
 USE_TZ = True
 
+# Who shows it may read /metrics; without one nobody may.
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
+
+if os.environ.get("SENTRY_DSN"):
+    error_reports.begin(os.environ["SENTRY_DSN"], release=os.environ.get("RELEASE", ""))
+
+LOG_FORMAT = os.environ.get("LOG_FORMAT") or "line"
+if LOG_FORMAT not in {"line", "json"}:
+    raise ImproperlyConfigured(f"LOG_FORMAT must be line (for people) or json (for programs), not {LOG_FORMAT!r}.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s", "datefmt": "%H:%M:%S"}
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(about)s: %(message)s", "datefmt": "%H:%M:%S"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s %(request)s %(reader)s %(task)s",
+            "datefmt": "%Y-%m-%dT%H:%M:%S%z",
+        },
     },
-    "filters": {"request": {"()": "scoring.request_ids.InLog"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
+    "filters": {"about": {"()": "scoring.log_context.InLog"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["about"]}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
 }

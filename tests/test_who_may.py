@@ -38,6 +38,7 @@ SEE_ITS_LOG = RUN_IT | {"audi"}
 SEE_ATLAS = RUN_IT | READERS
 MAKE_STUDIES = frozenset({"olga", "otto", "root"})
 SEE_SITE_LOG = frozenset({"audi", "root"})
+OPERATE = frozenset({"root"})
 APP = frozenset({"app"})
 
 
@@ -107,6 +108,7 @@ ROWS = {
     "search_duplicates": row("POST", RUN_IT),
     "subjects": row("GET", RUN_IT),
     "audit_log": row("GET", SEE_ITS_LOG),
+    "operations": row("GET", OPERATE),
     "site_log": row("GET", SEE_SITE_LOG),
     "training:plan": row("GET", MAKE_STUDIES),
     "training:report": row("GET", SEE_ITS_LOG),

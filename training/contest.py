@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from scoring.heads import Network
 from scoring.pipeline import FittedRegressor, score_rows
@@ -60,7 +59,6 @@ def fit_faces(
     fitted = []
     with (
         stages.stage(f"Fitting {len(used)} recipes", total=REPEATS) as done,
-        threadpool_limits(1),  # the same bits on machines of more or fewer cores
         ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
     ):
         work = [pool.submit(fitting.fit_faces, learned, part, seed=seed + n) for n, part in enumerate(parts)]
@@ -109,7 +107,6 @@ def fit_ms2019(
     regressors, seconds = [], []
     with (
         stages.stage(f"Fitting ms2019 on {rows} rows", total=len(trains)) as done,
-        threadpool_limits(1),  # and most of a fit (Adam's steps) would use no second core anyway
         ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
     ):
         work = [pool.submit(_fit_once, train, recipe, seed + number) for number, train in enumerate(trains)]

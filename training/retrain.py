@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from labeler import audit
 from labeler.models import Study, User
@@ -77,7 +78,8 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
     Without anything new since the last run it says so and stops, unless forced. Whatever happens is on the run's
     row; what people can mend is raised as JobError.
     """
-    with jobs.held(run):
+    # One thread for linear algebra: the same bits on machines of more or fewer cores. Whole fits run side by side.
+    with jobs.held(run), threadpool_limits(1):
         study, stages = run.study, Stages(run)
         ms2019, faces = _recipes()
         with stages.stage("Reading the grades"):
@@ -103,7 +105,8 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
             active = _active(graded, study)
             report = reports.build(study=study, graded=graded, entries=entries, choice=choice, active=active)
         fitted, *_ = chosen.regressors or _fit_again(run, stages, graded, ms2019, parts[0])
-        fitted = _equipped(chosen, fitted, graded.ordinary, pooled[MEAN])
+        with stages.stage("Learning which faces are familiar"):
+            fitted = _equipped(chosen, fitted, graded.ordinary, pooled[MEAN])
         run.left_out = list(graded.left_out)
         _store(run, stages, fitted, snapshot, report, _score_rows(run, entries, graded))
 

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.floating]  # (n, d), in memory or mapped from a file
 Parts = NDArray[np.intp]  # (n,): the number of each row's part, from 0 on
 
-PENALTIES = np.logspace(-3, 3, 13)  # in units of a column's sum of squares, on average
+PENALTIES = np.logspace(-2, 2, 9)  # in units of a column's sum of squares, on average
 SMALLEST = 1e-12  # sum of squares, of columns that never vary
 ROWS_AT_ONCE = 8192  # 128 MB of float64 at 2,048 columns
 

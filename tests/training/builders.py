@@ -10,10 +10,9 @@ from labeler import folds, golden, grading, studies
 from labeler.models import Assignment, Image, Study, User
 from scoring import jobs, recipes
 from tests import builders
-from training import dataset, reports, retrain
+from training import contest, dataset, reports, retrain, selection
 from training.contest import Entry
 from training.models import Score, TrainingRun
-from training.selection import Choice
 
 
 def give_grade(assignment: Assignment, grade: int | None = None, *, not_gradable: str = "") -> None:
@@ -50,17 +49,26 @@ def photographed_study(readers: tuple[User, ...], folder: Path, *, images: int, 
     return study
 
 
+def fitted_ms2019_lately(study: Study) -> TrainingRun:
+    """Leave a run behind as if the published recipe had been fitted: the next one is not due for it, and is quick."""
+    run = retrain.request(study=study, fits_ms2019=True)
+    claimed = jobs.claim(TrainingRun, run.pk)
+    assert claimed is not None
+    jobs.finish(claimed, conclusion="Done.")
+    return claimed
+
+
 def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> TrainingRun:
     """Return a run as retraining leaves it, with made scores: nothing is embedded or fitted."""
     graded = dataset.load_graded_images(study)
+    parts = contest.parts_of(graded.ordinary, study.seed)
     random = np.random.default_rng(study.seed)
     target = np.array([image.consensus for image in graded.golden])
     golden = (target + random.normal(0, error, (2, len(target)))).clip(1, 5)
     truth = np.array([image.grade for image in graded.ordinary])
-    left_out = truth + random.normal(0, error, (2, len(truth)))
-    recipe = recipes.faces("resnet50")["face_ridge"]
-    entry = Entry(recipe, len(truth), left_out, golden, regressors=())
-    choice = Choice(recipe.name, ())
+    left_out = truth + random.normal(0, error, (1, len(truth)))
+    entry = Entry(recipes.faces()["face_ridge"], len(truth), left_out, golden, (), 0.1)
+    choice = selection.choose({"face_ridge": left_out}, truth, parts)
     report = reports.build(study=study, graded=graded, entries=[entry], choice=choice, active=None)
     now = timezone.now()
     run = TrainingRun.objects.create(
@@ -75,12 +83,3 @@ def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> 
         for image, value in zip(graded.golden, scores, strict=True)
     )
     return run
-
-
-def fitted_ms2019_lately(study: Study) -> TrainingRun:
-    """Leave a run behind as if the published recipe had been fitted: the next one is not due for it, and is quick."""
-    run = retrain.request(study=study, fits_ms2019=True)
-    claimed = jobs.claim(TrainingRun, run.pk)
-    assert claimed is not None
-    jobs.finish(claimed, conclusion="Done.")
-    return claimed
