@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from labeler import access, audit, closing, export, pseudonyms, unblinding
+from labeler import access, audit, closing, export, pseudonyms, tables, unblinding
 from labeler.access import AuthedRequest
 from labeler.models import Reader, Study
 from training import bundle, checklist, disclosure, figures, planning, reader_reports, reports
@@ -59,7 +59,7 @@ def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
 def chart_csv(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
     """Answer the numbers that a chart is drawn from."""
     chart = _get_chart(request, slug, name)
-    return _file(chart.table.as_csv(), "text/csv", f"{slug}-{name}.csv")
+    return _file(chart.table.as_csv(defuse=tables.defuse), "text/csv", f"{slug}-{name}.csv")
 
 
 @login_required
