@@ -282,8 +282,7 @@ def _store(
 ) -> None:
     """Keep the regressor and publish it if it passes: all of it, or nothing if the run was taken from us."""
     with transaction.atomic(), stages.stage("Storing"):
-        if run.training_images.filter(image__may_be_trained_on=False).exists():
-            raise jobs.JobError("Somebody took their consent back while this run learned from their images. Retrain.")
+        refuse_withdrawn(run)
         Score.objects.bulk_create(scores, batch_size=2000)
         facts = {
             "run": run.pk,
@@ -310,3 +309,9 @@ def _store(
             is_published=report["passes"],
             conclusion=report["conclusion"],
         )
+
+
+def refuse_withdrawn(run: TrainingRun) -> None:
+    """Raise JobError where somebody took their consent back since the run began."""
+    if run.training_images.filter(image__may_be_trained_on=False).exists():
+        raise jobs.JobError("Somebody took their consent back while this run learned from their images. Retrain.")

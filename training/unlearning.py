@@ -18,7 +18,7 @@ def mark() -> list[TrainingRun]:
     learned = TrainingImage.objects.filter(image__is_erased=True).exclude(run__regressor=None).order_by()
     counted = learned.values_list("run__regressor", "run__regressor__learned_from_erased").annotate(Count("pk"))
     asked = [_mark(pk, images) for pk, known, images in counted if images != known]
-    for erasure in Erasure.objects.filter(state=Job.State.SUCCEEDED, regressors=None):
+    for erasure in Erasure.objects.filter(state=Job.State.SUCCEEDED, regressors__isnull=True):
         of_it = learned.filter(image__erased__erasure=erasure).values_list("run__regressor", flat=True)
         Erasure.objects.filter(pk=erasure.pk).update(regressors=sorted(set(of_it)))
     return [run for run in asked if run is not None]
