@@ -439,7 +439,10 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(about)s: %(message)s", "datefmt": "%H:%M:%S"},
+        "line": {
+            "format": "%(asctime)s %(levelname)s %(name)s%(about)s: %(message)s",
+            "datefmt": "%Y-%m-%dT%H:%M:%S%z",
+        },
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
             "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s %(request)s %(reader)s %(task)s",

@@ -26,6 +26,11 @@ POLLED = {"oversight_now", "intake_now", "training:run_state"}
 SECOND_FACTOR = "second_factor"  # key of the session: this person has one
 # What somebody without a second factor may still open: the pages that give them one.
 SETTING_UP = {"mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate", "account_logout", "service_worker"}
+# What somebody may open whose password another person has read: the pages that change it.
+CHANGING = SETTING_UP | {
+    *("account_change_password", "mfa_reauthenticate", "mfa_reauthenticate_webauthn"),
+    *("mfa_view_recovery_codes", "mfa_download_recovery_codes"),
+}
 # What may take the last one away: the next request looks anew.
 TAKING_AWAY = {"mfa_deactivate_totp", "mfa_remove_webauthn"}
 
@@ -53,6 +58,8 @@ class WatchSession:
             get_adapter().logout(request)
         elif name not in SETTING_UP and _lacks_second_factor(request):
             return redirect("mfa_activate_totp")
+        elif name not in CHANGING and request.user.password_is_given:
+            return redirect("account_change_password")
         elif name in TAKING_AWAY:
             request.session.pop(SECOND_FACTOR, None)
         return None

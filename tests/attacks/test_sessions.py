@@ -4,7 +4,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
-from labeler.models import Study, User
+from labeler.models import AuditEvent, Study, User
 from scoring import tokens
 from scoring.models import ApiToken
 from tests import builders
@@ -47,6 +47,23 @@ def test_another_password_ends_all_other_sessions(eve: User) -> None:
     asked = {"oldpassword": PASSWORD, "password1": "another horse battery", "password2": "another horse battery"}
     here.post("/accounts/password/", asked)
     assert elsewhere.get("/").headers["Location"] == "/accounts/login/?next=/"
+
+
+def test_a_password_that_another_read_opens_the_page_that_changes_it(eve: User) -> None:
+    User.objects.update(password_is_given=True)
+    client = sign_in(Client())
+    for address in ("/", "/studies/new/", "/accounts/second-factor/", "/log/"):
+        assert client.get(address).headers["Location"] == "/accounts/password/"
+    asked = {"oldpassword": PASSWORD, "password1": "another horse battery", "password2": "another horse battery"}
+    assert client.post("/accounts/password/", asked | {"next": "/"}).headers["Location"] == "/"
+    assert client.get("/").status_code == 200
+
+
+def test_wrong_passwords_are_written_down_and_no_name_that_nobody_has(eve: User) -> None:
+    for name in ("EVE", PASSWORD):
+        Client().post("/accounts/login/", {"login": name, "password": "wrong"})
+    failed = AuditEvent.objects.filter(action="sign-in failed").order_by("pk")
+    assert list(failed.values_list("detail", flat=True)) == ["eve", "a name that nobody has"]
 
 
 @pytest.mark.django_db

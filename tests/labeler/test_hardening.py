@@ -202,7 +202,8 @@ def test_another_host_is_refused(client: Client, settings: Settings, db: None, h
 
 
 def test_a_form_that_is_too_large_is_refused(as_olga: Client, study: Study) -> None:
-    assert as_olga.post("/studies/new/", {"title": "x" * 2**21}).status_code == 400
+    assert as_olga.post("/studies/new/", {"title": "x" * 2**21}).status_code == 413
+    assert as_olga.post("/studies/new/", {"title": "x" * (2**20 + 1)}).status_code == 400
 
 
 def test_researchers_are_told_whom_to_write_to(client: Client, settings: Settings) -> None:
