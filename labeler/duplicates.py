@@ -69,6 +69,16 @@ def judge(*, study: Study, pairs: Collection[int], verdict: str, by: User | None
     return len(ends)
 
 
+def forget(image: Image) -> None:
+    """Take an image out of its pairs and its cluster, which goes on without it."""
+    with transaction.atomic():
+        _lock(image.study)
+        members = list(image.study.images.filter(cluster=image.cluster).values_list("pk", flat=True))
+        SimilarPair.objects.filter(Q(first=image) | Q(second=image)).delete()
+        if image.cluster:
+            _recluster(image.study, members)
+
+
 def pairs_of(study: Study, cluster: int) -> QuerySet[SimilarPair]:
     """Return the pairs within a cluster, the most alike first."""
     within = SimilarPair.objects.filter(first__study=study, first__cluster=cluster, second__cluster=cluster)

@@ -4,14 +4,12 @@ import hashlib
 from collections.abc import Iterator
 
 from django.db.models import Avg, Case, Count, OuterRef, Q, Subquery, When
-from django.utils.crypto import salted_hmac
 
-from labeler import consensus
-from labeler.models import Assignment, Image, InputKind, Label, NotGradable, Study
+from labeler import consensus, ledger, pseudonyms
+from labeler.models import Assignment, ErasedNote, Image, InputKind, Label, NotGradable, Study
 from labeler.tables import Column, Kind, Row, Table
 
 AT_ONCE = 2000  # rows that a cursor of the database hands over
-CODE_DIGITS = 16  # hexadecimal; among a million images, two of one code are a chance of 1 in 40 million
 
 REASONS: dict[str, str] = {reason.value: str(reason.label) for reason in NotGradable}
 INPUTS: dict[str, str] = {kind.value: str(kind.label) for kind in InputKind}
@@ -27,15 +25,7 @@ GRADE_VALUES = "the values of grade_scale.csv"
 
 def image_code(study: Study, content_hash: str) -> str:
     """Return what the export calls an image: neither its name, nor its row, nor an address that a reader knows."""
-    return "i" + hashlib.sha256(f"{study.slug} {content_hash}".encode()).hexdigest()[:CODE_DIGITS]
-
-
-def subject_code(study: Study, subject: str) -> str:
-    """Return a pseudonym that can't be found by trying names: it is keyed by the installation's secret."""
-    if not subject:
-        return ""
-    keyed = salted_hmac("labeler.export.subject", f"{study.slug} {subject}", algorithm="sha256")
-    return "s" + keyed.hexdigest()[:CODE_DIGITS]
+    return "i" + hashlib.sha256(f"{study.slug} {content_hash}".encode()).hexdigest()[: pseudonyms.DIGITS]
 
 
 def cluster_code(study: Study, content_hash: str | None) -> str:
@@ -108,12 +98,20 @@ def _images(study: Study) -> Iterator[Row]:
     fold = Case(When(is_golden=False, then=Subquery(dealt.values("reader__code")[:1])), default=None)
     annotated = study.images.order_by("content_hash").annotate(first=Subquery(first), in_fold=fold)
     rows = annotated.values_list(
-        *("content_hash", "width", "height", "subject", "first", "is_golden", "in_fold", "original")
+        *("content_hash", "width", "height", "subject", "first", "is_golden", "in_fold", "original"),
+        *("is_erased", "may_be_shared"),
     )
-    for content_hash, width, height, subject, cluster, is_golden, fold, original in rows.iterator(AT_ONCE):
+    for content_hash, width, height, subject, cluster, is_golden, fold, original, *marks in rows.iterator(AT_ONCE):
         yield (
             *(image_code(study, content_hash), content_hash, width, height),
-            *(subject_code(study, subject), cluster_code(study, cluster), is_golden, fold or "", bool(original)),
+            *(
+                pseudonyms.of_subject(study, subject),
+                cluster_code(study, cluster),
+                is_golden,
+                fold or "",
+                bool(original),
+            ),
+            *marks,
         )
 
 
@@ -136,6 +134,8 @@ IMAGES = Table(
             "Code of the reader (of several, the first) whose fold it is in; empty if golden or undealt.",
         ),
         Column("has_file", Kind.YES_NO, "Whether the study holds its pixels."),
+        Column("is_erased", Kind.YES_NO, "Whether it was erased since; what was said of it stays."),
+        Column("may_be_shared", Kind.YES_NO, "Whether its subject agreed that it is shared, or nobody had to ask."),
     ),
     _images,
 )
@@ -224,7 +224,35 @@ GRADE_SCALE = Table(
     _grade_scale,
 )
 
-TABLES = (LABELS, IMAGES, READERS, ASSIGNMENTS, CONSENSUS, GRADE_SCALE)
+
+def _ledger(study: Study) -> Iterator[Row]:
+    erased = dict(ErasedNote.objects.filter(label__assignment__reader__study=study).values_list("pk", "note_sha256"))
+    for block in ledger.blocks(study).iterator(1):
+        entries = ledger.unpacked(block.rows)
+        labels = Label.objects.filter(pk__in=[entry.pk for entry in entries if entry.kind == ledger.LABEL])
+        submissions = dict(labels.values_list("pk", "submission"))
+        for entry in entries:
+            is_label = entry.kind == ledger.LABEL
+            note = erased.get(entry.pk, "") if is_label else ""
+            submission = str(submissions[entry.pk]) if is_label and entry.pk in submissions and not note else ""
+            yield block.number, "label" if is_label else "act", entry.pk, entry.sha256.hex(), submission, note
+
+
+LEDGER = Table(
+    "ledger",
+    "Every row that is sealed: the labels, and the acts of people by their hashes alone.",
+    (
+        Column("block", Kind.WHOLE, "The block of ledger.json that has it."),
+        Column("kind", Kind.TEXT, "What it is.", values="label; act"),
+        Column("id", Kind.WHOLE, "The label's running number in labels.csv; an act's in the audit log."),
+        Column("sha256", Kind.TEXT, "The hash of what it said when it was sealed."),
+        Column("submission", Kind.TEXT, "Of a label: a random id, without which nobody can try notes against a hash."),
+        Column("note_sha256", Kind.TEXT, "Of a label whose note was erased: the hash of that note."),
+    ),
+    _ledger,
+)
+
+TABLES = (LABELS, IMAGES, READERS, ASSIGNMENTS, CONSENSUS, GRADE_SCALE, LEDGER)
 
 
 def codebook(tables: tuple[Table, ...]) -> Iterator[Row]:

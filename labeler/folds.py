@@ -130,9 +130,8 @@ def _check(study: Study, readers: Sequence[Reader], design: Design) -> None:
 
 def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
     waiting = undealt(study, design.by)
-    golden_set = np.array(
-        study.images.filter(is_golden=True).order_by("content_hash").values_list("pk", flat=True), np.int64
-    )
+    drawn = study.images.filter(is_golden=True, may_be_graded=True).order_by("content_hash")
+    golden_set = np.array(drawn.values_list("pk", flat=True), np.int64)
     if design.overlap > len(waiting.images):
         raise DealError(
             f"There are {len(waiting.images)} ordinary images; {design.overlap} can't be read by several readers."

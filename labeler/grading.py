@@ -7,6 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 
+from labeler import audit
 from labeler.models import Assignment, Label, Reader
 
 
@@ -25,7 +26,8 @@ def next_assignment(reader: Reader) -> Assignment | None:
 
 def upcoming(reader: Reader, *, after: UUID | None = None) -> QuerySet[Assignment]:
     """Return the reader's images still to grade, in their order; with `after`, a public id, those further down."""
-    waiting = reader.assignments.filter(is_done=False, withdrawn_in=None).select_related("image").order_by("position")
+    waiting = reader.assignments.filter(is_done=False, withdrawn_in=None, image__may_be_graded=True)
+    waiting = waiting.select_related("image").order_by("position")
     if after is None:
         return waiting
     return waiting.filter(position__gt=reader.assignments.filter(public_id=after).values("position"))
@@ -35,7 +37,7 @@ def lately_graded(reader: Reader) -> QuerySet[Assignment]:
     """Return what the reader has labeled and not taken back, the latest first, each with its `grade` or reason."""
     current = Label.objects.filter(assignment=OuterRef("pk"), version=OuterRef("version"))
     return (
-        reader.assignments.filter(is_done=True)
+        reader.assignments.filter(is_done=True, image__may_be_graded=True)
         .select_related("image")
         .annotate(grade=Subquery(current.values("grade")), not_gradable=Subquery(current.values("not_gradable")))
         .order_by("-labeled_at")
@@ -44,6 +46,10 @@ def lately_graded(reader: Reader) -> QuerySet[Assignment]:
 
 class ClosedError(Exception):
     """The study is closed: nobody grades any more."""
+
+
+class WithdrawnError(Exception):
+    """The image's subject does not agree that it is graded, any more."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +81,12 @@ def record_label(
 
     `version` is the assignment's version that the reader saw; `submission` names the act. With neither
     grade nor reason the act takes back the current label. Raises OutdatedVersionError,
-    ReusedSubmissionError or ClosedError; then nothing is stored.
+    ReusedSubmissionError, ClosedError or WithdrawnError; then nothing is stored.
     """
     if assignment.reader.study.closed_at:
         raise ClosedError
+    if not assignment.image.may_be_graded:
+        raise WithdrawnError
     label = Label(
         submission=submission,
         assignment=assignment,
@@ -105,6 +113,11 @@ def _store(label: Label) -> Label:
     if not _claim(label):
         return _repeated(label)
     label.save(force_insert=True)
+    if label.version > 1:
+        reader = label.assignment.reader
+        # Not its image: what two readers changed is golden.
+        detail = f"label {label.pk} of {reader.code} replaces version {label.version - 1}"
+        audit.record(reader.study, reader.user, "label changed", detail=detail)
     return label
 
 

@@ -14,7 +14,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
 
-from labeler import archives, measurements, orphans, prepared, prescreen, renditions
+from labeler import archives, consents, measurements, orphans, prepared, prescreen, renditions
 from labeler.models import Image, Study
 from labeler.prepared import Prepared, Submit
 from scoring import images
@@ -204,6 +204,7 @@ def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str
             )
             measurements.save(image, made.measures)
             prescreen.judge(image)
+            consents.judge(image)
     except IntegrityError:
         if _is_known(study, content_hash):
             return False

@@ -12,6 +12,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Collate, Lower
 from django.utils import timezone
 
+from scoring.models import Job
+
 
 class Role(models.TextChoices):
     """What somebody may be given a place as."""
@@ -33,6 +35,8 @@ class User(AbstractUser):
     )
     # Every session remembers the number it began under, and ends at the next request once this one is larger.
     role_version = models.PositiveIntegerField(default=0, editable=False)
+    # Who runs a study read it on a page: it opens nothing but the page that takes another.
+    password_is_given = models.BooleanField(default=False, editable=False)
 
     def holds(self, role: Role) -> bool:
         """Whether a place of this kind counts. Nobody audits who was not made an auditor."""
@@ -103,6 +107,14 @@ class Study(models.Model):
         null=True, blank=True, editable=False, help_text="From then on each reader sees their own report."
     )
     retrain_at = models.TimeField(null=True, blank=True, help_text="When it is retrained; empty: when all others are.")
+    needs_consent = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Images of whom no consent is known are neither dealt nor learned from.",
+    )
+    # Retention: photographs are erased on the earlier of the two days.
+    erase_on = models.DateField(null=True, blank=True)
+    erase_months_after_closing = models.PositiveSmallIntegerField(null=True, blank=True)
 
     class Meta:
         verbose_name_plural = "studies"
@@ -161,6 +173,13 @@ class Reader(models.Model):
     is_simulated = models.BooleanField(default=False, help_text="A program grades for this reader.")
     # Kept by labeler.grading as labels come: counting a long list anew for every page would take longer and longer.
     done = models.PositiveIntegerField(default=0, editable=False, help_text="Assignments that are done.")
+    # Kept by labeler.consents likewise.
+    skipped = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Images of the list that are not done and that nobody may grade any more.",
+    )
     capacity = models.PositiveIntegerField(
         null=True, blank=True, help_text="Longest list this reader can take, golden images and repeats included."
     )
@@ -200,6 +219,13 @@ class Image(models.Model):
     is_kept = models.BooleanField(default=True)
     is_chosen = models.BooleanField(default=False, help_text="Picked by hand for the golden set to come.")
     is_golden = models.BooleanField(default=False)
+    # What its subject agreed to; `labeler.consents` keeps the three.
+    may_be_graded = models.BooleanField(default=True, db_default=True)
+    may_be_trained_on = models.BooleanField(default=True, db_default=True)
+    may_be_shared = models.BooleanField(default=True, db_default=True)
+    is_erased = models.BooleanField(
+        default=False, db_default=False, help_text="Asked to be: from then on nobody is shown it."
+    )
     imported_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -210,6 +236,8 @@ class Image(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["study"], condition=Q(is_golden=True), name="golden_of_study"),
             models.Index(fields=["study"], condition=Q(is_kept=False), name="dropped_of_study"),
+            models.Index(fields=["study"], condition=Q(may_be_graded=False), name="shut_of_study"),
+            models.Index(fields=["study"], condition=Q(is_erased=True), name="erased_of_study"),
             # Goes through the subjects by name.
             models.Index(fields=["study", "subject", "id"], condition=~Q(subject=""), name="subject_of_study"),
             # The gallery's filters.
@@ -225,6 +253,33 @@ class Image(models.Model):
     def has_file(self) -> bool:
         """Whether there are pixels: an image imported with its labels alone has none."""
         return bool(self.original)
+
+
+class ConsentScope(models.TextChoices):
+    """What a person may agree to."""
+
+    GRADING = "grading", "Dermatologists grade the photographs"
+    TRAINING = "training", "A regressor learns from them and is judged on them"
+    SHARING = "sharing", "They may be shared or published"
+
+
+class Consent(models.Model):
+    """What a subject agreed to at one time, or that they took it back; the latest counts."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="consents")
+    subject = models.CharField(max_length=100, help_text="As images have it; once erased, a pseudonym.")
+    scopes = ArrayField(models.CharField(max_length=10, choices=ConsentScope), default=list, blank=True)
+    given_on = models.DateField(null=True, blank=True)
+    source = models.CharField(max_length=200, blank=True, help_text="Where it is written down: a form, a file.")
+    recorded_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    recorded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar = [models.Index(fields=["study", "subject", "-id"], name="consent_of_subject")]
+
+    def __str__(self) -> str:
+        return ", ".join(self.scopes) or "nothing"
 
 
 class Measurement(models.Model):
@@ -472,6 +527,16 @@ class Label(models.Model):
         return f"label {self.pk}"
 
 
+class ErasedNote(models.Model):
+    """What stands for a note that was erased with its image: its hash, by which the ledger knows the label."""
+
+    label = models.OneToOneField(Label, on_delete=models.PROTECT, primary_key=True)
+    note_sha256 = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"note of label {self.label_id}"
+
+
 class StudyTally(models.Model):
     """How far a study's labels are counted into the tables below. `labeler.tallies` keeps all of them."""
 
@@ -608,6 +673,41 @@ class IntakeFile(models.Model):
         return self.name
 
 
+def draw_salt() -> str:
+    """Return what keeps an act from being guessed by its hash, which leaves the installation in exports."""
+    return secrets.token_hex(16)
+
+
+class Erasure(Job):
+    """Somebody's photographs are erased, with all that was made of them: a job, and afterwards its certificate."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="erasures")
+    subject = models.CharField(max_length=100, blank=True, help_text="Their pseudonym; none where not known.")
+    reason = models.CharField(max_length=300)
+    requested_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    certificate = models.JSONField(null=True, editable=False, help_text="What was erased.")
+    # Ids of regressors that learned from it; training looks them up.
+    regressors = models.JSONField(null=True, editable=False)
+
+    class Meta(Job.Meta):
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"erasure {self.pk}"
+
+
+class ErasedImage(models.Model):
+    """An image of an erasure: what there was of it, written down before any of it is deleted."""
+
+    erasure = models.ForeignKey(Erasure, on_delete=models.PROTECT, related_name="images")
+    image = models.OneToOneField(Image, on_delete=models.PROTECT, related_name="erased")
+    files = models.JSONField(null=True, help_text="Kind, name in storage, SHA-256 and bytes of each.")
+    done_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"image {self.image_id}, erased"
+
+
 class AuditEvent(models.Model):
     """Somebody did something to a study, or signed in. Rows are only ever added (a trigger sees to it)."""
 
@@ -618,11 +718,69 @@ class AuditEvent(models.Model):
     action = models.CharField(max_length=40)
     detail = models.CharField(max_length=500, blank=True)
     reason = models.CharField(max_length=300, blank=True)
+    origin = models.CharField(
+        max_length=45, blank=True, db_default="", help_text="The address it came from, as far as it is kept."
+    )
     at = models.DateTimeField(default=timezone.now, editable=False)
+    salt = models.CharField(max_length=32, default=draw_salt, db_default="", editable=False)
 
     class Meta:
         ordering = ("-id",)
-        indexes: ClassVar = [models.Index(fields=["study", "-id"], name="audit_of_study")]
+        indexes: ClassVar = [
+            models.Index(fields=["study", "-id"], name="audit_of_study"),
+            # The log's filters.
+            models.Index(fields=["study", "action", "-id"], name="audit_by_action"),
+            models.Index(fields=["study", "user", "-id"], name="audit_by_person"),
+            models.Index(fields=["at", "id"], name="audit_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.detail}"
+
+
+class LedgerMark(models.Model):
+    """Up to which ids labels and acts are settled: no transaction is left that could still add one below them.
+
+    There is one row. `labeler.ledger` moves it on.
+    """
+
+    labels = models.PositiveBigIntegerField(default=0, help_text="Every label up to this id is settled.")
+    events = models.PositiveBigIntegerField(default=0)
+    # What was newest at a moment, and the transactions that had begun by then: settled once these have ended.
+    seen_labels = models.PositiveBigIntegerField(default=0)
+    seen_events = models.PositiveBigIntegerField(default=0)
+    seen_at = models.DateTimeField(default=timezone.now)
+    seen_transactions = models.PositiveBigIntegerField(default=0, help_text="Those that begin later have this number.")
+
+    def __str__(self) -> str:
+        return f"settled up to label {self.labels} and act {self.events}"
+
+
+class LedgerBlock(models.Model):
+    """Labels and acts of a study, sealed: who changes one of them, or an earlier block, no longer fits its hash.
+
+    Rows are only ever added (a trigger sees to it). What is hashed, and how: `labeler.ledger`.
+    """
+
+    study = models.ForeignKey(
+        Study, null=True, on_delete=models.PROTECT, related_name="ledger_blocks", help_text="None: the whole site."
+    )
+    number = models.PositiveIntegerField(help_text="From 1 on, without a gap.")
+    previous = models.CharField(max_length=64, help_text="Digest of the block before.")
+    rows = models.BinaryField(help_text="Of each row in order its kind, its id and its SHA-256: 41 bytes.")
+    rows_sha256 = models.CharField(max_length=64)
+    # Where the next block goes on.
+    labels_until = models.BigIntegerField()
+    events_until = models.BigIntegerField()
+    heads = models.JSONField(default=dict, help_text="In a block of the site: every study's latest block.")
+    sealed_at = models.DateTimeField()
+    digest = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        ordering = ("number",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["study", "number"], nulls_distinct=False, name="one_block_per_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"block {self.number} of {self.study or 'the site'}"

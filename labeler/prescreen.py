@@ -55,7 +55,7 @@ NAMES = tuple(measure.name for measure in MEASURES)
 
 def kept(study: Study) -> QuerySet[Image]:
     """Return the images that a golden set may be drawn from and that folds are dealt from."""
-    return study.images.filter(is_kept=True)
+    return study.images.filter(is_kept=True, may_be_graded=True)
 
 
 def current_limits(study: Study) -> Limits:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from labeler.models import Assignment, Reader, Study
@@ -35,10 +35,10 @@ def readers_with_progress(study: Study) -> QuerySet[Reader]:
 
 
 def _with_total(readers: QuerySet[Reader]) -> QuerySet[Reader]:
-    """Add the length of each list: its last position, which one look into an index finds."""
+    """Add the length of each list: its last position, which one look into an index finds, less what is left out."""
     listed = Assignment.objects.filter(reader=OuterRef("pk"), position__isnull=False)
     last = listed.order_by("-position").values("position")[:1]
-    return readers.annotate(total=Coalesce(Subquery(last), 0))
+    return readers.annotate(total=Coalesce(Subquery(last), 0) - F("skipped"))
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class ImageCounts:
     total: int
     golden: int
     ordinary: int
+    erased: int
 
 
 def image_counts(study: Study) -> ImageCounts:
@@ -55,5 +56,6 @@ def image_counts(study: Study) -> ImageCounts:
         total=Count("pk"),
         golden=Count("pk", filter=Q(is_golden=True)),
         ordinary=Count("pk", filter=Q(is_golden=False, is_kept=True)),
+        erased=Count("pk", filter=Q(is_erased=True)),
     )
     return ImageCounts(**counts)

@@ -108,7 +108,9 @@ def leave(*, reader: Reader, by: User | None = None, reason: str) -> Dealing:
     dealing = _act(study, Dealing.Kind.LEAVE, reader=reader, by=by, reason=reason)
     undone = _undone(reader)
     _withdraw(undone, dealing)
-    Reader.objects.filter(pk=reader.pk).update(left_at=timezone.now())
+    shut = reader.assignments.filter(is_done=False, withdrawn_in=None)  # of whom nobody may be shown
+    shut.update(position=None, withdrawn_in=dealing)
+    Reader.objects.filter(pk=reader.pk).update(left_at=timezone.now(), skipped=0)
     handed = [one for one in undone if not (one.image.is_golden or one.is_repeat)]
     images = draw.permutation(np.array([one.image_id for one in handed], np.int64))
     nobody = _hand_out(study, images, _keys(images), dealing, draw)
@@ -161,7 +163,8 @@ def _active(study: Study) -> QuerySet[Reader]:
 
 
 def _golden(study: Study) -> Whole:
-    return np.array(study.images.filter(is_golden=True).order_by("content_hash").values_list("pk", flat=True), np.int64)
+    golden = study.images.filter(is_golden=True, may_be_graded=True).order_by("content_hash")
+    return np.array(golden.values_list("pk", flat=True), np.int64)
 
 
 def _act(study: Study, kind: str, *, reader: Reader | None = None, by: User | None, reason: str) -> Dealing:
@@ -177,7 +180,8 @@ def _done(dealing: Dealing, detail: str, plan: dict[str, Any]) -> Dealing:
 
 def _undone(reader: Reader) -> list[Assignment]:
     """Return what a reader has still to grade, locked: whoever grades one of these just now is waited for."""
-    waiting = reader.assignments.filter(is_done=False, withdrawn_in=None).select_related("image")
+    waiting = reader.assignments.filter(is_done=False, withdrawn_in=None, image__may_be_graded=True)
+    waiting = waiting.select_related("image")
     return list(waiting.order_by("position").select_for_update(of=("self",)))
 
 
@@ -302,6 +306,7 @@ def _undo(study: Study, dealing: Dealing) -> None:
     graded = set(dealing.assignments.values_list("image", flat=True))
     withdrawn = Assignment.objects.filter(withdrawn_in=dealing).select_related("image")
     back = [one for one in withdrawn if one.image.is_golden or one.image_id not in graded]
+    back = [one for one in back if one.image.may_be_graded]
     order = {pk: place for place, pk in enumerate(dealing.plan.get("order", []))}
     back.sort(key=lambda one: order.get(one.pk, one.pk))
     is_join = dealing.kind == Dealing.Kind.JOIN

@@ -1,14 +1,33 @@
 """What the worker does for studies. Running a task twice is harmless."""
 
+from contextlib import suppress
 from functools import partial
 
 from celery import shared_task
 
-from labeler import duplicates, measurements, prescreen, provisional, tallies, uploads
-from labeler.models import Intake, Study, User
+from labeler import (
+    duplicates,
+    erasing,
+    ledger,
+    measurements,
+    prescreen,
+    provisional,
+    retention,
+    tallies,
+    uploads,
+    vitals,
+)
+from labeler.models import Erasure, Intake, Study, User
+from scoring import jobs
 from scoring.tasks import send
 
 WORKERS = 16  # messages, which take milliseconds where nobody has anything to do
+
+
+@shared_task
+def tick() -> None:
+    """Show that beat, the queue and a worker work together."""
+    vitals.tick()
 
 
 @shared_task
@@ -16,6 +35,38 @@ def count_labels() -> None:
     """Count what came into every study since the last time."""
     for study in Study.objects.all():
         tallies.count(study)
+
+
+@shared_task
+def seal_ledger() -> None:
+    """Seal the labels and acts that are settled."""
+    ledger.seal()
+
+
+@shared_task
+def erase(erasure_id: int) -> None:
+    """Do an erasure if it is free, from where its last worker left it."""
+    erasure = jobs.claim(Erasure, erasure_id)
+    if erasure is not None:
+        with suppress(jobs.JobError):  # it stands on its row, for people
+            erasing.erase(erasure)
+
+
+@shared_task
+def resume_erasures() -> None:
+    """Send again what was lost with a message or a worker."""
+    for erasure in jobs.overdue(Erasure):
+        send(erase, erasure.pk)
+
+
+@shared_task
+def erase_what_is_due() -> None:
+    """Erase the photographs whose time is over, and what came late of those erased before."""
+    erasing.watch()
+    for erasure in Erasure.objects.filter(state=Erasure.State.FAILED):
+        erasing.retry(erasure)
+    for erasure in retention.request_due():
+        send(erase, erasure.pk)
 
 
 @shared_task

@@ -1,6 +1,7 @@
 """Every address of the site."""
 
 from allauth.account import views as allauth_views
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 
@@ -13,8 +14,10 @@ from labeler.views import (
     gallery,
     golden,
     intake,
+    operations,
     oversight,
     prescreen,
+    privacy,
     readers,
     reading,
     signing_in,
@@ -52,6 +55,7 @@ urlpatterns = [
     path("studies/<slug:slug>/readers/<slug:code>/capacity/", readers.set_capacity, name="set_capacity"),
     path("studies/<slug:slug>/readers/<slug:code>/leave/", readers.leave, name="leave"),
     path("studies/<slug:slug>/apps/", apps.apps, name="apps"),
+    path("studies/<slug:slug>/apps/<int:pk>/selfies/", apps.stored_selfies, name="stored_selfies"),
     path("studies/<slug:slug>/apps/<int:pk>/revoke/", apps.revoke_token, name="revoke_token"),
     path("studies/<slug:slug>/dealing/", dealing.dealing, name="dealing"),
     path("studies/<slug:slug>/dealing/deal/", dealing.deal, name="deal"),
@@ -76,7 +80,15 @@ urlpatterns = [
     path("studies/<slug:slug>/duplicates/keep-best/", duplicates.keep_best, name="keep_best"),
     path("studies/<slug:slug>/duplicates/search/", duplicates.search, name="search_duplicates"),
     path("studies/<slug:slug>/subjects/", duplicates.list_subjects, name="subjects"),
+    path("studies/<slug:slug>/privacy/", privacy.privacy, name="privacy"),
+    path("studies/<slug:slug>/privacy/policy/", privacy.set_policy, name="set_policy"),
+    path("studies/<slug:slug>/images/<int:pk>/person/", privacy.person, name="person"),
+    path("studies/<slug:slug>/images/<int:pk>/erase/", privacy.erase, name="erase"),
+    path("studies/<slug:slug>/erasures/<int:pk>/", privacy.erasure, name="erasure"),
+    path("studies/<slug:slug>/erasures/<int:pk>/retry/", privacy.retry_erasure, name="retry_erasure"),
+    path("studies/<slug:slug>/erasures/<int:pk>/certificate.json", privacy.certificate, name="certificate"),
     path("studies/<slug:slug>/log/", oversight.audit_log, name="audit_log"),
+    path("operations/", operations.operations, name="operations"),
     path("log/", oversight.site_log, name="site_log"),
     path("", include("training.urls")),
     path("", include("scoring.urls")),
@@ -94,7 +106,8 @@ urlpatterns = [
     path("accounts/oidc/login/", provider.login, name="oidc_login"),
     path("accounts/oidc/callback/", provider.callback, name="oidc_callback"),
     path("accounts/cancelled/", signing_in.cancelled, name="socialaccount_login_cancelled"),
-    path("accounts/second-factor/", include("allauth.mfa.urls")),
     path("admin/login/", signing_in.admin_sign_in),
     path("admin/", admin.site.urls),
 ]
+if settings.LOCAL_PASSWORDS:  # elsewhere the provider asks for second factors, and nothing of ours opens anything
+    urlpatterns.append(path("accounts/second-factor/", include("allauth.mfa.urls")))

@@ -76,12 +76,17 @@ def erase(content_hash: str) -> int:
 
     Delete its row first: what a worker stores of it at this very moment is then found by `collect`.
     """
-    folder = _folder(content_hash)
-    names = blobs.files(folder)
+    names = stored(content_hash)
     for name in names:
-        blobs.erase(f"{folder}/{name}")
-    blobs.erase(folder)
+        blobs.erase(name)
+    blobs.erase(_folder(content_hash))
     return len(names)
+
+
+def stored(content_hash: str) -> list[str]:
+    """Return the storage names of everything that was derived from a selfie."""
+    folder = _folder(content_hash)
+    return [f"{folder}/{name}" for name in blobs.files(folder)]
 
 
 def collect(*, known: Callable[[Sequence[str]], Collection[str]], feature_keys: Collection[str]) -> int:

@@ -23,6 +23,9 @@ class Regressor(models.Model):
     fitted_at = models.DateTimeField(auto_now_add=True)
     published_at = models.DateTimeField(null=True, blank=True)
     is_active = models.BooleanField(default=False)
+    learned_from_erased = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="Images that it learned from and that were erased since."
+    )
 
     class Meta:
         ordering = ("-id",)

@@ -52,6 +52,15 @@ def near_pairs(
     return np.array(ordered, np.int64).reshape(-1, 2), np.array([found[pair] for pair in ordered], np.int64)
 
 
+def distance(one: Words, other: Words) -> int:
+    """Return the bits in which two fingerprints, (4, WORDS) each, differ: frames or faces, as they are or mirrored."""
+    ways = [(row, way) for row, mirrored in ((FRAME, FRAME_MIRRORED), (FACE, FACE_MIRRORED)) for way in (row, mirrored)]
+    bits = [
+        int(np.bitwise_count(one[row] ^ other[way]).sum()) for row, way in ways if one[row].any() and other[way].any()
+    ]
+    return min(bits, default=BITS)
+
+
 def _near(
     plain: Words, mirrored: Words, limit: int, rng: np.random.Generator
 ) -> Iterator[Iterator[tuple[Pairs, Pairs]]]:

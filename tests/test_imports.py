@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ CORE = [
     *("weights", "conversion", "files"),
     *("quality", "upright", "overlays", "familiarity", "abstention", "addresses"),
     *("heads", "ridge", "reader_effects", "selection", "gate"),
-    *("rolling", "fitting", "calibration", "planning", "recompute"),
+    *("rolling", "fitting", "calibration", "planning", "recompute", "verify_ledger"),
     *("intervals", "metrics", "regression", "agreement", "bias"),
     *("stability", "drift", "subgroups", "panels", "label_tables"),
     *("blinding", "guessing", "traits", "webp"),
@@ -60,13 +61,19 @@ def modules(tree: ast.AST) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def imported(path: Path) -> set[str]:
-    return set(modules(ast.parse(path.read_text())))
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def imported(path: Path) -> frozenset[str]:
+    return frozenset(modules(parsed(path)))
 
 
 def imported_at_start(path: Path) -> set[str]:
     """Return what importing the file imports: not what its functions import when they are called."""
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     return {name for node in tree.body for name in modules(node) if isinstance(node, ast.Import | ast.ImportFrom)}
 
 

@@ -18,7 +18,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.resolvers import RoutePattern
 
 from labeler import grading
-from labeler.models import AtlasPicture, Intake, Role, Study, User
+from labeler.models import AtlasPicture, Erasure, Intake, Role, Study, User
 from scoring import tokens
 from scoring.models import ApiToken, BulkJob, Scope, StoredSelfie
 from tests import builders
@@ -38,6 +38,7 @@ SEE_ITS_LOG = RUN_IT | {"audi"}
 SEE_ATLAS = RUN_IT | READERS
 MAKE_STUDIES = frozenset({"olga", "otto", "root"})
 SEE_SITE_LOG = frozenset({"audi", "root"})
+OPERATE = frozenset({"root"})
 APP = frozenset({"app"})
 
 
@@ -106,7 +107,15 @@ ROWS = {
     "keep_best": row("POST", RUN_IT),
     "search_duplicates": row("POST", RUN_IT),
     "subjects": row("GET", RUN_IT),
+    "privacy": row("GET", RUN_IT),
+    "set_policy": row("POST", RUN_IT),
+    "person": row("GET POST", RUN_IT),
+    "erase": row("GET POST", RUN_IT),
+    "erasure": row("GET", SEE_ITS_LOG),
+    "certificate": row("GET", SEE_ITS_LOG),
+    "retry_erasure": row("POST", RUN_IT),
     "audit_log": row("GET", SEE_ITS_LOG),
+    "operations": row("GET", OPERATE),
     "site_log": row("GET", SEE_SITE_LOG),
     "training:plan": row("GET", MAKE_STUDIES),
     "training:report": row("GET", SEE_ITS_LOG),
@@ -128,7 +137,9 @@ ROWS = {
     "training:roll_back": row("POST", RUN_IT),
     "training:set_night": row("POST", RUN_IT),
     "training:export": row("GET", RUN_IT),
+    "training:export_person": row("GET", RUN_IT),
     "apps": row("GET POST", RUN_IT),
+    "stored_selfies": row("GET POST", RUN_IT),
     "revoke_token": row("POST", RUN_IT),
     "api:score": row("POST", APP),
     "api:score_batch": row("POST", APP),
@@ -157,6 +168,7 @@ ROWS = {
     "oidc_login": row("POST", ANYBODY, but=404),  # no provider is named here
     "oidc_callback": row("GET", ANYBODY, but=404),
     "socialaccount_login_cancelled": row("GET", ANYBODY),
+    "mfa_login_webauthn": row("GET POST", ANYBODY),  # leads to the sign-in page, without a passkey
     "mfa_index": row("GET", SIGNED_IN),
     "mfa_authenticate": row("GET POST", ANYBODY),  # leads on who gave no password before
     "mfa_reauthenticate": row("GET POST", SIGNED_IN),
@@ -246,6 +258,7 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
     example = AtlasPicture.objects.create(level=level, file="examples/one")
     intake = Intake.objects.create(study=study, source=Intake.Source.UPLOAD, is_uploading=True)
     run = TrainingRun.objects.create(study=study)
+    erasure = Erasure.objects.create(study=study, reason="They asked for it.")
     return {
         "": {
             "slug": study.slug,
@@ -259,6 +272,7 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
         },
         **{name: {"pk": intake.pk} for name in ("intake_progress", "intake_now", "upload", "finish_upload")},
         **{f"training:{name}": {"pk": run.pk} for name in ("run", "run_state", "cancel", "publish")},
+        **{name: {"pk": erasure.pk} for name in ("erasure", "certificate", "retry_erasure")},
     }
 
 
@@ -269,6 +283,7 @@ def _of_app(token: ApiToken) -> dict[str, dict[str, Any]]:
     jobs = ("api:job", "api:erase_job", "api:read_results")
     return {
         "revoke_token": {"pk": token.pk},
+        "stored_selfies": {"pk": token.pk},
         "legacy:score_url": {"argument": "ImageURL=https://example.org/selfie.jpg"},
         "api:erase_selfie": {"public_id": selfie.public_id},
         **{name: {"public_id": job.public_id} for name in jobs},

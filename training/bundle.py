@@ -9,14 +9,14 @@ from typing import IO, Any
 
 from django.db import connection, transaction
 
-from labeler import archive, commitments, export, tables
+from labeler import archive, commitments, export, ledger, tables
 from labeler.models import Study
 from labeler.published_layout import PUBLISHED
 from labeler.tables import Column, Kind, Row, Table
 from training import reports
 from training.models import Score, TrainingRun
 
-SCRIPT = Path(__file__).with_name("recompute.py")
+SCRIPTS = [Path(__file__).with_name(name) for name in ("recompute.py", "verify_ledger.py")]
 CHUNK = 2**18  # bytes of a file that are packed at once
 
 README = """\
@@ -25,6 +25,11 @@ The study "{title}" ({slug}){simulated}
 python3 recompute.py     computes the numbers of report.json and runs.json anew from the tables, and says "identical"
                          or lists each difference; its last line names what it leaves out, such as drift. It needs
                          Python 3.11 or newer and nothing else.
+
+python3 verify_ledger.py [--known HASH]
+                         holds labels.csv against the ledger, in which every label was sealed within minutes, and says
+                         "untouched" or names each row that was changed, removed or put in. HASH is of a block that you
+                         noted earlier. The same Python, and nothing else.
 
 codebook.csv             what every column means, with its unit and its allowed values
 labels.csv, .parquet     every label that was ever given, as it was stored; is_current marks those that count
@@ -35,6 +40,8 @@ assignments.csv          the readers' lists in the order in which they were deal
 consensus.csv            what the readers together say of each golden image
 grade_scale.csv          the grading scale
 scores.csv               what each training run's regressors said of images they were not fitted on
+ledger.json, .csv        blocks that each hold the hash of the one before, and what they seal: labels and, by their
+                         hashes alone, the acts of people
 report.json              the numbers of the report page
 runs.json                every training run with its report, and the images it left out
 study.json               the study's seed and dates, and the SHA-256 that was published when the golden set was frozen
@@ -68,12 +75,14 @@ def _one_moment() -> Iterator[None]:
 
 def _entries(study: Study) -> Iterator[tuple[str, Iterator[bytes]]]:
     yield "README.txt", _text(_readme(study))
-    yield SCRIPT.name, _text(SCRIPT.read_text(encoding="utf-8"))
+    for script in SCRIPTS:
+        yield script.name, _text(script.read_text(encoding="utf-8"))
     yield "codebook.csv", tables.csv_chunks([str(cell) for cell in row] for row in export.codebook(TABLES))
     yield "study.json", _document(_study(study))
     promised = commitments.of(study)
     if promised and study.closed_at:
         yield "opening.json", _text(promised.opening)
+    yield "ledger.json", _document(_ledger(study))
     yield "report.json", _document(reports.current(study, anew=True))
     yield "runs.json", _document([_run(run) for run in study.training_runs.order_by("pk")])
     for table in TABLES:
@@ -121,6 +130,22 @@ def _study(study: Study) -> dict[str, Any]:
         "commitment": promised.digest if promised else None,
         **dates,
     }
+
+
+def _ledger(study: Study) -> dict[str, Any]:
+    """Return the study's chain; ledger.csv has the rows of its blocks."""
+    blocks = [
+        {
+            "number": block.number,
+            "previous": block.previous,
+            "rows_sha256": block.rows_sha256,
+            "heads": block.heads,
+            "sealed_at": ledger.time(block.sealed_at),
+            "digest": block.digest,
+        }
+        for block in ledger.blocks(study).defer("rows")
+    ]
+    return {"chain": ledger.chain_name(study), "blocks": blocks}
 
 
 def _run(run: TrainingRun) -> dict[str, Any]:

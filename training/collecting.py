@@ -14,4 +14,5 @@ def collect_features() -> int:
 
 
 def _known(content_hashes: Sequence[str]) -> set[str]:
-    return set(Image.objects.filter(content_hash__in=content_hashes).values_list("content_hash", flat=True))
+    known = Image.objects.filter(content_hash__in=content_hashes, is_erased=False)
+    return set(known.values_list("content_hash", flat=True))

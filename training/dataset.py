@@ -67,6 +67,9 @@ class GradedImages:
     # Hashes of ordinary images of a person, or of a photograph, that is in the golden set too: neither trained on nor
     # judged on.
     left_out: tuple[str, ...]
+    # Hashes of golden images that nothing may be judged on: their subject does not agree, or they are erased. Ordinary
+    # ones of such subjects are left out with the others.
+    golden_left_out: tuple[str, ...]
     # The running number of the newest label there was: what came later was not read.
     labels_until: int
 
@@ -85,18 +88,23 @@ def load_graded_images(study: Study) -> GradedImages:
         grades[label.assignment.image][label.assignment.reader.code] = label.grade or 0
     in_order = sorted(grades, key=lambda image: image.content_hash)
     golden = tuple(
-        GoldenImage(image.content_hash, image.original, grades[image]) for image in in_order if image.is_golden
+        GoldenImage(image.content_hash, image.original, grades[image])
+        for image in in_order
+        if image.is_golden and image.may_be_trained_on
     )
     together = groups.load(study)
     ordinary = [image for image in in_order if not image.is_golden]
-    left_out = sorted(image.content_hash for image in ordinary if image.pk in together.on_both_sides)
-    kept = [image for image in ordinary if image.pk not in together.on_both_sides]
+    kept = [image for image in ordinary if image.may_be_trained_on and image.pk not in together.on_both_sides]
+    left_out = sorted({image.content_hash for image in ordinary} - {image.content_hash for image in kept})
     names = _names(kept, together)
     return GradedImages(
         tuple(OrdinaryImage(image.content_hash, image.original, grades[image], names[image.pk]) for image in kept),
         golden,
         snapshot=_snapshot(labels),
         left_out=tuple(left_out),
+        golden_left_out=tuple(
+            sorted(image.content_hash for image in grades if image.is_golden and not image.may_be_trained_on)
+        ),
         labels_until=labels[0].newest if labels else 0,
     )
 

@@ -105,7 +105,9 @@ def _naming(image: Graded) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise jobs.JobError(f"The file of the image {image.original} is not in storage. Restore it.") from error
+        raise jobs.JobError(
+            f"The file of the image {image.original} is not in storage. Restore it; or retrain, if it was erased."
+        ) from error
     except images.ImageError as error:
         raise jobs.JobError(f"The image {image.original} can't be read: {error}") from error
     except weights.WeightsError as error:

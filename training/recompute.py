@@ -330,7 +330,8 @@ def labels_since(run: Report | None, stored: Sequence[int]) -> int | None:
 
 
 def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores, left_out: set[str]) -> Report:
-    golden = golden_grades(tables, grades)
+    # Golden images that the run left out are those whose person did not agree any more.
+    golden = [(image, given) for image, given in golden_grades(tables, grades) if image not in left_out]
     target = [mean(given.values()) for _, given in golden]
     recipes = [recipe_row(tables, grades, golden, row, scores) for row in printed["recipes"]]
     machine = next(row for row in recipes if row["recipe"] == printed["machine"]["recipe"])

@@ -107,7 +107,7 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
         fitted, *_ = chosen.regressors or _fit_again(run, stages, graded, ms2019, parts[0])
         with stages.stage("Learning which faces are familiar"):
             fitted = _equipped(chosen, fitted, graded.ordinary, pooled[MEAN])
-        run.left_out = list(graded.left_out)
+        run.left_out = [*graded.left_out, *graded.golden_left_out]
         _store(run, stages, fitted, snapshot, report, _score_rows(run, entries, graded))
 
 
@@ -135,7 +135,7 @@ def _load(study: Study) -> GradedImages:
         )
     if not graded.golden:
         raise jobs.JobError("No golden image has a grade yet. Retrain when the readers have begun.")
-    without_files = study.images.filter(original="").count()
+    without_files = study.images.filter(original="", is_erased=False).count()
     if without_files:
         raise jobs.JobError(
             f"{without_files} images of study {study.slug} came as labels without files, so there are no pixels to "
@@ -156,7 +156,11 @@ def _load(study: Study) -> GradedImages:
 
 def _snapshot(graded: GradedImages, used: Sequence[Recipe]) -> str:
     # Clusters and subjects are corrected: then the same grades are parted anew.
-    together = [graded.left_out, sorted((image.content_hash, image.group) for image in graded.ordinary)]
+    together = [
+        graded.left_out,
+        graded.golden_left_out,
+        sorted((image.content_hash, image.group) for image in graded.ordinary),
+    ]
     return _hash([graded.snapshot, together, *(recipe.as_json() for recipe in used)])
 
 
@@ -278,6 +282,7 @@ def _store(
 ) -> None:
     """Keep the regressor and publish it if it passes: all of it, or nothing if the run was taken from us."""
     with transaction.atomic(), stages.stage("Storing"):
+        refuse_withdrawn(run)
         Score.objects.bulk_create(scores, batch_size=2000)
         facts = {
             "run": run.pk,
@@ -304,3 +309,9 @@ def _store(
             is_published=report["passes"],
             conclusion=report["conclusion"],
         )
+
+
+def refuse_withdrawn(run: TrainingRun) -> None:
+    """Raise JobError where somebody took their consent back since the run began."""
+    if run.training_images.filter(image__may_be_trained_on=False).exists():
+        raise jobs.JobError("Somebody took their consent back while this run learned from their images. Retrain.")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from django.core.cache import cache
-from django.db.models import Q
+from django.db.models import Count, Max, Q
 from numpy.typing import NDArray
 
 from labeler import consensus
@@ -26,8 +26,6 @@ MEASURED = ("exposure", "contrast", "sharpness")  # whose thirds are subgroups
 # Beyond, only golden and repeated labels are read: what came before each would take the page seconds to read.
 MOST_LABELS_IN_ORDER = 100_000
 REMEMBERED = 7 * 24 * 3600  # seconds
-# That stand for all: labels are only ever added, but one takes its number before it is committed, others after it.
-NEWEST = 200
 
 
 @dataclass(frozen=True)
@@ -65,12 +63,11 @@ def _facts(study: Study) -> _Facts:
 
 
 def _state(study: Study, facts: _Facts) -> str:
-    """Hash everything that the numbers follow from."""
-    labels = Label.objects.filter(assignment__reader__study=study)
-    newest = labels.order_by("-pk").values_list("pk", flat=True)[:NEWEST]
+    """Hash all that the numbers follow from. Labels are only ever added: the newest and their number tell all."""
+    labels = Label.objects.filter(assignment__reader__study=study).aggregate(newest=Max("pk"), number=Count("pk"))
     known = [
         _version(),
-        list(newest),
+        labels,
         [(reader.code, reader.is_simulated, reader.done) for reader in facts.readers],
         [(level.value, level.name) for level in facts.levels],
         [(image.content_hash, image.metadata, _measures(image)) for image in facts.golden],

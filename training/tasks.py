@@ -8,7 +8,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from scoring import jobs
-from training import collecting, nightly
+from training import collecting, nightly, unlearning
 from training import retrain as retraining
 from training.models import TrainingRun
 
@@ -42,6 +42,13 @@ def resume_runs() -> None:
 def collect_features() -> None:
     """Delete stored embeddings that nothing needs."""
     logger.info("Stored embeddings deleted: %s", collecting.collect_features())
+
+
+@shared_task
+def forget_erased() -> None:
+    """Mark what learned from images that were erased, and have it replaced."""
+    for run in unlearning.mark():
+        send(run)
 
 
 def send(run: TrainingRun) -> bool:

@@ -25,5 +25,6 @@ urlpatterns = [
     path("studies/<slug:slug>/report/recipes/roll-back/", run_pages.roll_back, name="roll_back"),
     path("studies/<slug:slug>/report/retrain/time/", run_pages.set_night, name="set_night"),
     path("studies/<slug:slug>/report/runs/<int:pk>/state/", run_pages.run_state, name="run_state"),
-    path("studies/<slug:slug>/export/", views.export, name="export"),
+    path("studies/<slug:slug>/images/<int:pk>/person.zip", views.export_person, name="export_person"),
+    path("studies/<slug:slug>/export/", views.export_study, name="export"),
 ]

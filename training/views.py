@@ -10,10 +10,10 @@ from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from labeler import access, audit, closing, unblinding
+from labeler import access, audit, closing, export, pseudonyms, tables, unblinding
 from labeler.access import AuthedRequest
 from labeler.models import Reader, Study
-from training import bundle, checklist, figures, planning, reader_reports, reports
+from training import bundle, checklist, disclosure, figures, planning, reader_reports, reports
 from training.charts.chart import Chart
 from training.forms import PlanForm
 
@@ -59,7 +59,7 @@ def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
 def chart_csv(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
     """Answer the numbers that a chart is drawn from."""
     chart = _get_chart(request, slug, name)
-    return _file(chart.table.as_csv(), "text/csv", f"{slug}-{name}.csv")
+    return _file(chart.table.as_csv(defuse=tables.defuse), "text/csv", f"{slug}-{name}.csv")
 
 
 @login_required
@@ -148,13 +148,26 @@ def definitions(request: AuthedRequest) -> HttpResponse:
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def export(request: AuthedRequest, slug: str) -> StreamingHttpResponse:
+def export_study(request: AuthedRequest, slug: str) -> StreamingHttpResponse:
     """Answer the study's zip, piece by piece as it is made. It tells which images are golden."""
     study = access.get_unblinded_study(request, slug)
     audit.record(study, request.user, "exported the study")
     file = f"{study.slug}-{timezone.now():%Y-%m-%d}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}
     return StreamingHttpResponse(bundle.stream(study), content_type="application/zip", headers=headers)
+
+
+@login_required
+@require_GET
+@cache_control(private=True, no_store=True)
+def export_person(request: AuthedRequest, slug: str, pk: int) -> StreamingHttpResponse:
+    """Answer all that is kept of the person in an image, for them. How many readers there are tells what is golden."""
+    study = access.get_unblinded_study(request, slug)
+    image = get_object_or_404(study.images.filter(is_erased=False), pk=pk)
+    code = pseudonyms.of_subject(study, image.subject) or export.image_code(study, image.content_hash)
+    audit.record(study, request.user, "exported a person", detail=code)
+    headers = {"Content-Disposition": f'attachment; filename="{study.slug}-{code}.zip"'}
+    return StreamingHttpResponse(disclosure.stream(image), content_type="application/zip", headers=headers)
 
 
 @login_required

@@ -35,3 +35,10 @@ class TokenForm(Form):
             "scopes": self.cleaned_data["scopes"],
             "expires_at": timezone.now() + timedelta(days=days) if days else None,
         }
+
+
+class EraseSelfiesForm(forms.Form):
+    """Which of an app's stored selfies to erase, and why."""
+
+    selfie = forms.UUIDField(required=False, label="Which", help_text="The number that the app has; empty is all.")
+    reason = forms.CharField(min_length=5, max_length=300, label="Why", help_text="Kept in the audit log.")

@@ -5,15 +5,15 @@ from django import forms
 from labeler import metadata
 from labeler.forms.fields import Form
 from labeler.metadata import MetadataError, Rows
-from labeler.uploads import LONGEST_NAME
+from labeler.uploads import LONGEST_NAME, MAX_ZIP_BYTES
 
 
 class PieceForm(Form):
     """Which piece of which file comes."""
 
     name = forms.CharField(max_length=LONGEST_NAME)
-    size = forms.IntegerField(min_value=1)
-    offset = forms.IntegerField(min_value=0, required=False)
+    size = forms.IntegerField(min_value=1, max_value=MAX_ZIP_BYTES)
+    offset = forms.IntegerField(min_value=0, max_value=MAX_ZIP_BYTES, required=False)
 
 
 class PlaceForm(Form):
@@ -27,7 +27,8 @@ class MetadataForm(Form):
 
     table = forms.FileField(
         label="CSV file",
-        help_text="One row per image. The first column, or one called file, is its name; subject is the person.",
+        help_text="One row per image. The first column, or one called file, is its name; subject is the person, "
+        "consent what they agreed to (grading, training, sharing, all or none) and consent_date the day.",
     )
 
     def clean_table(self) -> Rows:

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
+from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import cache_control
@@ -10,10 +11,13 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from labeler import access, audit
 from labeler.access import AuthedRequest
-from labeler.forms.apps import TokenForm
+from labeler.forms.apps import EraseSelfiesForm, TokenForm
 from labeler.models import Study, User
+from scoring import stored_selfies as stored_selfies_of_apps
 from scoring import tokens, webhooks
 from scoring.models import ApiToken, Regressor, Scope
+
+SHOWN = 200  # stored selfies
 
 
 @login_required
@@ -37,7 +41,9 @@ def apps(request: AuthedRequest, slug: str) -> HttpResponse:
         "made": made,
         "webhook_secret": webhook_secret,
         "name": form.cleaned_data["name"] if made else "",
-        "tokens": ApiToken.objects.filter(study=study.slug).select_related("made_by"),
+        "tokens": ApiToken.objects.filter(study=study.slug)
+        .select_related("made_by")
+        .annotate(stored=Count("stored_selfies")),
         "is_published": Regressor.objects.filter(study=study.slug, is_active=True).exists(),
     }
     return render(request, "labeler/apps.html", context, status=422 if form.errors else 200)
@@ -53,6 +59,33 @@ def revoke_token(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     audit.record(study, request.user, "token revoked", detail=token.name)
     messages.success(request, f"The token of {token.name} opens nothing any more.")
     return redirect("apps", slug=slug)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+@cache_control(private=True, no_store=True)
+def stored_selfies(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Show what an app stores here with its persons' consent, and erase one of them or all."""
+    study = access.get_administered_study(request, slug)
+    token = get_object_or_404(ApiToken, pk=pk, study=study.slug)
+    form = EraseSelfiesForm(request.POST or None)
+    if request.method == "POST":
+        access.require_recent_sign_in(request)
+    if form.is_valid():
+        _erase_selfies(study, request.user, token, form)
+        messages.success(request, "Erased: the photographs, the consents and the scores.")
+        return redirect("stored_selfies", slug=slug, pk=pk)
+    context = {"study": study, "token": token, "selfies": token.stored_selfies.order_by("-pk")[:SHOWN], "form": form}
+    context["total"] = token.stored_selfies.count()
+    return render(request, "labeler/stored_selfies.html", context, status=422 if form.errors else 200)
+
+
+@transaction.atomic
+def _erase_selfies(study: Study, by: User, token: ApiToken, form: EraseSelfiesForm) -> None:
+    public_id = form.cleaned_data["selfie"]
+    chosen = token.stored_selfies.filter(public_id=public_id) if public_id else token.stored_selfies.all()
+    detail = f"{stored_selfies_of_apps.erase(chosen)} of {token.name}"
+    audit.record(study, by, "erased stored selfies", detail=detail, reason=form.cleaned_data["reason"])
 
 
 @transaction.atomic

@@ -2,12 +2,12 @@
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q, QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseGone
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
-from labeler import access, gallery, renditions, thumbnails, unblinding
+from labeler import access, audit, gallery, renditions, thumbnails, unblinding
 from labeler.access import AuthedRequest
 from labeler.forms.duplicates import SubjectForm
 from labeler.forms.gallery import UNBLINDING, GalleryForm, PlaceForm
@@ -98,12 +98,15 @@ def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse:
+def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpResponse:
     """Answer an image's thumbnail, or with a size one of its renditions."""
     image = access.get_overseen_image(request, slug, pk)
+    if image.is_erased:
+        return HttpResponseGone()
     form = ImageForm(request.GET)
     if not form.is_valid() or not image.has_file:
         raise Http404
+    audit.record(image.study, request.user, audit.SAW, detail=str(image))
     if "size" not in request.GET:
         return webp(thumbnails.storage_name(image))
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))

@@ -4,8 +4,13 @@ Other sites get nothing of ours, our pages get nothing of the device, and a brow
 """
 
 from collections.abc import Callable
+from functools import partial
 
+from allauth.account.adapter import get_adapter
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+
+from labeler import origins
 
 # What a page of ours never asks a browser for.
 NEVER = ("camera", "microphone", "geolocation", "payment", "usb", "serial", "bluetooth", "midi", "display-capture")
@@ -24,3 +29,36 @@ class IsolatePages:
         response.headers.setdefault("Permissions-Policy", PERMISSIONS)
         response.headers.setdefault("Cache-Control", "private, no-store")
         return response
+
+
+class RememberOrigin:
+    """Lets the audit log say where an act came from."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        before = origins.current.set(partial(_origin, request))
+        try:
+            return self.get_response(request)
+        finally:
+            origins.current.reset(before)
+
+
+class LetAdminBe:
+    """Django's own admin draws itself with jQuery, which makes pages of text; superusers alone see it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path.startswith("/admin/"):
+            response._csp_replace = {"require-trusted-types-for": None, "trusted-types": None}  # type: ignore[attr-defined]
+        return response
+
+
+def _origin(request: HttpRequest) -> str:
+    if not request.META.get("REMOTE_ADDR"):  # by a socket of this machine
+        return ""
+    return origins.kept(get_adapter().get_client_ip(request), settings.AUDIT_ADDRESSES)

@@ -4,19 +4,18 @@ from datetime import date
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
-from django.http import HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils import formats, timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import conditional_page, require_GET
 
-from labeler import access
+from labeler import access, audit, ledger
 from labeler import oversight as state_of
 from labeler.access import AuthedRequest
 from labeler.forms.gallery import PlaceForm
-from labeler.forms.oversight import AuditForm
-from labeler.models import AuditEvent, Study
+from labeler.forms.oversight import AuditForm, WhichLogForm
+from labeler.models import Study
 from labeler.oversight import ReaderState, StudyState
 
 EVENTS = 100  # on a page of the audit log
@@ -94,29 +93,27 @@ def _finish(day: date | None, *, is_finished: bool) -> str:
 def audit_log(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show who did what to the study, the latest first."""
     study = access.get_audited_study(request, slug)
-    context = {"study": study, "is_auditor": not access.administers(request.user, study)}
-    return _log(request, study.audit_events.all(), context)
+    return _log(request, study, {"is_auditor": not access.administers(request.user, study)})
 
 
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
 def site_log(request: AuthedRequest) -> HttpResponse:
-    """Show who signed in and whose roles changed."""
+    """Show who signed in and whose roles changed, or what was done to a study that is asked for."""
     access.require_auditor(request)
-    return _log(request, AuditEvent.objects.filter(study=None), {})
+    which = WhichLogForm(request.GET, studies=access.audited_studies(request.user))
+    if not which.is_valid():
+        raise Http404
+    return _log(request, which.cleaned_data["study"], {"which": which, "is_auditor": True})
 
 
-def _log(request: AuthedRequest, events: QuerySet[AuditEvent], context: dict[str, Any]) -> HttpResponse:
-    form = AuditForm(request.GET, events=events)
-    context |= {"form": form, "next": ""}
+def _log(request: AuthedRequest, study: Study | None, context: dict[str, Any]) -> HttpResponse:
+    form = AuditForm(request.GET, study=study)
+    context |= {"study": study, "form": form, "next": "", "last_block": ledger.blocks(study).defer("rows").last()}
     if not form.is_valid():
         return render(request, "labeler/audit_log.html", context, status=422)
-    events = events.select_related("user").order_by("-pk")
-    if form.cleaned_data["person"]:
-        events = events.filter(user=form.cleaned_data["person"])
-    if form.cleaned_data["action"]:
-        events = events.filter(action=form.cleaned_data["action"])
+    events = audit.find(study, form.wanted())
     place = PlaceForm(request.GET)
     if place.is_valid():
         events = events.filter(pk__lt=place.cleaned_data["after"])

@@ -1,11 +1,14 @@
 """A reader's pages: their lists, the light box, and what its script asks for."""
 
+import time
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseGone, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import cache_control
@@ -16,10 +19,13 @@ from labeler.access import AuthedRequest
 from labeler.forms.reading import ImageForm, LabelForm, QueueForm, UndoForm
 from labeler.models import Assignment, NotGradable, Reader, Role, Study
 from labeler.views.pictures import webp
+from scoring import telemetry
 
 CARDS = 12  # images told to the page at once, so that it seldom has to ask
 AHEAD = 4  # of these the page has fetched: the one on the screen and three ahead
+LONGEST_WAIT_DIGITS = 11  # of milliseconds: three years
 BACK = 20  # images a reader can look back at
+WITHDRAWN = "The person in this image took their consent back, so this grade was not kept. Here is your next one."
 
 
 @login_required
@@ -59,9 +65,11 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse:
+def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | HttpResponse:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
     image = access.get_image(request, slug, public_id)
+    if not image.may_be_graded:
+        return HttpResponseGone()
     form = ImageForm(request.GET)
     if not form.is_valid() or not image.has_file:
         raise Http404
@@ -72,11 +80,28 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse:
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse:
+def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse | HttpResponse:
     """Answer an example from the study's atlas."""
     return webp(access.get_atlas_picture(request, slug, picture).file)
 
 
+def _counted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Count how long a grade takes here, and how long the browser had kept it."""
+
+    @wraps(view)
+    def counted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        begun = time.monotonic()
+        response = view(request, *args, **kwargs)
+        telemetry.saves.labels(response.status_code).observe(time.monotonic() - begun)
+        waited = request.headers.get("X-Waited-Ms", "")
+        if waited.isdecimal() and len(waited) <= LONGEST_WAIT_DIGITS:
+            telemetry.outbox_age.observe(int(waited) / 1000)
+        return response
+
+    return counted
+
+
+@_counted
 @login_required
 @require_POST
 def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
@@ -87,6 +112,7 @@ def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     return _record(request, assignment, form)
 
 
+@_counted
 @login_required
 @require_POST
 def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
@@ -105,6 +131,8 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
         return _refuse(request, reader, "This image was graded in another window. Here is your next one.", status=409)
     except grading.ClosedError:
         return _refuse(request, reader, "The study is closed, so this grade was not kept.", status=410)
+    except grading.WithdrawnError:
+        return _refuse(request, reader, WITHDRAWN, status=410)
     except grading.ReusedSubmissionError:
         return _refuse(request, reader, "This submission was used before with another grade.", status=422)
     if not _wants_json(request):

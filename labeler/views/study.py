@@ -5,9 +5,11 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeler import access, atlas, progress, steps, studies
+from labeler import access, atlas, progress, retention, steps, studies
 from labeler.access import AuthedRequest
 from labeler.forms.study import AtlasForm, NewStudyForm
+from labeler.models import Study
+from scoring.models import Regressor
 
 
 @login_required
@@ -36,9 +38,18 @@ def study(request: AuthedRequest, slug: str) -> HttpResponse:
         "readers": progress.readers_with_progress(study),
         "images": progress.image_counts(study),
         "steps": way,
+        "due": retention.due_on(study),
+        "is_near": retention.is_near(study),
+        "erased_learned": _learned_from_erased(study),
         "next": next((step for step in way if not step.is_done), None),
     }
     return render(request, "labeler/study.html", context)
+
+
+def _learned_from_erased(study: Study) -> int:
+    """Return from how many images that are erased the regressor in service learned."""
+    active = Regressor.objects.filter(study=study.slug, is_active=True)
+    return active.values_list("learned_from_erased", flat=True).first() or 0
 
 
 @login_required

@@ -3,7 +3,7 @@
 
 import { ReadingList } from "./list.js";
 import { Outbox } from "./outbox.js";
-import { Pictures, SignedOutError } from "./pictures.js";
+import { GoneError, Pictures, SignedOutError } from "./pictures.js";
 import { Sitting } from "./sitting.js";
 import { Stopwatch } from "./stopwatch.js";
 import { Viewer } from "./viewer.js";
@@ -150,6 +150,7 @@ async function fetchAndPutUp(card) {
     if (list.current === card) putUp(card, image);
   } catch (error) {
     if (list.current !== card) return;
+    if (error instanceof GoneError) return beginAgain();
     if (error instanceof SignedOutError) note("Your session has ended.", { offerSignIn: true });
     tellMissing("The image can't be fetched. Trying again…");
     setTimeout(() => list.current === card && fetchAndPutUp(card), RETRY);

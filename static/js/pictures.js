@@ -3,6 +3,7 @@
 const SIZES = [["1600", 1600], ["2560", 2560], ["full", Infinity]]; // the server's renditions, by long side
 
 export class SignedOutError extends Error {}
+export class GoneError extends Error {} // nobody may see it any more
 
 export class Pictures {
   /** `stage`: the element that an image fills; its device pixels decide which rendition is fetched. */
@@ -63,6 +64,7 @@ export class Pictures {
 async function decode(url) {
   const response = await fetch(url, { redirect: "manual" });
   if (response.type === "opaqueredirect") throw new SignedOutError();
+  if (response.status === 410) throw new GoneError();
   if (!response.ok) throw new Error(`The image was answered with ${response.status}.`);
   const image = new Image();
   image.alt = "The selfie to grade";

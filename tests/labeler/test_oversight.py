@@ -1,17 +1,19 @@
 """Oversight: the tallies are what the labels say, pages show them, and no reader sees them."""
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
 from labeler import audit, gallery, grading, oversight, tallies
 from labeler.gallery import Wanted
 from labeler.grading import Viewing
-from labeler.models import Assignment, DayTally, Image, Label, Reader, ReasonTally, Study, StudyTally, User
+from labeler.models import Assignment, AuditEvent, DayTally, Image, Label, Reader, ReasonTally, Study, StudyTally, User
 from tests import builders
 from tests.labeler.test_unblinding import unblind
 
@@ -317,6 +319,42 @@ def test_the_log_shows_who_did_what_and_filters(as_olga: Client, olga: User, stu
     assert page.index("run 7") < page.index("<td>exported the study")
     assert b"run 7" not in as_olga.get("/studies/acne/log/", {"person": olga.pk}).content
     assert b"run 7" in as_olga.get("/studies/acne/log/", {"action": "asked for retraining"}).content
+
+
+def test_the_log_shows_a_span_of_days(as_olga: Client, study: Study) -> None:
+    for day, run in ((1, "run 1"), (2, "run 2"), (3, "run 3")):
+        at = datetime(2026, 5, day, 23, 59, tzinfo=UTC)
+        AuditEvent.objects.create(study=study, action="asked for retraining", detail=run, at=at)
+    page = as_olga.get("/studies/acne/log/", {"since": "2026-05-02", "until": "2026-05-02"}).content.decode()
+    assert [run for run in ("run 1", "run 2", "run 3") if run in page] == ["run 2"]
+    assert as_olga.get("/studies/acne/log/", {"since": "yesterday"}).status_code == 422
+
+
+def test_looking_at_a_picture_is_in_the_log_where_it_is_asked_for(as_olga: Client, study: Study) -> None:
+    image = study.images.earliest("pk")
+    default_storage.save(f"{image.rendition}-full", ContentFile(builders.make_jpeg(1)))
+    answer = as_olga.get(f"/studies/acne/images/{image.pk}/picture/", REMOTE_ADDR="192.0.2.17")
+    assert b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    event = AuditEvent.objects.get(action=audit.SAW)
+    assert (event.detail, event.origin) == (f"image {image.pk}", "192.0.2.0/24")
+    page = as_olga.get("/studies/acne/log/").content.decode()
+    assert "Everything but looking" in page
+    assert "<td>saw an image" not in page
+    assert "<td>saw an image" in as_olga.get("/studies/acne/log/", {"action": audit.SAW}).content.decode()
+
+
+def test_an_auditor_reads_every_log_from_one_page(client: Client, study: Study, olga: User) -> None:
+    auditor = builders.make_user("audi")
+    User.objects.filter(pk=auditor.pk).update(roles=["auditor"])
+    auditor.refresh_from_db()
+    builders.sign_in(client, auditor)
+    audit.record(study, olga, "exported the study")
+    audit.record(None, olga, "signed in")
+    assert "<td>signed in" in client.get("/log/").content.decode()
+    page = client.get("/log/", {"study": "acne"}).content.decode()
+    assert "<td>exported the study" in page
+    assert "<td>signed in" not in page
+    assert client.get("/log/", {"study": "other"}).status_code == 404
 
 
 def test_images_found_by_name_go_on_where_a_page_ended(long_list: Reader) -> None:

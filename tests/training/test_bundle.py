@@ -17,12 +17,13 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from labeler import grading
+from labeler import export, grading, ledger
 from labeler.export import image_code
 from labeler.models import Image, Label, Reader, Study, User
 from labeler.tables import restore
+from tests.labeler.test_ledger import seal
 from tests.training.builders import give_grade, grade_everything, photographed_study, retrain_without_ms2019
-from training import bundle, reports
+from training import bundle, reports, verify_ledger
 
 FORMULA = '=HYPERLINK("http://evil.example","Alice")'
 
@@ -234,7 +235,7 @@ def test_the_codebook_speaks_of_every_column(graded: Study, tmp_path: Path) -> N
     folder = unzipped(graded, tmp_path / "export")
     explained = {(row["file"], row["column"]) for row in rows(folder, "codebook") if row["meaning"]}
     tables = [path for path in folder.glob("*.csv") if path.stem != "codebook"]
-    assert len(tables) == 8
+    assert len(tables) == 9
     for path in tables:
         columns = path.read_text().splitlines()[0].split(",")
         assert {(path.name, column) for column in columns} <= explained
@@ -301,3 +302,77 @@ def test_the_command_writes_the_zip_and_overwrites_none(graded: Study, tmp_path:
     with pytest.raises(CommandError, match="can't be written"):
         call_command("export_study", "acne", str(tmp_path / "nowhere" / "acne.zip"))
     assert [file.name for file in tmp_path.glob("acne*")] == ["acne.zip"]
+
+
+def verify(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run the ledger's script in a bare Python."""
+    command = [sys.executable, "-I", "-S", str(folder / "verify_ledger.py"), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env={})
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+@pytest.fixture
+def sealed(graded: Study, tmp_path: Path) -> Path:
+    """Return the export of a graded study whose labels are sealed; one of them has words that a spreadsheet runs."""
+    assignment = Label.objects.earliest("pk").assignment
+    viewing = grading.Viewing(visible_ms=900, zoom=1.5, viewport_width=1440, input_kind="pen")
+    said = {"not_gradable": "badly_lit", "note": FORMULA, "viewing": viewing}
+    grading.record_label(assignment=assignment, version=assignment.version, submission=uuid4(), **said)  # type: ignore[arg-type]
+    seal()
+    return unzipped(graded, tmp_path / "export")
+
+
+def test_the_ledgers_script_finds_an_export_untouched(sealed: Path, graded: Study) -> None:
+    last = ledger.blocks(graded).last()
+    assert last is not None
+    status, said = verify(sealed, "--known", last.digest)
+    labels = Label.objects.count()
+    assert (status, said) == (
+        0,
+        f"untouched. {labels} labels and {ledger.acts(graded).count()} acts in 1 blocks; the newest: {last.digest}\n",
+    )
+    assert verify(sealed, "--known", "f" * 64)[0] == 1
+
+
+@pytest.mark.parametrize("column", ["grade", "note", "visible_ms", "labeled_at", "reader", "is_repeat"])
+def test_the_ledgers_script_names_a_changed_label(sealed: Path, column: str) -> None:
+    labels = rows(sealed, "labels")
+    changed = {"grade": "1" if labels[3]["grade"] != "1" else "2", "is_repeat": "yes", "visible_ms": "7"}
+    other = "R02" if labels[3]["reader"] == "R01" else "R01"
+    labels[3][column] = {**changed, "note": "hm", "labeled_at": "2020-01-01T00:00:00Z", "reader": other}[column]
+    rewrite(sealed, "labels", labels)
+    status, said = verify(sealed)
+    assert status == 1
+    assert said.startswith(f"labels.csv, row 5: label {labels[3]['label']} (reader {labels[3]['reader']}, image ")
+    assert "1 findings in" in said
+
+
+def test_the_ledgers_script_names_what_was_removed_put_in_and_moved(sealed: Path) -> None:
+    labels = rows(sealed, "labels")
+    removed = labels.pop(2)
+    labels[4], labels[5] = labels[5], labels[4]
+    labels.insert(0, {**labels[0], "label": str(int(labels[0]["label"]) - 1)})
+    rewrite(sealed, "labels", labels)
+    said = verify(sealed)[1]
+    assert f"Label {removed['label']} was removed from labels.csv: block 1 has it." in said
+    assert f"stands after label {labels[5]['label']}, which was stored later." in said
+    assert f"label {labels[0]['label']} (reader {labels[0]['reader']}, image {labels[0]['image']}) was put in" in said
+
+
+def test_the_ledgers_script_finds_a_ledger_that_was_changed_with_its_label(sealed: Path) -> None:
+    entries = rows(sealed, "ledger")
+    entries[0]["sha256"] = "0" * 64
+    rewrite(sealed, "ledger", entries)
+    assert "Block 1: its rows in ledger.csv were changed" in verify(sealed)[1]
+    document = json.loads((sealed / "ledger.json").read_text())
+    document["blocks"][0]["sealed_at"] = "2020-01-01T00:00:00Z"
+    (sealed / "ledger.json").write_text(json.dumps(document))
+    assert "Block 1 was changed: its hash" in verify(sealed)[1]
+    document["blocks"] = []
+    (sealed / "ledger.json").write_text("no JSON")
+    assert verify(sealed)[0] == 2
+
+
+def test_the_ledgers_script_knows_every_word_of_a_label() -> None:
+    assert {value: word for word, value in verify_ledger.REASONS.items()} == export.REASONS
+    assert {value: word for word, value in verify_ledger.INPUTS.items()} == export.INPUTS

@@ -189,6 +189,18 @@ def test_confusions_have_counts_and_rates() -> None:
     assert sum(share for share in shares if isinstance(share, float)) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("names", [["No", "Yes"], ["Conspicuously inflammatory papules"] * 9])
+def test_scales_of_other_lengths_and_long_names_fit(names: list[str]) -> None:
+    size = len(names)
+    report = report_of(**KINDS["everything"])
+    counts = [[place * size + other for other in range(size)] for place in range(size)]
+    report["machine_run"]["machine"] |= {"levels": [{"name": name} for name in names], "confusion": counts}
+    chart = matrices.machine_confusion(report)
+    assert len(marks(chart, "rect", "agree")) == size
+    longest = max((text.text or "" for text in marks(chart, "text", "soft")[:-2]), key=len)
+    assert len(longest) <= 84 / matrices.LETTER
+
+
 def test_a_point_opens_its_image_where_it_may() -> None:
     report = report_of(**KINDS["everything"])
     assert "<a " not in points.scatter(report).picture

@@ -59,6 +59,14 @@ def test_each_charts_table_is_a_file_with_the_commands_numbers(
     assert float(rows["machine"]["value"]) == report["machine_run"]["machine"]["golden_rmse"]["value"]
 
 
+def test_what_a_spreadsheet_would_run_is_defused(as_olga: Client, graded: Study) -> None:
+    for place, image in enumerate(graded.images.filter(is_golden=True)):
+        graded.images.filter(pk=image.pk).update(metadata={"=HYPERLINK(1)": f"=1+{place % 2}"})
+    table = as_olga.get(reverse("training:chart_csv", args=["acne", "subgroups"])).content.decode()
+    rows = list(csv.reader(io.StringIO(table)))[1:]
+    assert ["'=HYPERLINK(1)", "'=1+0"] in [row[:2] for row in rows]
+
+
 def test_a_chart_is_a_file_that_stands_alone(as_olga: Client, run: TrainingRun) -> None:
     answer = as_olga.get(reverse("training:chart_svg", args=["acne", "scatter"]))
     assert answer["Content-Type"] == "image/svg+xml"

@@ -123,7 +123,10 @@ def test_missing_weights_name_the_cure(transactional_db: None, ana: User, tmp_pa
 def test_a_photograph_that_is_gone_fails_the_run_with_a_sentence(ana: User, tmp_path: Path) -> None:
     study = photographed_study((ana,), tmp_path / "photographs", images=16, golden_size=4)
     Image.objects.filter(is_golden=False).update(original="originals/gone")
-    assert refused(study) == "The file of the image originals/gone is not in storage. Restore it."
+    assert (
+        refused(study)
+        == "The file of the image originals/gone is not in storage. Restore it; or retrain, if it was erased."
+    )
 
 
 def test_no_training_row_comes_from_a_golden_image(graded: Study) -> None:

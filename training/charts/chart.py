@@ -22,12 +22,15 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
-    def as_csv(self) -> str:
-        """Return a comma-separated table; numbers in full, as the report's JSON has them."""
+    def as_csv(self, *, defuse: Callable[[str], str] = str) -> str:
+        """Return a comma-separated table; numbers in full, as the report's JSON has them.
+
+        defuse: what becomes of a cell of text, which a spreadsheet might run.
+        """
         text = io.StringIO()
         writer = csv.writer(text)
         writer.writerow(self.columns)
-        writer.writerows(["" if cell is None else cell for cell in row] for row in self.rows)
+        writer.writerows([defuse(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows)
         return text.getvalue()
 
     @property

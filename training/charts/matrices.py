@@ -21,6 +21,8 @@ from training.charts.drawing import DARK_FROM, SHADES, Drawing
 
 MOST_READERS = 40  # in a map: beyond, a cell is too small to be told from its neighbour
 LARGEST_CELL = 46.0
+ROOMY = 40.0  # units: a cell with a count above its rate, under a name that stands upright
+LETTER = 6.4  # units: how wide one is, at 11
 SMALLEST_WITH_WORDS = 21.0  # units: a cell with two digits in it
 
 
@@ -167,39 +169,59 @@ def _confusion_in_words(counts: Sequence[Sequence[int]], levels: Sequence[str], 
 
 
 def _draw_confusion(counts: Sequence[Sequence[int]], levels: Sequence[str], sides: str) -> Drawing:
-    left, top = 92.0, 52.0
+    left = 92.0
     cell = (HALF - left - 44) / len(levels)
-    sheet = Drawing(HALF, top + cell * len(levels) + 30)
+    top = 52.0 if cell >= ROOMY else 84.0
+    right, bottom = left + cell * len(levels), top + cell * len(levels)
+    sheet = Drawing(HALF, bottom + 30)
     for place, (level, row) in enumerate(zip(levels, counts, strict=True)):
         middle = cell * (place + 0.5)
-        _write_level(sheet, level, (left + middle, top - 8), anchor="middle", upwards=True)
-        _write_level(sheet, level, (left - 8, top + middle), anchor="end")
-        sheet.words("soft", (left + cell * len(levels) + 10, top + middle + 4), str(sum(row)))
+        _head_column(sheet, level, (left + middle, top - 8), cell)
+        lines = _lines(level, left - 10) if cell >= ROOMY else [_on_one_line(level, left - 10)]
+        for line, said in enumerate(lines):
+            down = top + middle + 4 + 13 * (line - (len(lines) - 1) / 2)
+            sheet.words("soft", (left - 8, down), said, anchor="end")
+        sheet.words("soft", (right + 10, top + middle + 4), str(sum(row)))
         for other, count in enumerate(row):
             _draw_count(sheet, (left + cell * other, top + cell * place), cell, count, sum(row))
         sheet.box("agree", (left + cell * place + 1, top + cell * place + 1), (cell - 3, cell - 3))
-    sheet.words("soft", (left + cell * len(levels) + 10, top - 8), "n")
-    middle = left + cell * len(levels) / 2
-    sheet.words("soft", (middle, top + cell * len(levels) + 20), sides, anchor="middle")
+    sheet.words("soft", (right + 10, top - 8), "n")
+    sheet.words("soft", ((left + right) / 2, bottom + 20), sides, anchor="middle")
     return sheet
+
+
+def _head_column(sheet: Drawing, level: str, at: tuple[float, float], cell: float) -> None:
+    """Write a grade's name over its column, its words under each other; slanting where columns are narrow."""
+    if cell < ROOMY:
+        sheet.words("soft", at, _on_one_line(level, 84), turned=-55)
+        return
+    lines = _lines(level, cell)
+    for line, said in enumerate(lines):
+        sheet.words("soft", (at[0], at[1] - 13 * (len(lines) - 1 - line)), said, anchor="middle")
+
+
+def _lines(name: str, room: float) -> list[str]:
+    """Return the words of a grade's name, cut to the room there is; its whole name is in the table."""
+    return [_on_one_line(word, room) for word in name.split()][:3]
+
+
+def _on_one_line(words: str, room: float) -> str:
+    fits = int(room / LETTER)
+    return words if len(words) <= fits else f"{words[: fits - 1]}…"
 
 
 def _draw_count(sheet: Drawing, corner: tuple[float, float], cell: float, count: int, total: int) -> None:
     share = count / total if total else 0.0
     step = _step(share)
     sheet.box(f"shade-{step}" if count else "frame", corner, (cell - 1, cell - 1), tip=f"{count} of {total}")
-    if count:
-        x, y = corner[0] + cell / 2, corner[1] + cell / 2
-        sheet.words(_ink(step), (x, y), str(count), anchor="middle", size=13)
-        sheet.words(_ink(step), (x, y + 15), f"{round(100 * share)} %", anchor="middle", size=10)
-
-
-def _write_level(sheet: Drawing, name: str, at: tuple[float, float], *, anchor: str, upwards: bool = False) -> None:
-    """Write a grade's name, its words under each other."""
-    lines = name.split()
-    first = at[1] - 13 * (len(lines) - 1) if upwards else at[1] + 4 - 6.5 * (len(lines) - 1)
-    for place, line in enumerate(lines):
-        sheet.words("soft", (at[0], first + 13 * place), line, anchor=anchor)
+    if not count:
+        return
+    x, y = corner[0] + cell / 2, corner[1] + cell / 2
+    if cell < ROOMY:
+        sheet.words(_ink(step), (x, y + 4), str(count), anchor="middle", size=11)
+        return
+    sheet.words(_ink(step), (x, y), str(count), anchor="middle", size=13)
+    sheet.words(_ink(step), (x, y + 15), f"{round(100 * share)} %", anchor="middle", size=10)
 
 
 def _draw_confusions(readers: Sequence[Document], levels: Sequence[str], width: float) -> Drawing:

@@ -14,7 +14,9 @@ from labeler.models import Study
 class Command(StudyCommand):
     """Join a table to a study's images."""
 
-    help = "Write a CSV's columns into the images of its file names; the column subject is the person in them."
+    help = (
+        "Write a CSV's columns into the images of its file names; subject, consent, consent_date of the person in them."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -28,6 +30,10 @@ class Command(StudyCommand):
         self.stdout.write(
             f"{report.changed} images changed, {report.same} said nothing new, {report.without_row} have no row."
         )
+        if report.consents:
+            self.stdout.write(f"Of {report.consents} subjects a consent was recorded.")
+        for line, name in report.without_subject:
+            self.stderr.write(f"  line {line}: {name} has a consent, and nobody knows whose: name the subject")
         for line, name in report.unmatched:
             self.stderr.write(f"  line {line}: no image is called {name}")
         for line, name in report.ambiguous:

@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("labeler", "0017_readers_reports")]
+    dependencies = [("labeler", "0016_readers_reports")]
 
     operations = [
         migrations.AddField(

@@ -1,0 +1,3 @@
+// The certificate's button that prints it.
+
+document.querySelector("[data-print]")?.addEventListener("click", () => print());
