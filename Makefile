@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := .venv-audit
 # What make runs is on a machine of its own, also with a DATABASE_URL and REDIS_URL that are given (.env.example).
 export LOCAL := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -11,7 +12,7 @@ TORCH_INDEX ?=
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint lint-deploy types unit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring
+.PHONY: help demo test weights lint lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -71,12 +72,24 @@ bench-dealing: $(VENV)/.dev ## Deal 1,000,000 images to 300 readers
 bench-scoring: $(VENV)/.dev ## Measure one 12-megapixel selfie against the published way, overload, slow clients and memory
 	$(BIN)/python -m benchmarks.scoring
 
+bench-faults: $(VENV)/.dev ## Kill, pause and cut off everything while readers grade; what is acknowledged must be kept, once
+	$(BIN)/python -m benchmarks.faults
+
+bench-retrain: $(VENV)/.dev ## Measure a nightly run beside scikit-learn's fits, a million rows, and recipes on acne painted otherwise
+	$(BIN)/python -m benchmarks.retrain
+	$(BIN)/python -m benchmarks.retrain --images 4470 --without-mlp
+	$(BIN)/python -m benchmarks.retrain --rows 1000000
+	$(BIN)/python -m benchmarks.recipes
+
+audit: $(AUDIT)/.done ## Known holes, risky calls, secrets, and a list of components (SBOM); says what needs a network
+	@$(AUDIT)/bin/python deploy/audit.py
+
 pins: $(VENV)/.dev ## Write requirements*.txt anew from what is installed
 	@$(BIN)/python -m pip freeze --exclude torch --exclude acne-study > requirements-all.tmp
 	@$(BIN)/python deploy/pins.py requirements-all.tmp && rm requirements-all.tmp
 
 clean: ## Remove what can be made again (not the data in var/)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(AUDIT) .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp is as new as the requirements it was made from.
 $(VENV)/.run: requirements.txt requirements-torch.txt | $(VENV)
@@ -93,6 +106,11 @@ $(VENV):
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is older. Try: make PYTHON=python3.11 ..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || \
 	  { rm -rf $(VENV); echo "Python's venv module is missing: install your system's python3-venv package." >&2; exit 1; }
+
+$(AUDIT)/.done: requirements-audit.txt
+	@$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install -q -r requirements-audit.txt
+	@touch $@
 
 .PHONY: chromium
 chromium:

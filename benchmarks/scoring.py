@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
@@ -45,6 +46,7 @@ OURS = 5  # of ours for each of theirs
 OVERLOAD_SECONDS = 20
 SLOW_CLIENTS = 4
 MEMORY_LINES = 10
+CHECKS = Image.fromarray(np.indices((8, 6)).sum(axis=0).astype(np.uint8) % 2 * 255).convert("RGB")  # no face
 Answer = tuple[int, float]  # status and seconds
 
 
@@ -94,7 +96,7 @@ def main() -> None:
         _one_selfie(served, large)
         _overload(served, small)
         _slow_clients(served, small)
-        _memory(served, small, requests)
+        _memory(served, [small, _jpeg((300, 400), of=CHECKS), small[: len(small) // 2], b"no picture"], requests)
 
 
 @contextmanager
@@ -215,14 +217,16 @@ def _crawl(served: Scorer, stop: threading.Event) -> None:
             connection.sendall(b"-")
 
 
-def _memory(served: Scorer, picture: bytes, requests: int) -> None:
+def _memory(served: Scorer, pictures: Sequence[bytes], requests: int) -> None:
+    """Send a face, no face, a damaged file and no picture in turn: each leaves by another way."""
     from scoring import cores
 
     print(f"memory at the start: {served.megabytes():.0f} MB")
+    part = requests // MEMORY_LINES
     with ThreadPoolExecutor(cores.share()) as pool:
         for line in range(MEMORY_LINES):
-            part = requests // MEMORY_LINES
-            statuses = Counter(status for status, _ in pool.map(served.ask, [picture] * part))
+            sent = islice(cycle(pictures), part)
+            statuses = Counter(status for status, _ in pool.map(served.ask, sent))
             print(f"  after {(line + 1) * part:,} requests: {served.megabytes():.0f} MB {dict(statuses)}", flush=True)
 
 
@@ -232,19 +236,21 @@ def _publish() -> str:
     from scoring import recipes, regressors, tokens
     from scoring.models import Scope
     from scoring.pipeline import FittedRegressor
+    from training import fitting
 
     rng = np.random.default_rng(1)
     rows, grades = rng.normal(size=(200, 2048)).astype(np.float32), rng.uniform(1, 5, 200).astype(np.float32)
     layers = (1024, 512, 256)
     estimator = MLPRegressor(hidden_layer_sizes=layers, random_state=1, tol=1e6, n_iter_no_change=2).fit(rows, grades)
-    row = regressors.save(FittedRegressor(recipes.ms2019(), estimator), study="benchmark", provenance={})
+    fitted = FittedRegressor(recipes.ms2019(), fitting.network(estimator))
+    row = regressors.save(fitted, study="benchmark", provenance={})
     regressors.publish(row)
     _, key = tokens.make(name="benchmark", study="benchmark", made_by=None, scopes=(Scope.SCORE,), per_minute=10**6)
     return key
 
 
-def _jpeg(size: tuple[int, int]) -> bytes:
-    picture = Image.open(PHOTOGRAPH).convert("RGB")
+def _jpeg(size: tuple[int, int], *, of: Image.Image | None = None) -> bytes:
+    picture = of or Image.open(PHOTOGRAPH).convert("RGB")
     pixels = cv2.resize(np.asarray(picture), size, interpolation=cv2.INTER_CUBIC)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=90)

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 
 from labeler import sessions, unblinding
 from labeler.models import Assignment, AtlasPicture, Image, Reader, Role, Study, User
+from scoring import log_context
 
 READS_IT = "You read this study yourself, so you may not see what other readers said or which images are golden."
 
@@ -25,13 +26,23 @@ def readerships(user: User) -> QuerySet[Reader]:
 
 
 def get_reader(request: AuthedRequest, slug: str) -> Reader:
-    return get_object_or_404(readerships(request.user).select_related("study"), study__slug=slug)
+    reader = get_object_or_404(readerships(request.user).select_related("study"), study__slug=slug)
+    log_context.reader.set(reader.code)
+    return reader
+
+
+def get_reader_with_report(request: AuthedRequest, slug: str) -> Reader:
+    """Return somebody's place in a study whose readers were given their reports."""
+    released = readerships(request.user).filter(study__reports_released_at__isnull=False).select_related("study")
+    return get_object_or_404(released, study__slug=slug)
 
 
 def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
     """Return one of the reader's own assignments, with its reader and study."""
     assignments = _own_assignments(request, slug).select_related("reader__study", "reader__user", "image")
-    return get_object_or_404(assignments, public_id=public_id)
+    assignment = get_object_or_404(assignments, public_id=public_id)
+    log_context.reader.set(assignment.reader.code)
+    return assignment
 
 
 def get_image(request: AuthedRequest, slug: str, public_id: UUID) -> Image:
@@ -110,6 +121,12 @@ def audited_studies(user: User) -> QuerySet[Study]:
 def require_admin(request: AuthedRequest) -> None:
     """Let pass who runs a study or may make one. Raises Http404."""
     if not may_make_studies(request.user):
+        raise Http404
+
+
+def require_operator(request: AuthedRequest) -> None:
+    """Let pass who looks after the installation. Raises Http404."""
+    if not request.user.is_superuser:
         raise Http404
 
 

@@ -44,11 +44,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         answer: HttpResponse = super().post_login(request, user, **kwargs)
         return answer
 
+    def set_password(self, user: User, password: str) -> None:
+        user.password_is_given = False
+        super().set_password(user, password)
+
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """Write down whose name was tried, if it is one of ours: another may be a password in the wrong field."""
+        """Write a wrong password down, and no name that nobody has: it may be a password, typed a field too early."""
         del request
-        user = User.objects.filter(username=credentials.get("username", "")).first()
-        audit.record(None, None, "sign-in failed", detail=user.username if user else "an unknown name")
+        user = User.objects.filter(username__iexact=credentials.get("username") or "").first()
+        audit.record(None, None, "sign-in failed", detail=user.username if user else "a name that nobody has")
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """Who signed in a minute ago need not prove it again before they set up a second factor."""

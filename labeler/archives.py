@@ -1,18 +1,32 @@
 """Zips that strangers packed: what is in them, read without ever unpacking one to disk."""
 
+import io
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from scoring import images
 
 MAX_MEMBERS = 200_000  # more than any study; a list of millions of empty names is an attack
+MOST_AT_ONCE = 30 * 2**20  # bytes; zipfile reads the list of members whole, and takes 500 bytes of memory for each
+TOO_MANY = "This zip's list of files is too long. Send several zips."
 # What zipfile raises on damaged, encrypted or unknown members.
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError)
 
 
 class ArchiveError(ValueError):
     """Why a zip or one of its members can't be read, as a sentence for people."""
+
+
+class _File(io.FileIO):
+    """A file of which nobody reads more at once than is meant well, before memory is taken for it."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > MOST_AT_ONCE:
+            raise ArchiveError(TOO_MANY)
+        return super().read(MOST_AT_ONCE if size is None or size < 0 else size) or b""
 
 
 def members(path: Path) -> list[str]:
@@ -45,12 +59,20 @@ def read(path: Path, name: str) -> bytes:
             raise ArchiveError("This file is damaged inside the zip. Pack it again.") from error
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
+@contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    with ExitStack() as stack:
+        yield _open(path, stack)
+
+
+def _open(path: Path, stack: ExitStack) -> zipfile.ZipFile:
     try:
-        return zipfile.ZipFile(path)
+        return stack.enter_context(zipfile.ZipFile(stack.enter_context(_File(path))))
     except FileNotFoundError as error:
         raise ArchiveError(f"There is no file {path}.") from error
     except DAMAGE as error:
+        if isinstance(error, ArchiveError):
+            raise
         raise ArchiveError("This zip can't be opened: it is damaged or no zip. Pack it again.") from error
 
 

@@ -1,4 +1,4 @@
-"""Closing a study: nobody grades any more, and the promise about its golden set is opened."""
+"""Closing a study: nobody grades any more, the promise about its golden set is opened, and readers see how they did."""
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,4 +22,18 @@ def close(*, study: Study, by: User | None = None, reason: str) -> Study:
     study.closed_at = timezone.now()
     study.save(update_fields=["closed_at"])
     audit.record(study, by, "closed", reason=reason)
+    return study
+
+
+@transaction.atomic
+def release_reports(*, study: Study, by: User | None = None) -> Study:
+    """Let each reader of a closed study see their own report. Raises ClosingError."""
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    if not study.closed_at:
+        raise ClosingError("The study is open. Close it first: a report tells its reader which images are golden.")
+    if study.reports_released_at:
+        raise ClosingError(f"The readers have had their reports since {study.reports_released_at:%Y-%m-%d}.")
+    study.reports_released_at = timezone.now()
+    study.save(update_fields=["reports_released_at"])
+    audit.record(study, by, "released the readers' reports")
     return study

@@ -1,5 +1,6 @@
 """Finding images of a study by what was said of them and what is known of them. Read only."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -67,9 +68,10 @@ def _metadata(column: str, value: str) -> Q:
     """A value counts as the text it is, and as the number it may be."""
     q = Q(metadata__contains={column: value})
     try:
-        return q | Q(metadata__contains={column: float(value)})
+        number = float(value)
     except ValueError:
         return q
+    return q | Q(metadata__contains={column: number}) if math.isfinite(number) else q
 
 
 def _labels(wanted: Wanted) -> QuerySet[Label]:

@@ -35,6 +35,8 @@ class User(AbstractUser):
     )
     # Every session remembers the number it began under, and ends at the next request once this one is larger.
     role_version = models.PositiveIntegerField(default=0, editable=False)
+    # Who runs a study read it on a page: it opens nothing but the page that takes another.
+    password_is_given = models.BooleanField(default=False, editable=False)
 
     def holds(self, role: Role) -> bool:
         """Whether a place of this kind counts. Nobody audits who was not made an auditor."""
@@ -101,6 +103,10 @@ class Study(models.Model):
     golden_drawn_at = models.DateTimeField(null=True, blank=True)
     dealt_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True, help_text="From then on nobody grades.")
+    reports_released_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="From then on each reader sees their own report."
+    )
+    retrain_at = models.TimeField(null=True, blank=True, help_text="When it is retrained; empty: when all others are.")
     needs_consent = models.BooleanField(
         default=False,
         db_default=False,
@@ -112,6 +118,12 @@ class Study(models.Model):
 
     class Meta:
         verbose_name_plural = "studies"
+        constraints: ClassVar = [
+            # Who still grades must not learn how they do, nor which of their images were golden.
+            models.CheckConstraint(
+                condition=Q(reports_released_at=None) | Q(closed_at__isnull=False), name="released_after_closing"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title

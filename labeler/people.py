@@ -11,6 +11,7 @@ from allauth.account.adapter import get_adapter
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from labeler import audit
@@ -103,6 +104,11 @@ def end_access(user: User, *, by: User | None, reason: str) -> None:
     Invitation.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
     audit.record(None, by, "access ended", detail=user.username, reason=reason)
     _give(User.objects.select_for_update().get(pk=user.pk), [])
+
+
+def end_sessions(user: User) -> None:
+    """End all of a person's sessions at their next request."""
+    User.objects.filter(pk=user.pk).update(role_version=F("role_version") + 1)
 
 
 @transaction.atomic

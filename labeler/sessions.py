@@ -109,6 +109,8 @@ def why_over(session: SessionBase, user: User, *, is_act: bool) -> str:
         return "it lasted a working day"
     if now - sign_in.seen > settings.SESSION_IDLE:
         return "nobody was there"
+    if sign_in.by == "password" and not settings.LOCAL_PASSWORDS:
+        return "local passwords are switched off"
     if sign_in.role_version != user.role_version:
         return "the person's roles have changed"
     if sign_in.provider_session and now - sign_in.asked > settings.OIDC_RECHECK:

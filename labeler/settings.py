@@ -14,6 +14,8 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
+from scoring import error_reports
+
 ENTRA_HOSTS = {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -173,6 +175,7 @@ MIDDLEWARE = [
     "labeler.views.scorer.ToScorer",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "labeler.views.headers.LetAdminBe",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -181,6 +184,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "labeler.views.headers.RememberOrigin",
+    "labeler.views.bodies.LimitBodies",
     "labeler.views.signing_in.WatchSession",
     "labeler.views.unblinding.AskForReason",
 ]
@@ -223,15 +227,22 @@ STORAGES = {
 # Object storage that speaks S3: for all files instead of MEDIA_ROOT, and as places to fill studies from.
 S3_ENDPOINT = os.environ.get("S3_ENDPOINT", "")
 INTAKE_PLACES = words("INTAKE_PLACES")
-if os.environ.get("MEDIA_BUCKET"):
+MEDIA_BUCKET = os.environ.get("MEDIA_BUCKET", "")
+if MEDIA_BUCKET:
     STORAGES["default"] = {
         "BACKEND": "storages.backends.s3.S3Storage",
         "OPTIONS": {
-            "bucket_name": os.environ["MEDIA_BUCKET"],
+            "bucket_name": MEDIA_BUCKET,
             "endpoint_url": S3_ENDPOINT or None,
             "file_overwrite": True,  # what is stored under a name replaces what was there, as in a folder
         },
     }
+# Whether a web server in front sends the bytes of photographs that we let somebody see.
+HAND_OVER = os.environ.get("HAND_OVER", "").lower()
+if HAND_OVER not in {"", "x-accel-redirect", *([] if MEDIA_BUCKET else ["x-sendfile"])}:
+    raise ImproperlyConfigured(
+        f"HAND_OVER must be x-accel-redirect, x-sendfile (without MEDIA_BUCKET) or empty, not {HAND_OVER!r}."
+    )
 STATIC_URL = "static/"
 STATIC_ROOT = folder("STATIC_ROOT", VAR_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
@@ -259,10 +270,12 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 # Of addresses that X-Forwarded-For lists, the proxies in front of us wrote this many: rate limits go by the one before.
 ALLAUTH_TRUSTED_PROXY_COUNT = number("TRUSTED_PROXIES", default=1 if BEHIND_TLS else 0)
+MFA_ADAPTER = "labeler.second_factors.SecondFactors"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Acne study"
 MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds; telephones' clocks are off by some
 MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_PASSKEY_LOGIN_ENABLED = True  # a passkey that asked for a finger or a PIN is two factors, and can't be phished
 SOCIALACCOUNT_LOGIN_ON_GET = False
 SOCIALACCOUNT_STORE_TOKENS = False
 SOCIALACCOUNT_QUERY_EMAIL = False
@@ -332,6 +345,9 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
         "object-src": [NONE],
+        # No script of ours turns text into a page or into code; static/js/site.js has the one exception.
+        "require-trusted-types-for": ["'script'"],
+        "trusted-types": ["service-worker"],
     },
 }
 
@@ -363,20 +379,22 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 # Workers of their own, so that a retraining does not hold up an import for an hour, nor the other way round. Nor what
 # must not wait: erasing somebody, and sealing the ledger.
-NOT_BEHIND_TRAINING = ("import_files", "erase", "resume_erasures", "erase_what_is_due", "seal_ledger")
+NOT_BEHIND_TRAINING = ("import_files", "tick", "erase", "resume_erasures", "erase_what_is_due", "seal_ledger")
 CELERY_TASK_ROUTES = {
     "scoring.tasks.*": {"queue": "intake"},
     "training.tasks.forget_erased": {"queue": "intake"},
     **{f"labeler.tasks.{task}": {"queue": "intake"} for task in NOT_BEHIND_TRAINING},
 }
 CELERY_BEAT_SCHEDULE = {
-    "retrain-nightly": {
-        "task": "training.tasks.retrain_nightly",
-        "schedule": crontab(hour=str(RETRAIN_HOUR), minute=str(RETRAIN_MINUTE)),
+    "retrain-nightly": {"task": "training.tasks.retrain_nightly", "schedule": 60.0, "options": {"expires": 60}},
+    "collect-features": {
+        "task": "training.tasks.collect_features",
+        "schedule": crontab(day_of_week="sunday", hour="4", minute="30"),
     },
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
+    "tick": {"task": "labeler.tasks.tick", "schedule": 60.0, "options": {"expires": 60}},
     "resume-erasures": {"task": "labeler.tasks.resume_erasures", "schedule": 60.0, "options": {"expires": 60}},
     "forget-erased": {"task": "training.tasks.forget_erased", "schedule": 60.0, "options": {"expires": 60}},
     # Before the nightly run, which then learns without them.
@@ -412,13 +430,30 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
 USE_TZ = True
 
+# Who shows it may read /metrics; without one nobody may.
+METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
+
+if os.environ.get("SENTRY_DSN"):
+    error_reports.begin(os.environ["SENTRY_DSN"], release=os.environ.get("RELEASE", ""))
+
+LOG_FORMAT = os.environ.get("LOG_FORMAT") or "line"
+if LOG_FORMAT not in {"line", "json"}:
+    raise ImproperlyConfigured(f"LOG_FORMAT must be line (for people) or json (for programs), not {LOG_FORMAT!r}.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s", "datefmt": "%H:%M:%S"}
+        "line": {
+            "format": "%(asctime)s %(levelname)s %(name)s%(about)s: %(message)s",
+            "datefmt": "%Y-%m-%dT%H:%M:%S%z",
+        },
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "fmt": "%(asctime)s %(levelname)s %(name)s %(message)s %(request)s %(reader)s %(task)s",
+            "datefmt": "%Y-%m-%dT%H:%M:%S%z",
+        },
     },
-    "filters": {"request": {"()": "scoring.request_ids.InLog"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request"]}},
+    "filters": {"about": {"()": "scoring.log_context.InLog"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["about"]}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
 }

@@ -1,6 +1,7 @@
 """Setting up a study: its grading scale and its readers."""
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.crypto import get_random_string
 
@@ -86,8 +87,15 @@ def set_capacity(*, reader: Reader, capacity: int | None, by: User) -> None:
 
 
 def create_account(*, username: str) -> tuple[User, str]:
-    """Make a local account and return it with its password, which is kept nowhere. Raises StudyError."""
+    """Make a local account; return it with its first password, which is kept nowhere. Raises StudyError."""
     if not settings.LOCAL_PASSWORDS:
         raise StudyError(f"There is no account {username}. They sign in once first, or: manage.py invite EMAIL.")
+    # A name that looks like another's, or like those of imported readers, would be a way to be taken for them.
+    if User.objects.filter(username__iexact=username).exists():
+        raise StudyError(f"There is an account whose name differs from {username} in capitals alone.")
+    try:
+        User.username_validator(username)
+    except ValidationError as error:
+        raise StudyError(f"{username} can't be an account's name: letters, digits and @ . + - _ can.") from error
     password = get_random_string(20)
-    return User.objects.create_user(username=username, password=password), password
+    return User.objects.create_user(username=username, password=password, password_is_given=True), password

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 from django.conf import settings
 from honcho.manager import SIGNALS, Manager
 
-from scoring import cores
+from scoring import cores, telemetry
 
 FIRST_PORT = 8000
 # A reader looks at an image for seconds; their connection is kept that long, at no cost of a thread.
@@ -45,7 +45,7 @@ def run(*, host: str, port: int, on_ready: Callable[[str], None]) -> int:
     scorer = f"127.0.0.1:{choose_port('127.0.0.1', None, above=port)}"
     environment = _environment() | {"SCORER_URL": f"http://{scorer}"}
     for name, command in commands(site=f"{host}:{port}", scorer=scorer).items():
-        manager.add_process(name, shlex.join(command), env=environment)
+        manager.add_process(name, shlex.join(command), env=environment | counting(name))
     url = f"http://{host}:{port}/"
     ready = (f"{url}readyz", f"http://{scorer}/readyz")
     threading.Thread(target=_announce, args=(url, ready, on_ready), daemon=True).start()
@@ -65,6 +65,11 @@ def commands(*, site: str, scorer: str) -> dict[str, list[str]]:
         "intake": [*python, *_worker("intake", concurrency=cores.usable())],
         "beat": [*python, "celery", "--quiet", "-A", "labeler", "beat", "--loglevel", "WARNING"],
     }
+
+
+def counting(name: str) -> dict[str, str]:
+    """Return where the processes of web share what they count; the others are one process each."""
+    return {telemetry.SHARED: tempfile.mkdtemp(prefix="counts-")} if name == "web" else {}
 
 
 def _scorer_process() -> list[str]:

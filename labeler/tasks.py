@@ -5,12 +5,29 @@ from functools import partial
 
 from celery import shared_task
 
-from labeler import duplicates, erasing, ledger, measurements, prescreen, provisional, retention, tallies, uploads
+from labeler import (
+    duplicates,
+    erasing,
+    ledger,
+    measurements,
+    prescreen,
+    provisional,
+    retention,
+    tallies,
+    uploads,
+    vitals,
+)
 from labeler.models import Erasure, Intake, Study, User
 from scoring import jobs
 from scoring.tasks import send
 
 WORKERS = 16  # messages, which take milliseconds where nobody has anything to do
+
+
+@shared_task
+def tick() -> None:
+    """Show that beat, the queue and a worker work together."""
+    vitals.tick()
 
 
 @shared_task

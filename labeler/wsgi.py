@@ -8,6 +8,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeler.settings")
 
 django_application = get_wsgi_application()
 
-from scoring.health import Health, Migrations, database  # noqa: E402  knows models: after Django's start
+# What knows models comes after Django's start.
+from labeler import vitals  # noqa: E402
+from labeler.telemetry import Installation  # noqa: E402
+from scoring.health import Health, Migrations, database  # noqa: E402
+from scoring.telemetry import Telemetry  # noqa: E402
 
-application = Health(django_application, checks={"database": database, "migrations": Migrations()})
+application = Health(
+    Telemetry(django_application, collectors=lambda: [Installation()]),
+    checks={"database": database, "migrations": Migrations()},
+    told={"queue": vitals.broker, "storage": vitals.storage},
+)

@@ -28,10 +28,16 @@ Check = Callable[[], None]  # raises NotReadyError
 
 
 class Health:
-    """A WSGI application that answers probes, and lets everything else pass."""
+    """A WSGI application that answers probes, and lets everything else pass.
 
-    def __init__(self, application: "WSGIApplication", *, checks: Mapping[str, Check]) -> None:
-        self.application, self.checks = application, checks
+    It is ready when `checks` pass. What `told` finds is answered too, and changes nothing: readers can go on without.
+    """
+
+    def __init__(
+        self, application: "WSGIApplication", *, checks: Mapping[str, Check], told: Mapping[str, Check] = {}
+    ) -> None:
+        self.application, self.checks, self.told = application, checks, told
+        self._said: Mapping[str, str] = {}
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO")
@@ -45,9 +51,19 @@ class Health:
         close_old_connections()
         found = {name: _outcome(check) for name, check in self.checks.items()}
         is_ready = all(said == "ok" for said in found.values())
-        if not is_ready:
+        self._log(found, is_ready=is_ready)
+        told = {name: _outcome(check) for name, check in self.told.items()}
+        return _answer(start_response, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE, found | told)
+
+    def _log(self, found: Mapping[str, str], *, is_ready: bool) -> None:
+        """Say what changed, once: probes come every few seconds."""
+        if found == self._said:
+            return
+        self._said = found
+        if is_ready:
+            logger.info("Ready")
+        else:
             logger.warning("Not ready: %s", found)
-        return _answer(start_response, HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE, found)
 
 
 def database() -> None:

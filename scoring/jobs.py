@@ -75,9 +75,9 @@ def held(job: Job, *, renewal: float = RENEWAL) -> Iterator[None]:
         renewer.join()
 
 
-def tell(job: Job, stage: str) -> None:
-    """Tell people what the job is doing now. Raises LostLeaseError."""
-    _change(job, stage=stage)
+def tell(job: Job, stage: str, **fields: Any) -> None:
+    """Tell people what the job is doing now, and how far it is. Raises LostLeaseError."""
+    _change(job, stage=stage, **fields)
 
 
 def finish(job: Job, **fields: Any) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from scoring import telemetry
 from scoring.fetching import FetchError
 from scoring.images import ImageError, Selfie
 from scoring.pipeline import FittedRegressor, score_image
@@ -31,10 +32,17 @@ class Outcome:
     detail: str = ""
 
 
+def answer(selfie: Selfie, regressor: FittedRegressor) -> dict[str, Any]:
+    """Score a selfie as apps are told it, and count it. Raises images.ImageError and weights.WeightsError."""
+    result = score_image(selfie, regressor)
+    telemetry.answers.labels("abstained" if result.abstains else "scored").inc()
+    return result.answer()
+
+
 def of(photograph: Photograph, regressor: FittedRegressor) -> Outcome:
     """Read and score one. Raises weights.WeightsError: then none can be scored."""
     try:
-        return Outcome(HTTPStatus.OK, score_image(photograph.selfie(), regressor).answer())
+        return Outcome(HTTPStatus.OK, answer(photograph.selfie(), regressor))
     except (ImageError, FetchError) as error:
         return Outcome(HTTPStatus.UNPROCESSABLE_ENTITY, None, str(error))
 

@@ -21,7 +21,12 @@ Geometry = Callable[[Pixels, Sequence[Landmarks]], Layout]
 # Round half up, so that a score of 1.5 is grade 2: the published cuts are 1.5, 2.5, 3.5, 4.5.
 GRADES = (1, 5)
 GEOMETRIES: dict[str, Geometry] = {"ms2019": patches.lay_out, "upright2026": upright.lay_out}
-AGGREGATES = {"mean": np.mean}
+# How a face's patches become one row, for an estimator that sees it as a whole. "mean" is of the patches' scores.
+POOLINGS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "mean embedding": lambda rows: rows.mean(axis=0),
+    # Of large activations half as much is made: a few of them would else decide on how alike two faces are.
+    "root of the mean embedding": lambda rows: np.sqrt(rows.mean(axis=0)),
+}
 
 
 class Variant(NamedTuple):
@@ -39,9 +44,11 @@ Crops = Mapping[Key, Pixels]
 
 
 class Estimator(Protocol):
-    """Anything fitted that turns (n, 2048) float32 into (n,) grades."""
+    """Anything fitted that turns (n, 2048) float32 into (n,) grades: see scoring/heads.py."""
 
     def predict(self, rows: NDArray[np.float32], /) -> NDArray[np.floating[Any]]: ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]: ...
 
 
 @dataclass(frozen=True)
@@ -180,15 +187,11 @@ def changed(patch: Patch, pixels: Pixels, how: Variant) -> Pixels:
 
 
 def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describe = describe) -> SelfieScore:
-    """Score a selfie: the aggregate (the mean) of its patches' scores.
-
-    Raises images.ImageError and weights.WeightsError.
-    """
+    """Score a selfie by its patches. Raises images.ImageError and weights.WeightsError."""
     with turns.turn():
         described = describe(selfie, regressor.recipe)
     layout, rows = described.layout, described.rows()
-    scores = [float(score) for score in regressor.estimator.predict(rows)]
-    score = float(AGGREGATES[regressor.recipe.aggregate](scores))
+    score, scores = score_rows(rows, regressor)
     return SelfieScore(
         score=score,
         grade=grade_of(score, regressor.grades),
@@ -202,6 +205,21 @@ def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describ
         recipe=regressor.recipe.name,
         regressor_id=regressor.id,
     )
+
+
+def score_rows(rows: NDArray[np.float32], regressor: FittedRegressor) -> tuple[float, list[float]]:
+    """Return a face's score and each patch's, from the embeddings of its patches (n, 2048).
+
+    Either the face's is the mean of the patches', or, where the face is judged as a whole, a patch's is what a face of
+    such patches alone would get.
+    """
+    predict = regressor.estimator.predict
+    pool = POOLINGS.get(regressor.recipe.aggregate)
+    if pool is None:
+        scores = predict(rows).tolist()
+        return float(np.mean(scores)), scores
+    alone = predict(np.stack([pool(row[None]) for row in rows]))
+    return float(predict(pool(rows)[None])[0]), alone.tolist()
 
 
 def face_of(layout: Layout) -> Box | None:

@@ -21,7 +21,7 @@ class Recipe:
     backbone: str
     backbone_sha256: str  # of its weight file
     estimator: str
-    aggregate: str  # how the patches' scores become the image's
+    aggregate: str  # how patches become the image: "mean" of their scores, or a pooling of scoring/pipeline.py
 
     @property
     def feature_key(self) -> str:
@@ -51,12 +51,26 @@ def ms2019(backbone: str = "resnet50") -> Recipe:
     )
 
 
-def face_ridge(backbone: str = "resnet50") -> Recipe:
-    """Our own: a ridge regression on the mean embedding of a face's patches. Raises weights.WeightsError.
+# Our own see a face as a whole: name -> how its patches are pooled (scoring/pipeline.py), and the estimator
+# (training/fitting.py), which is fitted on that.
+FACES = {
+    "face_ridge": ("mean embedding", "ridge regression on the mean"),
+    "face_root": ("root of the mean embedding", "ridge regression on the root of the mean"),
+    "face_calibrated": ("root of the mean embedding", "face_root, stretched as left-out faces ask for"),
+    "face_readers": ("root of the mean embedding", "face_root on grades without what their readers add"),
+    "face_kernel": ("root of the mean embedding", "kernel ridge regression, Gaussian kernel"),
+    "face_gaussian": ("root of the mean embedding", "Gaussian process, linear and Gaussian kernel"),
+    "face_blend": ("root of the mean embedding", "mean of face_root, face_kernel and face_gaussian"),
+}
 
-    It is linear, so the mean of the patches' scores is the score of their mean embedding.
-    """
-    return replace(ms2019(backbone), name="face_ridge", estimator="RidgeCV on the mean embedding")
+
+def faces(backbone: str = "resnet50") -> dict[str, Recipe]:
+    """Return our own recipes by name. Raises weights.WeightsError."""
+    published = ms2019(backbone)
+    return {
+        name: replace(published, name=name, estimator=estimator, aggregate=pooling)
+        for name, (pooling, estimator) in FACES.items()
+    }
 
 
 def upright(recipe: Recipe) -> Recipe:

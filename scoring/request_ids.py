@@ -1,6 +1,5 @@
 """The number a request goes by: in its answer, in every line of the log that it causes, and at the caller."""
 
-import logging
 import re
 import secrets
 from contextvars import ContextVar
@@ -13,11 +12,3 @@ current: ContextVar[str] = ContextVar("request_id", default="")
 def choose(wanted: str) -> str:
     """Return the caller's own, if it is fit for a log, or else a new one."""
     return wanted if WELL_FORMED.fullmatch(wanted) else secrets.token_hex(16)
-
-
-class InLog(logging.Filter):
-    """Gives a line of the log the field `request`."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request = f" [{current.get()}]" if current.get() else ""
-        return True

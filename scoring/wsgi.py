@@ -14,12 +14,13 @@ from django.conf import settings  # noqa: E402
 from scoring import cores, turns  # noqa: E402
 from scoring.admission import Admission  # noqa: E402
 from scoring.health import Health, Migrations, database  # noqa: E402
+from scoring.telemetry import Telemetry  # noqa: E402
 from scoring.warming import Warmth  # noqa: E402
 
 turns.limit(cores.share())
 warmth = Warmth()
 warmth.begin()
 application = Health(
-    Admission(django_application, places=cores.share() + settings.SCORER_WAITING),
+    Telemetry(Admission(django_application, places=cores.share() + settings.SCORER_WAITING)),
     checks={"database": database, "migrations": Migrations(), "weights": warmth},
 )

@@ -38,6 +38,7 @@ SEE_ITS_LOG = RUN_IT | {"audi"}
 SEE_ATLAS = RUN_IT | READERS
 MAKE_STUDIES = frozenset({"olga", "otto", "root"})
 SEE_SITE_LOG = frozenset({"audi", "root"})
+OPERATE = frozenset({"root"})
 APP = frozenset({"app"})
 
 
@@ -114,13 +115,27 @@ ROWS = {
     "certificate": row("GET", SEE_ITS_LOG),
     "retry_erasure": row("POST", RUN_IT),
     "audit_log": row("GET", SEE_ITS_LOG),
+    "operations": row("GET", OPERATE),
     "site_log": row("GET", SEE_SITE_LOG),
     "training:plan": row("GET", MAKE_STUDIES),
     "training:report": row("GET", SEE_ITS_LOG),
     "training:report_json": row("GET", SEE_ITS_LOG),
+    "training:printed": row("GET", SEE_ITS_LOG),
+    "training:reader": row("GET", SEE_ITS_LOG),
+    "training:chart_csv": row("GET", SEE_ITS_LOG),
+    "training:chart_svg": row("GET", SEE_ITS_LOG, but=404),  # nobody has graded here, so there is no picture
+    "training:release": row("POST", RUN_IT),
+    "training:own_report": row("GET", READERS, but=404),  # nothing before it is released
+    "training:definitions": row("GET", SIGNED_IN),
     "training:retrain": row("POST", RUN_IT),
     "training:run": row("GET", RUN_IT),
     "training:run_state": row("GET", RUN_IT),
+    "training:cancel": row("POST", RUN_IT),
+    "training:publish": row("POST", RUN_IT),
+    "training:leaderboard": row("GET", SEE_ITS_LOG),
+    "training:leaderboard_json": row("GET", SEE_ITS_LOG),
+    "training:roll_back": row("POST", RUN_IT),
+    "training:set_night": row("POST", RUN_IT),
     "training:export": row("GET", RUN_IT),
     "training:export_person": row("GET", RUN_IT),
     "apps": row("GET POST", RUN_IT),
@@ -153,6 +168,7 @@ ROWS = {
     "oidc_login": row("POST", ANYBODY, but=404),  # no provider is named here
     "oidc_callback": row("GET", ANYBODY, but=404),
     "socialaccount_login_cancelled": row("GET", ANYBODY),
+    "mfa_login_webauthn": row("GET POST", ANYBODY),  # leads to the sign-in page, without a passkey
     "mfa_index": row("GET", SIGNED_IN),
     "mfa_authenticate": row("GET POST", ANYBODY),  # leads on who gave no password before
     "mfa_reauthenticate": row("GET POST", SIGNED_IN),
@@ -252,9 +268,10 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
             "picture": example.pk,
             "user": ana.pk,
             "token": "no-token",
+            "name": "errors",
         },
         **{name: {"pk": intake.pk} for name in ("intake_progress", "intake_now", "upload", "finish_upload")},
-        **{name: {"pk": run.pk} for name in ("training:run", "training:run_state")},
+        **{f"training:{name}": {"pk": run.pk} for name in ("run", "run_state", "cancel", "publish")},
         **{name: {"pk": erasure.pk} for name in ("erasure", "certificate", "retry_erasure")},
     }
 

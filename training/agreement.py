@@ -4,6 +4,7 @@ Grades are an (n readers, N images) float array with NaN where a reader gave non
 the images that both of them graded.
 """
 
+import math
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -59,7 +60,7 @@ class _MeanSquares:
     k: int
 
 
-def weighted_kappa(first: Floats, second: Floats, *, with_interval: bool = True) -> Estimate:
+def weighted_kappa(first: Floats, second: Floats) -> Estimate:
     """Return the quadratic weighted kappa of two (N,) rows, on the images where both have a grade.
 
     1 - mean (x - y)^2 / mean (x - y')^2, where y' is of any other image: Cohen 1968, weights by the grades' values.
@@ -67,17 +68,19 @@ def weighted_kappa(first: Floats, second: Floats, *, with_interval: bool = True)
     both = np.isfinite(first) & np.isfinite(second)
     x, y = first[both], second[both]
     n = len(x)
-    if n < FEWEST_TO_SHOW:
-        return none(n, f"Both graded {n} images; below {FEWEST_TO_SHOW} a kappa says too little.")
-    if np.ptp(np.concatenate([x, y])) < ROUNDING:
-        return none(n, "Both gave one and the same grade throughout, so chance alone would agree.")
+    reason = _why_no_kappa(n, varies=n > 0 and np.ptp(np.concatenate([x, y])) > ROUNDING)
+    if reason:
+        return none(n, reason)
     middle = x.mean()
     x, y = x - middle, y - middle
     terms = np.stack([x, y, x * x, y * y, x * y], axis=1)
-    if with_interval:
-        return estimate(terms, _kappa)
-    value = float(_kappa(terms.mean(axis=0)))
-    return Estimate(value, None, None, n, f"Beyond {MOST_READERS_WITH_INTERVALS} readers pairs have no interval.")
+    return estimate(terms, _kappa)
+
+
+def _why_no_kappa(n: int, *, varies: bool) -> str:
+    if n < FEWEST_TO_SHOW:
+        return f"Both graded {n} images; below {FEWEST_TO_SHOW} a kappa says too little."
+    return "" if varies else "Both gave one and the same grade throughout, so chance alone would agree."
 
 
 def _kappa(means: Floats) -> Floats:
@@ -90,11 +93,32 @@ def _kappa(means: Floats) -> Floats:
 
 def pairwise_kappa(grades: Floats) -> list[Pair]:
     """Return the kappa of every pair of readers."""
-    few = len(grades) <= MOST_READERS_WITH_INTERVALS
+    if len(grades) > MOST_READERS_WITH_INTERVALS:
+        return _without_intervals(grades)
     return [
-        Pair(one, other, weighted_kappa(grades[one], grades[other], with_interval=few))
+        Pair(one, other, weighted_kappa(grades[one], grades[other]))
         for one, other in combinations(range(len(grades)), 2)
     ]
+
+
+def _without_intervals(grades: Floats) -> list[Pair]:
+    """Return the same numbers for all pairs at once: 300 readers have 44,850."""
+    given = np.isfinite(grades).astype(float)  # (n, N)
+    y = np.nan_to_num(grades - (np.nanmean(grades) if given.any() else 0.0))
+    counts = given @ given.T  # (n, n): images that both graded
+    sums = np.stack([y @ given.T, given @ y.T, (y * y) @ given.T, given @ (y * y).T, y @ y.T], axis=-1)
+    kappas = _kappa(sums / np.maximum(counts, 1)[..., None])  # NaN where both gave one grade throughout
+    return [
+        Pair(one, other, _without_interval(int(counts[one, other]), float(kappas[one, other])))
+        for one, other in combinations(range(len(grades)), 2)
+    ]
+
+
+def _without_interval(n: int, kappa: float) -> Estimate:
+    reason = _why_no_kappa(n, varies=math.isfinite(kappa))
+    if reason:
+        return none(n, reason)
+    return Estimate(kappa, None, None, n, f"Beyond {MOST_READERS_WITH_INTERVALS} readers pairs have no interval.")
 
 
 def intraclass(grades: Floats) -> Intraclass:

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from training import metrics
-from training.intervals import LEVEL, Estimate, Floats, estimate, mean, none
+from training.intervals import LEVEL, Estimate, Floats, estimates, mean, none
 from training.regression import Line, fit_line
 
 FEWEST_OF_A_GRADE = 10  # images that others call so: fewer make no habit
 HABIT = 0.25  # share of them that the reader calls otherwise, from which on it is worth a sentence
 LIMITS_AT = 1.96  # standard deviations, from one side of the middle: 95 % of a normal distribution
+NOTHING_SHARED = "has graded no image yet that another reader graded, so nothing can be said."
 NOTICED = 0.05  # grades: a bias below is none to speak of
 
 
@@ -48,21 +50,19 @@ def bland_altman(values: Floats, others: Floats) -> BlandAltman:
     moved = differences - middle
     terms = np.stack([moved, moved**2], axis=1)
 
-    def limit(side: int) -> Estimate:
-        def at(means: Floats) -> Floats:
-            sd = np.sqrt(np.maximum(means[..., 1] - means[..., 0] ** 2, 0) * n / (n - 1))
-            moved_limit: Floats = middle + means[..., 0] + side * LIMITS_AT * sd
-            return moved_limit
+    def limit(means: Floats, side: int) -> Floats:
+        sd = np.sqrt(np.maximum(means[..., 1] - means[..., 0] ** 2, 0) * n / (n - 1))
+        moved_limit: Floats = middle + means[..., 0] + side * LIMITS_AT * sd
+        return moved_limit
 
-        return estimate(terms, at)
-
-    return BlandAltman(mean(differences), limit(-1), limit(1))
+    lower, upper = estimates(terms, [partial(limit, side=-1), partial(limit, side=1)])
+    return BlandAltman(mean(differences), lower, upper)
 
 
 def in_words(bias: Estimate, habit: str) -> str:
     """Say a bias for people, and how sure it is; then the habit, if there is one."""
     if bias.value is None:
-        return bias.reason
+        return NOTHING_SHARED
     side = "stricter" if bias.value > 0 else "milder"
     size = f"{abs(bias.value):.2f}"
     if bias.low is None or bias.high is None:

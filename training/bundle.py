@@ -83,7 +83,7 @@ def _entries(study: Study) -> Iterator[tuple[str, Iterator[bytes]]]:
     if promised and study.closed_at:
         yield "opening.json", _text(promised.opening)
     yield "ledger.json", _document(_ledger(study))
-    yield "report.json", _document(reports.current(study))
+    yield "report.json", _document(reports.current(study, anew=True))
     yield "runs.json", _document([_run(run) for run in study.training_runs.order_by("pk")])
     for table in TABLES:
         yield f"{table.name}.csv", tables.as_csv(table, study)

@@ -8,14 +8,11 @@ from dataclasses import dataclass
 
 from django.core.files.storage import default_storage
 from django.db.models import Subquery
-from sklearn.model_selection import GroupShuffleSplit
 
 from labeler import consensus, groups
 from labeler.groups import Groups
 from labeler.models import Image, Label, Study
 from scoring.images import Selfie
-
-VALIDATION_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,15 @@ class _GradedImage:
 
 @dataclass(frozen=True)
 class OrdinaryImage(_GradedImage):
-    """An image to learn from, with the mean of its current grades."""
+    """An image to learn from: its readers' current grades by the reader's code, in nearly every study a single one."""
 
-    grade: float
+    grades: dict[str, int]
     # Images of one group (of one subject, or near-duplicates) never stand on both sides of a split.
     group: str
+
+    @property
+    def grade(self) -> float:
+        return sum(self.grades.values()) / len(self.grades)
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,11 @@ class GradedImages:
     labels_until: int
 
 
-@dataclass(frozen=True)
-class Split:
-    """Ordinary images to fit on, and others to look at while developing."""
-
-    train: tuple[OrdinaryImage, ...]
-    validation: tuple[OrdinaryImage, ...]
-
-
 def load_graded_images(study: Study) -> GradedImages:
     """Return the images with a current grade. An image that was called not gradable has none and is left out.
 
-    Golden images come in the order of their hashes, so that a bootstrap draws the same ones whoever computes it.
+    Images come in the order of their hashes: a bootstrap draws the same ones, and a fit gives the same bits, whoever
+    computes it.
     """
     newest = Label.objects.filter(assignment__reader__study=study).order_by("-pk").values("pk")[:1]
     # In the same statement, so that it is the newest of what this very look at the table saw.
@@ -92,18 +86,19 @@ def load_graded_images(study: Study) -> GradedImages:
     grades: dict[Image, dict[str, int]] = defaultdict(dict)
     for label in labels:
         grades[label.assignment.image][label.assignment.reader.code] = label.grade or 0
+    in_order = sorted(grades, key=lambda image: image.content_hash)
     golden = tuple(
-        GoldenImage(image.content_hash, image.original, given)
-        for image, given in sorted(grades.items(), key=lambda item: item[0].content_hash)
+        GoldenImage(image.content_hash, image.original, grades[image])
+        for image in in_order
         if image.is_golden and image.may_be_trained_on
     )
     together = groups.load(study)
-    ordinary = [image for image in grades if not image.is_golden]
+    ordinary = [image for image in in_order if not image.is_golden]
     kept = [image for image in ordinary if image.may_be_trained_on and image.pk not in together.on_both_sides]
     left_out = sorted({image.content_hash for image in ordinary} - {image.content_hash for image in kept})
     names = _names(kept, together)
     return GradedImages(
-        tuple(_ordinary(image, grades[image], names[image.pk]) for image in kept),
+        tuple(OrdinaryImage(image.content_hash, image.original, grades[image], names[image.pk]) for image in kept),
         golden,
         snapshot=_snapshot(labels),
         left_out=tuple(left_out),
@@ -114,16 +109,6 @@ def load_graded_images(study: Study) -> GradedImages:
     )
 
 
-def split(images: Sequence[OrdinaryImage], *, seed: int) -> Split:
-    """Split by group, so that no person is on both sides; with a single group all of it is for training."""
-    groups = [image.group for image in images]
-    if len(set(groups)) < 2:
-        return Split(train=tuple(images), validation=())
-    splitter = GroupShuffleSplit(n_splits=1, test_size=VALIDATION_SHARE, random_state=seed)
-    train, validation = next(splitter.split(images, groups=groups))
-    return Split(tuple(images[n] for n in train), tuple(images[n] for n in validation))
-
-
 def _names(images: Sequence[Image], together: Groups) -> dict[int, str]:
     """Return image -> what its group is called: the smallest hash in it, so that it is called so in every database."""
     hashes: dict[int, str] = {}
@@ -131,11 +116,6 @@ def _names(images: Sequence[Image], together: Groups) -> dict[int, str]:
         group = together.of.get(image.pk, image.pk)
         hashes[group] = min(image.content_hash, hashes.get(group, image.content_hash))
     return {image.pk: hashes[together.of.get(image.pk, image.pk)] for image in images}
-
-
-def _ordinary(image: Image, grades: dict[str, int], group: str) -> OrdinaryImage:
-    mean = sum(grades.values()) / len(grades)
-    return OrdinaryImage(image.content_hash, image.original, mean, group)
 
 
 def _snapshot(labels: Sequence[Label]) -> str:

@@ -1,11 +1,29 @@
 """What pages of training ask for."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
+from labeler.forms.fields import Form
+from labeler.models import Study
 from training.planning import LIMITS, Design
+
+
+class ReasonForm(Form):
+    """Why a regressor is put in service by hand."""
+
+    reason = forms.CharField(min_length=5, max_length=300, label="Why?", help_text="It is kept in the audit log.")
+
+
+class NightForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own class takes no parameter when it runs
+    """When a study is retrained."""
+
+    class Meta:
+        model = Study
+        fields = ("retrain_at",)
+        labels: ClassVar = {"retrain_at": "Retrained every day at"}
+        widgets: ClassVar = {"retrain_at": forms.TimeInput(attrs={"type": "time"}, format="%H:%M")}
 
 
 def _whole(name: str, label: str, help_text: str) -> forms.IntegerField:
@@ -18,7 +36,7 @@ def _number(name: str, label: str, help_text: str) -> forms.FloatField:
     return forms.FloatField(min_value=low, max_value=high, step_size=0.01, label=label, help_text=help_text)
 
 
-class PlanForm(forms.Form):
+class PlanForm(Form):
     """A design to simulate; the published study's where a page does not say."""
 
     readers = _whole("readers", "Readers", "Dermatologists who read.")
@@ -34,7 +52,7 @@ class PlanForm(forms.Form):
     machine = _number("machine", "Error of the machine", "Standard deviation of the score around the truth, in grades.")
 
     def __init__(self, data: dict[str, Any]) -> None:
-        super().__init__({**asdict(Design()), **data}, label_suffix="")
+        super().__init__({**asdict(Design()), **data})
 
     def design(self) -> Design:
         return Design(**self.cleaned_data)

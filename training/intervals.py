@@ -4,7 +4,7 @@ Intervals are percentile bootstrap intervals over images, 95 %, seeded. A statis
 so that all resamples are one product of matrices: how often each image was drawn, times what it adds to the means.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
@@ -48,13 +48,22 @@ def estimate(terms: Floats, statistic: Statistic) -> Estimate:
 
     The statistic of all images must be a number; that of a resample may be NaN, and such a resample is left out.
     """
+    return estimates(terms, [statistic])[0]
+
+
+def estimates(terms: Floats, statistics: Sequence[Statistic]) -> list[Estimate]:
+    """Return several statistics of the same terms, on the same resamples."""
     n = len(terms)
     if n == 0:
-        return none(0, "No image has what this number needs.")
-    value = float(statistic(terms.mean(axis=0)))
+        return [none(0, "No image has what this number needs.") for _ in statistics]
+    values = [float(statistic(terms.mean(axis=0))) for statistic in statistics]
     if n < FEWEST_IMAGES:
-        return Estimate(value, None, None, n, "One image gives no interval.")
-    spread = statistic(resampled_means(terms))
+        return [Estimate(value, None, None, n, "One image gives no interval.") for value in values]
+    resampled = resampled_means(terms)
+    return [_estimate(value, statistic(resampled), n) for value, statistic in zip(values, statistics, strict=True)]
+
+
+def _estimate(value: float, spread: Floats, n: int) -> Estimate:
     spread = spread[np.isfinite(spread)]
     if len(spread) < RESAMPLES / 2:
         return Estimate(value, None, None, n, "Most resamples have no such number, so there is no interval.")

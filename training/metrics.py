@@ -42,6 +42,15 @@ def consensus_without(grades: Floats, reader: int) -> Floats:
     return consensus(np.delete(grades, reader, axis=0))
 
 
+def residuals(grades: Floats) -> Floats:
+    """Return (n, N): each grade less the mean of the other readers' grades of the image; NaN without both."""
+    given = np.isfinite(grades)
+    others = given.sum(axis=0) - given
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left: Floats = grades - (np.nansum(grades, axis=0) - np.where(given, grades, 0)) / others
+    return left
+
+
 def rmse(values: Floats, against: Floats) -> Estimate:
     """Return the root mean square of (N,) values - (N,) against, over the images where both are there."""
     squares = (values - against) ** 2

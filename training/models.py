@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from labeler.models import Image, Study
 from scoring.models import Job, Regressor
@@ -17,6 +18,18 @@ class TrainingRun(Job):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    is_nightly = models.BooleanField(default=False, editable=False)
+    # ms2019 takes hours where the others take minutes: it is fitted when asked for, or when a week has passed.
+    fits_ms2019 = models.BooleanField(default=False)
+    # How far the stage is.
+    done = models.PositiveIntegerField(default=0, editable=False)
+    total = models.PositiveIntegerField(default=0, editable=False)
+    stage_began_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cancelled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    # Of what, with what and how long: seconds of each stage, seeds, versions, recipes, hashes of code and artefact.
+    record = models.JSONField(default=dict, editable=False)
     # Hash of the current labels it read: the same again means nothing new.
     label_snapshot = models.CharField(max_length=64, blank=True)
     # What it did not learn from, because the same person or photograph is in the golden set: hashes of their files.
@@ -42,6 +55,14 @@ class TrainingRun(Job):
 
     def __str__(self) -> str:
         return f"run {self.pk}"
+
+    @property
+    def seconds_left(self) -> int | None:
+        """How long the stage will take if it goes on as it did; None where that can't be told."""
+        if not (self.stage_began_at and self.done and self.total):
+            return None
+        took = (timezone.now() - self.stage_began_at).total_seconds()
+        return round(took / self.done * (self.total - self.done))
 
 
 class Score(models.Model):

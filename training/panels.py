@@ -39,6 +39,7 @@ class Panel:
     """
 
     readers: tuple[str, ...]
+    images: tuple[str, ...]
     levels: Mapping[float, str]  # the scale in order, with the names of its grades
     grades: Floats
     order: Floats  # when the reader came to the image, counted in images of any kind
@@ -63,7 +64,7 @@ def build(
                 tables[:, row, column[name]] = given
     grades, order, previous, sitting = tables
     repeats = tuple(_repeats(lists[reader]) for reader in readers)
-    return Panel(tuple(readers), levels, grades, order, previous, sitting, repeats)
+    return Panel(tuple(readers), tuple(column), levels, grades, order, previous, sitting, repeats)
 
 
 def _table_rows(readings: Sequence[Reading]) -> dict[str, tuple[float, float, float, float]]:

@@ -40,15 +40,18 @@ FEWEST_OF_A_GRADE = 10  # images that others call so: fewer make no habit
 HABIT = 0.25
 NOTICED = 0.05  # grades
 LIMITS_AT = 1.96  # standard deviations
+NOTHING_SHARED = "has graded no image yet that another reader graded, so nothing can be said."
 FRACTIONS = 400  # terms of a continued fraction
 NO_VARIANCE = "The readers' means differ no more between images than chance would have it."
 NOTHING_LEFT = "Readers differ by constants only, so there is nothing to take an interval from."
 
 # What the report says of itself and of a run, rather than computes from labels and scores.
 FACTS = {"study", "title", "made_at", "run", "regressor_id", "labels_until", "training_rows"}
+FACTS |= {"estimator", "fit_seconds", "from_run"}
 
-# Printed, but not computed here: what rests on random orders, on ranks of every resample, or on tables not exported.
-NOT_RECOMPUTED = {"drift", "sequence", "spearman_r", "subgroups"}
+# Printed, but not computed here: what rests on random orders, on ranks of every resample, on tables not exported, or on
+# scores that a run does not keep (of further repeats of its cross-validation, of the regressor before it).
+NOT_RECOMPUTED = {"drift", "sequence", "spearman_r", "subgroups", "validation_rmse_by_seed", "choice", "gate"}
 
 Row = dict[str, str]
 Report = dict[str, Any]
@@ -281,14 +284,39 @@ def compare_report(tables: Tables, check: Check, grades: Grades, again: Grades, 
     computed = {
         "is_simulated": printed["is_simulated"] or any(row["is_simulated"] for row in readers),
         "golden_images": len(tables.golden),
+        "levels": [{"value": value, "name": name} for value, name in tables.levels],
         "readers": readers,
         "bar": bar_of(readers),
         "agreement": agreement(sorted(tables.readers), golden),
         # Compared as a run of runs.json; here it must be the same document.
         "machine_run": next((row["report"] for row in tables.runs if run and row["run"] == run["run"]), None),
+        "better_than": better_than(run["readers"]) if run else None,
         "labels_since_run": labels_since(run, stored),
     }
     check.same("report.json:", printed, computed)
+
+
+def better_than(readers: Sequence[Report]) -> Report:
+    """Count the readers that the machine is closer than; surely, where the interval leaves out 0."""
+    compared = [row["machine_minus_reader"] for row in readers if row["machine_minus_reader"]["value"] is not None]
+    closer = sum(one["value"] < 0 for one in compared)
+    sure = sum(one["high"] is not None and one["high"] < 0 for one in compared)
+    farther = sum(one["low"] is not None and one["low"] > 0 for one in compared)
+    counts = {"closer_than": closer, "surely_closer_than": sure, "surely_farther_than": farther, "of": len(compared)}
+    return {**counts, "sentence": better_in_words(**counts)}
+
+
+def better_in_words(closer_than: int, surely_closer_than: int, surely_farther_than: int, of: int) -> str:
+    if not of:
+        return "No reader can be compared with the machine yet."
+    said = f"The machine is closer to the other readers than {closer_than} of {of} readers are"
+    if surely_closer_than:
+        said += f"; for {surely_closer_than} of them the interval leaves out 0, so that is established"
+    elif closer_than:
+        said += "; for none of them is that established, since every interval contains 0"
+    if surely_farther_than:
+        return f"{said}. It is established to be farther off than {surely_farther_than}."
+    return f"{said}."
 
 
 def labels_since(run: Report | None, stored: Sequence[int]) -> int | None:
@@ -306,12 +334,11 @@ def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores, 
     golden = [(image, given) for image, given in golden_grades(tables, grades) if image not in left_out]
     target = [mean(given.values()) for _, given in golden]
     recipes = [recipe_row(tables, grades, golden, row, scores) for row in printed["recipes"]]
-    validated = all(row["validation_rmse"]["n"] for row in recipes)
-    machine = min(recipes, key=lambda row: row["validation_rmse"]["value"]) if validated else recipes[0]
+    machine = next(row for row in recipes if row["recipe"] == printed["machine"]["recipe"])
     said = [scores[machine["recipe"], 0][image] for image, _ in golden]
     report: Report = {
         "is_simulated": printed["is_simulated"] or any(row["is_simulated"] == "yes" for row in tables.readers.values()),
-        "images": count_images(tables, grades, golden, scores, left_out),
+        "images": count_images(tables, grades, golden, left_out),
         "readers": reader_rows(tables, golden, said),
         "machine": {
             **machine,
@@ -327,8 +354,9 @@ def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores, 
     if "calibration" in printed["machine"]:  # runs of before had none
         report["machine"] |= against_consensus(said, target, [value for value, _ in tables.levels])
     if "interval" in printed["machine"]:  # runs of before had none
-        report["machine"]["interval"] = interval_row(tables, grades, golden, scores[machine["recipe"], 0])
-    return report | judge(report)
+        interval = interval_row(tables, grades, golden, scores[machine["recipe"], 0])
+        report["machine"]["interval"] = like(printed["machine"]["interval"], interval)
+    return report | judge(report, printed["gate"])
 
 
 def golden_grades(tables: Tables, grades: Grades) -> Golden:
@@ -399,13 +427,24 @@ def interval_row(tables: Tables, grades: Grades, golden: Golden, scores: dict[st
     if place > len(sizes):
         return row | {"golden_consensus": None, "golden_grades": None}
     width = sizes[place - 1]
-    consensus = [abs(mean(given.values()) - scores[image]) <= width for image, given in golden]
-    each = [abs(grade - scores[image]) <= width for image, given in golden for grade in given.values()]
+    consensus = [[abs(mean(given.values()) - scores[image]) <= width] for image, given in golden]
+    each = [[abs(grade - scores[image]) <= width for grade in given.values()] for image, given in golden]
     return row | {"half_width": width, "golden_consensus": share(consensus), "golden_grades": share(each)}
 
 
-def share(held: Sequence[bool]) -> Report:
-    return {"held": sum(held), "n": len(held)}
+def share(held: Sequence[Sequence[bool]]) -> Report:
+    """Count what held, per image, and the share of it; all that was said of one image is drawn together."""
+    terms = [(float(sum(image)), float(len(image))) for image in held]
+    counts = {"held": sum(map(sum, held)), "n": sum(map(len, held))}
+    return counts | {"share": estimate(terms, lambda means: means[0] / means[1])}
+
+
+def like(printed: Report, computed: Report) -> Report:
+    """Leave out the shares that runs of before did not print."""
+    parts = ("golden_consensus", "golden_grades")
+    if all(printed[part] is None or "share" in printed[part] for part in parts):
+        return computed
+    return computed | {part: {key: computed[part][key] for key in ("held", "n")} for part in parts}
 
 
 def validation_rmse(tables: Tables, grades: Grades, scores: dict[str, float]) -> Report:
@@ -415,14 +454,12 @@ def validation_rmse(tables: Tables, grades: Grades, scores: dict[str, float]) ->
     return rmse([scores[image] - mean(grades[image].values()) for image in kept_out])
 
 
-def count_images(tables: Tables, grades: Grades, golden: Golden, scores: Scores, left_out: set[str]) -> Report:
+def count_images(tables: Tables, grades: Grades, golden: Golden, left_out: set[str]) -> Report:
     """Count what the run read. What it left out it says itself: clusters and subjects may be corrected since."""
     ordinary = {image for image, given in grades.items() if given and image not in tables.golden} - left_out
-    validation = {image for said in scores.values() for image in said} - tables.golden
     return {
         "golden": len(golden),
-        "train": len(ordinary - validation),
-        "validation": len(ordinary & validation),
+        "ordinary": len(ordinary),
         "left_out": len({image for image in left_out if grades[image] and image not in tables.golden}),
     }
 
@@ -443,24 +480,30 @@ def bar_of(readers: Sequence[Report]) -> Report | None:
     return {"value": worst["rmse"]["value"], "reader": worst["code"]}
 
 
-def judge(report: Report) -> Report:
+def judge(report: Report, gate: Sequence[Report]) -> Report:
+    """Hold the machine against the bar; of the gate's other conditions, take what the run found."""
     machine, bar = report["machine"]["golden_rmse"], bar_of(report["readers"])
+    others = [condition for condition in gate if condition["name"] != "bar"]
+    within = bar is not None and machine["value"] <= bar["value"]
+    passes = within and all(condition["passes"] for condition in others)
+    failed = [condition["sentence"] for condition in others if not condition["passes"]]
+    measured = f"{'Published' if passes else 'Not published'}. {measured_in_words(machine, bar)}"
+    return {"bar": bar, "passes": passes, "conclusion": " ".join([measured, *failed])}
+
+
+def measured_in_words(machine: Report, bar: Report | None) -> str:
     if bar is None:
-        why = "no reader has graded half of the golden images yet, so there is no bar."
-        return {"bar": None, "passes": False, "conclusion": f"Not published: {why}"}
-    passes = machine["value"] <= bar["value"]
+        return "No reader has graded half of the golden images yet, so there is no bar."
     known = machine["low"] is not None
     interval = f"95 % interval {machine['low']:.2f} to {machine['high']:.2f}, " if known else ""
-    measured = f"The machine's golden RMSE is {machine['value']:.2f} ({interval}n = {machine['n']})"
-    side = f"{'within' if passes else 'beyond'} the bar of {bar['value']:.2f}"
+    side = f"{'within' if machine['value'] <= bar['value'] else 'beyond'} the bar of {bar['value']:.2f}"
     if not known:
         verdict = f"{side}, but one image establishes nothing."
     elif machine["low"] <= bar["value"] <= machine["high"]:
         verdict = f"{side}; but the interval contains the bar, so this is not established."
     else:
         verdict = f"{side}, and so is its whole interval."
-    published = "Published" if passes else "Not published"
-    return {"bar": bar, "passes": passes, "conclusion": f"{published}. {measured}: {verdict}"}
+    return f"The machine's golden RMSE is {machine['value']:.2f} ({interval}n = {machine['n']}): {verdict}"
 
 
 # Readers among themselves
@@ -490,7 +533,7 @@ def lean_row(tables: Tables, golden: Golden, reader: str) -> Report:
 
 def lean_in_words(bias: Report, habit: str) -> str:
     if bias["value"] is None:
-        return str(bias["reason"])
+        return NOTHING_SHARED
     value, low, high, n = (bias[key] for key in ("value", "low", "high", "n"))
     side = f"{abs(value):.2f} {'stricter' if value > 0 else 'milder'}"
     if low is None:

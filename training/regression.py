@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.intervals import ROUNDING, Estimate, Floats, estimate, none
+from training.intervals import ROUNDING, Estimate, Floats, estimates, none
 
 FEWEST_TO_FIT = 3  # a line goes through any two points
 
@@ -41,7 +41,7 @@ def fit_line(x: Floats, y: Floats) -> Line:
         sd: Floats = np.sqrt(np.maximum(left, 0) * n / (n - 2))
         return sd
 
-    return Line(estimate(terms, _slope), estimate(terms, intercept), estimate(terms, residual_sd))
+    return Line(*estimates(terms, [_slope, intercept, residual_sd]))
 
 
 def _slope(means: Floats) -> Floats:

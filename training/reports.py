@@ -5,26 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from django.db.models import Q
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from labeler import consensus
 from labeler.models import Label, Reader, Study
-from training import bias, calibration, metrics, panels, regression, subgroups
-from training.dataset import GradedImages, Split
-from training.intervals import Estimate, Floats
+from training import bias, calibration, gate, metrics, regression, selection, standings, subgroups
+from training.contest import Entry
+from training.dataset import GradedImages, OrdinaryImage
+from training.intervals import Floats
 from training.models import TrainingRun
-from training.panels import Panel, Reading
+from training.selection import Choice
 
 Report = dict[str, Any]
-
-# A reader who has just begun would otherwise set the bar by two or three images.
-BAR_SHARE = 0.5  # of the golden images
-MEASURED = ("exposure", "contrast", "sharpness")  # whose thirds are subgroups
-# Beyond, only golden and repeated labels are read: what came before each would take the page seconds to read.
-MOST_LABELS_IN_ORDER = 100_000
-NO_BAR = "no reader has graded half of the golden images yet, so there is no bar."
 
 
 @dataclass(frozen=True)
@@ -36,29 +28,16 @@ class GoldenGrades:
     drawn: int  # golden images of the study, graded or not
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """What a fitted recipe says of images it was not fitted on."""
+def build(
+    *, study: Study, graded: GradedImages, entries: Sequence[Entry], choice: Choice, active: Floats | None
+) -> Report:
+    """Return the report of a run: the chosen recipe is its machine, and every recipe has a line.
 
-    recipe: str
-    training_rows: int
-    validation: Floats  # (V,) scores of the seed that may be published
-    golden: Floats  # (seeds, N) scores, that of the seed that may be published first
-
-
-def choose(candidates: Sequence[Candidate], split: Split) -> int:
-    """Return which candidate validates best. Only ordinary images have a say: golden ones are for judging."""
-    if not split.validation:
-        return 0
-    errors = [float(_validation_rmse(candidate, split).value or 0.0) for candidate in candidates]
-    return errors.index(min(errors))
-
-
-def build(*, study: Study, graded: GradedImages, split: Split, candidates: Sequence[Candidate], chosen: int) -> Report:
-    """Return the report of a run: the chosen candidate is its machine, and every candidate has a line."""
+    active: (N,) scores of the regressor in service, which the machine must not be worse than.
+    """
     readers = _readers_of(study, [image.grades for image in graded.golden])
     target = metrics.consensus(readers.grades)
-    machine = candidates[chosen]
+    machine = next(entry for entry in entries if entry.recipe.name == choice.recipe)
     scores = machine.golden[0]
     levels = tuple(study.grade_levels.values_list("value", flat=True))
     report = {
@@ -67,27 +46,27 @@ def build(*, study: Study, graded: GradedImages, split: Split, candidates: Seque
         "made_at": timezone.now().isoformat(timespec="seconds"),
         "images": {
             "golden": len(graded.golden),
-            "train": len(split.train),
-            "validation": len(split.validation),
+            "ordinary": len(graded.ordinary),
             "left_out": len(graded.left_out),
         },
         "readers": _reader_rows(readers, scores),
         "machine": {
-            **_candidate_row(machine, target, split),
+            **_entry_row(machine, target, graded.ordinary),
             "pearson_r": metrics.pearson_r(scores, target).as_json(),
             "mean_absolute_error": metrics.mean_absolute_error(scores, target).as_json(),
             "confusion": metrics.confusion(scores, target, levels).tolist(),
             **_against_consensus(scores, target, levels),
             "subgroups": _subgroups(study, [image.content_hash for image in graded.golden], scores - target),
-            "interval": _interval_row(machine, readers, split),
+            "interval": _interval_row(machine, readers, graded.ordinary),
             "levels": [{"value": level.value, "name": level.name} for level in study.grade_levels.all()],
         },
-        "recipes": [_candidate_row(candidate, target, split) for candidate in candidates],
+        "recipes": [_entry_row(entry, target, graded.ordinary) for entry in entries],
+        "choice": _choice_row(choice, machine),
         "labels_until": graded.labels_until,
         "grades_sha256": graded.snapshot,
         "points": [{"consensus": float(c), "score": float(s)} for c, s in zip(target, scores, strict=True)],
     }
-    return {**report, **judge(report)}
+    return {**report, **judge(report, against_active=gate.against_active(scores, active, target))}
 
 
 def _against_consensus(scores: Floats, target: Floats, levels: tuple[int, ...]) -> Report:
@@ -113,49 +92,57 @@ def _against_consensus(scores: Floats, target: Floats, levels: tuple[int, ...]) 
 def _subgroups(study: Study, hashes: Sequence[str], errors: Floats) -> list[Report]:
     """Return the machine's errors by everything that is known of the golden images."""
     images = {image.content_hash: image for image in study.images.filter(is_golden=True).select_related("measurement")}
-    golden = [images[content_hash] for content_hash in hashes]
-    names = sorted({name for image in golden for name in image.metadata})
-    columns = {name: np.array([str(image.metadata.get(name, "")) for image in golden]) for name in names}
-    measured = [getattr(image, "measurement", None) for image in golden]
-    for name in MEASURED:
-        values = np.array([getattr(one, name) if one else np.nan for one in measured], dtype=float)
-        columns[name] = subgroups.thirds(values)
-    columns["face"] = np.array([("found" if one.faces == 1 else "none or several") if one else "" for one in measured])
-    return [
-        {"column": one.column, "value": one.value, "rmse": one.rmse.as_json(), "bias": one.bias.as_json()}
-        for one in subgroups.by_column(errors, columns)
-    ]
+    columns = standings.columns_of([images[content_hash] for content_hash in hashes])
+    return [standings.as_row(one) for one in subgroups.by_column(errors, columns)]
 
 
-def _candidate_row(candidate: Candidate, target: Floats, split: Split) -> Report:
+def _entry_row(entry: Entry, target: Floats, ordinary: Sequence[OrdinaryImage]) -> Report:
+    grades = np.array([image.grade for image in ordinary])
     return {
-        "recipe": candidate.recipe,
-        "training_rows": candidate.training_rows,
-        "validation_rmse": _validation_rmse(candidate, split).as_json(),
-        "golden_rmse": metrics.rmse(candidate.golden[0], target).as_json(),
-        "golden_rmse_by_seed": _over_seeds([metrics.rmse(row, target).value or 0.0 for row in candidate.golden]),
+        "recipe": entry.recipe.name,
+        "estimator": entry.recipe.estimator,
+        "training_rows": entry.training_rows,
+        "validation_rmse": metrics.rmse(entry.left_out[0], grades).as_json(),
+        "validation_rmse_by_seed": _over_seeds(selection.rmse(entry.left_out, grades).tolist()),
+        "golden_rmse": metrics.rmse(entry.golden[0], target).as_json(),
+        "golden_rmse_by_seed": _over_seeds([metrics.rmse(row, target).value or 0.0 for row in entry.golden]),
+        "fit_seconds": entry.seconds,
+        "from_run": entry.from_run,
     }
 
 
-def _interval_row(machine: Candidate, golden: GoldenGrades, split: Split) -> Report:
-    """The interval that apps are told, sized on validation images, and how often it held on golden ones."""
-    width = calibration.half_width(validation_errors(machine, split))
-    row = {"coverage": calibration.COVERAGE, "half_width": width, "validation_images": len(split.validation)}
+def _choice_row(choice: Choice, machine: Entry) -> Report:
+    """Say what was chosen, by how much, and how easily that comes by chance."""
+    return {
+        "recipe": choice.recipe,
+        "margins": [margin.as_json() for margin in choice.margins],
+        "sentence": choice.in_words(),
+        "repeats": len(machine.left_out),
+        "parts": selection.PARTS,
+    }
+
+
+def _interval_row(machine: Entry, golden: GoldenGrades, ordinary: Sequence[OrdinaryImage]) -> Report:
+    """The interval that apps are told, sized on left-out ordinary images, and how often it held on golden ones."""
+    width = calibration.half_width(left_out_errors(machine, ordinary))
+    row = {"coverage": calibration.COVERAGE, "half_width": width, "validation_images": len(ordinary)}
     if width is None:
         return {**row, "golden_consensus": None, "golden_grades": None}
-    consensus = np.abs(metrics.consensus(golden.grades) - machine.golden[0]) <= width  # (N,)
+    off = np.abs(metrics.consensus(golden.grades) - machine.golden[0])  # (N,)
     errors = np.abs(golden.grades - machine.golden[0])  # (n, N), NaN where a reader gave no grade
-    return {**row, "golden_consensus": _share(consensus), "golden_grades": _share(errors[~np.isnan(errors)] <= width)}
+    return {**row, "golden_consensus": _share(off[None], width), "golden_grades": _share(errors, width)}
 
 
-def _share(held: NDArray[np.bool_]) -> Report:
-    return {"held": int(held.sum()), "n": len(held)}
+def _share(errors: Floats, width: float) -> Report:
+    """Say how many of (n, N) errors are within; all that were made on one image are drawn together."""
+    held = np.where(np.isfinite(errors), errors <= width, np.nan)
+    counts = {"held": int(np.nansum(held)), "n": int(np.isfinite(held).sum())}
+    return {**counts, "share": metrics.coverage(held).as_json()}
 
 
-def validation_errors(candidate: Candidate, split: Split) -> list[float]:
-    """Return grade - score of every validation image."""
-    pairs = zip(split.validation, candidate.validation, strict=True)
-    return [float(image.grade - score) for image, score in pairs]
+def left_out_errors(entry: Entry, ordinary: Sequence[OrdinaryImage]) -> list[float]:
+    """Return grade - score of every ordinary image, by a fit that left it out."""
+    return [float(image.grade - score) for image, score in zip(ordinary, entry.left_out[0], strict=True)]
 
 
 def _over_seeds(values: list[float]) -> Report:
@@ -163,29 +150,31 @@ def _over_seeds(values: list[float]) -> Report:
     return {"values": values, "mean": sum(values) / len(values), "lowest": min(values), "highest": max(values)}
 
 
-def confusion_rows(machine: Report) -> list[dict[str, Any]]:
-    """Return the confusion matrix as a table's rows: each cell's count, its share of the row, its shade 0 to 9."""
-    rows = []
-    for level, counts in zip(machine["levels"], machine["confusion"], strict=True):
-        total = sum(counts)
-        shares = [count / total if total else 0.0 for count in counts]
-        cells = [
-            {"count": count, "percent": round(100 * share), "shade": min(int(share * 10), 9)}
-            for count, share in zip(counts, shares, strict=True)
-        ]
-        rows.append({"level": level, "cells": cells, "total": total})
-    return rows
+def judge(report: Report, *, against_active: gate.Condition) -> Report:
+    """Hold the machine against the gate. The conclusion names every condition that fails, and by how much."""
+    machine, bar = report["machine"], bar_of(report["readers"])
+    conditions = [
+        gate.against_bar(machine["golden_rmse"], bar),
+        against_active,
+        gate.calibrated(machine["calibration"]["slope"]),
+        gate.subgroups(machine["subgroups"], machine["golden_rmse"]["value"]),
+    ]
+    passes = all(condition.passes for condition in conditions)
+    failed = [condition.sentence for condition in conditions if not condition.passes and condition.name != "bar"]
+    measured = f"{'Published' if passes else 'Not published'}. {_measured(machine['golden_rmse'], bar)}"
+    return {
+        "bar": bar,
+        "gate": [condition.as_json() for condition in conditions],
+        "passes": passes,
+        "conclusion": " ".join([measured, *failed]),
+    }
 
 
-def judge(report: Report) -> Report:
-    """Hold the machine against the bar: its golden RMSE must not exceed the worst reader's, published form."""
-    machine = report["machine"]["golden_rmse"]
-    bar = bar_of(report["readers"])
+def _measured(machine: Report, bar: Report | None) -> str:
     if bar is None:
-        return {"bar": None, "passes": False, "conclusion": f"Not published: {NO_BAR}"}
-    passes = machine["value"] <= bar["value"]
-    measured = f"The machine's golden RMSE is {_in_words(machine)}: {_verdict(machine, bar['value'], passes=passes)}"
-    return {"bar": bar, "passes": passes, "conclusion": f"{'Published' if passes else 'Not published'}. {measured}"}
+        return gate.NO_BAR
+    verdict = _verdict(machine, bar["value"], passes=machine["value"] <= bar["value"])
+    return f"The machine's golden RMSE is {_in_words(machine)}: {verdict}"
 
 
 def _in_words(estimate: Report) -> str:
@@ -211,59 +200,58 @@ def bar_of(readers: Sequence[Report]) -> Report | None:
     return {"value": worst["rmse"]["value"], "reader": worst["code"]}
 
 
-def panel_of(study: Study, readers: Sequence[Reader]) -> Panel:
-    """Return the readers' current labels; they are compared on the golden images that somebody graded."""
-    labels = consensus.current_labels(study).order_by("pk")
-    if sum(reader.done for reader in readers) > MOST_LABELS_IN_ORDER:
-        labels = labels.filter(Q(assignment__image__is_golden=True) | Q(assignment__is_repeat=True))
-    columns = ("reader__code", "image__content_hash", "is_repeat", "position", "image__is_golden")
-    rows = labels.values_list("grade", "labeled_at", *(f"assignment__{column}" for column in columns))
-    readings, golden = [], set()
-    for grade, labeled_at, reader, image, is_repeat, position, is_golden in rows:
-        readings.append(Reading(reader, image, grade, is_repeat, position, labeled_at.timestamp()))
-        if is_golden and grade is not None and not is_repeat:
-            golden.add(image)
-    levels = {float(level.value): level.name for level in study.grade_levels.all()}
-    return panels.build(readings, readers=[reader.code for reader in readers], images=golden, levels=levels)
-
-
-def live_readers(readers: Sequence[Reader], panel: Panel, *, drawn: int) -> list[dict[str, Any]]:
-    """Return every reader's numbers from the current labels, without the machine."""
-    rows = []
-    for place, reader in enumerate(readers):
-        row = panels.describe_reader(panel, place)
-        counts = _counts_for_bar(row["rmse"]["n"], drawn)
-        rows.append({**row, "is_simulated": reader.is_simulated, "counts_for_bar": counts})
-    return rows
-
-
-def _counts_for_bar(graded: int, drawn: int) -> bool:
-    return graded > 0 and graded >= BAR_SHARE * drawn
-
-
 def latest(study: Study) -> TrainingRun | None:
     """Return the latest run that has a report."""
     return study.training_runs.filter(report__isnull=False).first()
 
 
-def current(study: Study) -> Report:
-    """Return what the page and `manage.py report --json` show: live readers, and the latest run's machine."""
+def current(study: Study, *, anew: bool = False) -> Report:
+    """Return what the page and `manage.py report --json` show: live readers, and the latest run's machine.
+
+    `anew` computes what is remembered once more, and writes nothing.
+    """
     run = latest(study)
-    taking_part = list(study.readers.order_by("code"))
-    panel = panel_of(study, taking_part)
-    drawn = study.images.filter(is_golden=True).count()
-    readers = live_readers(taking_part, panel, drawn=drawn)
+    standing = standings.compute(study) if anew else standings.of(study)
     return {
         "study": study.slug,
         "title": study.title,
-        "is_simulated": study.is_simulated or any(row["is_simulated"] for row in readers),
-        "golden_images": drawn,
-        "readers": readers,
-        "bar": bar_of(readers),
-        "agreement": panels.describe_agreement(panel),
+        "is_simulated": study.is_simulated or any(row["is_simulated"] for row in standing["readers"]),
+        **standing,
+        "bar": bar_of(standing["readers"]),
         "machine_run": run.report if run else None,
+        "better_than": better_than(run.report["readers"]) if run and run.report else None,
         "labels_since_run": _labels_since(run) if run else None,
     }
+
+
+def better_than(readers: Sequence[Report]) -> Report:
+    """Return than how many readers the machine is closer to the others' consensus, and for how many that is sure.
+
+    readers: of a run, each with its paired comparison on the same images.
+    """
+    compared = [row["machine_minus_reader"] for row in readers]
+    compared = [one for one in compared if one["value"] is not None]
+    closer = sum(one["value"] < 0 for one in compared)
+    sure = sum(one["high"] is not None and one["high"] < 0 for one in compared)
+    surely_farther = sum(one["low"] is not None and one["low"] > 0 for one in compared)
+    return {
+        "closer_than": closer,
+        "surely_closer_than": sure,
+        "surely_farther_than": surely_farther,
+        "of": len(compared),
+        "sentence": _better_in_words(closer, sure, surely_farther, len(compared)),
+    }
+
+
+def _better_in_words(closer: int, sure: int, farther: int, of: int) -> str:
+    if not of:
+        return "No reader can be compared with the machine yet."
+    said = f"The machine is closer to the other readers than {closer} of {of} readers are"
+    if sure:
+        said += f"; for {sure} of them the interval leaves out 0, so that is established"
+    elif closer:
+        said += "; for none of them is that established, since every interval contains 0"
+    return f"{said}. It is established to be farther off than {farther}." if farther else f"{said}."
 
 
 def _labels_since(run: TrainingRun) -> int | None:
@@ -296,20 +284,12 @@ def _reader_row(
         "code": reader.code,
         "is_simulated": reader.is_simulated,
         "rmse": rmse.as_json(),
-        "counts_for_bar": _counts_for_bar(rmse.n, golden.drawn),
+        "counts_for_bar": standings.counts_for_bar(rmse.n, golden.drawn),
         "rmse_leave_one_out": metrics.reader_rmse_leave_one_out(golden.grades, number).as_json(),
     }
     if scores is not None:
         row["machine_minus_reader"] = metrics.compare_with_reader(scores, golden.grades, number).as_json()
     return row
-
-
-def _validation_rmse(candidate: Candidate, split: Split) -> Estimate:
-    if not split.validation:
-        return Estimate(None, None, None, 0, "All images were needed for training.")
-    in_order = sorted(range(len(split.validation)), key=lambda n: split.validation[n].content_hash)
-    grades = np.array([image.grade for image in split.validation])
-    return metrics.rmse(candidate.validation[in_order], grades[in_order])
 
 
 def _is_simulated(study: Study, golden: GoldenGrades) -> bool:

@@ -2,100 +2,119 @@
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from importlib.metadata import distributions
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import numpy as np
 from django.conf import settings
 from django.db import transaction
+from django.db.models.functions import Now
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from labeler import audit
 from labeler.models import Study, User
-from scoring import feature_store, images, jobs, recipes, regressors, weights
+from scoring import jobs, recipes, regressors, weights
 from scoring.models import Regressor
-from scoring.patches import Layout
-from scoring.pipeline import UNCHANGED, Described, FittedRegressor, Key, Variant, Variants, score_image
+from scoring.pipeline import FittedRegressor
 from scoring.recipes import Recipe
-from training import calibration, dataset, fitting, reports, rolling
+from training import calibration, contest, dataset, embeddings, provenance, reports, selection
+from training.contest import Entry
 from training.dataset import GoldenImage, GradedImages, OrdinaryImage
+from training.fitting import MEAN
 from training.models import Score, TrainingImage, TrainingRun
+from training.stages import Stages
 
-SEEDS = 5  # fits per run: the report shows their spread, the study's own seed is the one published
-TOGETHER = 8  # images embedded in common batches; each holds two to four patches
-FEWEST_TO_FIT = 10  # ordinary images: with fewer, the validation part would be a single one
-NOTHING_NEW = "Nothing new since {}: the current labels and the recipe are the same."
-# Whichever of them are installed: dlib and OpenCV come as more than one package.
-LIBRARIES = {"dlib", "dlib-bin", "numpy", "onnxruntime", "opencv-python", "opencv-python-headless", "pillow"}
-LIBRARIES |= {"scikit-learn", "torch"}
-
-
-@dataclass(frozen=True)
-class Rows:
-    """What an estimator is fitted on: (n, 2048) float32 embeddings and the (n,) grades of their images."""
-
-    embeddings: NDArray[np.float32]
-    grades: list[float]
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A recipe fitted in this run: one regressor per seed, the one that may be published first."""
-
-    regressors: tuple[FittedRegressor, ...]
-    rows: int
+FEWEST_TO_FIT = 10  # ordinary images
+MS2019_EVERY = timedelta(days=7)
+NOTHING_NEW = "Nothing new since {}: the current labels and the recipes are the same."
+UNFINISHED = [TrainingRun.State.QUEUED, TrainingRun.State.RUNNING]
 
 
 @transaction.atomic
-def request(*, study: Study, requested_by: User | None = None) -> TrainingRun:
+def request(
+    *, study: Study, requested_by: User | None = None, is_nightly: bool = False, fits_ms2019: bool = False
+) -> TrainingRun:
     """Return the study's run that waits or works, or queue a new one. Two at once are impossible."""
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)  # of two requests, the second sees the first's run
-    unfinished = study.training_runs.filter(state__in=[TrainingRun.State.QUEUED, TrainingRun.State.RUNNING])
-    return unfinished.first() or _queue(study, requested_by)
-
-
-def _queue(study: Study, requested_by: User | None) -> TrainingRun:
-    run = TrainingRun.objects.create(study=study, requested_by=requested_by)
+    unfinished = study.training_runs.filter(state__in=UNFINISHED).first()
+    if unfinished:
+        return unfinished
+    run = TrainingRun.objects.create(
+        study=study,
+        requested_by=requested_by,
+        is_nightly=is_nightly,
+        fits_ms2019=fits_ms2019 or not _had_ms2019_lately(study),
+    )
     audit.record(study, requested_by, "asked for retraining", detail=str(run))
     return run
 
 
+def _had_ms2019_lately(study: Study) -> bool:
+    lately = study.training_runs.filter(finished_at__gt=Now() - MS2019_EVERY, fits_ms2019=True)
+    return lately.filter(state=TrainingRun.State.SUCCEEDED).exists()
+
+
+@transaction.atomic
+def cancel(*, run: TrainingRun, by: User) -> bool:
+    """Stop a run: one that waits at once, one that works at its next step. False if it is over already."""
+    unfinished = TrainingRun.objects.select_for_update(no_key=True).filter(pk=run.pk, state__in=UNFINISHED)
+    if not unfinished.exists():
+        return False
+    waiting = TrainingRun.objects.filter(pk=run.pk, state=TrainingRun.State.QUEUED)
+    waiting.update(state=TrainingRun.State.FAILED, error=f"Cancelled by {by}.", finished_at=Now())
+    TrainingRun.objects.filter(pk=run.pk).update(cancelled_by=by)
+    audit.record(run.study, by, "cancelled retraining", detail=str(run))
+    run.refresh_from_db()
+    return True
+
+
 def retrain(run: TrainingRun, *, force: bool = False) -> None:
-    """Do a claimed run: fit every recipe on ordinary images, take the one that validates best on other ordinary
-    images, judge it on golden ones, and publish it if it passes the bar.
+    """Do a claimed run: fit every recipe on ordinary images, take the one that does best on ordinary images it did not
+    see, judge it on golden ones, and publish it if it passes the gate.
 
     Without anything new since the last run it says so and stops, unless forced. Whatever happens is on the run's
     row; what people can mend is raised as JobError.
     """
-    with jobs.held(run):
-        study = run.study
-        ms2019, face_ridge = _recipes()
-        graded = _load(study)
-        snapshot = _snapshot(graded, (ms2019, face_ridge))
+    # One thread for linear algebra: the same bits on machines of more or fewer cores. Whole fits run side by side.
+    with jobs.held(run), threadpool_limits(1):
+        study, stages = run.study, Stages(run)
+        ms2019, faces = _recipes()
+        with stages.stage("Reading the grades"):
+            graded = _load(study)
+        snapshot = _snapshot(graded, (ms2019, *faces))
         before = reports.latest(study)
-        if before and before.label_snapshot == snapshot and not force:
+        if before and before.label_snapshot == snapshot and not force and not _wants_ms2019(run, before):
             jobs.finish(run, conclusion=NOTHING_NEW.format(before))
             return
-        parts = dataset.split(graded.ordinary, seed=study.seed)
-        _enlist(run, parts)
-        _embed(run, [*parts.train, *parts.validation, *graded.golden], ms2019)
-        fits = [_fit_face_ridge(run, parts.train, face_ridge), _fit_ms2019(run, parts.train, ms2019)]
-        jobs.tell(run, "Scoring the validation and the golden images")
-        candidates = [_judge(fit, parts, graded) for fit in fits]
-        chosen = reports.choose(candidates, parts)
-        report = reports.build(study=study, graded=graded, split=parts, candidates=candidates, chosen=chosen)
+        parts = contest.parts_of(graded.ordinary, study.seed)
+        _enlist(run, graded.ordinary)
+        everything: list[OrdinaryImage | GoldenImage] = [*graded.ordinary, *graded.golden]
+        with stages.stage("Embedding images", total=len(everything)) as done:
+            embeddings.store(everything, ms2019, done)
+        with stages.stage("Pooling embeddings"):
+            pooled = embeddings.pool(graded.ordinary, faces)
+        entries = contest.fit_faces(stages, graded, faces, parts, seed=study.seed, scale=_scale(study), pooled=pooled)
+        entries += _ms2019(run, stages, graded, ms2019, parts[0])
+        with stages.stage("Choosing, judging and reporting"):
+            grades = np.array([image.grade for image in graded.ordinary])
+            choice = selection.choose({entry.recipe.name: entry.left_out for entry in entries}, grades, parts)
+            chosen = next(entry for entry in entries if entry.recipe.name == choice.recipe)
+            active = _active(graded, study)
+            report = reports.build(study=study, graded=graded, entries=entries, choice=choice, active=active)
+        fitted, *_ = chosen.regressors or _fit_again(run, stages, graded, ms2019, parts[0])
+        with stages.stage("Learning which faces are familiar"):
+            fitted = _equipped(chosen, fitted, graded.ordinary, pooled[MEAN])
         run.left_out = [*graded.left_out, *graded.golden_left_out]
-        fitted = _calibrated(fits[chosen].regressors[0], candidates[chosen], parts)
-        _store(run, fitted, snapshot, report, _score_rows(run, candidates, parts, graded))
+        _store(run, stages, fitted, snapshot, report, _score_rows(run, entries, graded))
 
 
-def _recipes() -> tuple[Recipe, Recipe]:
-    """Return the recipes of every run. They share their geometry and backbone, and so the stored embeddings."""
+def _recipes() -> tuple[Recipe, list[Recipe]]:
+    """Return the published recipe and ours. They share their geometry and backbone, and so the stored embeddings."""
     try:
-        return recipes.ms2019(settings.BACKBONE), recipes.face_ridge(settings.BACKBONE)
+        return recipes.ms2019(settings.BACKBONE), list(recipes.faces(settings.BACKBONE).values())
     except weights.WeightsError as error:
         raise jobs.JobError(str(error)) from error
 
@@ -103,7 +122,8 @@ def _recipes() -> tuple[Recipe, Recipe]:
 def recipes_in_use() -> list[Recipe]:
     """Return the recipes of every run and those that answer apps. Raises JobError where weights are missing."""
     answering = Regressor.objects.filter(is_active=True)
-    return [*_recipes(), *(Recipe.from_json(row.recipe) for row in answering)]
+    ms2019, faces = _recipes()
+    return [ms2019, *faces, *(Recipe.from_json(row.recipe) for row in answering)]
 
 
 def _load(study: Study) -> GradedImages:
@@ -125,130 +145,94 @@ def _load(study: Study) -> GradedImages:
         raise jobs.JobError(
             f"{len(graded.ordinary)} ordinary images have a grade; {FEWEST_TO_FIT} are needed to fit anything."
         )
+    people = len({image.group for image in graded.ordinary})
+    if people < selection.PARTS:
+        raise jobs.JobError(
+            f"The ordinary images with a grade show {people} different people or photographs; {selection.PARTS} are "
+            "needed, so that a recipe can be tried on people that it was not fitted on."
+        )
     return graded
 
 
 def _snapshot(graded: GradedImages, used: Sequence[Recipe]) -> str:
-    # Clusters and subjects are corrected: then the same grades are split anew.
+    # Clusters and subjects are corrected: then the same grades are parted anew.
     together = [
         graded.left_out,
         graded.golden_left_out,
         sorted((image.content_hash, image.group) for image in graded.ordinary),
     ]
-    facts = [graded.snapshot, together, *(recipe.as_json() for recipe in used)]
+    return _hash([graded.snapshot, together, *(recipe.as_json() for recipe in used)])
+
+
+def _ordinary_snapshot(ordinary: Sequence[OrdinaryImage], recipe: Recipe) -> str:
+    """What a fit of ms2019 depends on: no golden grade."""
+    rows = sorted((image.content_hash, image.group, sorted(image.grades.items())) for image in ordinary)
+    return _hash([rows, recipe.as_json()])
+
+
+def _hash(facts: Any) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
+def _wants_ms2019(run: TrainingRun, before: TrainingRun) -> bool:
+    return run.fits_ms2019 and "ms2019" not in {row["recipe"] for row in (before.report or {})["recipes"]}
+
+
 @transaction.atomic
-def _enlist(run: TrainingRun, parts: dataset.Split) -> None:
+def _enlist(run: TrainingRun, ordinary: Sequence[OrdinaryImage]) -> None:
     """Write down what this run learns from; the database refuses a golden image there."""
-    hashes = [image.content_hash for image in (*parts.train, *parts.validation)]
+    hashes = [image.content_hash for image in ordinary]
     run.training_images.all().delete()  # of an attempt whose worker was lost
     ids = run.study.images.filter(content_hash__in=hashes).values_list("pk", flat=True)
     TrainingImage.objects.bulk_create((TrainingImage(run=run, image_id=pk) for pk in ids), batch_size=1000)
 
 
-def _embed(run: TrainingRun, graded: Sequence[OrdinaryImage | GoldenImage], recipe: Recipe) -> None:
-    """Store what is not stored yet, so that an image that can't be read shows before anything is fitted."""
-    for start in range(0, len(graded), TOGETHER):
-        jobs.tell(run, f"Embedding {start + 1} of {len(graded)} images")
-        pending = [_prepare(image, recipe) for image in graded[start : start + TOGETHER]]
-        try:
-            feature_store.complete(pending, recipe)
-        except weights.WeightsError as error:
-            raise jobs.JobError(str(error)) from error
+def _ms2019(
+    run: TrainingRun, stages: Stages, graded: GradedImages, recipe: Recipe, part: NDArray[np.intp]
+) -> list[Entry]:
+    """Return the published recipe's entry: of an earlier run that learned from the same, or fitted if it is due."""
+    run.record["ms2019_snapshot"] = snapshot = _ordinary_snapshot(graded.ordinary, recipe)
+    kept = _kept_ms2019(run, graded, recipe, snapshot)
+    if kept:
+        return [kept]
+    if not run.fits_ms2019:
+        return []
+    study = run.study
+    return [contest.fit_ms2019(stages, graded, recipe, part, seed=study.seed, scale=_scale(study))]
 
 
-def _prepare(image: OrdinaryImage | GoldenImage, recipe: Recipe) -> feature_store.Pending:
-    with _naming(image):
-        return feature_store.prepare(image.selfie, recipe)
-
-
-def _training_rows(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Recipe) -> Rows:
-    """Embed the patches, then roll them: more often where a grade is rare among the rows really used."""
-    _refuse_golden(train)
-    layouts = [known.layout for known in _described(train, recipe)]
-    counts = Counter(round(image.grade) for image, layout in zip(train, layouts, strict=True) for _ in layout.patches)
-    rolls = rolling.rolls_per_grade(counts)
-    wanted = [_rolls(layout, rolls[round(image.grade)]) for image, layout in zip(train, layouts, strict=True)]
-    embeddings, grades = [], []
-    rolled = zip(train, wanted, _described(train, recipe, wanted), strict=True)
-    for done, (image, rolls_of_it, known) in enumerate(rolled, start=1):
-        jobs.tell(run, f"Rolling and embedding {done} of {len(train)} images")
-        keys: list[Key] = [(region, roll) for region, some in rolls_of_it.items() for roll in some]
-        embeddings += [known.embeddings[key] for key in keys]
-        grades += [image.grade] * len(keys)
-    return Rows(np.stack(embeddings).astype(np.float32), grades)
-
-
-def _face_rows(train: Sequence[OrdinaryImage], recipe: Recipe) -> Rows:
-    """Return one row per image: the mean embedding of its patches as they are."""
-    _refuse_golden(train)
-    faces = [known.rows().mean(axis=0) for known in _described(train, recipe)]
-    return Rows(np.stack(faces), [image.grade for image in train])
-
-
-def _described(
-    images: Sequence[OrdinaryImage], recipe: Recipe, wanted: Sequence[Variants] | None = None
-) -> Iterator[Described]:
-    """Yield every image's description with the variants wanted of it: read many at a time, computed where missing."""
-    stored = feature_store.read_many([image.content_hash for image in images], recipe)
-    for image, known, variants in zip(images, stored, wanted or [UNCHANGED] * len(images), strict=True):
-        yield known if known and not known.missing(variants) else _describe(image, recipe, variants=variants)
-
-
-def _refuse_golden(train: Sequence[OrdinaryImage]) -> None:
-    """Raise TypeError for anything but ordinary images: no road leads from a golden image to a training row."""
-    if not all(isinstance(image, OrdinaryImage) for image in train):
-        raise TypeError("Only ordinary images may be trained on.")
-
-
-def _describe(image: OrdinaryImage | GoldenImage, recipe: Recipe, *, variants: Variants = UNCHANGED) -> Described:
-    with _naming(image):
-        return feature_store.describe(image.selfie, recipe, variants=variants)
-
-
-@contextmanager
-def _naming(image: OrdinaryImage | GoldenImage) -> Iterator[None]:
-    """Turn what people can mend into JobError, naming the image."""
+def _kept_ms2019(run: TrainingRun, graded: GradedImages, recipe: Recipe, snapshot: str) -> Entry | None:
+    earlier = run.study.training_runs.filter(record__ms2019_snapshot=snapshot, scores__recipe=recipe.name)
+    found = earlier.order_by("-pk").first()
+    if found is None:
+        return None
+    rows = Score.objects.filter(run=found, recipe=recipe.name).values_list("fit", "image__content_hash", "value")
+    scores = {(fit, content_hash): value for fit, content_hash, value in rows}
+    fits = range(1 + max(fit for fit, _ in scores))
     try:
-        yield
-    except FileNotFoundError as error:
-        raise jobs.JobError(
-            f"The file of the image {image.original} is not in storage. Restore it; or retrain, if it was erased."
-        ) from error
-    except images.ImageError as error:
-        raise jobs.JobError(f"The image {image.original} can't be read: {error}") from error
-    except weights.WeightsError as error:
-        raise jobs.JobError(str(error)) from error
+        left_out = np.array([[scores[0, image.content_hash] for image in graded.ordinary]])
+        golden = np.array([[scores[fit, image.content_hash] for image in graded.golden] for fit in fits])
+    except KeyError:
+        return None  # a golden image has got its first grade since
+    printed = next(row for row in (found.report or {})["recipes"] if row["recipe"] == recipe.name)
+    fitted_in = printed["from_run"] or found.pk
+    return Entry(recipe, printed["training_rows"], left_out, golden, (), printed["fit_seconds"], fitted_in)
 
 
-def _rolls(layout: Layout, rolls: int) -> dict[str, tuple[Variant, ...]]:
-    """Return region -> its rolls: along x for the forehead, along y for every other patch."""
-    variants = {}
-    for patch in layout.patches:
-        x_min, y_min, x_max, y_max = patch.box
-        dimension = x_max - x_min if patch.region == "forehead" else y_max - y_min
-        variants[patch.region] = tuple(Variant(offset) for offset in rolling.offsets(dimension, rolls))
-    return variants
+def _fit_again(
+    run: TrainingRun, stages: Stages, graded: GradedImages, recipe: Recipe, part: NDArray[np.intp]
+) -> tuple[FittedRegressor, ...]:
+    """Fit ms2019 where its scores were kept and won: it gives the same bits again."""
+    scale = _scale(run.study)
+    return contest.fit_ms2019(stages, graded, recipe, part, seed=run.study.seed, scale=scale).regressors
 
 
-def _fit_ms2019(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Recipe) -> Fit:
-    """Fit one regressor per seed, the study's own first."""
-    rows = _training_rows(run, train, recipe)
-    seeds = range(run.study.seed, run.study.seed + SEEDS)
-    jobs.tell(run, f"Fitting ms2019 on {len(rows.grades)} rows, {SEEDS} seeds")
-    fitted = []
-    for done, estimator in enumerate(fitting.fit_ms2019(rows.embeddings, rows.grades, seeds=seeds), start=1):
-        jobs.tell(run, f"Fitting ms2019 on {len(rows.grades)} rows: {done} of {SEEDS} seeds done")
-        fitted.append(FittedRegressor(recipe, estimator, grades=_scale(run.study)))
-    return Fit(tuple(fitted), len(rows.grades))
-
-
-def _fit_face_ridge(run: TrainingRun, train: Sequence[OrdinaryImage], recipe: Recipe) -> Fit:
-    rows = _face_rows(train, recipe)
-    estimator = fitting.fit_face_ridge(rows.embeddings, rows.grades)
-    return Fit((FittedRegressor(recipe, estimator, grades=_scale(run.study)),), len(rows.grades))
+def _active(graded: GradedImages, study: Study) -> NDArray[np.float64] | None:
+    """Return what the regressor in service says of the golden images, if there is one that can be read."""
+    try:
+        return contest.score_golden(graded.golden, regressors.active(study.slug))
+    except (regressors.NoActiveRegressor, regressors.ArtefactError):
+        return None
 
 
 def _scale(study: Study) -> tuple[int, int]:
@@ -256,44 +240,22 @@ def _scale(study: Study) -> tuple[int, int]:
     return min(values), max(values)
 
 
-def _judge(fit: Fit, parts: dataset.Split, graded: GradedImages) -> reports.Candidate:
-    return reports.Candidate(
-        recipe=fit.regressors[0].recipe.name,
-        training_rows=fit.rows,
-        validation=_scores(fit.regressors[:1], parts.validation)[0],
-        golden=_scores(fit.regressors, graded.golden),
-    )
-
-
-def _calibrated(fitted: FittedRegressor, chosen: reports.Candidate, parts: dataset.Split) -> FittedRegressor:
-    """Add what an app is told beside the score. Validation images size the interval; golden ones have no say."""
-    faces = _face_rows([*parts.train, *parts.validation], fitted.recipe).embeddings
-    width = calibration.half_width(reports.validation_errors(chosen, parts))
+def _equipped(
+    chosen: Entry, fitted: FittedRegressor, ordinary: Sequence[OrdinaryImage], faces: NDArray[np.float32]
+) -> FittedRegressor:
+    """Add what an app is told beside the score. Left-out ordinary images size the interval; golden ones have no say."""
+    width = calibration.half_width(reports.left_out_errors(chosen, ordinary))
     return replace(fitted, half_width=width, familiarity=calibration.fit_familiarity(faces))
 
 
-def _scores(
-    fitted: Sequence[FittedRegressor], graded: Sequence[OrdinaryImage] | Sequence[GoldenImage]
-) -> NDArray[np.float64]:
-    """Return (regressors, images) scores, by the road that every score takes."""
-    return np.array([[_score(image, regressor) for image in graded] for regressor in fitted])
-
-
-def _score(image: OrdinaryImage | GoldenImage, regressor: FittedRegressor) -> float:
-    with _naming(image):
-        return score_image(image.selfie, regressor, describe=feature_store.describe).score
-
-
-def _score_rows(
-    run: TrainingRun, candidates: Sequence[reports.Candidate], parts: dataset.Split, graded: GradedImages
-) -> list[Score]:
-    """Return every score that the report rests on."""
+def _score_rows(run: TrainingRun, entries: Sequence[Entry], graded: GradedImages) -> list[Score]:
+    """Return every score that the report's errors rest on."""
     ids = dict(run.study.images.values_list("content_hash", "pk"))
     rows = []
-    for candidate in candidates:
-        for fit, scores in enumerate(candidate.golden):
-            rows += _rows_of_fit(run, candidate.recipe, fit, zip(graded.golden, scores, strict=True), ids)
-        rows += _rows_of_fit(run, candidate.recipe, 0, zip(parts.validation, candidate.validation, strict=True), ids)
+    for entry in entries:
+        for fit, scores in enumerate(entry.golden):
+            rows += _rows_of_fit(run, entry.recipe.name, fit, zip(graded.golden, scores, strict=True), ids)
+        rows += _rows_of_fit(run, entry.recipe.name, 0, zip(graded.ordinary, entry.left_out[0], strict=True), ids)
     return rows
 
 
@@ -311,20 +273,24 @@ def _rows_of_fit(
 
 
 def _store(
-    run: TrainingRun, fitted: FittedRegressor, snapshot: str, report: reports.Report, scores: Sequence[Score]
+    run: TrainingRun,
+    stages: Stages,
+    fitted: FittedRegressor,
+    snapshot: str,
+    report: reports.Report,
+    scores: Sequence[Score],
 ) -> None:
     """Keep the regressor and publish it if it passes: all of it, or nothing if the run was taken from us."""
-    with transaction.atomic():
+    with transaction.atomic(), stages.stage("Storing"):
         refuse_withdrawn(run)
         Score.objects.bulk_create(scores, batch_size=2000)
-        provenance = {
+        facts = {
             "run": run.pk,
             "recipe": fitted.recipe.name,
-            "seed": run.study.seed,
             "label_snapshot": snapshot,
-            "libraries": _library_versions(),
+            **provenance.of_run(run.study),
         }
-        row = regressors.save(fitted, study=run.study.slug, provenance=provenance)
+        row = regressors.save(fitted, study=run.study.slug, provenance=facts)
         if report["passes"]:
             regressors.publish(row)
             audit.record(run.study, run.requested_by, "published a regressor", detail=f"of {run}")
@@ -334,6 +300,12 @@ def _store(
             left_out=run.left_out,
             regressor=row,
             report={**report, "regressor_id": row.pk, "run": run.pk},
+            record={
+                **run.record,
+                **facts,
+                "seconds": list(stages.seconds.items()),
+                "artefact_sha256": row.artefact_sha256,
+            },
             is_published=report["passes"],
             conclusion=report["conclusion"],
         )
@@ -343,7 +315,3 @@ def refuse_withdrawn(run: TrainingRun) -> None:
     """Raise JobError where somebody took their consent back since the run began."""
     if run.training_images.filter(image__may_be_trained_on=False).exists():
         raise jobs.JobError("Somebody took their consent back while this run learned from their images. Retrain.")
-
-
-def _library_versions() -> dict[str, str]:
-    return {package.name: package.version for package in distributions() if package.name in LIBRARIES}

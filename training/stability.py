@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training import agreement
-from training.intervals import Estimate, Floats, estimate, none
+from training.intervals import Estimate, Floats, estimate, estimates, none
 
 SPREADS = 1.96 * np.sqrt(2)  # of s_w: what two readings of one image stay within, 95 times in 100
 
@@ -28,10 +28,13 @@ def repeats(first: Floats, second: Floats) -> Repeats:
         nothing = none(0, "The reader met no image twice.")
         return Repeats(nothing, nothing, nothing, nothing)
     halves = (differences**2 / 2)[:, None]
+    sd, repeatability = estimates(
+        halves, [lambda means: np.sqrt(means[..., 0]), lambda means: SPREADS * np.sqrt(means[..., 0])]
+    )
     same = (differences == 0).astype(float)[:, None]
     return Repeats(
-        sd=estimate(halves, lambda means: np.sqrt(means[..., 0])),
-        repeatability=estimate(halves, lambda means: SPREADS * np.sqrt(means[..., 0])),
+        sd=sd,
+        repeatability=repeatability,
         kappa=agreement.weighted_kappa(first, second),
         same=estimate(same, lambda means: means[..., 0]),
     )

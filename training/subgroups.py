@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training import metrics
-from training.intervals import FEWEST_TO_SHOW, Estimate, Floats, mean, none
+from training.intervals import FEWEST_TO_SHOW, Estimate, Floats, estimate, none
 
 MOST_VALUES = 8  # of a column: a file's name or a time of day makes no groups
 NAMES_OF_THIRDS = ("lowest third", "middle third", "highest third")
@@ -25,21 +24,40 @@ class Subgroup:
 
 
 def by_column(errors: Floats, columns: Mapping[str, NDArray[np.str_]]) -> list[Subgroup]:
-    """Split (N,) errors by each column of (N,) values, "" where not known. Below 20 images only n is said."""
+    """Split errors by each column of (N,) values, "" where not known. Below 20 images only n is said.
+
+    errors: (N,) of the machine, or (n, N) of readers, NaN where there is none. All that were made on one image are
+    drawn together, since they are no independent ones.
+    """
+    rows = np.atleast_2d(errors)
     groups = []
     for column, values in columns.items():
-        known = sorted(set(values.tolist()) - {""})
+        known = sorted(set(values.tolist()) - {""}, key=_place)
         if 2 <= len(known) <= MOST_VALUES:
-            groups += [_subgroup(column, value, errors[values == value]) for value in known]
+            groups += [_subgroup(column, value, rows[:, values == value]) for value in known]
     return groups
 
 
+def _place(value: str) -> tuple[int, str]:
+    """Sort thirds as they follow each other, anything else by its letters."""
+    return NAMES_OF_THIRDS.index(value) if value in NAMES_OF_THIRDS else 0, value
+
+
 def _subgroup(column: str, value: str, errors: Floats) -> Subgroup:
-    n = len(errors)
+    errors = errors[:, np.isfinite(errors).any(axis=0)]
+    n = errors.shape[1]
     if n < FEWEST_TO_SHOW:
-        hidden = none(n, f"{n} images; below {FEWEST_TO_SHOW} an error says too little.")
+        hidden = none(n, f"{n} image{'' if n == 1 else 's'}; below {FEWEST_TO_SHOW} an error says too little.")
         return Subgroup(column, value, n, hidden, hidden)
-    return Subgroup(column, value, n, metrics.rmse(errors, np.zeros(n)), mean(errors))
+    sums = (np.nansum(errors**2, axis=0), np.nansum(errors, axis=0), np.isfinite(errors).sum(axis=0))
+    terms = np.stack(sums, axis=1).astype(float)
+    return Subgroup(
+        column,
+        value,
+        n,
+        rmse=estimate(terms, lambda means: np.sqrt(means[..., 0] / means[..., 2])),
+        bias=estimate(terms, lambda means: means[..., 1] / means[..., 2]),
+    )
 
 
 def thirds(values: Floats) -> NDArray[np.str_]:

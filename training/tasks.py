@@ -4,12 +4,12 @@ import logging
 from contextlib import suppress
 
 from celery import shared_task
+from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from labeler.models import Study
 from scoring import jobs
+from training import collecting, nightly, unlearning
 from training import retrain as retraining
-from training import unlearning
 from training.models import TrainingRun
 
 logger = logging.getLogger(__name__)
@@ -26,9 +26,9 @@ def retrain(run_id: int) -> None:
 
 @shared_task
 def retrain_nightly() -> None:
-    """Ask for a run of every study that has begun: before its first label there is nothing a run could do."""
-    for study in Study.objects.filter(readers__assignments__version__gt=0).distinct():
-        send(retraining.request(study=study))
+    """Ask for a run of every study whose time it is. Beat asks every minute."""
+    for study in nightly.due(timezone.now()):
+        send(retraining.request(study=study, is_nightly=True))
 
 
 @shared_task
@@ -36,6 +36,12 @@ def resume_runs() -> None:
     """Send again what nobody works on: its message or its worker was lost."""
     for run in jobs.overdue(TrainingRun):
         send(run)
+
+
+@shared_task
+def collect_features() -> None:
+    """Delete stored embeddings that nothing needs."""
+    logger.info("Stored embeddings deleted: %s", collecting.collect_features())
 
 
 @shared_task

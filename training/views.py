@@ -1,45 +1,148 @@
 """The report and the runs of a study, for those who run it."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from labeler import access, audit, export, pseudonyms
+from labeler import access, audit, closing, export, pseudonyms, tables, unblinding
 from labeler.access import AuthedRequest
-from training import bundle, disclosure, planning, reports, retrain, tasks
+from labeler.models import Reader, Study
+from training import bundle, checklist, disclosure, figures, planning, reader_reports, reports
+from training.charts.chart import Chart
 from training.forms import PlanForm
-from training.models import TrainingRun
 
 RUNS_SHOWN = 20
 
 
 @login_required
 @require_GET
+@cache_control(private=True, no_store=True)
 def report(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_reported_study(request, slug)
-    runs = study.training_runs.select_related("requested_by")[:RUNS_SHOWN]
+    return render(request, "training/report.html", _context(request, study))
+
+
+def _context(request: AuthedRequest, study: Study) -> dict[str, Any]:
+    """Return what pages of the report show. Points of the scatter lead to images for who may see which are golden."""
     report = reports.current(study)
-    latest = report["machine_run"]
-    context = {
+    administers = access.administers(request.user, study)
+    is_unblinded = administers and unblinding.is_unblinded(study, request.session)
+    of_the_run = report["machine_run"]["readers"] if report["machine_run"] else ()
+    compared = {row["code"]: row["machine_minus_reader"] for row in of_the_run}
+    return {
         "study": study,
         "report": report,
-        "latest": latest,
-        "confusion": reports.confusion_rows(latest["machine"]) if latest else [],
-        "runs": runs,
+        "latest": report["machine_run"],
+        "readers": [(reader, compared.get(reader["code"])) for reader in report["readers"]],
+        "charts": figures.of_study(study, report, may_open=is_unblinded),
+        "runs": study.training_runs.select_related("requested_by")[:RUNS_SHOWN],
         "published": reports.published(study),
-        "is_auditor": not access.administers(request.user, study),
+        "is_auditor": not administers,
+        "is_unblinded": is_unblinded,
     }
-    return render(request, "training/report.html", context)
 
 
 @login_required
 @require_GET
 def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
     return JsonResponse(reports.current(access.get_reported_study(request, slug)))
+
+
+@login_required
+@require_GET
+def chart_csv(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
+    """Answer the numbers that a chart is drawn from."""
+    chart = _get_chart(request, slug, name)
+    return _file(chart.table.as_csv(defuse=tables.defuse), "text/csv", f"{slug}-{name}.csv")
+
+
+@login_required
+@require_GET
+def chart_svg(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
+    """Answer a chart as a picture that stands alone."""
+    chart = _get_chart(request, slug, name)
+    if not chart.picture:
+        raise Http404
+    return _file(chart.picture, "image/svg+xml", f"{slug}-{name}.svg")
+
+
+def _get_chart(request: AuthedRequest, slug: str, name: str) -> Chart:
+    study = access.get_reported_study(request, slug)
+    chart = figures.find(study, name)
+    if chart is None:
+        raise Http404
+    return chart
+
+
+def _file(text: str, kind: str, name: str) -> HttpResponse:
+    return HttpResponse(text, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@login_required
+@require_GET
+@cache_control(private=True, no_store=True)
+def printed(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show the whole report on paper, with the checklist that reviewers ask for."""
+    study = access.get_reported_study(request, slug)
+    context = _context(request, study)
+    context["facts"] = checklist.of(study, context["report"])
+    return render(request, "training/printed.html", context)
+
+
+@login_required
+@require_GET
+@cache_control(private=True, no_store=True)
+def reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
+    """Show what a reader will see of themself; the images only to who may know that they are golden."""
+    study = access.get_reported_study(request, slug)
+    reader = get_object_or_404(study.readers.select_related("study"), code=code)
+    administers = access.administers(request.user, study)
+    context = {
+        "is_auditor": not administers,
+        "may_see_images": administers and unblinding.is_unblinded(study, request.session),
+    }
+    return _show_reader(request, reader, context)
+
+
+@login_required
+@require_GET
+@cache_control(private=True, no_store=True)
+def own_report(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show a reader how they graded, once the study is closed and its admin has released the reports."""
+    reader = access.get_reader_with_report(request, slug)
+    return _show_reader(request, reader, {"is_own": True, "may_see_images": True})
+
+
+def _show_reader(request: AuthedRequest, reader: Reader, context: dict[str, Any]) -> HttpResponse:
+    context |= {"study": reader.study, "reader": reader, "report": reader_reports.of(reader)}
+    return render(request, "training/reader.html", context)
+
+
+@login_required
+@require_POST
+def release(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Let every reader of a closed study see their own report."""
+    study = access.get_administered_study(request, slug)
+    try:
+        closing.release_reports(study=study, by=request.user)
+    except closing.ClosingError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Every reader now sees their own report, and nobody else's.")
+    return redirect("training:report", slug=slug)
+
+
+@login_required
+@require_GET
+def definitions(request: AuthedRequest) -> HttpResponse:
+    """Say what each number of the report is."""
+    return render(request, "training/definitions.html")
 
 
 @login_required
@@ -79,32 +182,3 @@ def plan(request: AuthedRequest) -> HttpResponse:
     chart = {"golden": plan.design.golden, "by_golden": plan.as_json()["by_golden"]}
     context = {"form": form, "plan": plan, "sentences": planning.in_words(plan), "chart": chart}
     return render(request, "training/plan.html", context)
-
-
-@login_required
-@require_POST
-def retrain_now(request: AuthedRequest, slug: str) -> HttpResponse:
-    study = access.get_administered_study(request, slug)
-    run = retrain.request(study=study, requested_by=request.user)
-    if not tasks.send(run):
-        messages.warning(request, "The queue can't be reached. The run is kept and starts when the queue is back.")
-    return redirect("training:run", slug=slug, pk=run.pk)
-
-
-@login_required
-@require_GET
-def run(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
-    run = _get_run(request, slug, pk)
-    return render(request, "training/run.html", {"study": run.study, "run": run})
-
-
-@login_required
-@require_GET
-def run_state(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
-    """Answer the part of the run's page that changes while it works."""
-    return render(request, "training/_run_state.html", {"run": _get_run(request, slug, pk)})
-
-
-def _get_run(request: AuthedRequest, slug: str, pk: int) -> TrainingRun:
-    study = access.get_administered_study(request, slug)
-    return get_object_or_404(study.training_runs.select_related("study", "requested_by"), pk=pk)

@@ -1,5 +1,6 @@
 """Head and shoulders of nobody, with acne of a known severity, in front of a room, as a phone sees them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -24,6 +25,9 @@ HAIRCUTS = ("short", "tied", "long", "band")
 BROW = np.array((0, 13))  # pixels of HALF, above and below the line of a brow
 
 
+Painter = Callable[[Floats, Points, float, np.random.Generator], None]
+
+
 @dataclass(frozen=True)
 class Subject:
     """Who is to be seen, whatever the photograph does to them."""
@@ -38,13 +42,16 @@ class Subject:
     softness: float  # 0 to 1: lighter brows, redder lips
 
 
-def portrait(severity: float, rng: np.random.Generator) -> tuple[Floats, Points]:
-    """Return a head in front of a room, (HEIGHT, WIDTH, 3) RGB 0..255, and its landmarks (68, 2)."""
+def portrait(severity: float, rng: np.random.Generator, *, paint: Painter = lesions.paint) -> tuple[Floats, Points]:
+    """Return a head in front of a room, (HEIGHT, WIDTH, 3) RGB 0..255, and its landmarks (68, 2).
+
+    `paint` puts the acne on the face.
+    """
     subject = _somebody(rng)
     skin_rng, acne_rng, hair_rng = rng.spawn(3)
     face = _face(subject, skin_rng)
     flesh = _rgb(_cheeks(face, subject.landmarks)[None, None])[0, 0]
-    lesions.paint(face, subject.landmarks, severity, acne_rng)
+    paint(face, subject.landmarks, severity, acne_rng)
     picture = _room(rng)
     _paint_back_hair(picture, subject, hair_rng)
     _paint_body(picture, subject, flesh, rng)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from labeler.demo import faces, portraits
+from labeler.demo import faces, lesions, other_lesions, portraits
 from scoring.files import write_atomically
 from scoring.images import Pixels
 
@@ -25,6 +25,7 @@ NOTE = "SIMULATED"  # in every row: nobody shall take these for patients
 TABLE = "severities.csv"
 COLUMNS = ("file", "severity", "kind", "subject", "note")
 PROCESSES = 2
+PAINTERS: dict[str, portraits.Painter] = {"usual": lesions.paint, "other": other_lesions.paint}
 
 
 @dataclass(frozen=True)
@@ -45,16 +46,23 @@ class Order:
     selfie: MadeSelfie
     who: np.random.SeedSequence
     how: np.random.SeedSequence
+    painter: str
 
 
 def make_selfies(
-    *, folder: Path, count: int, seed: int, on_selfie: Callable[[int, int], None] | None = None
+    *,
+    folder: Path,
+    count: int,
+    seed: int,
+    painter: str = "usual",
+    on_selfie: Callable[[int, int], None] | None = None,
 ) -> list[MadeSelfie]:
     """Write `count` JPEGs and severities.csv into `folder`; where they are already, do nothing.
 
+    `painter` names how acne is painted: "usual", or "other", for trying what was developed on the usual one.
     `on_selfie` hears how many are done, of how many. Raises faces.FaceSourceError and weights.WeightsError.
     """
-    orders = plan(folder, count, seed)
+    orders = plan(folder, count, seed, painter=painter)
     planned = [order.selfie for order in orders]
     if _is_complete(folder, planned):
         return planned
@@ -95,7 +103,7 @@ def _is_complete(folder: Path, planned: list[MadeSelfie]) -> bool:
     )
 
 
-def plan(folder: Path, count: int, seed: int) -> list[Order]:
+def plan(folder: Path, count: int, seed: int, *, painter: str = "usual") -> list[Order]:
     planning, *children = np.random.SeedSequence(seed).spawn(count + 1)
     rng = np.random.default_rng(planning)
     severities, kinds = _severities(count, rng), _kinds(count, rng)
@@ -108,7 +116,7 @@ def plan(folder: Path, count: int, seed: int) -> list[Order]:
             earlier = orders[rng.choice([i for i in range(index) if kinds[i] == "regular"])]
             selfie = MadeSelfie(name, earlier.selfie.severity, kind, earlier.selfie.subject)
             who = earlier.who
-        orders.append(Order(folder / name, selfie, who, how))
+        orders.append(Order(folder / name, selfie, who, how, painter))
     return orders
 
 
@@ -133,7 +141,9 @@ def _start_worker() -> None:
 
 def _make_one(order: Order) -> None:
     rng = np.random.default_rng(order.how)
-    picture, landmarks = portraits.portrait(order.selfie.severity, np.random.default_rng(order.who))
+    picture, landmarks = portraits.portrait(
+        order.selfie.severity, np.random.default_rng(order.who), paint=PAINTERS[order.painter]
+    )
     exposure = 1.0
     if order.selfie.kind == "badly_exposed":
         exposure = rng.uniform(0.25, 0.42) if rng.random() < 0.5 else rng.uniform(1.6, 2.1)

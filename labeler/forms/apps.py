@@ -6,13 +6,14 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from labeler.forms.fields import Form
 from scoring.models import Scope
 
 LONGEST = 3650  # days; who wants one for longer wants one that never ends
 MOST_A_MINUTE = 100_000
 
 
-class TokenForm(forms.Form):
+class TokenForm(Form):
     """A token to make: for which app, for what, how often, until when."""
 
     name = forms.CharField(max_length=100, label="App", help_text="Whose token it is. One token an app.")

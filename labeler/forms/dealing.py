@@ -6,12 +6,12 @@ from django import forms
 
 from labeler import strata
 from labeler.folds import Design
-from labeler.forms.fields import field_of
+from labeler.forms.fields import Form, field_of
 from labeler.forms.reading import LARGEST_INTEGER
 from labeler.models import Study
 
 
-class DesignForm(forms.Form):
+class DesignForm(Form):
     """A design to preview; the published study's where nothing is said."""
 
     repeats = forms.IntegerField(
@@ -38,26 +38,26 @@ class DesignForm(forms.Form):
 
     def __init__(self, data: Any, *, study: Study) -> None:
         first = {name: field.initial for name, field in self.base_fields.items() if field.initial is not None}
-        super().__init__({**first, **data}, label_suffix="")
+        super().__init__({**first, **data})
         field_of(self, "by", forms.ChoiceField).choices = [("", "Whatever comes"), *strata.choices(study)]
 
     def design(self) -> Design:
         return Design(**self.cleaned_data)
 
 
-class DealForm(forms.Form):
+class DealForm(Form):
     """Making a plan real that somebody looked at."""
 
     digest = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
 
-class ActForm(forms.Form):
+class ActForm(Form):
     """Why lists are changed."""
 
     reason = forms.CharField(max_length=300, min_length=5, label="Why?", help_text="It is kept in the audit log.")
 
 
-class NewReaderForm(forms.Form):
+class NewReaderForm(Form):
     """Somebody who is to read a study."""
 
     username = forms.CharField(
@@ -72,7 +72,7 @@ class NewReaderForm(forms.Form):
     )
 
 
-class CapacityForm(forms.Form):
+class CapacityForm(Form):
     """How much a reader takes."""
 
     capacity = forms.IntegerField(required=False, min_value=1, max_value=LARGEST_INTEGER)

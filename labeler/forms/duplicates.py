@@ -5,13 +5,14 @@ from typing import Any
 from django import forms
 
 from labeler.duplicates import BEST
+from labeler.forms.fields import Form
 from labeler.models import SimilarPair
 
 Verdict = SimilarPair.Verdict
 LARGEST = 2**63 - 1  # id
 
 
-class ClustersForm(forms.Form):
+class ClustersForm(Form):
     """Which clusters or pairs to show."""
 
     show = forms.ChoiceField(
@@ -32,7 +33,7 @@ class ClustersForm(forms.Form):
             show.choices = [*show.choices, ("both", "Both golden and ordinary")]  # type: ignore[attr-defined]
 
 
-class VerdictForm(forms.Form):
+class VerdictForm(Form):
     """Whether a pair, or every pair of a cluster, is one photograph."""
 
     verdict = forms.ChoiceField(choices=Verdict.choices)
@@ -45,14 +46,14 @@ class VerdictForm(forms.Form):
         return self.cleaned_data
 
 
-class BestForm(forms.Form):
+class BestForm(Form):
     """Which one of a cluster to keep."""
 
     cluster = forms.IntegerField(min_value=1, max_value=LARGEST)
     best = forms.ChoiceField(choices=[(name, words) for name, (words, _) in BEST.items()])
 
 
-class SubjectForm(forms.Form):
+class SubjectForm(Form):
     """Who is in an image."""
 
     subject = forms.CharField(
@@ -60,7 +61,7 @@ class SubjectForm(forms.Form):
     )
 
 
-class SubjectPlaceForm(forms.Form):
+class SubjectPlaceForm(Form):
     """After which subject a page begins."""
 
     after = forms.CharField(max_length=100)

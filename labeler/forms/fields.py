@@ -1,10 +1,17 @@
-"""A form's fields under their own types."""
+"""What the site's forms share: labels without a colon, and fields under their own types."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django import forms
 
 AnyField = TypeVar("AnyField", bound=forms.Field)
+
+
+class Form(forms.Form):
+    """A form whose labels end as they are written, wherever it is made: Django would add a colon."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"label_suffix": "", **kwargs})
 
 
 def field_of(form: forms.Form, name: str, kind: type[AnyField]) -> AnyField:

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 
 from labeler import gallery
-from labeler.forms.fields import field_of
+from labeler.forms.fields import Form, field_of
 from labeler.gallery import Wanted
 from labeler.models import NotGradable, Reader, Study
 
@@ -15,7 +15,7 @@ YES_OR_NO = {"yes": True, "no": False}
 UNBLINDING = ("golden", "grade", "reader", "not_gradable")
 
 
-class GalleryForm(forms.Form):
+class GalleryForm(Form):
     """Which images of a study to show. An empty field does not matter."""
 
     grade = forms.TypedChoiceField(required=False, coerce=int, empty_value=None)
@@ -73,7 +73,7 @@ class GalleryForm(forms.Form):
         )
 
 
-class PlaceForm(forms.Form):
+class PlaceForm(Form):
     """From which row on a long list is shown: after the one that the page before ended with."""
 
     after = forms.IntegerField(min_value=0, max_value=2**63 - 1)

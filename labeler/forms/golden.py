@@ -5,12 +5,12 @@ from typing import Any
 from django import forms
 
 from labeler import provisional, strata
-from labeler.forms.fields import field_of
+from labeler.forms.fields import Form, field_of
 from labeler.forms.reading import LARGEST_INTEGER
 from labeler.models import Study, User
 
 
-class GoldenForm(forms.Form):
+class GoldenForm(Form):
     """A golden set to draw."""
 
     size = forms.IntegerField(
@@ -21,11 +21,11 @@ class GoldenForm(forms.Form):
     )
 
     def __init__(self, data: Any, *, study: Study) -> None:
-        super().__init__(data, label_suffix="")
+        super().__init__(data)
         field_of(self, "by", forms.ChoiceField).choices = [("", "Nothing: at random"), *strata.choices(study)]
 
 
-class NamesForm(forms.Form):
+class NamesForm(Form):
     """A golden set chosen by hand."""
 
     names = forms.CharField(
@@ -36,7 +36,7 @@ class NamesForm(forms.Form):
     )
 
 
-class SourceForm(forms.Form):
+class SourceForm(Form):
     """Whose regressor scores the images provisionally."""
 
     source = forms.ModelChoiceField(
@@ -44,18 +44,18 @@ class SourceForm(forms.Form):
     )
 
     def __init__(self, data: Any, *, user: User) -> None:
-        super().__init__(data, label_suffix="")
+        super().__init__(data)
         field_of(self, "source", forms.ModelChoiceField).queryset = provisional.sources(user)
 
 
-class CloseForm(forms.Form):
+class CloseForm(Form):
     """The end of a study."""
 
     slug = forms.CharField(label="The study's short name", help_text="Typed out, because closing is final.")
     reason = forms.CharField(min_length=5, max_length=300, label="Why?", help_text="It is kept in the audit log.")
 
     def __init__(self, data: Any, *, study: Study) -> None:
-        super().__init__(data, label_suffix="")
+        super().__init__(data)
         self.study = study
 
     def clean_slug(self) -> str:

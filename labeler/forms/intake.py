@@ -3,25 +3,26 @@
 from django import forms
 
 from labeler import metadata
+from labeler.forms.fields import Form
 from labeler.metadata import MetadataError, Rows
-from labeler.uploads import LONGEST_NAME
+from labeler.uploads import LONGEST_NAME, MAX_ZIP_BYTES
 
 
-class PieceForm(forms.Form):
+class PieceForm(Form):
     """Which piece of which file comes."""
 
     name = forms.CharField(max_length=LONGEST_NAME)
-    size = forms.IntegerField(min_value=1)
-    offset = forms.IntegerField(min_value=0, required=False)
+    size = forms.IntegerField(min_value=1, max_value=MAX_ZIP_BYTES)
+    offset = forms.IntegerField(min_value=0, max_value=MAX_ZIP_BYTES, required=False)
 
 
-class PlaceForm(forms.Form):
+class PlaceForm(Form):
     """Where in object storage photographs lie."""
 
     place = forms.CharField(max_length=400, label="Place", help_text="Such as s3://bucket/folder.")
 
 
-class MetadataForm(forms.Form):
+class MetadataForm(Form):
     """A table of what is known of the images."""
 
     table = forms.FileField(

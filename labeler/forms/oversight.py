@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from labeler import audit
 from labeler.audit import Wanted
-from labeler.forms.fields import field_of
+from labeler.forms.fields import Form, field_of
 from labeler.models import Study, User
 
 
-class AuditForm(forms.Form):
+class AuditForm(Form):
     """Whose acts, which, and when, to show."""
 
     person = forms.ModelChoiceField(queryset=User.objects.none(), required=False, label="Who", empty_label="Everybody")
@@ -34,7 +34,7 @@ class AuditForm(forms.Form):
         return Wanted(person, action, _begin(since), _begin(until + timedelta(days=1)) if until else None)
 
 
-class WhichLogForm(forms.Form):
+class WhichLogForm(Form):
     """The log of which study, or of the site."""
 
     study = forms.ModelChoiceField(

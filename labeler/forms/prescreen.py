@@ -6,6 +6,7 @@ from django import forms
 from django.utils.http import urlencode
 
 from labeler import prescreen
+from labeler.forms.fields import Form
 from labeler.models import Study
 from labeler.prescreen import MEASURES, Limits
 
@@ -14,7 +15,7 @@ MOST_AT_ONCE = 10_000
 VERDICTS = {"keep": True, "drop": False, "reset": None}
 
 
-class LimitsForm(forms.Form):
+class LimitsForm(Form):
     """The smallest and the largest allowed value of every measure; an empty field is no limit."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -57,7 +58,7 @@ def limits_query(limits: Limits) -> str:
     return urlencode(limits_data(limits))
 
 
-class SaveForm(forms.Form):
+class SaveForm(Form):
     """Why these limits."""
 
     reason = forms.CharField(
@@ -68,7 +69,7 @@ class SaveForm(forms.Form):
     )
 
 
-class WhichForm(forms.Form):
+class WhichForm(Form):
     """Which images to look at."""
 
     which = forms.ChoiceField(
@@ -84,7 +85,7 @@ class WhichForm(forms.Form):
     )
 
 
-class DecisionForm(forms.Form):
+class DecisionForm(Form):
     """What somebody says of images, whatever their measures say."""
 
     verdict = forms.TypedChoiceField(

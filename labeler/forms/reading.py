@@ -6,13 +6,14 @@ from typing import Any
 from django import forms
 
 from labeler import renditions
+from labeler.forms.fields import Form
 from labeler.grading import Viewing
 from labeler.models import InputKind, NotGradable, Study
 
 LARGEST_INTEGER = 2**31 - 1  # PostgreSQL's
 
 
-class LabelForm(forms.Form):
+class LabelForm(Form):
     """One act of grading: a grade, or a reason why there is none."""
 
     submission = forms.UUIDField()
@@ -52,7 +53,7 @@ class LabelForm(forms.Form):
         return {**act, "viewing": Viewing(**viewing)}
 
 
-class UndoForm(forms.Form):
+class UndoForm(Form):
     """Taking back the label of an image."""
 
     submission = forms.UUIDField()
@@ -62,7 +63,7 @@ class UndoForm(forms.Form):
         return self.cleaned_data
 
 
-class ImageForm(forms.Form):
+class ImageForm(Form):
     """How large an image a page wants: the smallest unless it says otherwise."""
 
     size = forms.ChoiceField(required=False, choices=[(size, size) for size in renditions.SIZES])
@@ -71,7 +72,7 @@ class ImageForm(forms.Form):
         return self.cleaned_data["size"] or renditions.SIZES[0]
 
 
-class QueueForm(forms.Form):
+class QueueForm(Form):
     """Which images a page asks for: those after the last one it knows."""
 
     after = forms.UUIDField()

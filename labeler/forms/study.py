@@ -4,11 +4,12 @@ from typing import Any
 
 from django import forms
 
+from labeler.forms.fields import Form
 from labeler.models import Study
 from scoring import images
 
 
-class NewStudyForm(forms.Form):
+class NewStudyForm(Form):
     """A study to make."""
 
     title = forms.CharField(max_length=200, label="Title", help_text="The name that readers see.")
@@ -17,7 +18,7 @@ class NewStudyForm(forms.Form):
     )
 
 
-class AtlasForm(forms.Form):
+class AtlasForm(Form):
     """An example picture of a grade."""
 
     picture = forms.FileField(help_text="JPEG, PNG, WebP, HEIC or TIFF, up to 20 MB.")

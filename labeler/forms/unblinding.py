@@ -2,8 +2,10 @@
 
 from django import forms
 
+from labeler.forms.fields import Form
 
-class ReasonForm(forms.Form):
+
+class ReasonForm(Form):
     """Why somebody must know which images are golden."""
 
     reason = forms.CharField(

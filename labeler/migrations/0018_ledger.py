@@ -21,7 +21,7 @@ DROP TRIGGER erased_notes_are_append_only ON labeler_erasednote;
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeler', '0015_provisional_scores'),
+        ('labeler', '0017_retrain_at'),
     ]
 
     operations = [

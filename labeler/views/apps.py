@@ -26,7 +26,7 @@ SHOWN = 200  # stored selfies
 def apps(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the tokens of a study, and make one. It stands in this answer and nowhere else."""
     study = access.get_administered_study(request, slug)
-    form = TokenForm(request.POST or None, label_suffix="")
+    form = TokenForm(request.POST or None)
     made = webhook_secret = ""
     if request.method == "POST":
         access.require_recent_sign_in(request)
@@ -37,7 +37,7 @@ def apps(request: AuthedRequest, slug: str) -> HttpResponse:
                 form.add_error("name", str(error))
     context = {
         "study": study,
-        "form": TokenForm(label_suffix="") if made else form,
+        "form": TokenForm() if made else form,
         "made": made,
         "webhook_secret": webhook_secret,
         "name": form.cleaned_data["name"] if made else "",

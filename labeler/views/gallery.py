@@ -98,7 +98,7 @@ def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpResponseGone:
+def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpResponse:
     """Answer an image's thumbnail, or with a size one of its renditions."""
     image = access.get_overseen_image(request, slug, pk)
     if image.is_erased:

@@ -33,7 +33,7 @@ def intake(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
     if request.method == "POST":
         return _take_whole_files(request, study)
-    return _page(request, study, MetadataForm(label_suffix=""))
+    return _page(request, study, MetadataForm())
 
 
 @login_required
@@ -167,11 +167,11 @@ def _now(into: Intake) -> dict[str, Any]:
 def join_metadata(request: AuthedRequest, slug: str) -> HttpResponse:
     """Join a table to the study's images, and say what matched."""
     study = access.get_administered_study(request, slug)
-    form = MetadataForm(request.POST, request.FILES, label_suffix="")
+    form = MetadataForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, study, form, status=422)
     report = metadata.join(study=study, rows=form.cleaned_data["table"], by=request.user)
-    return _page(request, study, MetadataForm(label_suffix=""), report=report)
+    return _page(request, study, MetadataForm(), report=report)
 
 
 def _intake(request: AuthedRequest, slug: str, pk: int) -> Intake:

@@ -20,7 +20,7 @@ from labeler.studies import StudyError
 def readers(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the readers of a study, and add one."""
     study = access.get_administered_study(request, slug)
-    form = NewReaderForm(request.POST or None, label_suffix="")
+    form = NewReaderForm(request.POST or None)
     if form.is_valid():
         try:
             said = _add(study, request.user, **form.cleaned_data)

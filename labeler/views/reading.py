@@ -1,5 +1,8 @@
 """A reader's pages: their lists, the light box, and what its script asks for."""
 
+import time
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,9 +19,11 @@ from labeler.access import AuthedRequest
 from labeler.forms.reading import ImageForm, LabelForm, QueueForm, UndoForm
 from labeler.models import Assignment, NotGradable, Reader, Role, Study
 from labeler.views.pictures import webp
+from scoring import telemetry
 
 CARDS = 12  # images told to the page at once, so that it seldom has to ask
 AHEAD = 4  # of these the page has fetched: the one on the screen and three ahead
+LONGEST_WAIT_DIGITS = 11  # of milliseconds: three years
 BACK = 20  # images a reader can look back at
 WITHDRAWN = "The person in this image took their consent back, so this grade was not kept. Here is your next one."
 
@@ -60,7 +65,7 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | HttpResponseGone:
+def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | HttpResponse:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
     image = access.get_image(request, slug, public_id)
     if not image.may_be_graded:
@@ -75,11 +80,28 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | 
 @login_required
 @require_GET
 @cache_control(private=True, no_store=True)
-def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse:
+def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse | HttpResponse:
     """Answer an example from the study's atlas."""
     return webp(access.get_atlas_picture(request, slug, picture).file)
 
 
+def _counted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Count how long a grade takes here, and how long the browser had kept it."""
+
+    @wraps(view)
+    def counted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        begun = time.monotonic()
+        response = view(request, *args, **kwargs)
+        telemetry.saves.labels(response.status_code).observe(time.monotonic() - begun)
+        waited = request.headers.get("X-Waited-Ms", "")
+        if waited.isdecimal() and len(waited) <= LONGEST_WAIT_DIGITS:
+            telemetry.outbox_age.observe(int(waited) / 1000)
+        return response
+
+    return counted
+
+
+@_counted
 @login_required
 @require_POST
 def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
@@ -90,6 +112,7 @@ def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     return _record(request, assignment, form)
 
 
+@_counted
 @login_required
 @require_POST
 def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:

@@ -26,6 +26,13 @@ POLLED = {"oversight_now", "intake_now", "training:run_state"}
 SECOND_FACTOR = "second_factor"  # key of the session: this person has one
 # What somebody without a second factor may still open: the pages that give them one.
 SETTING_UP = {"mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate", "account_logout", "service_worker"}
+# What somebody may open whose password another person has read: the pages that change it.
+CHANGING = SETTING_UP | {
+    *("account_change_password", "mfa_reauthenticate", "mfa_reauthenticate_webauthn"),
+    *("mfa_view_recovery_codes", "mfa_download_recovery_codes"),
+}
+# What may take the last one away: the next request looks anew.
+TAKING_AWAY = {"mfa_deactivate_totp", "mfa_remove_webauthn"}
 
 
 class WatchSession:
@@ -51,6 +58,10 @@ class WatchSession:
             get_adapter().logout(request)
         elif name not in SETTING_UP and _lacks_second_factor(request):
             return redirect("mfa_activate_totp")
+        elif name not in CHANGING and request.user.password_is_given:
+            return redirect("account_change_password")
+        elif name in TAKING_AWAY:
+            request.session.pop(SECOND_FACTOR, None)
         return None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
@@ -64,7 +75,9 @@ class WatchSession:
 def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and not settings.LOCAL_PASSWORDS:
         raise Http404
-    page = allauth_views.LoginView.as_view(extra_context={"passwords": settings.LOCAL_PASSWORDS})
+    page = allauth_views.LoginView.as_view(
+        extra_context={"passwords": settings.LOCAL_PASSWORDS, "is_demo": not settings.REQUIRE_MFA}
+    )
     answer: HttpResponse = page(request)
     return answer
 
@@ -153,9 +166,8 @@ def onwards_to(request: HttpRequest, *, otherwise: str) -> str:
     """Return where the person wanted to go, if that is here."""
     wanted = request.POST.get("next") or request.GET.get("next", "")
     here = {request.get_host()}
-    if url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure()):
-        return wanted
-    return otherwise
+    is_here = url_has_allowed_host_and_scheme(wanted, allowed_hosts=here, require_https=request.is_secure())
+    return wanted if is_here and wanted.startswith("/") else otherwise  # `redirect` takes other words for names
 
 
 def _lacks_second_factor(request: HttpRequest) -> bool:

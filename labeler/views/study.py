@@ -17,7 +17,7 @@ from scoring.models import Regressor
 def new_study(request: AuthedRequest) -> HttpResponse:
     """Make a study, run by who makes it."""
     access.require_admin(request)
-    form = NewStudyForm(request.POST or None, label_suffix="")
+    form = NewStudyForm(request.POST or None)
     if form.is_valid():
         try:
             made = studies.create(by=request.user, **form.cleaned_data)

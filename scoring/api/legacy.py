@@ -24,7 +24,7 @@ from scoring.patches import Box
 from scoring.pipeline import SelfieScore, score_image
 
 # A proxy on the way may have made one slash of two.
-ASKED = re.compile(r"ImageURL=(?P<scheme>https?):/+(?P<rest>.+)", re.IGNORECASE)
+ASKED = re.compile(r"ImageURL=(?P<scheme>https?):/+(?P<rest>[^/].*)", re.IGNORECASE)
 
 UNQUOTED = "/:@&+$,-_.!~*'()=;[]"  # what an address may have in its path; our server has unquoted all of it
 

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from scoring import request_ids
+from scoring import log_context, request_ids, telemetry
 from scoring.api.problems import PROBLEM_JSON, problem
 
 HEADER = "X-Request-ID"
@@ -31,11 +31,12 @@ class RequestIds:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         number = request_ids.choose(request.headers.get(HEADER, ""))
-        before = request_ids.current.set(number)
+        before, nobody = request_ids.current.set(number), log_context.reader.set("")
         try:
             response = self.get_response(request)
         finally:
             request_ids.current.reset(before)
+            log_context.reader.reset(nobody)
         response[HEADER] = number
         return response
 
@@ -54,7 +55,9 @@ class ApiAnswers:
         for name, value in getattr(request, "api_headers", {}).items():
             response.setdefault(name, value)
         response._has_been_logged = True  # type: ignore[attr-defined]  # by us; Django would name an address again
-        _log(request, response.status_code, time.monotonic() - begun)
+        seconds = time.monotonic() - begun
+        telemetry.score_seconds.labels(response.status_code).observe(seconds)
+        _log(request, response.status_code, seconds)
         return response
 
 

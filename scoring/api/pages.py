@@ -4,6 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET
 
 from scoring.api import api
@@ -33,7 +35,7 @@ def _operation(path: str, method: str, operation: Json) -> Json:
         "path": path,
         "anchor": operation["operationId"],
         "summary": operation["summary"],
-        "description": operation.get("description", ""),
+        "description": _prose(operation),
         "parameters": [
             _field(one["name"], one["schema"], one) | {"where": one["in"]} for one in _parameters(operation)
         ],
@@ -59,12 +61,20 @@ def _object(schema: Json) -> Json:
         _field(name, field, {"required": name in required, **field})
         for name, field in schema.get("properties", {}).items()
     ]
-    return {"description": schema.get("description", ""), "fields": fields}
+    return {"description": _prose(schema), "fields": fields}
 
 
 def _field(name: str, schema: Json, about: Json) -> Json:
-    said = {"name": name, "is_required": about.get("required"), "description": about.get("description", "")}
+    said = {"name": name, "is_required": about.get("required"), "description": _prose(about)}
     return said | _kind(schema)
+
+
+def _prose(about: Json) -> SafeString:
+    """Return a description for the page: what stands between backticks there is code."""
+    parts = about.get("description", "").split("`")
+    return format_html_join(
+        "", "{}", ((format_html("<code>{}</code>" if at % 2 else "{}", part),) for at, part in enumerate(parts))
+    )
 
 
 def _kind(schema: Json) -> Json:

@@ -23,7 +23,7 @@ export class Outbox {
 
   /** Keep `fields` under a submission id of their own for `url`, and send them. */
   add(id, url, fields) {
-    const entry = { id, url, fields: { submission: crypto.randomUUID(), ...fields } };
+    const entry = { id, url, since: Date.now(), fields: { submission: crypto.randomUUID(), ...fields } };
     this.entries.push(entry);
     this.handlers.changed(this.entries.length);
     const store = this.store("readwrite");
@@ -75,12 +75,13 @@ export class Outbox {
     return true;
   }
 
-  post({ url, fields }) {
+  post({ url, fields, since }) {
+    const waited = Math.max(0, Math.round(Date.now() - (since ?? Date.now()))); // an operator's clock for trouble
     return fetch(url, {
       method: "POST",
       body: new URLSearchParams(fields),
       // The cookie's token, not the page's: signing in again in another tab has changed it.
-      headers: { Accept: "application/json", "X-CSRFToken": cookie(this.csrfCookie) },
+      headers: { Accept: "application/json", "X-CSRFToken": cookie(this.csrfCookie), "X-Waited-Ms": waited },
       redirect: "manual",
       keepalive: true, // outlives a closed tab
       signal: AbortSignal.timeout(PATIENCE),

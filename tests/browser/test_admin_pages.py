@@ -51,14 +51,6 @@ def ink(page: Page, chart: str) -> int:
     return drawn
 
 
-def test_the_report_draws_the_readers_and_everyone_can_use_it(page: Page, graded: Study) -> None:
-    open_as_olga(page, "/studies/acne/report/")
-    expect(page.get_by_role("heading", name="RMSE on the golden set")).to_be_visible()
-    assert ink(page, "rmse") > 1000
-    expect(page.get_by_role("row", name="R01")).to_contain_text("n = 6")
-    assert violations(page) == []
-
-
 def test_a_study_is_planned_and_everyone_can_do_it(page: Page, graded: Study) -> None:
     open_as_olga(page, "/plan/")
     page.get_by_role("spinbutton", name="Golden images").fill("350")

@@ -273,5 +273,7 @@ def test_no_password_opens_anything(page: Page, context: BrowserContext) -> None
         "csrfmiddlewaretoken": token,
     }
     assert context.request.post("/accounts/login/", form=fields).status == 404
+    for address in ("totp/activate/", "webauthn/login/", "authenticate/"):
+        assert context.request.get(f"/accounts/second-factor/{address}").status == 404
     page.goto("/admin/")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from PIL import Image
 
-from labeler.demo import faces, lesions, selfies
+from labeler.demo import faces, lesions, other_lesions, selfies
 from labeler.demo.selfies import MadeSelfie
 from scoring.faces import find_eye, find_landmarks
 from scoring.images import Pixels
@@ -94,6 +94,26 @@ def test_severity_can_be_seen(landmarks: faces.Points) -> None:
 
     seen = [redness(severity) for severity in np.arange(1.0, 5.5, 0.5)]
     assert all(worse > 1.15 * milder for milder, worse in pairwise(seen))
+
+
+def _other(landmarks: faces.Points, severity: float) -> faces.Floats:
+    lab = np.zeros((900, 700, 3), np.float32)
+    other_lesions.paint(lab, landmarks, severity, np.random.default_rng(5))
+    return lab
+
+
+def test_acne_painted_otherwise_grows_with_severity_spot_by_spot(landmarks: faces.Points) -> None:
+    assert [other_lesions.count(severity) for severity in (0.6, 3.0, 5.4)] == [0, 49, 160]
+    mild, worse = (_other(landmarks, severity) for severity in (2.0, 4.0))
+    assert 0 < np.count_nonzero(mild) < np.count_nonzero(worse)
+    assert np.count_nonzero((mild != 0) & (worse == 0)) == 0
+
+
+def test_acne_painted_otherwise_leaves_the_skin_between_the_spots_as_it_is(landmarks: faces.Points) -> None:
+    usual = np.zeros((900, 700, 3), np.float32)
+    lesions.paint(usual, landmarks, 4.0, np.random.default_rng(5))
+    changed = [np.mean(np.abs(lab[..., 1]) > 0.5) for lab in (usual, _other(landmarks, 4.0))]
+    assert changed[0] > 2 * changed[1] > 0
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def graded(ana: User, ben: User, olga: User, tmp_path: Path) -> Study:
     )
     for image in of_her(study):
         thumbnails.storage_name(image)
-        feature_store.describe(Selfie.of(blob(image.original)), recipes.face_ridge("resnet50"))
+        feature_store.describe(Selfie.of(blob(image.original)), recipes.ms2019("resnet50"))
         into = Intake.objects.create(study=study, source=Intake.Source.UPLOAD)
         IntakeFile.objects.create(intake=into, name=f"holiday.zip/{image.source_name}", state="imported")
     atlas.add_picture(level=study.grade_levels.get(value=2), pixels=images.decode(blob(golden.original)))
@@ -232,7 +232,7 @@ def test_an_erasure_that_broke_anywhere_goes_on_and_says_the_same(graded: Study,
 def test_what_a_worker_stored_late_is_erased_too(graded: Study) -> None:
     selfie = Selfie.of(blob(of_her(graded)[0].original))
     do(ask(graded))
-    feature_store.describe(selfie, recipes.face_ridge("resnet50"))
+    feature_store.describe(selfie, recipes.ms2019("resnet50"))
     assert feature_store.stored(selfie.content_hash)
     erasing.watch()
     assert not feature_store.stored(selfie.content_hash)
@@ -252,7 +252,7 @@ def test_all_of_it_goes_from_object_storage_too(
         image = study.images.earliest("pk")
         Image.objects.filter(pk=image.pk).update(subject=SUBJECT)
         thumbnails.storage_name(image)
-        feature_store.describe(Selfie.of(blob(image.original)), recipes.face_ridge("resnet50"))
+        feature_store.describe(Selfie.of(blob(image.original)), recipes.ms2019("resnet50"))
         before = {item.key for item in bucket.objects.all()}
         do(ask(study))
         gone = before - {item.key for item in bucket.objects.all()}

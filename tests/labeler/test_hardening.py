@@ -66,6 +66,8 @@ def test_the_deployment_check_is_clean_and_ignores_nothing() -> None:
         ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is not set. Name the hosts that people type"),
         ({"ALLOWED_HOSTS": "acne.clinic.org,*"}, "ALLOWED_HOSTS may not be *"),
         ({"SCORER_WAITING": "some"}, "SCORER_WAITING must be a whole number"),
+        ({"HAND_OVER": "apache"}, "HAND_OVER must be x-accel-redirect"),
+        ({"HAND_OVER": "x-sendfile", "MEDIA_BUCKET": "files"}, "x-sendfile (without MEDIA_BUCKET)"),
         ({"SESSION_HOURS": "many"}, "SESSION_HOURS must be a whole number"),
     ],
 )
@@ -92,6 +94,7 @@ def test_every_answer_has_the_headers(as_olga: Client, study: Study, address: st
     assert {"private", "no-store"} <= set(answer.headers["Cache-Control"].split(", "))
     policy = dict(part.strip().partition(" ")[::2] for part in answer.headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert policy["require-trusted-types-for"] == "'script'"
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
 
 
@@ -199,7 +202,8 @@ def test_another_host_is_refused(client: Client, settings: Settings, db: None, h
 
 
 def test_a_form_that_is_too_large_is_refused(as_olga: Client, study: Study) -> None:
-    assert as_olga.post("/studies/new/", {"title": "x" * 2**21}).status_code == 400
+    assert as_olga.post("/studies/new/", {"title": "x" * 2**21}).status_code == 413
+    assert as_olga.post("/studies/new/", {"title": "x" * (2**20 + 1)}).status_code == 400
 
 
 def test_researchers_are_told_whom_to_write_to(client: Client, settings: Settings) -> None:

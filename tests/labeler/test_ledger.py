@@ -277,4 +277,4 @@ def test_of_an_address_is_kept_what_the_policy_says(
     settings.AUDIT_ADDRESSES = policy  # type: ignore[attr-defined]
     client.post("/accounts/login/", {"login": "nobody", "password": "wrong"}, REMOTE_ADDR=address)
     event = AuditEvent.objects.get(action="sign-in failed")
-    assert (event.detail, event.origin) == ("an unknown name", kept)
+    assert (event.detail, event.origin) == ("a name that nobody has", kept)

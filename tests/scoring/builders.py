@@ -11,6 +11,7 @@ from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from sklearn.neural_network import MLPRegressor
 
 from scoring import recipes, regressors, tokens
+from scoring.heads import Network
 from scoring.images import Selfie
 from scoring.models import Regressor, Scope
 from scoring.pipeline import FittedRegressor
@@ -22,7 +23,9 @@ def make_fitted(seed: int = 1) -> FittedRegressor:
     rng = np.random.default_rng(seed)
     rows, grades = rng.normal(size=(40, 2048)).astype(np.float32), rng.uniform(1, 5, 40).astype(np.float32)
     estimator = MLPRegressor(hidden_layer_sizes=(8,), random_state=seed, tol=1e6, n_iter_no_change=2)
-    return FittedRegressor(recipes.ms2019(), estimator.fit(rows, grades))
+    estimator.fit(rows, grades)
+    layers = tuple(zip(estimator.coefs_, estimator.intercepts_, strict=True))
+    return FittedRegressor(recipes.ms2019(), Network(layers))
 
 
 def make_selfie(seed: int = 1) -> Selfie:

@@ -3,9 +3,16 @@
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
+from django.utils import timezone
+
 from labeler import folds, golden, grading, studies
 from labeler.models import Assignment, Image, Study, User
+from scoring import jobs, recipes
 from tests import builders
+from training import contest, dataset, reports, retrain, selection
+from training.contest import Entry
+from training.models import Score, TrainingRun
 
 
 def give_grade(assignment: Assignment, grade: int | None = None, *, not_gradable: str = "") -> None:
@@ -40,3 +47,40 @@ def photographed_study(readers: tuple[User, ...], folder: Path, *, images: int, 
     study.refresh_from_db()
     grade_everything(study)
     return study
+
+
+def retrain_without_ms2019(study: Study, *, force: bool = False) -> TrainingRun:
+    """Do a run without the published recipe, which takes most of the time."""
+    run = retrain.request(study=study)
+    TrainingRun.objects.filter(pk=run.pk).update(fits_ms2019=False)
+    claimed = jobs.claim(TrainingRun, run.pk)
+    assert claimed is not None
+    retrain.retrain(claimed, force=force)
+    return claimed
+
+
+def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> TrainingRun:
+    """Return a run as retraining leaves it, with made scores: nothing is embedded or fitted."""
+    graded = dataset.load_graded_images(study)
+    parts = contest.parts_of(graded.ordinary, study.seed)
+    random = np.random.default_rng(study.seed)
+    target = np.array([image.consensus for image in graded.golden])
+    golden = (target + random.normal(0, error, (2, len(target)))).clip(1, 5)
+    truth = np.array([image.grade for image in graded.ordinary])
+    left_out = truth + random.normal(0, error, (1, len(truth)))
+    entry = Entry(recipes.faces()["face_ridge"], len(truth), left_out, golden, (), 0.1)
+    choice = selection.choose({"face_ridge": left_out}, truth, parts)
+    report = reports.build(study=study, graded=graded, entries=[entry], choice=choice, active=None)
+    now = timezone.now()
+    run = TrainingRun.objects.create(
+        study=study, state="succeeded", started_at=now, finished_at=now, conclusion=report["conclusion"]
+    )
+    run.report, run.is_published = {**report, "run": run.pk, "regressor_id": 0}, published
+    run.save(update_fields=["report", "is_published"])
+    images = dict(study.images.values_list("content_hash", "pk"))
+    Score.objects.bulk_create(
+        Score(run=run, image_id=images[image.content_hash], recipe="face_ridge", fit=fit, value=float(value))
+        for fit, scores in enumerate(golden)
+        for image, value in zip(graded.golden, scores, strict=True)
+    )
+    return run

@@ -146,3 +146,24 @@ def assert_number_or_reason(number: Estimate) -> None:
     ends = (number.value, number.low, number.high)
     assert all(end is None or np.isfinite(end) for end in ends)
     assert number.reason or None not in ends
+
+
+def test_pairs_of_many_readers_have_the_kappas_that_each_pair_has_alone() -> None:
+    """Also where they graded different images, where some graded few, and where two never vary."""
+    many = agreement.MOST_READERS_WITH_INTERVALS + 4
+    random = np.random.default_rng(6)
+    grades = random.integers(1, 6, (many, 60)).astype(float)
+    grades[random.random((many, 60)) < 0.3] = np.nan
+    grades[0, 15:] = np.nan
+    grades[1] = grades[2] = 3
+    for pair in agreement.pairwise_kappa(grades):
+        alone = agreement.weighted_kappa(grades[pair.first], grades[pair.second])
+        assert pair.kappa.n == alone.n
+        assert pair.kappa.value == pytest.approx(alone.value)
+        assert pair.kappa.value is not None or pair.kappa.reason == alone.reason
+
+
+def test_many_readers_without_a_grade_have_reasons() -> None:
+    pairs = agreement.pairwise_kappa(np.full((agreement.MOST_READERS_WITH_INTERVALS + 1, 3), np.nan))
+    assert {pair.kappa.value for pair in pairs} == {None}
+    assert all(pair.kappa.reason for pair in pairs)

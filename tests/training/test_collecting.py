@@ -1,4 +1,4 @@
-"""manage.py collect_features deletes what no image and no recipe needs, and nothing else."""
+"""manage.py collect_features, and beat every Sunday, deletes what no image and no recipe needs, and nothing else."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from scoring.images import Selfie
 from scoring.recipes import Recipe
 from tests import builders
 from tests.scoring.builders import make_fitted, make_selfie
+from training import tasks
 
 
 def is_stored(selfie: Selfie, recipe: Recipe) -> bool:
@@ -21,7 +22,7 @@ def is_stored(selfie: Selfie, recipe: Recipe) -> bool:
 
 
 @pytest.mark.django_db
-def test_the_command_keeps_what_images_need_in_every_recipe_that_answers(ana: User, tmp_path: Path) -> None:
+def test_they_keep_what_images_need_in_every_recipe_that_answers(ana: User, tmp_path: Path) -> None:
     kept, gone = make_selfie(1), make_selfie(2)
     folder = tmp_path / "photographs"
     folder.mkdir()
@@ -38,7 +39,8 @@ def test_the_command_keeps_what_images_need_in_every_recipe_that_answers(ana: Us
     assert [is_stored(gone, ours), is_stored(gone, theirs)] == [False, False]
 
     regressors.publish(regressors.save(make_fitted(), study="acne", provenance={}))
-    assert builders.command_output("collect_features") == "Stored files deleted: 1.\n"
+    assert settings.CELERY_BEAT_SCHEDULE["collect-features"]["task"] == tasks.collect_features.name
+    tasks.collect_features()
     assert [is_stored(kept, ours), is_stored(kept, theirs)] == [True, False]
 
 

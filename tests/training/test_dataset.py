@@ -111,36 +111,3 @@ def test_loading_takes_few_queries_however_many_images(
 ) -> None:
     with django_assert_max_num_queries(2):
         dataset.load_graded_images(graded)
-
-
-def ordinary(number: int, group: str = "") -> dataset.OrdinaryImage:
-    return dataset.OrdinaryImage(
-        f"{number:064x}", f"originals/{number}", grade=1 + number % 5, group=group or str(number)
-    )
-
-
-def test_a_split_loses_nobody_and_doubles_nobody() -> None:
-    images = [ordinary(number) for number in range(50)]
-    split = dataset.split(images, seed=2019)
-    assert len(split.validation) == 10
-    assert sorted([*split.train, *split.validation], key=images.index) == images
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_no_person_is_on_both_sides_of_a_split(seed: int) -> None:
-    images = [ordinary(number, group=f"P{number % 12}") for number in range(60)]
-    split = dataset.split(images, seed=seed)
-    people = [{image.group for image in side} for side in (split.train, split.validation)]
-    assert all(people)
-    assert not people[0] & people[1]
-
-
-def test_the_same_seed_splits_alike_and_another_does_not() -> None:
-    images = [ordinary(number) for number in range(50)]
-    assert dataset.split(images, seed=1) == dataset.split(images, seed=1)
-    assert dataset.split(images, seed=1) != dataset.split(images, seed=2)
-
-
-def test_photographs_of_one_person_are_all_for_training() -> None:
-    images = [ordinary(number, group="P1") for number in range(5)]
-    assert dataset.split(images, seed=1).validation == ()

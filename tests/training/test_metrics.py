@@ -6,7 +6,7 @@ import random
 import numpy as np
 import pytest
 from scipy import stats
-from sklearn.metrics import confusion_matrix, mean_absolute_error, root_mean_squared_error
+from sklearn.metrics import confusion_matrix, mean_absolute_error, recall_score, root_mean_squared_error
 
 from training import intervals, metrics, recompute
 from training.intervals import Estimate, Floats
@@ -206,3 +206,104 @@ def test_many_images_are_resampled_in_blocks_that_change_nothing(monkeypatch: py
     whole = metrics.rmse(scores, consensus)
     monkeypatch.setattr(intervals, "DRAWS_AT_ONCE", 700)  # seven of the 2,000 resamples at a time
     assert metrics.rmse(scores, consensus).as_json() == pytest.approx(whole.as_json())
+
+
+def test_ranks_correlate_as_scipy_says_ties_and_all() -> None:
+    scores, consensus = made_up(80)
+    for x, y in ((scores, consensus), (scores.round(), consensus.round())):
+        ours = metrics.spearman_r(x, y)
+        theirs = stats.spearmanr(x, y)
+        assert ours.value == pytest.approx(theirs.statistic)
+        assert ours.low is not None
+        assert ours.high is not None
+        assert ours.low < theirs.statistic < ours.high
+
+
+def test_an_interval_of_ranks_agrees_with_scipys() -> None:
+    scores, consensus = made_up(60)
+    ours = metrics.spearman_r(scores.round(), consensus.round())
+    theirs = stats.bootstrap(
+        (scores.round(), consensus.round()),
+        lambda x, y: stats.spearmanr(x, y).statistic,
+        n_resamples=2_000,
+        method="percentile",
+        paired=True,
+        vectorized=False,
+        rng=np.random.default_rng(3),
+    ).confidence_interval
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.02)
+
+
+def test_ranks_do_not_mind_how_far_apart_things_are() -> None:
+    x = np.array([1.0, 2, 3, 4, 5])
+    assert metrics.spearman_r(x, np.exp(x)).value == pytest.approx(1)
+    assert metrics.spearman_r(x, -x).value == pytest.approx(-1)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "n", "reason"),
+    [
+        ([], [], 0, "needs at least 3 images"),
+        ([1.0, 2.0], [2.0, 1.0], 2, "needs at least 3 images"),
+        ([1.0, NAN, 2.0, 3.0], [1.0, 2.0, NAN, 4.0], 2, "needs at least 3 images"),
+        ([3.0, 3.0, 3.0], [1.0, 2.0, 3.0], 3, "never varies"),
+        ([1.0] * 2001, [2.0, *([1.0] * 2000)], 2001, "never varies"),
+        ([*map(float, range(2001))], [*map(float, range(2001))], 2001, "not ranked anew"),
+    ],
+)
+def test_ranks_that_cannot_be_correlated_say_why(x: list[float], y: list[float], n: int, reason: str) -> None:
+    estimate = metrics.spearman_r(np.array(x), np.array(y))
+    assert (estimate.value, estimate.n) == (None, n)
+    assert reason in estimate.reason
+
+
+def test_recall_agrees_with_scikit_learn() -> None:
+    scores, consensus = made_up(200)
+    cut = [np.clip(np.floor(side + 0.5), 1, 5) for side in (consensus, scores)]
+    ours = [share.value for share in metrics.recall(scores, consensus, LEVELS)]
+    assert ours == pytest.approx(recall_score(*cut, labels=LEVELS, average=None).tolist())
+
+
+def test_a_grade_that_nobody_gave_has_no_recall_but_a_reason() -> None:
+    shares = metrics.recall(np.array([1.0, 2.0]), np.array([1.0, NAN]), LEVELS)
+    assert (shares[0].value, shares[0].n) == (1, 1)
+    assert [(share.value, bool(share.reason)) for share in shares[1:]] == [(None, True)] * 4
+
+
+def test_reliability_is_the_mean_of_what_was_said_where_a_score_falls() -> None:
+    scores = np.array([1.2, 1.4, 2.5, 3.4, 5.0, NAN])
+    target = np.array([1.0, 2.0, 3.0, 2.0, 4.0, 5.0])
+    told = metrics.reliability(scores, target, LEVELS)
+    assert [(score, said.value, said.n) for score, said in told] == [
+        (pytest.approx(1.3), 1.5, 2),
+        (pytest.approx(2.95), 2.5, 2),  # 2.5 is at the higher grade
+        (5.0, 4.0, 1),
+    ]
+
+
+def test_coverage_counts_what_held_and_draws_the_grades_of_an_image_together() -> None:
+    held = np.array([[1.0, 0, NAN, NAN], [1, 1, 1, NAN]])
+    share = metrics.coverage(held)
+    assert share.value == pytest.approx(4 / 5)  # of five grades
+    assert share.n == 3
+    alike = metrics.coverage(np.tile(held[1], (9, 1)))
+    once = metrics.coverage(held[1])
+    assert (alike.low, alike.high) == (once.low, once.high)  # nine readers who say the same are no nine images
+
+
+def test_coverage_agrees_with_a_binomial_where_each_image_has_one_grade() -> None:
+    held = (np.random.default_rng(4).random(400) < 0.9).astype(float)
+    ours, theirs = metrics.coverage(held), stats.binomtest(int(held.sum()), 400).proportion_ci(method="wilson")
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=0.012)
+
+
+def test_residuals_leave_the_reader_out() -> None:
+    left = metrics.residuals(np.array([[1.0, 4, NAN], [3, NAN, NAN], [5, 2, 3]]))
+    assert left[:, 0].tolist() == [1 - 4, 3 - 3, 5 - 2]
+    assert left[[0, 2], 1].tolist() == [2, -2]
+    assert np.isnan(left[1, 1])
+    assert np.isnan(left[:, 2]).all()  # nobody else said anything
+    grades = np.random.default_rng(5).integers(1, 6, (4, 30)).astype(float)
+    for reader in range(4):
+        alone = grades[reader] - metrics.consensus_without(grades, reader)
+        assert metrics.residuals(grades)[reader] == pytest.approx(alone)

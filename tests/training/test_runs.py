@@ -11,14 +11,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from labeler.celery import app
-from labeler.models import Image, Study, User
-from scoring import jobs, regressors
+from labeler.models import Assignment, Image, Study, User
+from scoring import jobs, recipes, regressors
 from scoring.models import Regressor
 from tests import builders, processes
-from tests.training.builders import grade_everything, photographed_study
-from training import dataset, retrain, tasks
+from tests.training.builders import give_grade, grade_everything, photographed_study, retrain_without_ms2019
+from training import dataset, embeddings, retrain, tasks
 from training.models import Score, TrainingRun
 
 State = TrainingRun.State
@@ -130,11 +131,11 @@ def test_a_photograph_that_is_gone_fails_the_run_with_a_sentence(ana: User, tmp_
 
 def test_no_training_row_comes_from_a_golden_image(graded: Study) -> None:
     golden = dataset.load_graded_images(graded).golden
-    ms2019, face_ridge = retrain._recipes()
+    ms2019, faces = retrain._recipes()
     with pytest.raises(TypeError, match="Only ordinary images"):
-        retrain._training_rows(claimed(graded), golden, ms2019)  # type: ignore[arg-type]
+        embeddings.roll(golden, ms2019, lambda _: None)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="Only ordinary images"):
-        retrain._face_rows(golden, face_ridge)  # type: ignore[arg-type]
+        embeddings.pool(golden, faces)  # type: ignore[arg-type]
 
 
 def test_the_task_of_a_finished_run_does_nothing(graded: Study) -> None:
@@ -152,11 +153,12 @@ def test_every_study_that_has_begun_is_retrained_at_night_and_once(
     graded: Study, olga: User, sent: Callable[[], list[int]]
 ) -> None:
     builders.make_study("not-begun", readers=(olga,), images=6, golden_size=2)
+    Study.objects.update(retrain_at=timezone.localtime().time())
     tasks.retrain_nightly()
     tasks.retrain_nightly()
     run = TrainingRun.objects.get()
-    assert run.study == graded
-    assert set(sent()) == {run.pk}
+    assert (run.study, run.is_nightly) == (graded, True)
+    assert sent() == [run.pk]
 
 
 def test_the_sweep_sends_a_lost_run_again(study: Study, sent: Callable[[], list[int]]) -> None:
@@ -205,9 +207,6 @@ def test_the_command_leaves_a_run_at_work_alone(study: Study) -> None:
         call_command("retrain", "acne")
 
 
-SEEDS_OF = {"ms2019": 5, "face_ridge": 1}  # a ridge regression has no randomness
-
-
 @pytest.fixture
 def photographed(ana: User, ben: User, tmp_path: Path) -> Study:
     return photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
@@ -222,29 +221,38 @@ def test_a_run_stores_a_regressor_and_its_report_and_then_nothing_is_new(
     assert run.regressor is not None
     assert run.report is not None
     images, machine = run.report["images"], run.report["machine"]
-    assert (images["golden"], images["train"], images["validation"], images["left_out"]) == (8, 12, 4, 0)
-    assert run.is_published == run.regressor.is_active
-    assert run.is_published == (machine["golden_rmse"]["value"] <= run.report["bar"]["value"])
+    assert (images["golden"], images["ordinary"], images["left_out"]) == (8, 16, 0)
+    assert run.is_published == run.regressor.is_active == all(row["passes"] for row in run.report["gate"])
     rows = {row["recipe"]: row for row in run.report["recipes"]}
-    assert {name: len(row["golden_rmse_by_seed"]["values"]) for name, row in rows.items()} == SEEDS_OF
-    best = min(rows.values(), key=lambda row: float(row["validation_rmse"]["value"]))
+    assert rows.keys() == {"ms2019", *recipes.FACES}
+    assert {len(row["golden_rmse_by_seed"]["values"]) for row in rows.values()} == {5}
+    best = min(rows.values(), key=lambda row: float(row["validation_rmse_by_seed"]["mean"]))
     assert machine["recipe"] == best["recipe"] == run.regressor.recipe["name"]
     assert best["golden_rmse_by_seed"]["values"][0] == machine["golden_rmse"]["value"]
     assert run.regressor.provenance["seed"] == photographed.seed
 
     call_command("retrain", "acne")
     second = TrainingRun.objects.latest("pk")
-    assert second.conclusion == f"Nothing new since run {run.pk}: the current labels and the recipe are the same."
+    assert second.conclusion == f"Nothing new since run {run.pk}: the current labels and the recipes are the same."
     assert (second.state, second.regressor, second.report) == (State.SUCCEEDED, None, None)
     assert second.conclusion in capsys.readouterr().out
+
+    golden = Assignment.objects.filter(image__is_golden=True).earliest("pk")
+    give_grade(golden, 1 if golden.labels.get().grade != 1 else 5)
+    call_command("retrain", "acne")
+    third = TrainingRun.objects.latest("pk")
+    assert third.report is not None
+    kept = {row["recipe"]: row for row in third.report["recipes"]}
+    assert {name: row["from_run"] for name, row in kept.items() if row["from_run"]} == {"ms2019": run.pk}
+    assert kept["ms2019"]["validation_rmse"] == rows["ms2019"]["validation_rmse"]
+    assert kept["ms2019"]["golden_rmse"] != rows["ms2019"]["golden_rmse"]
 
 
 def test_the_regressor_knows_its_interval_and_the_report_how_often_it_held(
     ana: User, ben: User, tmp_path: Path
 ) -> None:
     study = photographed_study((ana, ben), tmp_path / "photographs", images=56, golden_size=8)
-    call_command("retrain", "acne")
-    run = TrainingRun.objects.get()
+    run = retrain_without_ms2019(study)
     assert run.regressor is not None
     assert run.report is not None
     row = run.report["machine"]["interval"]
@@ -252,8 +260,8 @@ def test_the_regressor_knows_its_interval_and_the_report_how_often_it_held(
     of_validation = Score.objects.filter(run=run, recipe=fitted.recipe.name, fit=0, image__is_golden=False)
     grades = {image.content_hash: image.grade for image in dataset.load_graded_images(study).ordinary}
     errors = sorted(abs(grades[score.image.content_hash] - score.value) for score in of_validation)
-    assert row["validation_images"] == len(errors) == 10
-    assert fitted.half_width == row["half_width"] == pytest.approx(errors[9])
+    assert row["validation_images"] == len(errors) == 48
+    assert fitted.half_width == row["half_width"] == pytest.approx(errors[44])
     assert row["golden_consensus"]["n"] == 8
     assert row["golden_grades"]["n"] == 16
     assert fitted.familiarity is not None
@@ -261,14 +269,39 @@ def test_the_regressor_knows_its_interval_and_the_report_how_often_it_held(
 
 
 def test_a_forced_run_repeats_the_last_one_bit_for_bit(photographed: Study) -> None:
-    call_command("retrain", "acne")
-    call_command("retrain", "acne", "--force")
-    first, second = TrainingRun.objects.order_by("pk")
+    first, second = (retrain_without_ms2019(photographed, force=True) for _ in range(2))
     assert first.report is not None
     assert second.report is not None
     assert first.regressor != second.regressor
+    assert first.record["artefact_sha256"] == second.record["artefact_sha256"]
     assert first.report["points"] == second.report["points"]
-    assert first.report["machine"] == second.report["machine"]
+    numbers = [{**run.report["machine"], "from_run": None, "fit_seconds": None} for run in (first, second)]
+    assert numbers[0] == numbers[1]
+
+
+def test_golden_grades_have_no_say_in_what_is_chosen_or_fitted(photographed: Study) -> None:
+    first = retrain_without_ms2019(photographed)
+    for assignment in Assignment.objects.filter(image__is_golden=True):
+        give_grade(assignment, 1 if (assignment.labels.latest("pk").grade or 0) > 1 else 5)
+    second = retrain_without_ms2019(photographed)
+    assert first.report is not None
+    assert second.report is not None
+    assert first.report["machine"]["golden_rmse"] != second.report["machine"]["golden_rmse"]
+    assert first.report["choice"] == second.report["choice"]
+    assert first.record["artefact_sha256"] == second.record["artefact_sha256"]
+
+
+def test_the_published_recipe_is_fitted_once_a_week_or_when_asked_for(photographed: Study) -> None:
+    assert retrain.request(study=photographed).fits_ms2019
+    earlier = jobs.claim(TrainingRun, retrain.request(study=photographed).pk)
+    assert earlier is not None
+    jobs.finish(earlier)
+    soon = retrain.request(study=photographed)
+    assert not soon.fits_ms2019
+    jobs.finish(jobs.claim(TrainingRun, soon.pk) or soon)
+    week_ago = Now() - timedelta(days=8)
+    TrainingRun.objects.filter(pk=earlier.pk).update(started_at=week_ago, finished_at=week_ago)
+    assert retrain.request(study=photographed).fits_ms2019
 
 
 def test_who_lost_the_run_leaves_no_regressor(photographed: Study) -> None:

@@ -147,8 +147,9 @@ def test_simulated_readers_are_marked(as_olga: Client, graded: Study) -> None:
 def test_the_report_takes_few_queries(
     as_olga: Client, graded: Study, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_max_num_queries(12):
-        as_olga.get(reverse("training:report", args=["acne"]))
+    for most in (20, 14):  # what the labels say is computed at the first look, and remembered
+        with django_assert_max_num_queries(most):
+            as_olga.get(reverse("training:report", args=["acne"]))
 
 
 def test_the_command_prints_the_pages_numbers(

@@ -23,4 +23,5 @@ class Command(BaseCommand):
         if os.environ.get("LOCAL") == "1":
             raise CommandError("LOCAL=1 is for a machine of your own: `manage.py serve` runs everything there.")
         command = supervisor.commands(site=options["bind"], scorer=options["bind"])[options["name"]]
+        os.environ |= supervisor.counting(options["name"])
         os.execv(command[0], command)  # noqa: S606  so that it gets the signals itself

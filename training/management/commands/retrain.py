@@ -21,8 +21,12 @@ class Command(StudyCommand):
         super().add_arguments(parser)
         parser.add_argument("--force", action="store_true", help="also when nothing is new since the last run")
 
+        parser.add_argument(
+            "--ms2019", action="store_true", help="fit the published recipe too, though it was within the last week"
+        )
+
     def handle_study(self, study: Study, **options: Any) -> None:
-        requested = retrain.request(study=study)
+        requested = retrain.request(study=study, fits_ms2019=options["ms2019"])
         run = jobs.claim(TrainingRun, requested.pk)
         if run is None:
             raise CommandError(f"Run {requested.pk} of study {study.slug} is at work already. Wait until it is done.")

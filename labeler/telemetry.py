@@ -1,0 +1,51 @@
+"""What is the same in every process, read from database and queue when Prometheus asks."""
+
+from collections.abc import Iterator
+
+from django.db import DatabaseError, close_old_connections
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from redis import RedisError
+
+from labeler import vitals
+
+
+class Installation(Collector):
+    """Labels, queues, jobs and the schedule. What can't be read now is missing, and `acne_up` says of what."""
+
+    def collect(self) -> Iterator[Metric]:
+        close_old_connections()
+        up = GaugeMetricFamily("acne_up", "Whether it answers.", labels=["part"])
+        for part, read, error in (("database", _database, DatabaseError), ("queue", _queue, RedisError)):
+            try:
+                yield from list(read())
+                up.add_metric([part], 1)
+            except error:
+                up.add_metric([part], 0)
+        yield up
+
+
+def _database() -> Iterator[Metric]:
+    yield CounterMetricFamily("acne_labels", "Labels given, undone ones included.", value=vitals.labels_so_far())
+    tick = vitals.last_tick()
+    yield GaugeMetricFamily(
+        "acne_last_tick_timestamp_seconds", "When a scheduled task last ran.", value=tick.timestamp() if tick else 0
+    )
+    jobs = GaugeMetricFamily("acne_jobs", "Jobs by kind and state; failed: of one day.", labels=["kind", "state"])
+    oldest = GaugeMetricFamily("acne_job_oldest_timestamp_seconds", "When the oldest waiting one came", labels=["kind"])
+    success = GaugeMetricFamily("acne_job_success_timestamp_seconds", "When one last succeeded.", labels=["kind"])
+    for one in vitals.job_counts():
+        for state in ("queued", "running", "failed"):
+            jobs.add_metric([one.kind, state], getattr(one, state))
+        if one.oldest:
+            oldest.add_metric([one.kind], one.oldest.timestamp())
+        if one.last_success:
+            success.add_metric([one.kind], one.last_success.timestamp())
+    yield from (jobs, oldest, success)
+
+
+def _queue() -> Iterator[Metric]:
+    lengths = GaugeMetricFamily("acne_queue_messages", "Messages that wait.", labels=["queue"])
+    for name, length in vitals.queue_lengths().items():
+        lengths.add_metric([name], length)
+    yield lengths

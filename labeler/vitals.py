@@ -1,0 +1,260 @@
+"""What an operator wants to know of the installation: what is well, what is not and how to mend it. Read only.
+
+The operator's page, `manage.py doctor` and /metrics show the same findings.
+"""
+
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.db.models import Max, Min
+from django.utils import timezone
+from redis import Redis, RedisError
+
+from labeler.models import Label
+from scoring import blobs, jobs, weights
+from scoring.health import Migrations, NotReadyError
+from scoring.models import Job
+
+QUEUES = ("celery", "intake")
+LONGEST_QUEUE = 1000  # messages: each is done in seconds, or names a job that is looked at apart
+LAST_TICK = "last-tick"  # in the cache: when a scheduled task last ran
+LONGEST_SILENCE = timedelta(minutes=10)
+LONGEST_WAIT = timedelta(hours=6)  # of a job: a retraining before it may take that long
+LEAST_FREE = 0.1  # of a disk
+LARGEST_CLOCK_ERROR = timedelta(seconds=5)
+OLDEST_POSTGRESQL = 140000
+TRIGGERS = ("labels_are_append_only", "audit_is_append_only")
+SECONDS = 5  # that another server may take to answer
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, what was found, and, where it is not well, what to do."""
+
+    name: str
+    said: str
+    mend: str = ""
+
+    @property
+    def is_well(self) -> bool:
+        return not self.mend
+
+
+@dataclass(frozen=True)
+class JobCount:
+    """How the jobs of one kind stand."""
+
+    kind: str
+    queued: int
+    running: int
+    failed: int  # in the last day
+    oldest: datetime | None  # that nobody has begun
+    last_success: datetime | None
+
+
+def examine() -> list[Finding]:
+    """Look at everything that can be seen from here, the database first: the rest needs it."""
+    database = _database()
+    if not database.is_well:
+        return [database, _broker()]
+    return [database, *(look() for look in _LOOKS)]
+
+
+def queue_lengths() -> dict[str, int]:
+    """Return the messages that wait. Raises RedisError."""
+    client = Redis.from_url(settings.REDIS_URL, socket_connect_timeout=SECONDS, socket_timeout=SECONDS)
+    try:
+        return {queue: int(client.llen(queue)) for queue in QUEUES}
+    finally:
+        client.close()
+
+
+def job_counts() -> list[JobCount]:
+    return [_count(model) for model in apps.get_models() if issubclass(model, Job)]
+
+
+def labels_so_far() -> int:
+    """Return the newest label's number: rows are only ever added, so it counts them, and quickly."""
+    newest: int | None = Label.objects.aggregate(newest=Max("pk"))["newest"]
+    return newest or 0
+
+
+def tick() -> None:
+    """Note that beat, the broker and a worker work together now."""
+    cache.set(LAST_TICK, time.time(), timeout=None)
+
+
+def last_tick() -> datetime | None:
+    seconds = cache.get(LAST_TICK)
+    return None if seconds is None else datetime.fromtimestamp(seconds, tz=timezone.get_current_timezone())
+
+
+def broker() -> None:
+    """Raises NotReadyError: for a probe, which tells of it and stays ready (docs/decisions.md)."""
+    try:
+        queue_lengths()
+    except RedisError as error:
+        raise NotReadyError("does not answer; what it would carry waits in the database") from error
+
+
+def storage() -> None:
+    """Raises NotReadyError where no file can be written and read back."""
+    name = f"probes/{secrets.token_hex(8)}"
+    try:
+        blobs.write(name, b"probe")
+        is_same = blobs.read(name) == b"probe"
+        blobs.erase(name)
+    except Exception as error:  # every storage has errors of its own
+        raise NotReadyError(f"can't be written: {type(error).__name__}") from error
+    if not is_same:
+        raise NotReadyError("gives back other bytes than it took")
+
+
+def _count(model: type[Job]) -> JobCount:
+    rows = model._default_manager.all()
+    queued = rows.filter(state=Job.State.QUEUED)
+    return JobCount(
+        kind=str(model._meta.verbose_name),
+        queued=queued.count(),
+        running=rows.filter(state=Job.State.RUNNING).count(),
+        failed=rows.filter(state=Job.State.FAILED, finished_at__gte=timezone.now() - timedelta(days=1)).count(),
+        oldest=queued.aggregate(oldest=Min("requested_at"))["oldest"],
+        last_success=rows.filter(state=Job.State.SUCCEEDED).aggregate(last=Max("finished_at"))["last"],
+    )
+
+
+def _database() -> Finding:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('server_version_num')::int, now()")
+            version, now = cursor.fetchone()
+    except DatabaseError:
+        connection.close()
+        return Finding("Database", "does not answer", "Look at PostgreSQL's log, and at DATABASE_URL.")
+    found = f"PostgreSQL {version // 10000}"
+    if version < OLDEST_POSTGRESQL:
+        return Finding("Database", found, "Upgrade to PostgreSQL 14 or newer.")
+    error = abs(now - timezone.now())
+    if error > LARGEST_CLOCK_ERROR:
+        return Finding("Database", f"{found}, its clock {error.total_seconds():.0f} s from ours", "Set both by NTP.")
+    return Finding("Database", found)
+
+
+def _migrations() -> Finding:
+    return _from_probe("Migrations", Migrations(), "all applied", "Run `manage.py migrate` with this version.")
+
+
+def _append_only() -> Finding:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tgname FROM pg_trigger WHERE tgname = ANY(%s) AND tgenabled <> 'D'", [list(TRIGGERS)])
+        missing = set(TRIGGERS) - {name for (name,) in cursor.fetchall()}
+    if missing:
+        return Finding(
+            "Append-only tables",
+            f"{', '.join(sorted(missing))} missing or switched off",
+            "Find out who changed the database, restore the triggers from the migrations, and compare with a backup.",
+        )
+    return Finding("Append-only tables", "labels and audit log refuse changes")
+
+
+def _broker() -> Finding:
+    try:
+        lengths = queue_lengths()
+    except RedisError:
+        return Finding("Queue", "does not answer", "Start Valkey or Redis, or mend REDIS_URL. What waits is not lost.")
+    said = ", ".join(f"{name}: {length:,}" for name, length in lengths.items())
+    if max(lengths.values()) > LONGEST_QUEUE:
+        return Finding("Queue", f"{said} messages wait", "Start more workers: `manage.py run worker` and `run intake`.")
+    return Finding("Queue", f"{said} messages wait")
+
+
+def _schedule() -> Finding:
+    last = last_tick()
+    if last is None or timezone.now() - last > LONGEST_SILENCE:
+        said = "never ran" if last is None else f"last ran {timezone.localtime(last):%d %B %H:%M}"
+        return Finding("Schedule", said, "Start beat and the intake worker: `manage.py run beat`, `run intake`.")
+    return Finding("Schedule", f"ran {(timezone.now() - last).total_seconds():.0f} s ago")
+
+
+def _jobs() -> Finding:
+    counts = job_counts()
+    said = ", ".join(f"{one.kind}: {one.queued} queued, {one.running} running" for one in counts)
+    late = [one.kind for one in counts if one.oldest and timezone.now() - one.oldest > LONGEST_WAIT]
+    lost = sum(len(list(jobs.overdue(model))) for model in apps.get_models() if issubclass(model, Job))
+    failed = sum(one.failed for one in counts)
+    if late or lost:
+        return Finding("Jobs", f"{said}; waiting too long: {', '.join(late) or lost}", "Start a worker, or restart it.")
+    if failed:
+        return Finding("Jobs", f"{said}; {failed} failed since yesterday", "Each says why on its page. Mend it, retry.")
+    return Finding("Jobs", said or "none yet")
+
+
+def _storage() -> Finding:
+    return _from_probe("Storage", storage, "takes and gives back files", "Look at MEDIA_ROOT or MEDIA_BUCKET.")
+
+
+def _disk() -> Finding:
+    usage = shutil.disk_usage(settings.VAR_DIR)
+    said = f"{usage.free / 2**30:,.0f} GiB of {usage.total / 2**30:,.0f} free"
+    if usage.free < LEAST_FREE * usage.total:
+        return Finding("Disk", said, "Make room where VAR_DIR is. `features/` may be deleted: it is computed again.")
+    return Finding("Disk", said)
+
+
+def _weights() -> Finding:
+    try:
+        weights.verified(weights.LANDMARKS)
+        weights.verified(weights.RESNET50)
+    except weights.WeightsError as error:
+        return Finding("Weights", "missing or damaged", str(error))
+    return Finding("Weights", "as they were published, by SHA-256")
+
+
+def _scorer() -> Finding:
+    if not settings.SCORER_URL:
+        return Finding("Scorer", "none of its own: the site scores photographs itself")
+    try:
+        with urlopen(f"{settings.SCORER_URL}/readyz", timeout=SECONDS):  # noqa: S310  the operator's own setting
+            return Finding("Scorer", "ready")
+    except HTTPError as error:
+        said = "full or not ready" if error.code == HTTPStatus.SERVICE_UNAVAILABLE else f"answers {error.code}"
+    except (URLError, OSError):
+        said = "does not answer"
+    return Finding("Scorer", said, "Look at its log, and at SCORER_URL.")
+
+
+def _settings() -> Finding:
+    found = [str(one.msg) for one in checks.run_checks(include_deployment_checks=True) if one.level >= checks.WARNING]
+    if found and settings.BEHIND_TLS:
+        return Finding("Settings", found[0], "See `manage.py check --deploy`.")
+    return Finding("Settings", "fit for people" if settings.BEHIND_TLS else "of a machine of your own (no TLS)")
+
+
+def _from_probe(name: str, probe: Callable[[], None], well: str, mend: str) -> Finding:
+    try:
+        probe()
+    except NotReadyError as error:
+        return Finding(name, str(error), mend)
+    return Finding(name, well)
+
+
+_LOOKS = (
+    *(_migrations, _append_only, _broker, _schedule, _jobs),
+    *(_storage, _disk, _weights, _scorer, _settings),
+)
+
+
+def troubles(findings: list[Finding]) -> Iterator[Finding]:
+    return (finding for finding in findings if not finding.is_well)

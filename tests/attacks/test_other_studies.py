@@ -1,0 +1,25 @@
+"""Another study's things under the address of one's own: insecure direct object reference, in every address."""
+
+import pytest
+from django.urls import reverse
+
+from tests.test_who_may import ROWS, World, addresses, ask, world
+
+__all__ = ["world"]
+
+# What names a thing of a study, beside the study itself. Every study has a reader R01.
+NAMES_A_THING = {"pk", "public_id", "picture"}
+TRIED = [name for name, address in addresses().items() if {"slug"} < address.arguments & ({"slug"} | NAMES_A_THING)]
+
+
+@pytest.mark.parametrize("name", TRIED)
+@pytest.mark.parametrize("who", ["otto", "dora", "root"])
+def test_a_thing_of_another_study_is_not_under_ones_own(world: World, name: str, who: str) -> None:
+    arguments = world.named[""] | world.named.get(name, {}) | {"slug": "other"}
+    address = reverse(name, kwargs={argument: arguments[argument] for argument in addresses()[name].arguments})
+    for method in ROWS[name].methods.split():
+        assert ask(world, who, method, address).status_code == 404
+
+
+def test_there_is_something_to_try() -> None:
+    assert {"study_image", "study_picture", "revoke_token", "upload", "image", "label", "training:run"} <= set(TRIED)

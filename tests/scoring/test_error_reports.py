@@ -1,0 +1,59 @@
+"""What Sentry is told of an error: its kind and its place in the code, and nothing that was at work."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import ClassVar
+
+FAILS_AT_WORK = """
+import sentry_sdk
+from scoring import error_reports, images
+error_reports.begin({dsn!r}, release="1.0")
+sentry_sdk.set_user({{"username": "ana.alvarez"}})
+sentry_sdk.add_breadcrumb(message="opened anna_smith.jpg")
+face = b"FACE-BYTES" * 100
+try:
+    try:
+        images.decode(face)
+    except images.ImageError as error:
+        raise RuntimeError("anna_smith.jpg could not be read") from error
+except RuntimeError:
+    sentry_sdk.capture_exception()
+sentry_sdk.flush(10)
+"""
+
+
+class Sentry(BaseHTTPRequestHandler):
+    """Takes what the library sends."""
+
+    taken: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.taken.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_an_error_is_told_without_faces_names_or_words() -> None:
+    with HTTPServer(("127.0.0.1", 0), Sentry) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        code = FAILS_AT_WORK.format(dsn=f"http://key@127.0.0.1:{server.server_port}/1")
+        subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
+        server.shutdown()
+    sent = b"".join(Sentry.taken)
+    (event,) = [json.loads(line) for line in sent.splitlines() if b'"exception"' in line]
+    assert [one["type"] for one in event["exception"]["values"]][-1] == "RuntimeError"
+    assert any(
+        frame["function"] == "decode" for one in event["exception"]["values"] for frame in one["stacktrace"]["frames"]
+    )
+    for private in (b"FACE-BYTES", b"anna_smith", b"ana.alvarez"):
+        assert private not in sent
