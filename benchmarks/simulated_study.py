@@ -41,7 +41,8 @@ class Embedder:
         traits = np.concatenate([face, rng.normal(size=(len(REGIONS), PATCH_TRAITS))], axis=1)
         active = self.base + bends @ self.severity + traits @ self.traits + self.regions
         noise = rng.normal(0, 0.25, active.shape)
-        return np.maximum(active + noise, 0).astype(np.float16)
+        embeddings: NDArray[np.float16] = np.maximum(active + noise, 0).astype(np.float16)
+        return embeddings
 
 
 def make(*, images: int, golden_size: int, seed: int) -> "tuple[Study, NDArray[np.float64]]":

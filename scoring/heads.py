@@ -69,4 +69,5 @@ KINDS: dict[str, type[Network] | type[Head]] = {"network": Network, "head": Head
 
 def waves(rows: Floats, frequencies: Floats, phases: Floats) -> Floats:
     """(n, d) pooled embeddings to (n, k), each from -1 to 1."""
-    return np.cos(rows.astype(np.float32) @ frequencies + phases)
+    waved: Floats = np.cos(rows.astype(np.float32) @ frequencies + phases)
+    return waved

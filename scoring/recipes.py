@@ -54,10 +54,10 @@ def ms2019(backbone: str = "resnet50") -> Recipe:
 # Our own see a face as a whole: name -> how its patches are pooled (scoring/pipeline.py), and the estimator
 # (training/fitting.py), which is fitted on that.
 FACES = {
-    "face_ridge": ("mean embedding", "ridge regression"),
-    "face_root": ("root of the mean embedding", "ridge regression"),
-    "face_calibrated": ("root of the mean embedding", "ridge regression, stretched as left-out faces ask for"),
-    "face_readers": ("root of the mean embedding", "ridge regression on grades without what their readers add"),
+    "face_ridge": ("mean embedding", "ridge regression on the mean"),
+    "face_root": ("root of the mean embedding", "ridge regression on the root of the mean"),
+    "face_calibrated": ("root of the mean embedding", "face_root, stretched as left-out faces ask for"),
+    "face_readers": ("root of the mean embedding", "face_root on grades without what their readers add"),
     "face_kernel": ("root of the mean embedding", "kernel ridge regression, Gaussian kernel"),
     "face_gaussian": ("root of the mean embedding", "Gaussian process, linear and Gaussian kernel"),
     "face_blend": ("root of the mean embedding", "mean of face_root, face_kernel and face_gaussian"),

@@ -123,8 +123,12 @@ def _unpack(data: bytes) -> FittedRegressor:
         heads.KINDS[facts["kind"]].from_arrays(_named(arrays, ESTIMATOR)),
         grades=(lowest, highest),
         half_width=facts["half_width"],
-        familiarity=Familiarity(**_named(arrays, FAMILIAR), **known) if known else None,
+        familiarity=_familiarity(_named(arrays, FAMILIAR), known) if known else None,
     )
+
+
+def _familiarity(arrays: heads.Arrays, known: Mapping[str, Any]) -> Familiarity:
+    return Familiarity(arrays["mean"], arrays["axes"], arrays["variances"], known["noise"], known["limit"])
 
 
 def _named(arrays: heads.Arrays, beginning: str) -> heads.Arrays:

@@ -31,6 +31,7 @@ HEAVY = {
     "dlib": {"scoring/faces.py"},
 }
 NOUN_EXCEPTIONS = {
+    "run_pages",
     "views",
     "api",
     "urls",

@@ -149,4 +149,5 @@ def _scores(faces: Sequence[NDArray[np.float32]], regressors: Sequence[FittedReg
 
 def score_golden(golden: Sequence[GoldenImage], regressor: FittedRegressor) -> Floats:
     """Return (N,): what a regressor, published before, says of the golden images."""
-    return _scores(_rows(golden, regressor.recipe), [regressor])[0]
+    (scores,) = _scores(_rows(golden, regressor.recipe), [regressor])
+    return np.asarray(scores)

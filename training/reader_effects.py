@@ -46,5 +46,5 @@ def estimate(labels: Labels, scores: Floats) -> Floats:
 def without(labels: Labels, effects: Floats, images: int) -> Floats:
     """Return (images,): the mean of each image's grades, each less what its reader adds."""
     corrected = labels.grade - effects[labels.reader]
-    total: Floats = np.bincount(labels.image, corrected, images)
+    total = np.asarray(np.bincount(labels.image, corrected, images), dtype=np.float64)
     return total / np.bincount(labels.image, minlength=images)

@@ -91,7 +91,7 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
             return
         parts = contest.parts_of(graded.ordinary, study.seed)
         _enlist(run, graded.ordinary)
-        everything = [*graded.ordinary, *graded.golden]
+        everything: list[OrdinaryImage | GoldenImage] = [*graded.ordinary, *graded.golden]
         with stages.stage("Embedding images", total=len(everything)) as done:
             embeddings.store(everything, ms2019, done)
         with stages.stage("Pooling embeddings"):

@@ -98,7 +98,7 @@ def board(request: AuthedRequest, slug: str) -> HttpResponse:
         "board": leaderboard.of(study),
         "previous": publishing.previous(study),
         "form": ReasonForm(),
-        "night": NightForm(instance=study),
+        "night": NightForm(instance=study, label_suffix=""),
         "usual": nightly.USUAL,
         "is_auditor": not access.administers(request.user, study),
     }

@@ -1,10 +1,11 @@
 """Nothing of one person's is kept for another: not by a cache that is led astray, nor by a header of the request."""
 
+from collections.abc import Iterable
+
 import pytest
 from django.core.exceptions import SuspiciousFileOperation
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
-from django.http import HttpResponse
 from django.test import Client
 
 from labeler import grading
@@ -33,7 +34,7 @@ def picture(reader: Reader) -> str:
     return f"/read/acne/{assignment.public_id}/image/"
 
 
-def read(answer: HttpResponse) -> bytes:
+def read(answer: Iterable[bytes]) -> bytes:
     return b"".join(answer)
 
 

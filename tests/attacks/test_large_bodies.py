@@ -1,5 +1,7 @@
 """Bodies that would fill the disk: refused by their length, before a page looks who sends them."""
 
+from typing import Any
+
 import pytest
 from django.conf import settings
 from django.test import Client
@@ -22,15 +24,8 @@ class Unread:
 def send(client: Client, address: str, size: int) -> int:
     """Send so large a form of one file, which must not be opened."""
     client.get("/accounts/login/")  # with a cookie for forms in hand, Django would look for the token in the body
-    answer = client.generic(
-        "POST",
-        address,
-        b"",
-        content_type="multipart/form-data; boundary=b",
-        CONTENT_LENGTH=str(size),
-        **{"wsgi.input": Unread()},
-    )
-    return answer.status_code
+    sent: dict[str, Any] = {"CONTENT_LENGTH": str(size), "wsgi.input": Unread()}
+    return client.generic("POST", address, b"", "multipart/form-data; boundary=b", **sent).status_code
 
 
 @pytest.mark.parametrize(

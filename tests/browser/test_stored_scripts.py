@@ -33,8 +33,7 @@ def infested(transactional_db: None) -> Study:
     study.grade_levels.update(name=SHORT, criterion=SCRIPT)
     AtlasPicture.objects.create(level=study.grade_levels.all()[0], file="examples/one", caption=SCRIPT)
     for assignment in grading.upcoming(study.readers.get()):
-        asked = {"version": 0, "submission": uuid4(), "note": SCRIPT, "not_gradable": "blurred"}
-        grading.record_label(assignment=assignment, grade=None, **asked)
+        grading.record_label(assignment=assignment, version=0, submission=uuid4(), not_gradable="blurred", note=SCRIPT)
     audit.record(study, root, SHORT, detail=SCRIPT, reason=SCRIPT)
     audit.record(None, root, SHORT, detail=SCRIPT, reason=SCRIPT)
     tokens.make(name=SCRIPT[:100], study="acne", made_by=root)

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from labeler.models import User
+from labeler.models import Study, User
+from scoring import jobs
 from scoring.models import Regressor
 from tests import processes
 from tests.training.builders import photographed_study
 from training import retrain, tasks
-from training.models import TrainingRun
+from training.models import Score, TrainingRun
 
 PATIENCE = 240  # seconds for a run on a busy machine
 
@@ -37,6 +38,8 @@ def test_a_run_whose_worker_is_killed_is_done_once_by_the_next(
         wait_until(lambda run: run.stage.startswith("Rolling"), run)
         processes.kill(worker)
     assert run.state == TrainingRun.State.RUNNING
+    assert not Score.objects.exists()
+    assert not Regressor.objects.exists()
 
     # A minute later its lease has passed, and the sweep that beat starts every minute finds it.
     TrainingRun.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
@@ -45,3 +48,17 @@ def test_a_run_whose_worker_is_killed_is_done_once_by_the_next(
         wait_until(lambda run: run.state == TrainingRun.State.SUCCEEDED, run)
     assert run.attempts == 2
     assert Regressor.objects.get() == run.regressor
+    assert Score.objects.count() == 8 * (5 * 8 + 16)  # recipes, fits of golden images, ordinary images once
+
+
+def test_a_run_that_took_three_workers_with_it_is_failed_and_the_next_one_starts_clean(study: Study) -> None:
+    lost = retrain.request(study=study)
+    TrainingRun.objects.update(
+        state="running", attempts=3, started_at=timezone.now(), lease_until=timezone.now() - timedelta(seconds=1)
+    )
+    tasks.retrain(lost.pk)
+    lost.refresh_from_db()
+    assert (lost.state, lost.error) == (TrainingRun.State.FAILED, jobs.GIVEN_UP)
+    fresh = retrain.request(study=study)
+    assert fresh != lost
+    assert (fresh.state, fresh.attempts, fresh.record) == (TrainingRun.State.QUEUED, 0, {})

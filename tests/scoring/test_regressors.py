@@ -63,7 +63,7 @@ def test_a_face_is_scored_as_a_whole_and_each_patch_as_a_face_of_its_own() -> No
     head = Head(
         rng.normal(size=2048),
         np.array([2.5]),
-        rng.normal(size=(2048, 3)).astype(np.float32) / 50,
+        (rng.normal(size=(2048, 3)) / 50).astype(np.float32),
         np.array([0.0, 1.0, 2.0], np.float32),
         np.array([0.5, -1.0, 2.0]),
     )
@@ -97,7 +97,7 @@ def test_a_missing_artefact_says_so() -> None:
 def test_an_estimator_that_carries_code_is_not_stored() -> None:
     estimator = FunctionTransformer(func=artefact_path)
     with pytest.raises(ArtefactError, match="may not hold a FunctionTransformer"):
-        regressors.save(FittedRegressor(make_fitted().recipe, estimator), study="acne", provenance={})  # type: ignore[arg-type]
+        regressors.save(FittedRegressor(make_fitted().recipe, estimator), study="acne", provenance={})
     assert not Regressor.objects.exists()
 
 

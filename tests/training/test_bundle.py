@@ -22,7 +22,7 @@ from labeler.export import image_code
 from labeler.models import Image, Label, Reader, Study, User
 from labeler.tables import restore
 from tests.labeler.test_ledger import seal
-from tests.training.builders import fitted_ms2019_lately, give_grade, grade_everything, photographed_study
+from tests.training.builders import give_grade, grade_everything, photographed_study, retrain_without_ms2019
 from training import bundle, reports, verify_ledger
 
 FORMULA = '=HYPERLINK("http://evil.example","Alice")'
@@ -41,10 +41,10 @@ def ran(ana: User, ben: User, tmp_path: Path) -> Study:
     golden, ordinary = (study.images.filter(is_golden=flag).first() for flag in (True, False))
     assert golden is not None
     assert ordinary is not None
-    call_command("retrain", "acne")
+    retrain_without_ms2019(study)
     graded = golden.assignments.earliest("pk")
     give_grade(graded, 1 if graded.labels.get().grade == 5 else 5)
-    call_command("retrain", "acne")
+    retrain_without_ms2019(study)
     give_grade(golden.assignments.latest("pk"), not_gradable="blurred")
     give_grade(ordinary.assignments.get())
     return study
@@ -94,7 +94,7 @@ def test_a_run_that_left_images_out_is_identical_even_after_the_clusters_were_co
     ordinary = study.images.filter(is_golden=False).earliest("pk")
     first = min(golden.pk, ordinary.pk)
     study.images.filter(pk__in=[golden.pk, ordinary.pk]).update(cluster=first)
-    call_command("retrain", "acne")
+    retrain_without_ms2019(study)
     folder = unzipped(study, tmp_path / "export")
     (run,) = json.loads((folder / "runs.json").read_text())
     assert run["report"]["images"] == {"golden": 8, "ordinary": 15, "left_out": 1}
@@ -104,7 +104,7 @@ def test_a_run_that_left_images_out_is_identical_even_after_the_clusters_were_co
     assert clusters == ["c" + image_code(study, study.images.get(pk=first).content_hash)[1:]] * 2
 
     study.images.update(cluster=None)
-    call_command("retrain", "acne")
+    retrain_without_ms2019(study)
     folder = unzipped(study, tmp_path / "another")
     assert [run["report"]["images"]["left_out"] for run in json.loads((folder / "runs.json").read_text())] == [1, 0]
     assert recompute(folder)[0] == 0
@@ -112,8 +112,7 @@ def test_a_run_that_left_images_out_is_identical_even_after_the_clusters_were_co
 
 def test_the_script_recomputes_the_interval_of_a_score(ana: User, ben: User, tmp_path: Path) -> None:
     study = photographed_study((ana, ben), tmp_path / "photographs", images=56, golden_size=8)
-    fitted_ms2019_lately(study)
-    call_command("retrain", "acne")
+    retrain_without_ms2019(study)
     folder = unzipped(study, tmp_path / "export")
     assert recompute(folder)[0] == 0
     runs = json.loads((folder / "runs.json").read_text())

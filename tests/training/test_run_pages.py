@@ -14,7 +14,7 @@ from labeler.models import AuditEvent, Study, User
 from scoring import jobs, regressors
 from scoring.models import Regressor
 from tests.scoring.builders import make_fitted
-from tests.training.builders import fitted_ms2019_lately, grade_everything, photographed_study
+from tests.training.builders import grade_everything, photographed_study, retrain_without_ms2019
 from training import nightly, retrain, tasks
 from training.models import TrainingRun
 from training.stages import Stages
@@ -27,9 +27,7 @@ def ran(ana: User, ben: User, olga: User, tmp_path: Path) -> TrainingRun:
     """Return a run with a report, of all recipes but the published one."""
     study = photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
     study.admins.add(olga)
-    fitted_ms2019_lately(study)
-    call_command("retrain", "acne")
-    return TrainingRun.objects.latest("pk")
+    return retrain_without_ms2019(study)
 
 
 def claimed(study: Study) -> TrainingRun:
@@ -98,10 +96,10 @@ def test_a_run_says_what_it_was_made_with(as_olga: Client, ran: TrainingRun) -> 
 
 def test_progress_tells_how_far_and_how_long(as_olga: Client, study: Study) -> None:
     run = claimed(study)
-    jobs.tell(run, "Embedding images", done=25, total=100, stage_began_at=timezone.now() - timedelta(seconds=10))
+    jobs.tell(run, "Embedding images", done=25, total=100, stage_began_at=timezone.now() - timedelta(minutes=20))
     page = as_olga.get(page_of(run, "state/")).content.decode()
     assert "Embedding images" in page
-    assert "25 of 100, about 30 s left of this step" in page
+    assert "25 of 100, about 60 min left of this step" in page
 
 
 def test_a_run_that_waits_is_cancelled_at_once(as_olga: Client, study: Study) -> None:

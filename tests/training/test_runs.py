@@ -18,7 +18,7 @@ from labeler.models import Assignment, Image, Study, User
 from scoring import jobs, recipes, regressors
 from scoring.models import Regressor
 from tests import builders, processes
-from tests.training.builders import fitted_ms2019_lately, give_grade, grade_everything, photographed_study
+from tests.training.builders import give_grade, grade_everything, photographed_study, retrain_without_ms2019
 from training import dataset, embeddings, retrain, tasks
 from training.models import Score, TrainingRun
 
@@ -237,14 +237,22 @@ def test_a_run_stores_a_regressor_and_its_report_and_then_nothing_is_new(
     assert (second.state, second.regressor, second.report) == (State.SUCCEEDED, None, None)
     assert second.conclusion in capsys.readouterr().out
 
+    golden = Assignment.objects.filter(image__is_golden=True).earliest("pk")
+    give_grade(golden, 1 if golden.labels.get().grade != 1 else 5)
+    call_command("retrain", "acne")
+    third = TrainingRun.objects.latest("pk")
+    assert third.report is not None
+    kept = {row["recipe"]: row for row in third.report["recipes"]}
+    assert {name: row["from_run"] for name, row in kept.items() if row["from_run"]} == {"ms2019": run.pk}
+    assert kept["ms2019"]["validation_rmse"] == rows["ms2019"]["validation_rmse"]
+    assert kept["ms2019"]["golden_rmse"] != rows["ms2019"]["golden_rmse"]
+
 
 def test_the_regressor_knows_its_interval_and_the_report_how_often_it_held(
     ana: User, ben: User, tmp_path: Path
 ) -> None:
     study = photographed_study((ana, ben), tmp_path / "photographs", images=56, golden_size=8)
-    fitted_ms2019_lately(study)
-    call_command("retrain", "acne")
-    run = TrainingRun.objects.latest("pk")
+    run = retrain_without_ms2019(study)
     assert run.regressor is not None
     assert run.report is not None
     row = run.report["machine"]["interval"]
@@ -261,9 +269,7 @@ def test_the_regressor_knows_its_interval_and_the_report_how_often_it_held(
 
 
 def test_a_forced_run_repeats_the_last_one_bit_for_bit(photographed: Study) -> None:
-    call_command("retrain", "acne")
-    call_command("retrain", "acne", "--force")
-    first, second = TrainingRun.objects.order_by("pk")
+    first, second = (retrain_without_ms2019(photographed, force=True) for _ in range(2))
     assert first.report is not None
     assert second.report is not None
     assert first.regressor != second.regressor
@@ -274,12 +280,10 @@ def test_a_forced_run_repeats_the_last_one_bit_for_bit(photographed: Study) -> N
 
 
 def test_golden_grades_have_no_say_in_what_is_chosen_or_fitted(photographed: Study) -> None:
-    fitted_ms2019_lately(photographed)
-    call_command("retrain", "acne")
+    first = retrain_without_ms2019(photographed)
     for assignment in Assignment.objects.filter(image__is_golden=True):
-        give_grade(assignment, 5 if assignment.labels.latest("pk").grade == 1 else 1)
-    call_command("retrain", "acne")
-    first, second = TrainingRun.objects.filter(report__isnull=False).order_by("pk")
+        give_grade(assignment, 1 if (assignment.labels.latest("pk").grade or 0) > 1 else 5)
+    second = retrain_without_ms2019(photographed)
     assert first.report is not None
     assert second.report is not None
     assert first.report["machine"]["golden_rmse"] != second.report["machine"]["golden_rmse"]
@@ -289,7 +293,9 @@ def test_golden_grades_have_no_say_in_what_is_chosen_or_fitted(photographed: Stu
 
 def test_the_published_recipe_is_fitted_once_a_week_or_when_asked_for(photographed: Study) -> None:
     assert retrain.request(study=photographed).fits_ms2019
-    earlier = fitted_ms2019_lately(photographed)
+    earlier = jobs.claim(TrainingRun, retrain.request(study=photographed).pk)
+    assert earlier is not None
+    jobs.finish(earlier)
     soon = retrain.request(study=photographed)
     assert not soon.fits_ms2019
     jobs.finish(jobs.claim(TrainingRun, soon.pk) or soon)
