@@ -37,7 +37,7 @@ class TokenForm(Form):
         }
 
 
-class EraseSelfiesForm(forms.Form):
+class EraseSelfiesForm(Form):
     """Which of an app's stored selfies to erase, and why."""
 
     selfie = forms.UUIDField(required=False, label="Which", help_text="The number that the app has; empty is all.")
