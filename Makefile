@@ -20,7 +20,7 @@ help: ## Show this list
 demo: weights ## Run a demo study: embedded servers, web, scorer, workers and beat, one URL (PORT=8000)
 	@$(BIN)/python manage.py serve --demo $(if $(PORT),--port $(PORT))
 
-test: lint lint-deploy types unit ## Everything that continuous integration runs
+test: lint lint-deploy types unit audit ## Everything that continuous integration runs
 
 unit: weights $(VENV)/.dev chromium
 	$(BIN)/python manage.py makemigrations --check --dry-run
