@@ -1,6 +1,6 @@
 """A nightly run at the published size, from stored embeddings, beside fitting the published estimator five times.
 
-    python -m benchmarks.retrain [--images 1000] [--golden 230] [--without-mlp] [--rows 1000000]
+    python -m benchmarks.retrain [--images 1000] [--golden 230] [--partings 5] [--without-mlp] [--rows N]
 
 Readers, grades and embeddings are SIMULATED; everything else is what runs at night: reading the labels, all recipes
 with their nested cross-validation from 5 seeds, scores of the golden images, the report with 2,000 bootstrap resamples,
@@ -36,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=1000, help="ordinary ones")
     parser.add_argument("--golden", type=int, default=230)
+    parser.add_argument("--partings", type=int, default=5, help="of the cross-validation; a run at night has 5")
     parser.add_argument("--without-mlp", action="store_true", help="leave the published estimator out: it takes long")
     parser.add_argument("--rows", type=int, default=0, help="nothing but ridge regression on so many rows")
     options = parser.parse_args()
@@ -47,7 +48,7 @@ def main() -> None:
         study, severities = simulated_study.make(
             images=options.images + options.golden, golden_size=options.golden, seed=2019
         )
-        nightly = _run_at_night(study)
+        nightly = _run_at_night(study, options.partings)
         print_readers(study)
         print_recipes(study)
         print_truth(study, severities)
@@ -72,11 +73,12 @@ def _memory() -> str:
     return f"{own} MiB resident, and {mapped} MiB mapped from files; {peak} MiB at most"
 
 
-def _run_at_night(study: "Study") -> float:
+def _run_at_night(study: "Study", partings: int) -> float:
     from scoring import jobs
-    from training import reports, retrain
+    from training import contest, reports, retrain
     from training.models import TrainingRun
 
+    contest.REPEATS = partings
     run = retrain.request(study=study, is_nightly=True)
     TrainingRun.objects.filter(pk=run.pk).update(fits_ms2019=False)
     claimed = jobs.claim(TrainingRun, run.pk)

@@ -3,9 +3,9 @@
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,13 +57,10 @@ def fit_faces(
     """Fit every recipe that sees a face as a whole, REPEATS times. pooled: of the ordinary images, (n, 2048) each."""
     learned = Faces(pooled, labels_of(graded.ordinary))
     fitted = []
-    with (
-        stages.stage(f"Fitting {len(used)} recipes", total=REPEATS) as done,
-        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
-    ):
+    with stages.stage(f"Fitting {len(used)} recipes", total=REPEATS) as done, _side_by_side() as pool:
         work = [pool.submit(fitting.fit_faces, learned, part, seed=seed + n) for n, part in enumerate(parts)]
-        for number, one in enumerate(_results(pool, work), start=1):
-            fitted.append(one)
+        for number, future in enumerate(work, start=1):
+            fitted.append(future.result())
             done(number)
     golden = _rows(graded.golden, used[0])
     return [
@@ -105,12 +102,10 @@ def fit_ms2019(
         with stages.stage(f"Rolling and embedding, fit {number} of {len(trains)}", total=len(train)) as done:
             rows = len(embeddings.roll(train, recipe, done).grades)
     regressors, seconds = [], []
-    with (
-        stages.stage(f"Fitting ms2019 on {rows} rows", total=len(trains)) as done,
-        ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool,
-    ):
+    with stages.stage(f"Fitting ms2019 on {rows} rows", total=len(trains)) as done, _side_by_side() as pool:
         work = [pool.submit(_fit_once, train, recipe, seed + number) for number, train in enumerate(trains)]
-        for number, (network, took) in enumerate(_results(pool, work), start=1):
+        for number, future in enumerate(work, start=1):
+            network, took = future.result()
             regressors.append(FittedRegressor(recipe, network, grades=scale))
             seconds.append(took)
             done(number)
@@ -128,11 +123,12 @@ def _fit_once(train: Sequence[OrdinaryImage], recipe: Recipe, seed: int) -> tupl
     return fitting.fit_ms2019(rows.embeddings, rows.grades, seed=seed), time.thread_time() - began
 
 
-def _results(pool: ThreadPoolExecutor, work: Sequence[Future[Any]]) -> Iterator[Any]:
-    """Yield what comes out of each, in order; whoever stops listening (a cancelled run) stops what has not begun."""
+@contextmanager
+def _side_by_side() -> Iterator[ThreadPoolExecutor]:
+    """Give as many threads as there are cores; after an error, or a cancelled run, what has not begun is left out."""
+    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
     try:
-        for future in work:
-            yield future.result()
+        yield pool
     finally:
         pool.shutdown(cancel_futures=True)
 
