@@ -157,7 +157,8 @@ def test_an_admin_erases_what_an_app_stored(as_olga: Client, selfies: list[Store
     as_olga.post(address, {"selfie": str(first.public_id), "reason": REASON})
     assert StoredSelfie.objects.count() == 2
     assert blob(second.file) == b"a face"
-    as_olga.post(address, {"reason": REASON})
+    assert as_olga.post(address, {"reason": REASON}).status_code == 422  # which ones is to be said
+    as_olga.post(address, {"everything": "on", "reason": REASON})
     assert not StoredSelfie.objects.exists()
     with pytest.raises(FileNotFoundError):
         blob(second.file)
