@@ -12,7 +12,7 @@ TORCH_INDEX ?=
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults
+.PHONY: help demo test weights lint lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults bench-ledger
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -20,7 +20,7 @@ help: ## Show this list
 demo: weights ## Run a demo study: embedded servers, web, scorer, workers and beat, one URL (PORT=8000)
 	@$(BIN)/python manage.py serve --demo $(if $(PORT),--port $(PORT))
 
-test: lint lint-deploy types unit ## Everything that continuous integration runs
+test: lint lint-deploy types unit audit ## Everything that continuous integration runs
 
 unit: weights $(VENV)/.dev chromium
 	$(BIN)/python manage.py makemigrations --check --dry-run
@@ -59,6 +59,9 @@ bench-features: $(VENV)/.dev ## Measure embedding beside plain torch and the mac
 
 bench-oversight: $(VENV)/.dev ## Measure the pages of oversight at 1,000,000 labels
 	$(BIN)/python -m benchmarks.oversight
+
+bench-ledger: $(VENV)/.dev ## Measure the audit log, sealing and verifying at 1,000,000 acts
+	$(BIN)/python -m benchmarks.ledger
 
 bench-prescreening: $(VENV)/.dev ## Measure the pages of prescreening and near-duplicates at 1,000,000 images
 	$(BIN)/python -m benchmarks.prescreening

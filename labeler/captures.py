@@ -101,7 +101,11 @@ def take(
 
 def _look_through(reader: Reader, browser: Browser, capture: Capture) -> _List:
     """Open the grading page and follow the list to its end, as the page's script does."""
-    assignments = list(reader.assignments.filter(withdrawn_in=None).select_related("image").order_by("position", "pk"))
+    assignments = list(
+        reader.assignments.filter(withdrawn_in=None, image__may_be_graded=True)
+        .select_related("image")
+        .order_by("position", "pk")
+    )
     one = _List(reader, browser, assignments, {})
     slug = reader.study.slug
     for place, assignment in enumerate(assignments, start=1):

@@ -119,7 +119,7 @@ def act_entries(events: QuerySet[AuditEvent]) -> Iterator[Entry]:
         yield Entry(ACT, pk, _hash_json(["act", pk, study, user, action, detail, reason, origin, time(at), salt]))
 
 
-def unpacked(rows: bytes) -> list[Entry]:
+def unpacked(rows: bytes | memoryview) -> list[Entry]:
     """Return the rows of a block."""
     return [Entry(*fields) for fields in ENTRY.iter_unpack(rows)]
 

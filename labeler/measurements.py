@@ -25,7 +25,7 @@ def save_missing(study: Study, *, on_image: Callable[[int, int], None] | None = 
 
     One whose file can't be read stays without; the log says which. `on_image(done, total)` hears of progress.
     """
-    missing = list(study.images.filter(measurement=None).exclude(original=""))
+    missing = list(study.images.filter(measurement=None, is_erased=False).exclude(original=""))
     done = 0
     for number, image in enumerate(missing, start=1):
         if not Measurement.objects.filter(image=image).exists():  # another worker may have come before us

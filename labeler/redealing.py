@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from numpy.random import RandomState
 
-from labeler import assigning, audit, folds, lists, studies
+from labeler import assigning, audit, consents, folds, lists, studies
 from labeler.assigning import ReadingList
 from labeler.folds import DealError, Design
 from labeler.lists import ListError, Whole
@@ -129,6 +129,7 @@ def take_back(*, dealing: Dealing, by: User | None = None, reason: str = "") -> 
         _undo_first(study)
     else:
         _undo(study, dealing)
+    consents.count_skipped(study)
     dealing.reversed_at = timezone.now()
     dealing.save(update_fields=["reversed_at"])
     audit.record(study, by, "dealing taken back", detail=str(dealing), reason=reason)

@@ -377,9 +377,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "max_retries": 1,
 }
 CELERY_TASK_PUBLISH_RETRY = False
-# Workers of their own, so that a retraining does not hold up an import for an hour, nor the other way round.
+# Workers of their own, so that a retraining does not hold up an import for an hour, nor the other way round. Nor what
+# must not wait: erasing somebody, and sealing the ledger.
+NOT_BEHIND_TRAINING = ("import_files", "tick", "erase", "resume_erasures", "erase_what_is_due", "seal_ledger")
 CELERY_TASK_ROUTES = {
-    name: {"queue": "intake"} for name in ("labeler.tasks.import_files", "labeler.tasks.tick", "scoring.tasks.*")
+    "scoring.tasks.*": {"queue": "intake"},
+    "training.tasks.forget_erased": {"queue": "intake"},
+    **{f"labeler.tasks.{task}": {"queue": "intake"} for task in NOT_BEHIND_TRAINING},
 }
 CELERY_BEAT_SCHEDULE = {
     "retrain-nightly": {"task": "training.tasks.retrain_nightly", "schedule": 60.0, "options": {"expires": 60}},

@@ -284,6 +284,7 @@ def compare_report(tables: Tables, check: Check, grades: Grades, again: Grades, 
     computed = {
         "is_simulated": printed["is_simulated"] or any(row["is_simulated"] for row in readers),
         "golden_images": len(tables.golden),
+        "erased_images": sum(row["is_erased"] == "yes" for row in tables.images.values()),
         "levels": [{"value": value, "name": name} for value, name in tables.levels],
         "readers": readers,
         "bar": bar_of(readers),

@@ -217,6 +217,7 @@ def current(study: Study, *, anew: bool = False) -> Report:
         "title": study.title,
         "is_simulated": study.is_simulated or any(row["is_simulated"] for row in standing["readers"]),
         **standing,
+        "erased_images": study.images.filter(is_erased=True).count(),
         "bar": bar_of(standing["readers"]),
         "machine_run": run.report if run else None,
         "better_than": better_than(run.report["readers"]) if run and run.report else None,

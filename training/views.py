@@ -28,7 +28,7 @@ def report(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "training/report.html", _context(request, study))
 
 
-def _context(request: AuthedRequest, study: Study) -> dict[str, Any]:
+def _context(request: AuthedRequest, study: Study, *, has_links: bool = True) -> dict[str, Any]:
     """Return what pages of the report show. Points of the scatter lead to images for who may see which are golden."""
     report = reports.current(study)
     administers = access.administers(request.user, study)
@@ -40,7 +40,7 @@ def _context(request: AuthedRequest, study: Study) -> dict[str, Any]:
         "report": report,
         "latest": report["machine_run"],
         "readers": [(reader, compared.get(reader["code"])) for reader in report["readers"]],
-        "charts": figures.of_study(study, report, may_open=is_unblinded),
+        "charts": figures.of_study(study, report, may_open=has_links and is_unblinded),
         "runs": study.training_runs.select_related("requested_by")[:RUNS_SHOWN],
         "published": reports.published(study),
         "is_auditor": not administers,
@@ -90,7 +90,7 @@ def _file(text: str, kind: str, name: str) -> HttpResponse:
 def printed(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the whole report on paper, with the checklist that reviewers ask for."""
     study = access.get_reported_study(request, slug)
-    context = _context(request, study)
+    context = _context(request, study, has_links=False)  # paper is passed on
     context["facts"] = checklist.of(study, context["report"])
     return render(request, "training/printed.html", context)
 

@@ -37,8 +37,14 @@ class TokenForm(Form):
         }
 
 
-class EraseSelfiesForm(forms.Form):
+class EraseSelfiesForm(Form):
     """Which of an app's stored selfies to erase, and why."""
 
-    selfie = forms.UUIDField(required=False, label="Which", help_text="The number that the app has; empty is all.")
+    selfie = forms.UUIDField(required=False, label="Which", help_text="The number that the app has.")
     reason = forms.CharField(min_length=5, max_length=300, label="Why", help_text="Kept in the audit log.")
+    everything = forms.BooleanField(required=False, label="All that this app stores here")
+
+    def clean(self) -> dict[str, Any]:
+        if bool(self.cleaned_data.get("selfie")) == bool(self.cleaned_data.get("everything")):
+            self.add_error(None, "Give one number, or say that all are meant.")
+        return self.cleaned_data

@@ -4,17 +4,18 @@ from typing import Any
 
 from django import forms
 
+from labeler.forms.fields import Form
 from labeler.models import ConsentScope, Study
 
 
-class SubjectsForm(forms.Form):
+class SubjectsForm(Form):
     """Which subjects to show."""
 
     name = forms.CharField(required=False, max_length=100, label="Code begins with")
     after = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
 
 
-class ConsentForm(forms.Form):
+class ConsentForm(Form):
     """What a person agrees to from now on."""
 
     scopes = forms.MultipleChoiceField(
@@ -29,7 +30,7 @@ class ConsentForm(forms.Form):
     )
 
 
-class EraseForm(forms.Form):
+class EraseForm(Form):
     """Why a person is erased."""
 
     reason = forms.CharField(
@@ -40,7 +41,7 @@ class EraseForm(forms.Form):
     )
 
 
-class PolicyForm(forms.Form):
+class PolicyForm(Form):
     """Whether silence is consent, and how long photographs stay."""
 
     needs_consent = forms.BooleanField(

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from labeler import access, consents, erasing, retention, subjects, tasks
 from labeler.access import AuthedRequest
 from labeler.forms.privacy import ConsentForm, EraseForm, PolicyForm, SubjectsForm
-from labeler.models import ConsentScope, Erasure, Study
+from labeler.models import Consent, Erasure, Study
 from scoring.tasks import send
 
 PAGE = 50  # subjects
@@ -54,7 +54,8 @@ def person(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     study = image.study
     if image.is_erased:
         return redirect("erasure", slug=slug, pk=image.erased.erasure_id)
-    form = ConsentForm(request.POST or None)
+    said = consents.history(study, image.subject) if image.subject else Consent.objects.none()
+    form = ConsentForm(request.POST or None, initial={"scopes": said[0].scopes if said else []})
     if image.subject and form.is_valid():
         consents.record(study=study, subject=image.subject, by=request.user, **form.cleaned_data)
         messages.success(request, "Recorded.")
@@ -63,9 +64,8 @@ def person(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
         "study": study,
         "image": image,
         "images": subjects.images_of_person(image),
-        "said": consents.history(study, image.subject) if image.subject else [],
+        "said": said,
         "form": form,
-        "scopes": ConsentScope.choices,
     }
     return render(request, "labeler/person.html", context, status=422 if form.errors else 200)
 
@@ -151,7 +151,6 @@ def _privacy(request: AuthedRequest, study: Study, policy: PolicyForm, *, status
         "is_near": retention.is_near(study),
         "asked": asked,
         "people": consents.with_latest(study, rows[:PAGE]),
-        "scopes": ConsentScope.choices,
         "next": _next(wanted["name"], rows),
         "is_first": not wanted["after"],
         "first": reverse("privacy", args=[study.slug]),

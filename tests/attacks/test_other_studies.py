@@ -1,8 +1,11 @@
 """Another study's things under the address of one's own: insecure direct object reference, in every address."""
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 
+from labeler import unblinding
+from labeler.models import Study
 from tests.test_who_may import ROWS, World, addresses, ask, world
 
 __all__ = ["world"]
@@ -15,10 +18,18 @@ TRIED = [name for name, address in addresses().items() if {"slug"} < address.arg
 @pytest.mark.parametrize("name", TRIED)
 @pytest.mark.parametrize("who", ["otto", "dora", "root"])
 def test_a_thing_of_another_study_is_not_under_ones_own(world: World, name: str, who: str) -> None:
+    unblind(world.clients[who])
     arguments = world.named[""] | world.named.get(name, {}) | {"slug": "other"}
     address = reverse(name, kwargs={argument: arguments[argument] for argument in addresses()[name].arguments})
     for method in ROWS[name].methods.split():
         assert ask(world, who, method, address).status_code == 404
+
+
+def unblind(client: Client) -> None:
+    """Let somebody have given their reason, so that it is not what they are asked for in the first place."""
+    session = client.session
+    session[unblinding.REMEMBERED] = [Study.objects.get(slug="other").pk]
+    session.save()
 
 
 def test_there_is_something_to_try() -> None:

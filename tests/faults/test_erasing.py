@@ -26,7 +26,7 @@ def test_an_erasure_whose_worker_is_killed_is_finished_by_the_next(
 ) -> None:
     study = photographed_study((ana,), tmp_path / "photographs", images=IMAGES, golden_size=2)
     asked = erasing.request(study=study, images=study.images.all(), reason="They asked for it.", by=None)
-    with processes.worker(tmp_path / "first.log") as worker:
+    with processes.worker(tmp_path / "first.log", queue="intake") as worker:
         send(tasks.erase, asked.pk)
         wait_for(lambda: ErasedImage.objects.exclude(done_at=None).exists(), asked)
         processes.kill(worker)
@@ -34,7 +34,7 @@ def test_an_erasure_whose_worker_is_killed_is_finished_by_the_next(
     assert 0 < done < IMAGES
 
     Erasure.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    with processes.worker(tmp_path / "second.log"):
+    with processes.worker(tmp_path / "second.log", queue="intake"):
         tasks.resume_erasures()
         wait_for(lambda: Erasure.objects.get().state == Job.State.SUCCEEDED, asked)
     certificate = Erasure.objects.get().certificate

@@ -180,3 +180,15 @@ def test_the_log_knows_subjects_by_pseudonyms(undealt: Study, olga: User) -> Non
     said = " ".join(AuditEvent.objects.filter(study=undealt).values_list("detail", flat=True))
     assert "Grace" not in said
     assert pseudonyms.of_subject(undealt, "Grace Hopper") in said
+
+
+def test_a_dealing_that_is_taken_back_leaves_no_list_shorter(study: Study, reader: Reader) -> None:
+    Image.objects.filter(pk=grading.upcoming(reader)[0].image_id).update(subject="P1")
+    agree(study, "P1")
+    reader.refresh_from_db()
+    assert reader.skipped == 1
+    dealing = redealing.latest(study)
+    assert dealing is not None
+    redealing.take_back(dealing=dealing)
+    reader.refresh_from_db()
+    assert reader.skipped == 0

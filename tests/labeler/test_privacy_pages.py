@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from datetime import timedelta
 from typing import Any
@@ -45,7 +46,9 @@ def test_an_admin_records_what_a_person_says(as_olga: Client, olga: User, graded
     assert as_olga.post(page_of(image, "person"), data).status_code == 302
     said = consents.history(graded, SUBJECT)[0]
     assert (said.scopes, said.source, said.recorded_by) == (["grading"], "form 17", olga)
-    assert "form 17" in as_olga.get(page_of(image, "person")).content.decode()
+    page = as_olga.get(page_of(image, "person")).content.decode()
+    assert "form 17" in page
+    assert re.findall(r'value="(\w+)"[^>]*checked', page) == ["grading"]  # sent as it stands, nothing changes
     assert as_olga.post(page_of(image, "person"), {"scopes": ["selling"]}).status_code == 422
 
 
@@ -154,7 +157,8 @@ def test_an_admin_erases_what_an_app_stored(as_olga: Client, selfies: list[Store
     as_olga.post(address, {"selfie": str(first.public_id), "reason": REASON})
     assert StoredSelfie.objects.count() == 2
     assert blob(second.file) == b"a face"
-    as_olga.post(address, {"reason": REASON})
+    assert as_olga.post(address, {"reason": REASON}).status_code == 422  # which ones is to be said
+    as_olga.post(address, {"everything": "on", "reason": REASON})
     assert not StoredSelfie.objects.exists()
     with pytest.raises(FileNotFoundError):
         blob(second.file)

@@ -77,10 +77,5 @@ def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> 
     )
     run.report, run.is_published = {**report, "run": run.pk, "regressor_id": 0}, published
     run.save(update_fields=["report", "is_published"])
-    images = dict(study.images.values_list("content_hash", "pk"))
-    Score.objects.bulk_create(
-        Score(run=run, image_id=images[image.content_hash], recipe="face_ridge", fit=fit, value=float(value))
-        for fit, scores in enumerate(golden)
-        for image, value in zip(graded.golden, scores, strict=True)
-    )
+    Score.objects.bulk_create(retrain._score_rows(run, [entry], graded))
     return run

@@ -21,8 +21,15 @@ from labeler import export, grading, ledger
 from labeler.export import image_code
 from labeler.models import Image, Label, Reader, Study, User
 from labeler.tables import restore
+from tests import builders
 from tests.labeler.test_ledger import seal
-from tests.training.builders import give_grade, grade_everything, photographed_study, retrain_without_ms2019
+from tests.training.builders import (
+    finish_run,
+    give_grade,
+    grade_everything,
+    photographed_study,
+    retrain_without_ms2019,
+)
 from training import bundle, reports, verify_ledger
 
 FORMULA = '=HYPERLINK("http://evil.example","Alice")'
@@ -84,6 +91,24 @@ def test_the_script_recomputes_every_printed_number(ran: Study, tmp_path: Path) 
     assert printed == reports.current(ran)
     assert printed["labels_since_run"] == 2
     assert len([run for run in json.loads((folder / "runs.json").read_text()) if run["report"]]) == 2
+
+
+def test_the_script_recomputes_whom_a_machine_is_closer_than_and_how_often_its_interval_held(
+    ana: User, ben: User, tmp_path: Path
+) -> None:
+    """On scores that are made, so that there are enough for an interval and for subgroups."""
+    study = builders.make_study(readers=(ana, ben, builders.make_user("dora")), images=80, golden_size=40)
+    grade_everything(study)
+    run = finish_run(study, published=True)
+    assert (run.report or {})["machine"]["interval"]["golden_grades"]["share"]["low"] is not None
+    folder = unzipped(study, tmp_path / "export")
+    status, said = recompute(folder)
+    assert (status, said.split(".")[0]) == (0, "identical"), said
+    report = json.loads((folder / "report.json").read_text())
+    assert report["better_than"]["of"] == 3
+    report["better_than"]["closer_than"] -= 1
+    (folder / "report.json").write_text(json.dumps(report))
+    assert "report.json: better_than closer_than" in recompute(folder)[1]
 
 
 def test_a_run_that_left_images_out_is_identical_even_after_the_clusters_were_corrected(

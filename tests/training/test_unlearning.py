@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 
 from labeler import consents, erasing
 from labeler.models import Erasure, Image, Study, User
@@ -13,7 +14,7 @@ from scoring.models import Regressor
 from tests.labeler.test_ledger import seal
 from tests.training.builders import photographed_study
 from tests.training.test_bundle import recompute, rows, unzipped, verify
-from training import dataset, retrain, tasks, unlearning
+from training import dataset, retrain, unlearning
 from training.models import TrainingRun
 
 REASON = "They asked for it."
@@ -85,15 +86,21 @@ def test_the_export_after_an_erasure_recomputes_runs_of_before_and_after(photogr
     assert len(json.loads((folder / "runs.json").read_text())) == 2
 
 
-def test_the_nightly_run_learns_without_the_erased(trained: Study) -> None:
+def test_the_report_says_how_many_images_are_erased(photographed: Study, as_olga: Client, olga: User) -> None:
+    photographed.admins.add(olga)
+    assert b"erased, because" not in as_olga.get("/studies/acne/report/").content
+    erase(photographed, "P")
+    for page in ("report/", "report/print/"):
+        assert b"1 image of this study was erased, because" in as_olga.get(f"/studies/acne/{page}").content
+
+
+def test_the_next_run_learns_without_the_erased(trained: Study) -> None:
     erased = trained.images.get(subject="P")
     before = dataset.load_graded_images(trained)
     erase(trained, "P")
     graded = dataset.load_graded_images(trained)
     assert len(graded.ordinary) == len(before.ordinary) - 1
     assert graded.left_out == (erased.content_hash,)
-    tasks.retrain_nightly()
-    assert trained.training_runs.filter(state=TrainingRun.State.QUEUED).count() == 1
 
 
 def test_a_run_in_whose_course_somebody_withdrew_publishes_nothing(trained: Study) -> None:

@@ -55,7 +55,7 @@ def _in_words(known: Sequence[Document]) -> str:
         return f"{' and '.join(most['readers'])} agree with a weighted kappa of {most['value']:.2f}."
     return (
         f"{' and '.join(most['readers'])} agree most ({most['value']:.2f}), {' and '.join(least['readers'])} least "
-        f"({least['value']:.2f}); half of the pairs are at {middle:.2f} or above. Darker is more agreement."
+        f"({least['value']:.2f}); half of the pairs are at {middle:.2f} or above. A fuller blue is more agreement."
     )
 
 
