@@ -40,9 +40,15 @@ ENTRY = struct.Struct(">cq32s")
 LABEL, ACT = b"L", b"A"
 
 # Of the transactions that were running when this statement began, those that had begun at a certain number; not ours.
+# A snapshot has those of every database of the server, so whose they are is asked of the locks: each holds its number.
 STILL_RUNNING = """
-SELECT EXISTS (SELECT FROM pg_snapshot_xip(pg_current_snapshot()) AS running
-               WHERE running < %s::text::xid8 AND running IS DISTINCT FROM pg_current_xact_id_if_assigned())
+SELECT EXISTS (
+    SELECT FROM pg_snapshot_xip(pg_current_snapshot()) AS running
+    JOIN pg_locks ON locktype = 'transactionid' AND mode = 'ExclusiveLock' AND transactionid = running::xid
+    JOIN pg_stat_activity USING (pid)
+    WHERE datname = current_database()
+    AND running < %s::text::xid8 AND running IS DISTINCT FROM pg_current_xact_id_if_assigned()
+)
 """
 NEXT_TRANSACTION = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
 

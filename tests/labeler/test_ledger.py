@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from uuid import uuid4
 
+import psycopg2
 import pytest
 from django.core.management import CommandError
 from django.db import IntegrityError, connection, transaction
@@ -217,6 +218,14 @@ def test_nobody_who_seals_is_found(study: Study, reader: Reader) -> None:
     say(grading.upcoming(reader)[0], 3)
     LedgerMark.objects.update(seen_at="2020-01-01T00:00Z")
     assert findings() == ["New rows of study acne wait, and nobody seals them: see whether beat and a worker run."]
+
+
+def test_a_transaction_of_another_database_holds_nothing_up(study: Study, reader: Reader) -> None:
+    options = {**connection.get_connection_params(), "dbname": "postgres"}
+    with closing(psycopg2.connect(**options)) as elsewhere, elsewhere.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+        say(grading.upcoming(reader)[0], 3)
+        assert seal()
 
 
 @pytest.mark.django_db(transaction=True)
