@@ -9,7 +9,7 @@ from django.db import connection
 from PIL import Image as PillowImage
 from PIL import ImageOps
 
-from labeler import clusters, duplicates, subjects
+from labeler import clusters, duplicates, pseudonyms, subjects
 from labeler.models import Image, Measurement, PrescreenDecision, SimilarPair, Study, User
 from scoring import similarity
 from tests import builders
@@ -205,5 +205,5 @@ def test_a_corrected_subject_is_recorded(tied: Study, olga: User) -> None:
     assert subjects.correct(image=image, subject="P7", by=olga)
     assert not subjects.correct(image=image, subject="P7", by=olga)
     assert [event.detail for event in tied.audit_events.filter(action="subject corrected")] == [
-        f"image {image.pk}: not known, now P7"
+        f"image {image.pk}: not known, now {pseudonyms.of_subject(tied, 'P7')}"
     ]
