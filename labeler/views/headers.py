@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from labeler import origins
 
 # What a page of ours never asks a browser for.
-NEVER = ("camera", "microphone", "geolocation", "payment", "usb", "serial", "bluetooth", "midi", "display-capture")
+NEVER = ("camera", "microphone", "geolocation", "payment", "usb", "serial", "midi", "display-capture")
 PERMISSIONS = ", ".join(f"{feature}=()" for feature in NEVER)
 
 
