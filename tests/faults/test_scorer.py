@@ -148,10 +148,8 @@ def test_before_the_migrations_nobody_is_ready(transactional_db: None, tmp_path:
     url = processes.environment()["DATABASE_URL"].replace(f"/{connection.settings_dict['NAME']}", f"/{name}")
     try:
         with run("web", tmp_path / "web.log", DATABASE_URL=url) as web:
-            assert web.get("/readyz") == (
-                503,
-                {"database": "ok", "migrations": "missing: run `manage.py migrate`"},
-            )
+            status, said = web.get("/readyz")
+            assert (status, said["database"], said["migrations"]) == (503, "ok", "missing: run `manage.py migrate`")
             with processes.running("manage", "migrate", log=tmp_path / "migrate.log", DATABASE_URL=url) as migrate:
                 assert migrate.wait(processes.PATIENCE) == 0
             assert web.get("/readyz")[0] == 200
