@@ -88,7 +88,7 @@ def _load(name: str, sha256: str) -> FittedRegressor:
         raise ArtefactError(f"The artefact {name} is not the one that was stored: its SHA-256 differs. Retrain.")
     try:
         return _unpack(data)
-    except (safetensors.SafetensorError, KeyError) as error:
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ArtefactError(f"The artefact {name} is of a kind that this version does not know. Retrain.") from error
 
 
