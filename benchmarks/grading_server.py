@@ -32,9 +32,9 @@ WARM_UP = 20  # acts that are not measured: every thread opens its connection to
 class Session:
     """A browser's session: one kept connection, its cookies, and the CSRF token that goes with them."""
 
-    def __init__(self, address: str, csrf_cookie: str) -> None:
+    def __init__(self, address: str, csrf_cookie: str, *, patience: float = 60) -> None:
         self.address, self.csrf_cookie = address, csrf_cookie
-        self.connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=60)
+        self.connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=patience)
         self.cookies: SimpleCookie = SimpleCookie()
 
     def get(self, path: str) -> bytes:
@@ -47,18 +47,27 @@ class Session:
         return self._send("POST", path, text, {"Content-Type": "application/json"})
 
     def _send(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> bytes:
+        status, content = self.ask(method, path, body, headers)
+        if status >= 400:
+            sys.exit(f"{method} {path} was answered with {status}: {content[:500]!r}")
+        return content
+
+    def ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Return status and content, whatever they are. After an OSError or HTTPException it connects anew."""
         cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in self.cookies.items())
         token = self.cookies[self.csrf_cookie].value if self.csrf_cookie in self.cookies else ""
-        headers |= {"Cookie": cookies, "X-CSRFToken": token, "Referer": self.address, "Accept": "application/json"}
-        self.connection.request(method, path, body, headers)
-        answer = self.connection.getresponse()
+        ours = {"Cookie": cookies, "X-CSRFToken": token, "Referer": self.address, "Accept": "application/json"}
+        try:
+            self.connection.request(method, path, body, headers | ours)
+            answer = self.connection.getresponse()
+            content = answer.read()
+        except (OSError, http.client.HTTPException):
+            self.connection.close()
+            raise
         for name, value in answer.getheaders():
             if name.lower() == "set-cookie":
                 self.cookies.load(value)
-        content = answer.read()
-        if answer.status >= 400:
-            sys.exit(f"{method} {path} was answered with {answer.status}: {content[:500]!r}")
-        return content
+        return answer.status, content
 
 
 class Reader(Protocol):

@@ -103,7 +103,7 @@ def main() -> None:
 def scorer(log: Path) -> Iterator[Scorer]:
     """Run a scorer that is ready, with a regressor to answer with."""
     key = _publish()
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{stage.free_port()}"
     command = supervisor.commands(site="", scorer=address)["scorer"]
     with log.open("ab") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, cwd=stage.REPOSITORY)
@@ -282,12 +282,6 @@ def _cpu_seconds(pid: str) -> float:
 def _resident(pid: str) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS"))) / 1000
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ def site(log: Path) -> Iterator[str]:
 @contextmanager
 def served(command: list[str], log: Path, *, at: str, environment: dict[str, str] | None = None) -> Iterator[str]:
     """Run gunicorn's `command` with the processes and threads of `manage.py serve` until the block ends."""
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*command, "--bind", address, *supervisor.WEB_PROCESSES],
@@ -72,7 +72,7 @@ def served(command: list[str], log: Path, *, at: str, environment: dict[str, str
             process.wait(timeout=PATIENCE)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
