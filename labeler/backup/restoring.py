@@ -16,10 +16,11 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection, transaction
 
-from labeler.backup import places, rows
+from labeler import ledger
+from labeler.backup import places, rows, writing
 from labeler.backup.places import BackupError
 from labeler.backup.writing import FILES, FORMAT, HEADER, MANIFEST, TABLES, Hashed
-from labeler.models import Image, Study, User
+from labeler.models import AuditEvent, Study, User
 from scoring import blobs
 
 PART = re.compile(rf"{TABLES}/(?P<table>[a-z0-9_]+)/\d+")
@@ -43,10 +44,10 @@ def restore(place: str, *, identity: Path | None = None) -> dict[str, Any]:
 
 
 def _refuse_unless_empty() -> None:
-    for model, what in ((User, "accounts"), (Study, "studies"), (Image, "images")):
+    for model, what in ((User, "accounts"), (Study, "studies"), (AuditEvent, "an audit log")):
         if model.objects.exists():
             raise BackupError(f"This installation has {what}. Restore into an empty database: migrate one and use it.")
-    if blobs.folders("") or blobs.files(""):
+    if any(writing.names()):
         raise BackupError("This installation has files. Restore into an empty MEDIA_ROOT or bucket.")
 
 
@@ -123,5 +124,7 @@ def _finish(manifest: dict[str, Any], digests: dict[str, str], tables: dict[str,
         raise BackupError("This backup is damaged: the rows of a table are not as many as were written.")
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    if ledger.heads() != manifest["ledger"]:
+        raise BackupError("This backup is damaged: its ledger does not end where it ended.")
     rows.go_on_counting()
     return manifest

@@ -14,8 +14,8 @@ from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.utils import timezone
 
+from labeler import ledger
 from labeler.backup import places, rows
-from labeler.models import AuditEvent
 from scoring import blobs, feature_store
 
 FORMAT = 1
@@ -42,8 +42,8 @@ def write(place: str, *, recipient: str | None = None) -> dict[str, Any]:
         tables = rows.stored_tables()
         archive.add(HEADER, _as_json(_header(tables)))
         manifest: dict[str, Any] = {"rows": {table.name: _add_rows(archive, table) for table in tables}}
-        manifest["erased_meanwhile"] = [name for name in _names("") if not _add_file(archive, name)]
-        manifest |= {"audit_head": _audit_head(), "members": dict(archive.digests)}
+        manifest["erased_meanwhile"] = [name for name in names() if not _add_file(archive, name)]
+        manifest |= {"ledger": ledger.heads(), "members": dict(archive.digests)}
         archive.add(MANIFEST, _as_json(manifest))
         archive.close()
     return manifest
@@ -123,13 +123,13 @@ def _add_rows(archive: Archive, table: rows.StoredTable) -> int:
     return rows.write(table, take)
 
 
-def _names(folder: str) -> Iterator[str]:
+def names(folder: str = "") -> Iterator[str]:
     """Yield every file of the storage that can't be computed again; a hidden one is being written."""
     prefix = f"{folder}/" if folder else ""
     yield from (prefix + name for name in blobs.files(folder) if not Path(name).name.startswith("."))
     for name in blobs.folders(folder):
         if prefix + name not in COMPUTED_AGAIN:
-            yield from _names(prefix + name)
+            yield from names(prefix + name)
 
 
 def _add_file(archive: Archive, name: str) -> bool:
@@ -139,11 +139,6 @@ def _add_file(archive: Archive, name: str) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _audit_head() -> int | None:
-    newest: int | None = AuditEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
-    return newest
 
 
 def _as_json(content: dict[str, Any]) -> bytes:

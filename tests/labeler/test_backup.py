@@ -10,6 +10,7 @@ from django.core.files.storage import default_storage
 from django.core.management import CommandError, call_command
 from pyrage.x25519 import Identity
 
+from labeler import vitals
 from labeler.backup import restoring, rows, writing
 from labeler.backup.places import BackupError
 from labeler.models import Image, Label, Study, User
@@ -131,6 +132,12 @@ def test_nothing_is_restored_over_something(graded: Study, tmp_path: Path) -> No
         call_command("restore", str(place))
     with pytest.raises(CommandError, match="Give the backup a name of its own"):
         call_command("backup", str(place))
+
+
+def test_what_probes_leave_in_the_storage_is_in_nobodys_way(place: Path) -> None:
+    vitals.storage()
+    restoring.restore(str(place))
+    assert Study.objects.exists()
 
 
 def test_a_backup_of_another_version_says_so(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
