@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+from django.core.files.storage import default_storage
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -45,6 +46,7 @@ NOT_OURS = (
 )
 
 File = dict[str, Any]  # kind, name, sha256, bytes
+Examples = dict[str, bytes]  # name of a picture of the atlas -> its fingerprint
 
 
 class ErasingError(ValueError):
@@ -80,9 +82,11 @@ def request_subject(*, study: Study, subject: str, reason: str, by: User | None)
 def erase(erasure: Erasure) -> None:
     """Do a claimed erasure, or what is left of it."""
     with jobs.held(erasure):
-        for done, one in enumerate(erasure.images.filter(done_at=None).select_related("image__study"), start=1):
+        left = erasure.images.filter(done_at=None).select_related("image__study")
+        examples = _examples(erasure.study) if left.exists() else {}
+        for done, one in enumerate(left, start=1):
             jobs.tell(erasure, f"Erasing image {done}")
-            _erase_image(one)
+            _erase_image(one, examples)
         jobs.tell(erasure, "Looking whether anything is left")
         _make_sure(erasure)
         with transaction.atomic():
@@ -125,10 +129,10 @@ def elsewhere(study: Study, images: QuerySet[Image]) -> list[str]:
     return list(same.order_by("study__slug").values_list("study__slug", flat=True).distinct())
 
 
-def _erase_image(one: ErasedImage) -> None:
+def _erase_image(one: ErasedImage, examples: Examples) -> None:
     image = one.image
     if one.files is None:
-        one.files = list(_files_of(image))
+        one.files = list(_files_of(image, examples))
         one.save(update_fields=["files"])
     for file in one.files:
         blobs.erase(file["name"])
@@ -141,7 +145,7 @@ def _erase_image(one: ErasedImage) -> None:
         one.save(update_fields=["done_at"])
 
 
-def _files_of(image: Image) -> Iterator[File]:
+def _files_of(image: Image, examples: Examples) -> Iterator[File]:
     """Yield every file that holds the photograph or was made of it."""
     if image.original:
         yield from _known_file("original", image.original)
@@ -152,7 +156,7 @@ def _files_of(image: Image) -> Iterator[File]:
             yield from _known_file(kind, renditions.storage_name(image.rendition, size))
     for name in feature_store.stored(image.content_hash):
         yield from _known_file("embeddings", name)
-    for name in _atlas_pictures(image):
+    for name in _like(image, examples):
         yield from _known_file("atlas picture", name)
 
 
@@ -164,14 +168,19 @@ def _known_file(kind: str, name: str) -> Iterator[File]:
     yield {"kind": kind, "name": name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
-def _atlas_pictures(image: Image) -> Iterator[str]:
-    """Yield the pictures of the study's atlas that look like this photograph: somebody may have chosen it."""
+def _examples(study: Study) -> Examples:
+    """Return the fingerprints of the pictures of the study's atlas, which stand nowhere."""
+    names = AtlasPicture.objects.filter(level__study=study).values_list("file", flat=True)
+    return {name: prepared.measure(images.decode(blobs.read(name))).fingerprint for name in names}
+
+
+def _like(image: Image, examples: Examples) -> Iterator[str]:
+    """Yield the pictures of the atlas that look like this photograph: somebody may have chosen it."""
     measurement = Measurement.objects.filter(image=image).first()
     if measurement is None:
         return
-    for name in AtlasPicture.objects.filter(level__study=image.study).values_list("file", flat=True):
-        measured = prepared.measure(images.decode(blobs.read(name)))
-        if similarity.distance(*fingerprints.from_bytes([measurement.fingerprint, measured.fingerprint])) <= ALIKE:
+    for name, fingerprint in examples.items():
+        if similarity.distance(*fingerprints.from_bytes([measurement.fingerprint, fingerprint])) <= ALIKE:
             yield name
 
 
@@ -223,17 +232,9 @@ def _make_sure(erasure: Erasure) -> None:
     """Raises jobs.JobError where the storage still has anything."""
     for one in erasure.images.select_related("image"):
         feature_store.erase(one.image.content_hash)
-        left = [file["name"] for file in one.files or () if _is_there(file["name"])]
+        left = [file["name"] for file in one.files or () if default_storage.exists(file["name"])]
         if left or feature_store.stored(one.image.content_hash):
             raise jobs.JobError(f"The storage did not delete {left or 'embeddings'}. See its rights, then ask again.")
-
-
-def _is_there(name: str) -> bool:
-    try:
-        blobs.read(name)
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def _certificate(erasure: Erasure) -> dict[str, Any]:
