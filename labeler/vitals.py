@@ -35,7 +35,10 @@ LONGEST_WAIT = timedelta(hours=6)  # of a job: a retraining before it may take t
 LEAST_FREE = 0.1  # of a disk
 LARGEST_CLOCK_ERROR = timedelta(seconds=5)
 OLDEST_POSTGRESQL = 140000
-TRIGGERS = ("labels_are_append_only", "audit_is_append_only")
+TRIGGERS = (
+    *("labels_are_append_only", "audit_is_append_only"),
+    *("blocks_are_append_only", "erased_notes_are_append_only"),
+)
 SECONDS = 5  # that another server may take to answer
 
 
@@ -86,7 +89,7 @@ def job_counts() -> list[JobCount]:
 
 
 def labels_so_far() -> int:
-    """Return the newest label's number: rows are only ever added, so it counts them, and quickly."""
+    """Return the newest label's number, which is quick. Acts that were undone before they were stored leave gaps."""
     newest: int | None = Label.objects.aggregate(newest=Max("pk"))["newest"]
     return newest or 0
 
@@ -166,7 +169,7 @@ def _append_only() -> Finding:
             f"{', '.join(sorted(missing))} missing or switched off",
             "Find out who changed the database, restore the triggers from the migrations, and compare with a backup.",
         )
-    return Finding("Append-only tables", "labels and audit log refuse changes")
+    return Finding("Append-only tables", "labels, audit log and ledger refuse changes")
 
 
 def _broker() -> Finding:

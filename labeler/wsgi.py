@@ -11,11 +11,11 @@ django_application = get_wsgi_application()
 # What knows models comes after Django's start.
 from labeler import vitals  # noqa: E402
 from labeler.telemetry import Installation  # noqa: E402
-from scoring.health import Health, Migrations, database  # noqa: E402
+from scoring.health import Health, Migrations, Seldom, database  # noqa: E402
 from scoring.telemetry import Telemetry  # noqa: E402
 
 application = Health(
     Telemetry(django_application, collectors=lambda: [Installation()]),
     checks={"database": database, "migrations": Migrations()},
-    told={"queue": vitals.broker, "storage": vitals.storage},
+    told={"queue": Seldom(vitals.broker), "storage": Seldom(vitals.storage)},
 )

@@ -88,7 +88,8 @@ class TimelyBody:
 
 
 def _no_write(data: bytes) -> None:
-    raise NotImplementedError  # WSGI's imperative way, which Django does not use
+    del data
+    raise TypeError("An answer's body is returned; nothing here writes it in WSGI's imperative way.")
 
 
 def _refuse(

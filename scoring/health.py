@@ -5,6 +5,7 @@ It wraps the WSGI application, because a probe names no host that people type an
 
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -25,6 +26,27 @@ class NotReadyError(RuntimeError):
 
 
 Check = Callable[[], None]  # raises NotReadyError
+
+
+class Seldom:
+    """Asks what costs something at most once in a while, and says meanwhile what it said."""
+
+    def __init__(self, check: Check, *, seconds: float = 30) -> None:
+        self.check, self.seconds = check, seconds
+        self._asked_at = -seconds
+        self._error: NotReadyError | None = None
+
+    def __call__(self) -> None:
+        """Raises NotReadyError."""
+        if time.monotonic() - self._asked_at >= self.seconds:
+            self._error = None
+            try:
+                self.check()
+            except NotReadyError as error:
+                self._error = error
+            self._asked_at = time.monotonic()
+        if self._error:
+            raise self._error
 
 
 class Health:

@@ -1,6 +1,5 @@
 """All recipes, fitted and tried on images that they did not see: what a run chooses from."""
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring import cores
 from scoring.heads import Network
 from scoring.pipeline import FittedRegressor, score_rows
 from scoring.recipes import Recipe
@@ -126,7 +126,7 @@ def _fit_once(train: Sequence[OrdinaryImage], recipe: Recipe, seed: int) -> tupl
 @contextmanager
 def _side_by_side() -> Iterator[ThreadPoolExecutor]:
     """Give as many threads as there are cores; after an error, or a cancelled run, what has not begun is left out."""
-    pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+    pool = ThreadPoolExecutor(cores.usable())
     try:
         yield pool
     finally:

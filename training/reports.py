@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from django.utils import timezone
-from numpy.typing import NDArray
 
 from labeler.models import Label, Reader, Study
 from training import bias, calibration, gate, metrics, regression, selection, standings, subgroups
@@ -273,24 +272,20 @@ def _readers_of(study: Study, golden: Sequence[dict[str, int]]) -> GoldenGrades:
     return GoldenGrades(readers, grades.reshape(len(readers), len(golden)), drawn)
 
 
-def _reader_rows(golden: GoldenGrades, scores: NDArray[np.float64] | None) -> list[dict[str, Any]]:
+def _reader_rows(golden: GoldenGrades, scores: Floats) -> list[Report]:
     return [_reader_row(golden, number, reader, scores) for number, reader in enumerate(golden.readers)]
 
 
-def _reader_row(
-    golden: GoldenGrades, number: int, reader: Reader, scores: NDArray[np.float64] | None
-) -> dict[str, Any]:
+def _reader_row(golden: GoldenGrades, number: int, reader: Reader, scores: Floats) -> Report:
     rmse = metrics.reader_rmse(golden.grades, number)
-    row = {
+    return {
         "code": reader.code,
         "is_simulated": reader.is_simulated,
         "rmse": rmse.as_json(),
         "counts_for_bar": standings.counts_for_bar(rmse.n, golden.drawn),
         "rmse_leave_one_out": metrics.reader_rmse_leave_one_out(golden.grades, number).as_json(),
+        "machine_minus_reader": metrics.compare_with_reader(scores, golden.grades, number).as_json(),
     }
-    if scores is not None:
-        row["machine_minus_reader"] = metrics.compare_with_reader(scores, golden.grades, number).as_json()
-    return row
 
 
 def _is_simulated(study: Study, golden: GoldenGrades) -> bool:

@@ -19,10 +19,8 @@ LARGEST = {
     "join_metadata": metadata.MAX_BYTES,
     "study_atlas": images.MAX_SELFIE_BYTES,
 }
-LOOK_THEMSELVES = {
-    "api",
-    "legacy",
-}  # scoring.api looks for a token first, then at the size, and keeps files off the disk
+# scoring.api looks for a token first, then at the size, and keeps files off the disk.
+LOOK_THEMSELVES = {"api", "legacy"}
 
 
 class LimitBodies:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scoring.health import READY, Health, NotReadyError
+from scoring.health import READY, Health, NotReadyError, Seldom
 
 
 def no_page(*_: object) -> list[bytes]:
@@ -41,3 +41,22 @@ def test_a_state_is_logged_when_it_begins_and_not_at_every_probe(caplog: pytest.
         ready = {probe(health) for _ in range(3)}
     assert (cold, ready) == ({"503 Service Unavailable"}, {"200 OK"})
     assert caplog.messages == ["Not ready: {'weights': 'warming up'}", "Ready"]
+
+
+def test_what_costs_something_is_asked_seldom_and_said_meanwhile() -> None:
+    asked = []
+
+    def fail() -> None:
+        asked.append("once")
+        raise NotReadyError("does not answer")
+
+    check = Seldom(fail, seconds=3600)
+    for _ in range(3):
+        with pytest.raises(NotReadyError, match="does not answer"):
+            check()
+    assert asked == ["once"]
+    often = Seldom(fail, seconds=0)
+    for _ in range(2):
+        with pytest.raises(NotReadyError):
+            often()
+    assert asked == ["once"] * 3
