@@ -18,8 +18,8 @@ def due(now: datetime) -> list[Study]:
 
     Only those that have begun: before its first label there is nothing a run could do.
     """
-    begun = Study.objects.filter(readers__assignments__version__gt=0).distinct()
-    return [study for study in begun.order_by("pk") if _is_due(study, now)]
+    # Asked every minute: the clock first, and the long list of assignments only where it says yes.
+    return [study for study in Study.objects.order_by("pk") if _is_due(study, now) and _has_begun(study)]
 
 
 def time_of(study: Study) -> time:
@@ -32,6 +32,10 @@ def set_time(*, study: Study, at: time | None, by: User | None) -> None:
     study.retrain_at = at
     study.save(update_fields=["retrain_at"])
     audit.record(study, by, "time of retraining set", detail=f"{time_of(study):%H:%M}")
+
+
+def _has_begun(study: Study) -> bool:
+    return study.readers.filter(assignments__version__gt=0).exists()
 
 
 def _is_due(study: Study, now: datetime) -> bool:

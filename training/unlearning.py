@@ -15,7 +15,8 @@ def mark() -> list[TrainingRun]:
     A regressor that answers for its study is to be replaced by one that never saw these images. Called again it finds
     nothing new, and goes on where a worker was lost.
     """
-    learned = TrainingImage.objects.filter(image__is_erased=True).exclude(run__regressor=None).order_by()
+    # Asked every minute: from the few that are erased to what learned from them.
+    learned = TrainingImage.objects.filter(image__erased__isnull=False).exclude(run__regressor=None).order_by()
     counted = learned.values_list("run__regressor", "run__regressor__learned_from_erased").annotate(Count("pk"))
     asked = [_mark(pk, images) for pk, known, images in counted if images != known]
     for erasure in Erasure.objects.filter(state=Job.State.SUCCEEDED, regressors__isnull=True):
