@@ -55,7 +55,7 @@ def fit_faces(
     pooled: Mapping[str, NDArray[np.float32]],
 ) -> list[Entry]:
     """Fit every recipe that sees a face as a whole, REPEATS times. pooled: of the ordinary images, (n, 2048) each."""
-    learned = Faces(pooled, labels_of(graded.ordinary))
+    learned = Faces.of(pooled, labels_of(graded.ordinary))
     fitted = []
     with stages.stage(f"Fitting {len(used)} recipes", total=REPEATS) as done, _side_by_side() as pool:
         work = [pool.submit(fitting.fit_faces, learned, part, seed=seed + n) for n, part in enumerate(parts)]

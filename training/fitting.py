@@ -4,7 +4,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +30,31 @@ Anything = TypeVar("Anything")
 
 
 @dataclass(frozen=True)
+class Space:
+    """Rows (n, r), and how a line in them is one of the pooled embeddings: weights = basis @ weights in here."""
+
+    rows: Rows
+    basis: Floats | None
+    middle: Floats
+
+    def back(self, line: Line) -> tuple[Floats, float]:
+        """Return weights (d,) and intercept."""
+        weights = line.weights if self.basis is None else self.basis @ line.weights
+        return weights, line.intercept - float(self.middle @ weights)
+
+
+@dataclass(frozen=True)
 class Faces:
-    """n faces: by each way of pooling their embeddings (n, d), and the grades that readers gave."""
+    """n faces: by each way of pooling, their embeddings (n, d) and these in few columns; and what readers gave them."""
 
     pooled: Mapping[str, Rows]
+    spaces: Mapping[str, Space]
     labels: Labels
+
+    @classmethod
+    def of(cls, pooled: Mapping[str, Rows], labels: Labels) -> Self:
+        """Find the few columns once, for every parting."""
+        return cls(pooled, {pooling: compact(rows) for pooling, rows in pooled.items()}, labels)
 
     @property
     def grades(self) -> Floats:
@@ -53,20 +73,6 @@ class Fitted:
     head: Head
     left_out: Floats
     seconds: float = 0.0  # of one processor
-
-
-@dataclass(frozen=True)
-class Space:
-    """Rows (n, r), and how a line in them is one of the pooled embeddings: weights = basis @ weights in here."""
-
-    rows: Rows
-    basis: Floats | None
-    middle: Floats
-
-    def back(self, line: Line) -> tuple[Floats, float]:
-        """Return weights (d,) and intercept."""
-        weights = line.weights if self.basis is None else self.basis @ line.weights
-        return weights, line.intercept - float(self.middle @ weights)
 
 
 @dataclass(frozen=True)
@@ -112,14 +118,14 @@ def fit_faces(faces: Faces, part: Parts, *, seed: int) -> dict[str, Fitted]:
     fitted on. The seed draws the waves.
     """
     grades = faces.grades
-    root, fits_took = _clocked(lambda: _fit_plain(faces.pooled[ROOT], grades, part))
+    root, fits_took = _clocked(lambda: _fit_plain(faces.spaces[ROOT], grades, part))
 
     def of_root(change: Callable[[Fit], Fit]) -> Fitted:
         changed, took = _clocked(lambda: _fitted(root.space, part, [change(fit) for fit in root.fits]))
         return replace(changed, seconds=took + fits_took)
 
     fitted = {
-        "face_ridge": _timed(lambda: _fit_plain(faces.pooled[MEAN], grades, part).fitted(part)),
+        "face_ridge": _timed(lambda: _fit_plain(faces.spaces[MEAN], grades, part).fitted(part)),
         "face_root": of_root(lambda fit: fit),
         "face_calibrated": of_root(lambda fit: _calibrated(root.space, part, fit, grades)),
         "face_readers": of_root(lambda fit: _corrected(root.space, part, fit, root.sums, faces.labels)),
@@ -131,8 +137,7 @@ def fit_faces(faces: Faces, part: Parts, *, seed: int) -> dict[str, Fitted]:
     return fitted | {"face_blend": blend([fitted[name] for name in BLENDED])}
 
 
-def _fit_plain(rows: Rows, grades: Floats, part: Parts) -> Plain:
-    space = compact(rows)
+def _fit_plain(space: Space, grades: Floats, part: Parts) -> Plain:
     sums = ridge.sum_parts(space.rows, grades, part)
     return Plain(space, sums, ridge.fit_nested(sums))
 
@@ -212,11 +217,10 @@ def _fit_gaussian(faces: Faces, part: Parts, seed: int) -> Fitted:
 
     Where ridge regression tries penalties on left-out faces, this asks the evidence of those it is fitted on.
     """
-    root = np.asarray(faces.pooled[ROOT], np.float64)
     frequencies, phases = draw_waves(faces.pooled[ROOT], seed)
-    waved = heads.waves(faces.pooled[ROOT], frequencies, phases).astype(np.float64)
-    scales = [float(np.sqrt(np.var(side, axis=0).sum())) for side in (root, waved)]
-    spaces = [compact(np.concatenate([root / scales[0], waved * (share**0.5 / scales[1])], axis=1)) for share in SHARES]
+    root, waved = faces.spaces[ROOT], heads.waves(faces.pooled[ROOT], frequencies, phases).astype(np.float64)
+    scales = [float(np.sqrt(np.var(side, axis=0).sum())) for side in (root.rows, waved)]
+    spaces = [_mixed(root.rows / scales[0], waved * (share**0.5 / scales[1])) for share in SHARES]
     sums = [ridge.sum_parts(space.rows, faces.grades, part) for space in spaces]
     left_out = np.full(faces.n, np.nan)
     for place in range(len(sums[0])):
@@ -225,9 +229,18 @@ def _fit_gaussian(faces: Faces, part: Parts, seed: int) -> Fitted:
         left_out[mine] = spaces[which].rows[mine] @ line.weights + line.intercept
     which, line = _most_probable(sums, set())
     weights, intercept = spaces[which].back(line)
-    linear, amplitudes = np.split(weights, [root.shape[1]])
+    inside, amplitudes = np.split(weights, [root.rows.shape[1]])
+    linear, intercept = root.back(Line(inside / scales[0], intercept))
     amplitudes = amplitudes * (SHARES[which] ** 0.5 / scales[1])
-    return Fitted(Head(linear / scales[0], np.array([intercept]), frequencies, phases, amplitudes), left_out)
+    return Fitted(Head(linear, np.array([intercept]), frequencies, phases, amplitudes), left_out)
+
+
+def _mixed(linear: Floats, waved: Floats) -> Space:
+    """Return both side by side; without waves, the linear columns are few enough as they are."""
+    if waved.any():
+        return compact(np.concatenate([linear, waved], axis=1))
+    width = linear.shape[1] + waved.shape[1]
+    return Space(linear, np.eye(width, linear.shape[1]), np.zeros(width))
 
 
 def _most_probable(sums: Sequence[Sequence[Sums]], left_out: set[int]) -> tuple[int, Line]:

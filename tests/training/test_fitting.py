@@ -27,7 +27,7 @@ def rows() -> tuple[Rows, list[float]]:
 def faces_of(embeddings: Rows, grades: list[float], *, readers: int = 3) -> Faces:
     n = len(grades)
     labels = Labels(np.arange(n), np.arange(n) % readers, np.array(grades))
-    return Faces({MEAN: embeddings, ROOT: np.sqrt(embeddings)}, labels)
+    return Faces.of({MEAN: embeddings, ROOT: np.sqrt(embeddings)}, labels)
 
 
 def fit_faces(faces: Faces, *, seed: int = 1) -> dict[str, Fitted]:
@@ -88,7 +88,7 @@ def test_a_reader_who_is_always_milder_is_seen_through() -> None:
     embeddings[:, :64] += truth.astype(np.float32)[:, None]
     milder = np.arange(200) % 4 == 0
     labels = Labels(np.arange(200), milder.astype(int), truth - 1.5 * milder + random.normal(0, 0.2, 200))
-    fitted = fit_faces(Faces({MEAN: embeddings, ROOT: np.sqrt(embeddings)}, labels))
+    fitted = fit_faces(Faces.of({MEAN: embeddings, ROOT: np.sqrt(embeddings)}, labels))
     spread = {name: np.std(fitted[name].left_out - truth) for name in ("face_root", "face_readers")}
     assert spread["face_readers"] < 0.9 * spread["face_root"]
 
