@@ -391,6 +391,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "training.tasks.collect_features",
         "schedule": crontab(day_of_week="sunday", hour="4", minute="30"),
     },
+    "refresh-standings": {"task": "training.tasks.refresh_standings", "schedule": 300.0, "options": {"expires": 300}},
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},

@@ -22,7 +22,7 @@ def of_study(study: Study, report: Report, *, may_open: bool = False) -> dict[st
 
 def find(study: Study, name: str) -> Chart | None:
     """Return the chart of this name, of the report or of one of its readers."""
-    chart = of_study(study, reports.current(study)).get(name)
+    chart = of_study(study, reports.current(study, may_be_late=True)).get(name)
     reader = study.readers.filter(code=name.rpartition("-")[2]).first()
     if chart is not None or reader is None:
         return chart

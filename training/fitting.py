@@ -235,7 +235,7 @@ def _fit_gaussian(faces: Faces, part: Parts, seed: int) -> Fitted:
     return Fitted(Head(linear, np.array([intercept]), frequencies, phases, amplitudes), left_out)
 
 
-def _mixed(linear: Floats, waved: Floats) -> Space:
+def _mixed(linear: Rows, waved: Floats) -> Space:
     """Return both side by side; without waves, the linear columns are few enough as they are."""
     if waved.any():
         return compact(np.concatenate([linear, waved], axis=1))

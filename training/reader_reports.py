@@ -36,11 +36,12 @@ class ReaderReport:
     numbers: dict[str, Any]
     charts: list[Chart]
     discussed: list[Discussed]
+    counted_at: str | None  # where the numbers are not those of now
 
 
 def of(reader: Reader) -> ReaderReport:
     study = reader.study
-    standing = standings.of(study)
+    standing = standings.of(study, may_be_late=True)
     numbers = next(row for row in standing["readers"] if row["code"] == reader.code)
     grades = _golden_grades(study)
     charts = [
@@ -48,7 +49,7 @@ def of(reader: Reader) -> ReaderReport:
         points.reader_differences(numbers, _pairs(grades, reader.code)),
         series.drift(standing, only=reader.code),
     ]
-    return ReaderReport(numbers, charts, _discussed(reader, grades))
+    return ReaderReport(numbers, charts, _discussed(reader, grades), standing["counted_at"])
 
 
 def _golden_grades(study: Study) -> Grades:

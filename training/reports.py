@@ -204,13 +204,13 @@ def latest(study: Study) -> TrainingRun | None:
     return study.training_runs.filter(report__isnull=False).first()
 
 
-def current(study: Study, *, anew: bool = False) -> Report:
+def current(study: Study, *, anew: bool = False, may_be_late: bool = False) -> Report:
     """Return what the page and `manage.py report --json` show: live readers, and the latest run's machine.
 
-    `anew` computes what is remembered once more, and writes nothing.
+    `anew` computes what is remembered once more, and writes nothing. `may_be_late` is for those who would wait.
     """
     run = latest(study)
-    standing = standings.compute(study) if anew else standings.of(study)
+    standing = standings.compute(study) if anew else standings.of(study, may_be_late=may_be_late)
     return {
         "study": study.slug,
         "title": study.title,

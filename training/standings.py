@@ -1,9 +1,10 @@
-"""The readers' numbers from the current labels: computed once for each state of the labels, then remembered."""
+"""The readers' numbers from the current labels: computed once for a state of the labels, then remembered."""
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache as once
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 import numpy as np
 from django.core.cache import cache
 from django.db.models import Count, Max, Q
+from django.utils import timezone
 from numpy.typing import NDArray
 
 from labeler import consensus
 from labeler.models import GradeLevel, Image, Label, Reader, Study
-from training import metrics, panels, subgroups
+from training import agreement, metrics, panels, subgroups
 from training.panels import Panel, Reading
 
 Document = dict[str, Any]
@@ -26,6 +28,7 @@ MEASURED = ("exposure", "contrast", "sharpness")  # whose thirds are subgroups
 # Beyond, only golden and repeated labels are read: what came before each would take the page seconds to read.
 MOST_LABELS_IN_ORDER = 100_000
 REMEMBERED = 7 * 24 * 3600  # seconds
+LONG = 5.0  # seconds of computing that nobody should wait for at every new label
 
 
 @dataclass(frozen=True)
@@ -37,24 +40,68 @@ class _Facts:
     golden: list[Image]  # in the order of their hashes
 
 
-def of(study: Study) -> Document:
+@dataclass(frozen=True)
+class _Remembered:
+    """The numbers as they were last computed: from which state of labels and facts, when, and how long it took."""
+
+    state: str
+    counted_at: str
+    seconds: float
+    numbers: Document
+
+
+def of(study: Study, *, may_be_late: bool = False) -> Document:
     """Return what the readers' current labels say of them.
 
-    With 300 readers it takes many seconds to compute; the same labels, images and readers have the same numbers.
+    The same labels, images and readers have the same numbers, so these are remembered. With 300 readers they take many
+    seconds to compute: who says that they may be late gets them as they last were, with the time in `counted_at`,
+    which is None where they are those of now. `refresh` computes them in the background.
     """
     facts = _facts(study)
-    key = f"standings-{study.pk}-{_state(study, facts)}"
-    known = cache.get(key)
-    if known is None:
-        known = json.dumps(_compute(study, facts))
-        cache.set(key, known, REMEMBERED)
-    document: Document = json.loads(known)
-    return document
+    state, known = _state(study, facts), _remembered(study)
+    if known is not None and known.state == state:
+        return known.numbers | {"counted_at": None}
+    if known is not None and may_be_late and known.seconds > LONG and _are_of_all(known.numbers, facts):
+        return known.numbers | {"counted_at": known.counted_at}
+    return _remember(study, facts, state) | {"counted_at": None}
+
+
+def refresh(study: Study) -> bool:
+    """Compute what a page would show late, or would take long to show for the first time. False if there is none."""
+    facts = _facts(study)
+    state, known = _state(study, facts), _remembered(study)
+    takes_long = known.seconds > LONG if known else len(facts.readers) > agreement.MOST_READERS_WITH_INTERVALS
+    if not takes_long or (known is not None and known.state == state):
+        return False
+    _remember(study, facts, state)
+    return True
+
+
+def _remembered(study: Study) -> _Remembered | None:
+    known = cache.get(_key(study))
+    return _Remembered(**json.loads(known)) if known else None
+
+
+def _remember(study: Study, facts: _Facts, state: str) -> Document:
+    began = time.monotonic()
+    numbers = _compute(study, facts)
+    counted_at, seconds = timezone.now().isoformat(timespec="seconds"), time.monotonic() - began
+    cache.set(_key(study), json.dumps(asdict(_Remembered(state, counted_at, seconds, numbers))), REMEMBERED)
+    return numbers
+
+
+def _are_of_all(numbers: Document, facts: _Facts) -> bool:
+    """A reader who came since then would be looked for in vain."""
+    return [row["code"] for row in numbers["readers"]] == [reader.code for reader in facts.readers]
+
+
+def _key(study: Study) -> str:
+    return f"standings-{study.pk}"
 
 
 def compute(study: Study) -> Document:
     """Return the same, whatever is remembered."""
-    return _compute(study, _facts(study))
+    return _compute(study, _facts(study)) | {"counted_at": None}
 
 
 def _facts(study: Study) -> _Facts:

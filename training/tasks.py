@@ -7,8 +7,9 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from labeler.models import Study
 from scoring import jobs
-from training import collecting, nightly, unlearning
+from training import collecting, nightly, standings, unlearning
 from training import retrain as retraining
 from training.models import TrainingRun
 
@@ -36,6 +37,13 @@ def resume_runs() -> None:
     """Send again what nobody works on: its message or its worker was lost."""
     for run in jobs.overdue(TrainingRun):
         send(run)
+
+
+@shared_task
+def refresh_standings() -> None:
+    """Compute the readers' numbers of studies where nobody should wait for them."""
+    for study in Study.objects.order_by("pk"):
+        standings.refresh(study)
 
 
 @shared_task

@@ -30,7 +30,7 @@ def report(request: AuthedRequest, slug: str) -> HttpResponse:
 
 def _context(request: AuthedRequest, study: Study, *, has_links: bool = True) -> dict[str, Any]:
     """Return what pages of the report show. Points of the scatter lead to images for who may see which are golden."""
-    report = reports.current(study)
+    report = reports.current(study, may_be_late=True)
     administers = access.administers(request.user, study)
     is_unblinded = administers and unblinding.is_unblinded(study, request.session)
     of_the_run = report["machine_run"]["readers"] if report["machine_run"] else ()
@@ -51,7 +51,7 @@ def _context(request: AuthedRequest, study: Study, *, has_links: bool = True) ->
 @login_required
 @require_GET
 def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
-    return JsonResponse(reports.current(access.get_reported_study(request, slug)))
+    return JsonResponse(reports.current(access.get_reported_study(request, slug), may_be_late=True))
 
 
 @login_required

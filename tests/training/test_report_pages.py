@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
-from labeler import closing, unblinding
+from labeler import closing, redealing, unblinding
 from labeler.models import AuditEvent, Study, User
 from tests.builders import reader_of
 from tests.training.builders import finish_run, give_grade, grade_everything
@@ -152,6 +152,44 @@ def test_another_label_or_another_fact_is_computed_anew(graded: Study) -> None:
     graded.images.filter(is_golden=True).update(metadata={"view": "left"})
     graded.images.filter(pk=golden.pk).update(metadata={"view": "right"})
     assert {row["value"] for row in standings.of(graded)["subgroups"]} == {"left", "right"}
+
+
+def test_what_takes_long_is_shown_late_and_computed_in_the_background(
+    as_olga: Client, graded: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standings, "LONG", 0.0)
+    before = standings.of(graded)
+    assert "as of" not in page(as_olga, "report")
+    golden = graded.images.filter(is_golden=True).first()
+    assert golden is not None
+    give_grade(golden.assignments.earliest("pk"))
+    late = standings.of(graded, may_be_late=True)
+    assert late["readers"] == before["readers"]
+    assert late["counted_at"]
+    assert "The readers' numbers are as of" in page(as_olga, "report")
+    assert standings.refresh(graded)
+    now = standings.of(graded, may_be_late=True)
+    assert now["readers"] != before["readers"]
+    assert now["counted_at"] is None
+    assert not standings.refresh(graded)
+
+
+def test_who_computes_in_no_time_is_never_late(graded: Study) -> None:
+    before = standings.of(graded)
+    golden = graded.images.filter(is_golden=True).first()
+    assert golden is not None
+    give_grade(golden.assignments.earliest("pk"))
+    assert standings.of(graded, may_be_late=True)["readers"] != before["readers"]
+    assert not standings.refresh(graded)
+
+
+def test_late_numbers_are_not_shown_without_a_reader_who_came_since(
+    graded: Study, cleo: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standings, "LONG", 0.0)
+    before = standings.of(graded)
+    redealing.join(study=graded, user=cleo)
+    assert len(standings.of(graded, may_be_late=True)["readers"]) == len(before["readers"]) + 1
 
 
 def test_the_printed_report_has_the_checklist_and_what_is_not_recorded(as_olga: Client, run: TrainingRun) -> None:
