@@ -128,7 +128,8 @@ def postgresql(name: str) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         # A statement that hangs must not hold a worker: fail, and let the caller send again.
         "OPTIONS": {
-            "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s",
+            "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s "
+            f"-c statement_timeout={number('STATEMENT_SECONDS', default=0)}s",
             **({"sslmode": options["sslmode"]} if "sslmode" in options else {}),
         },
     }
