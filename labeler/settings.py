@@ -433,6 +433,7 @@ USE_TZ = True
 
 # Who shows it may read /metrics; without one nobody may.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
+METRICS = ("labeler.telemetry.Installation", "training.telemetry.Learning")  # read when it is asked for
 
 if os.environ.get("SENTRY_DSN"):
     error_reports.begin(os.environ["SENTRY_DSN"], release=os.environ.get("RELEASE", ""))

@@ -52,6 +52,12 @@ def of(study: Study) -> Document:
     return document
 
 
+def drifting(study: Study) -> dict[str, int]:
+    """Return of how many readers it can be told whether they drift, and how many have an alarm."""
+    watched = [reader["drift"] for reader in of(study)["readers"] if reader["drift"]["limit"] is not None]
+    return {"watched": len(watched), "alarms": sum(drift["alarm_at"] is not None for drift in watched)}
+
+
 def compute(study: Study) -> Document:
     """Return the same, whatever is remembered."""
     return _compute(study, _facts(study))
