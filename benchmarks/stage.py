@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from labeler import embedded, supervisor
@@ -22,6 +21,14 @@ PATIENCE = 60  # seconds until a server that does not answer counts as broken
 @contextmanager
 def installation() -> Iterator[Path]:
     """Run PostgreSQL and Valkey of this benchmark's own, with our tables; give their folder."""
+    with servers() as folder:
+        _prepare()
+        yield folder
+
+
+@contextmanager
+def servers() -> Iterator[Path]:
+    """Run PostgreSQL and Valkey of this benchmark's own, empty; give their folder."""
     folder = Path(tempfile.mkdtemp(prefix="acne-benchmark-"))
     folder.chmod(0o711)  # started by root, the servers run as an account that must pass through
     os.environ |= {"VAR_DIR": str(folder), "DJANGO_SETTINGS_MODULE": "labeler.settings", "LOCAL": "1"}
@@ -29,18 +36,24 @@ def installation() -> Iterator[Path]:
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     try:
         with embedded.servers(folder):
-            _prepare()
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _prepare() -> None:
+    from django.core.management import call_command
+
+    begin_django()
+    call_command("migrate", verbosity=0)
+
+
+def begin_django() -> None:
+    """Begin to use our models in this process, and lay out static files for the site."""
     import django
     from django.core.management import call_command
 
     django.setup()
-    call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
 
 
@@ -53,7 +66,9 @@ def site(log: Path) -> Iterator[str]:
 
 
 @contextmanager
-def served(command: list[str], log: Path, *, at: str, environment: dict[str, str] | None = None) -> Iterator[str]:
+def served(
+    command: list[str], log: Path, *, at: str, environment: dict[str, str] | None = None, code: Path = REPOSITORY
+) -> Iterator[str]:
     """Run gunicorn's `command` with the processes and threads of `manage.py serve` until the block ends."""
     address = f"127.0.0.1:{free_port()}"
     with log.open("ab") as output:
@@ -61,7 +76,7 @@ def served(command: list[str], log: Path, *, at: str, environment: dict[str, str
             [*command, "--bind", address, *supervisor.WEB_PROCESSES],
             stdout=output,
             stderr=output,
-            cwd=REPOSITORY,
+            cwd=code,
             env=environment,
         )
         try:
@@ -84,6 +99,6 @@ def _await(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         try:
             with urlopen(url, timeout=5):  # noqa: S310  our own loopback address
                 return
-        except URLError:
+        except OSError:  # refused, reset, or not ready
             time.sleep(0.1)
     sys.exit(f"The server did not start:\n{log.read_text()}")

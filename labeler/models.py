@@ -36,7 +36,7 @@ class User(AbstractUser):
     # Every session remembers the number it began under, and ends at the next request once this one is larger.
     role_version = models.PositiveIntegerField(default=0, editable=False)
     # Who runs a study read it on a page: it opens nothing but the page that takes another.
-    password_is_given = models.BooleanField(default=False, editable=False)
+    password_is_given = models.BooleanField(default=False, db_default=False, editable=False)
 
     def holds(self, role: Role) -> bool:
         """Whether a place of this kind counts. Nobody audits who was not made an auditor."""

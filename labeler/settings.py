@@ -128,7 +128,14 @@ def postgresql(name: str) -> dict[str, Any]:
         "CONN_HEALTH_CHECKS": True,
         # A statement that hangs must not hold a worker: fail, and let the caller send again.
         "OPTIONS": {
-            "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s",
+            "options": "-c lock_timeout=5s -c idle_in_transaction_session_timeout=30s "
+            f"-c statement_timeout={number('STATEMENT_SECONDS', default=0)}s",
+            # A server that is cut off without a word is known to be gone within a minute, not a quarter of an hour.
+            "connect_timeout": 5,
+            "tcp_user_timeout": 30_000,  # seconds, milliseconds
+            "keepalives_idle": 20,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
             **({"sslmode": options["sslmode"]} if "sslmode" in options else {}),
         },
     }
@@ -433,6 +440,7 @@ USE_TZ = True
 
 # Who shows it may read /metrics; without one nobody may.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
+METRICS = ("labeler.telemetry.Installation", "training.telemetry.Learning")  # read when it is asked for
 
 if os.environ.get("SENTRY_DSN"):
     error_reports.begin(os.environ["SENTRY_DSN"], release=os.environ.get("RELEASE", ""))

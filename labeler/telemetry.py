@@ -11,7 +11,7 @@ from labeler import vitals
 
 
 class Installation(Collector):
-    """Labels, queues, jobs and the schedule. What can't be read now is missing, and `acne_up` says of what."""
+    """Labels, images, queues, jobs and the schedule. What can't be read now is missing, and `acne_up` says of what."""
 
     def collect(self) -> Iterator[Metric]:
         close_old_connections()
@@ -27,6 +27,13 @@ class Installation(Collector):
 
 def _database() -> Iterator[Metric]:
     yield CounterMetricFamily("acne_labels", "Labels given, undone ones included.", value=vitals.labels_so_far())
+    yield CounterMetricFamily("acne_images", "Images imported, erased ones included.", value=vitals.images_so_far())
+    files, asked_for = vitals.files_that_wait()
+    yield GaugeMetricFamily("acne_import_files_waiting", "Files of imports that no worker has begun.", value=files)
+    oldest_import = GaugeMetricFamily("acne_import_oldest_timestamp_seconds", "When the oldest of these was asked for.")
+    if asked_for:
+        oldest_import.add_metric([], asked_for.timestamp())
+    yield oldest_import
     tick = vitals.last_tick()
     yield GaugeMetricFamily(
         "acne_last_tick_timestamp_seconds", "When a scheduled task last ran.", value=tick.timestamp() if tick else 0
@@ -34,6 +41,7 @@ def _database() -> Iterator[Metric]:
     jobs = GaugeMetricFamily("acne_jobs", "Jobs by kind and state; failed: of one day.", labels=["kind", "state"])
     oldest = GaugeMetricFamily("acne_job_oldest_timestamp_seconds", "When the oldest waiting one came", labels=["kind"])
     success = GaugeMetricFamily("acne_job_success_timestamp_seconds", "When one last succeeded.", labels=["kind"])
+    took = GaugeMetricFamily("acne_job_took_seconds", "How long the last that succeeded took.", labels=["kind"])
     for one in vitals.job_counts():
         for state in ("queued", "running", "failed"):
             jobs.add_metric([one.kind, state], getattr(one, state))
@@ -41,11 +49,16 @@ def _database() -> Iterator[Metric]:
             oldest.add_metric([one.kind], one.oldest.timestamp())
         if one.last_success:
             success.add_metric([one.kind], one.last_success.timestamp())
-    yield from (jobs, oldest, success)
+        if one.took is not None:
+            took.add_metric([one.kind], one.took)
+    yield from (jobs, oldest, success, took)
 
 
 def _queue() -> Iterator[Metric]:
     lengths = GaugeMetricFamily("acne_queue_messages", "Messages that wait.", labels=["queue"])
-    for name, length in vitals.queue_lengths().items():
-        lengths.add_metric([name], length)
-    yield lengths
+    oldest = GaugeMetricFamily("acne_queue_oldest_timestamp_seconds", "When the oldest was sent.", labels=["queue"])
+    for name, queue in vitals.queues().items():
+        lengths.add_metric([name], queue.length)
+        if queue.oldest:
+            oldest.add_metric([name], queue.oldest)
+    yield from (lengths, oldest)

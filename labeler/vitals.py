@@ -3,6 +3,7 @@
 The operator's page, `manage.py doctor` and /metrics show the same findings.
 """
 
+import json
 import secrets
 import shutil
 import time
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
@@ -18,11 +20,12 @@ from django.conf import settings
 from django.core import checks
 from django.core.cache import cache
 from django.db import DatabaseError, connection
-from django.db.models import Max, Min
+from django.db.models import Count, Max, Min
 from django.utils import timezone
 from redis import Redis, RedisError
 
-from labeler.models import Label
+from labeler.celery import SENT_AT
+from labeler.models import Image, IntakeFile, Label
 from scoring import blobs, jobs, weights
 from scoring.health import Migrations, NotReadyError
 from scoring.models import Job
@@ -56,6 +59,14 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Queue:
+    """The messages that wait for workers of one kind."""
+
+    length: int
+    oldest: float | None  # when it was sent, in seconds since 1970
+
+
+@dataclass(frozen=True)
 class JobCount:
     """How the jobs of one kind stand."""
 
@@ -65,6 +76,7 @@ class JobCount:
     failed: int  # in the last day
     oldest: datetime | None  # that nobody has begun
     last_success: datetime | None
+    took: float | None  # seconds, of the last success
 
 
 def examine() -> list[Finding]:
@@ -75,13 +87,35 @@ def examine() -> list[Finding]:
     return [database, *(look() for look in _LOOKS)]
 
 
-def queue_lengths() -> dict[str, int]:
+def queues() -> dict[str, Queue]:
     """Return the messages that wait. Raises RedisError."""
     client = Redis.from_url(settings.REDIS_URL, socket_connect_timeout=SECONDS, socket_timeout=SECONDS)
     try:
-        return {queue: int(client.llen(queue)) for queue in QUEUES}
+        # kombu puts messages in on the left and takes them out on the right.
+        return {name: Queue(int(client.llen(name)), _sent_at(client.lindex(name, -1))) for name in QUEUES}
     finally:
         client.close()
+
+
+def _sent_at(message: Any) -> float | None:
+    if message is None:
+        return None
+    seconds: float | None = json.loads(message)["headers"].get(SENT_AT)  # none from the release before
+    return seconds
+
+
+def images_so_far() -> int:
+    """Return the newest image's number, as `labels_so_far` does."""
+    newest: int | None = Image.objects.aggregate(newest=Max("pk"))["newest"]
+    return newest or 0
+
+
+def files_that_wait() -> tuple[int, datetime | None]:
+    """Return how many files of imports no worker has begun, and when the first of these imports was asked for."""
+    found = IntakeFile.objects.filter(state=IntakeFile.State.WAITING).aggregate(
+        number=Count("pk"), oldest=Min("intake__requested_at")
+    )
+    return found["number"], found["oldest"]
 
 
 def job_counts() -> list[JobCount]:
@@ -107,7 +141,7 @@ def last_tick() -> datetime | None:
 def broker() -> None:
     """Raises NotReadyError: for a probe, which tells of it and stays ready (docs/decisions.md)."""
     try:
-        queue_lengths()
+        queues()
     except RedisError as error:
         raise NotReadyError("does not answer; what it would carry waits in the database") from error
 
@@ -128,13 +162,16 @@ def storage() -> None:
 def _count(model: type[Job]) -> JobCount:
     rows = model._default_manager.all()
     queued = rows.filter(state=Job.State.QUEUED)
+    last = rows.filter(state=Job.State.SUCCEEDED).order_by("-finished_at").values("started_at", "finished_at").first()
+    began, ended = (last["started_at"], last["finished_at"]) if last else (None, None)
     return JobCount(
         kind=str(model._meta.verbose_name),
         queued=queued.count(),
         running=rows.filter(state=Job.State.RUNNING).count(),
         failed=rows.filter(state=Job.State.FAILED, finished_at__gte=timezone.now() - timedelta(days=1)).count(),
         oldest=queued.aggregate(oldest=Min("requested_at"))["oldest"],
-        last_success=rows.filter(state=Job.State.SUCCEEDED).aggregate(last=Max("finished_at"))["last"],
+        last_success=ended,
+        took=(ended - began).total_seconds() if began and ended else None,
     )
 
 
@@ -174,11 +211,11 @@ def _append_only() -> Finding:
 
 def _broker() -> Finding:
     try:
-        lengths = queue_lengths()
+        waiting = queues()
     except RedisError:
         return Finding("Queue", "does not answer", "Start Valkey or Redis, or mend REDIS_URL. What waits is not lost.")
-    said = ", ".join(f"{name}: {length:,}" for name, length in lengths.items())
-    if max(lengths.values()) > LONGEST_QUEUE:
+    said = ", ".join(f"{name}: {queue.length:,}" for name, queue in waiting.items())
+    if max(queue.length for queue in waiting.values()) > LONGEST_QUEUE:
         return Finding("Queue", f"{said} messages wait", "Start more workers: `manage.py run worker` and `run intake`.")
     return Finding("Queue", f"{said} messages wait")
 

@@ -5,17 +5,25 @@ import os
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeler.settings")
+# No page needs longer, the dealing of a million images included; what hangs must not hold one of few threads for ever.
+os.environ.setdefault("STATEMENT_SECONDS", "120")
 
 django_application = get_wsgi_application()
 
 # What knows models comes after Django's start.
+from django.conf import settings  # noqa: E402
+from django.urls import resolve  # noqa: E402
+from django.utils.module_loading import import_string  # noqa: E402
+
 from labeler import vitals  # noqa: E402
-from labeler.telemetry import Installation  # noqa: E402
 from scoring.health import Health, Migrations, Seldom, database  # noqa: E402
 from scoring.telemetry import Telemetry  # noqa: E402
 
+# Reading the addresses imports every view, which takes seconds: no reader waits for it after /readyz said yes.
+resolve("/")
+
 application = Health(
-    Telemetry(django_application, collectors=lambda: [Installation()]),
+    Telemetry(django_application, collectors=lambda: [import_string(name)() for name in settings.METRICS]),
     checks={"database": database, "migrations": Migrations()},
     told={"queue": Seldom(vitals.broker), "storage": Seldom(vitals.storage)},
 )

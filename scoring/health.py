@@ -5,6 +5,7 @@ It wraps the WSGI application, because a probe names no host that people type an
 
 import json
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
@@ -29,24 +30,38 @@ Check = Callable[[], None]  # raises NotReadyError
 
 
 class Seldom:
-    """Asks what costs something at most once in a while, and says meanwhile what it said."""
+    """Asks what costs something at most once in a while, apart, and says meanwhile what it said.
 
-    def __init__(self, check: Check, *, seconds: float = 30) -> None:
-        self.check, self.seconds = check, seconds
-        self._asked_at = -seconds
+    A server that is stuck would otherwise hold up every probe, and who is not told in time takes us for dead.
+    """
+
+    def __init__(self, check: Check, *, seconds: float = 30, patience: float = 2) -> None:
+        self.check, self.seconds, self.patience = check, seconds, patience
         self._error: NotReadyError | None = None
+        self._asked_at = -seconds
+        self._asking = threading.Thread()
+        self._lock = threading.Lock()
 
     def __call__(self) -> None:
         """Raises NotReadyError."""
-        if time.monotonic() - self._asked_at >= self.seconds:
-            self._error = None
-            try:
-                self.check()
-            except NotReadyError as error:
-                self._error = error
-            self._asked_at = time.monotonic()
+        with self._lock:
+            if time.monotonic() - self._asked_at >= self.seconds and not self._asking.is_alive():
+                self._asked_at = time.monotonic()
+                self._asking = threading.Thread(target=self._ask, name="probe", daemon=True)
+                self._asking.start()
+                self._asking.join(self.patience)
+            if self._asking.is_alive():
+                raise NotReadyError("has not answered yet")
         if self._error:
             raise self._error
+
+    def _ask(self) -> None:
+        try:
+            self.check()
+        except NotReadyError as error:
+            self._error = error
+        else:
+            self._error = None
 
 
 class Health:

@@ -26,6 +26,7 @@ LONG = (1, 5, 15, 60, 300, 900, 3600, 14400, 86400)
 
 saves = Histogram("acne_save_seconds", "Server time of saving a grade.", ["status"], buckets=QUICK)
 outbox_age = Histogram("acne_outbox_age_seconds", "How long a grade waited in the browser.", buckets=LONG)
+exports = Histogram("acne_export_seconds", "Time of sending a study's export, to its end.", buckets=LONG)
 answers = Counter("acne_scores", "Selfies scored, by what was answered.", ["answer"])
 score_seconds = Histogram("acne_score_seconds", "Time of answering an app's request.", ["status"], buckets=QUICK)
 

@@ -18,18 +18,18 @@ class TrainingRun(Job):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
-    is_nightly = models.BooleanField(default=False, editable=False)
+    is_nightly = models.BooleanField(default=False, db_default=False, editable=False)
     # ms2019 takes hours where the others take minutes: it is fitted when asked for, or when a week has passed.
-    fits_ms2019 = models.BooleanField(default=False)
+    fits_ms2019 = models.BooleanField(default=False, db_default=False)
     # How far the stage is.
-    done = models.PositiveIntegerField(default=0, editable=False)
-    total = models.PositiveIntegerField(default=0, editable=False)
+    done = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    total = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     stage_began_at = models.DateTimeField(null=True, blank=True, editable=False)
     cancelled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     # Of what, with what and how long: seconds of each stage, seeds, versions, recipes, hashes of code and artefact.
-    record = models.JSONField(default=dict, editable=False)
+    record = models.JSONField(default=dict, db_default={}, editable=False)
     # Hash of the current labels it read: the same again means nothing new.
     label_snapshot = models.CharField(max_length=64, blank=True)
     # What it did not learn from, because the same person or photograph is in the golden set: hashes of their files.

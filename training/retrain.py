@@ -20,7 +20,7 @@ from scoring import jobs, recipes, regressors, weights
 from scoring.models import Regressor
 from scoring.pipeline import FittedRegressor
 from scoring.recipes import Recipe
-from training import calibration, contest, dataset, embeddings, provenance, reports, selection
+from training import calibration, contest, dataset, embeddings, provenance, reports, selection, standings
 from training.contest import Entry
 from training.dataset import GoldenImage, GradedImages, OrdinaryImage
 from training.fitting import MEAN
@@ -104,6 +104,7 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
             chosen = next(entry for entry in entries if entry.recipe.name == choice.recipe)
             active = _active(graded, study)
             report = reports.build(study=study, graded=graded, entries=entries, choice=choice, active=active)
+            run.record["drift"] = standings.drifting(study)
         fitted, *_ = chosen.regressors or _fit_again(run, stages, graded, ms2019, parts[0])
         with stages.stage("Learning which faces are familiar"):
             fitted = _equipped(chosen, fitted, graded.ordinary, pooled[MEAN])

@@ -99,6 +99,12 @@ def _key(study: Study) -> str:
     return f"standings-{study.pk}"
 
 
+def drifting(study: Study) -> dict[str, int]:
+    """Return of how many readers it can be told whether they drift, and how many have an alarm."""
+    watched = [reader["drift"] for reader in of(study)["readers"] if reader["drift"]["limit"] is not None]
+    return {"watched": len(watched), "alarms": sum(drift["alarm_at"] is not None for drift in watched)}
+
+
 def compute(study: Study) -> Document:
     """Return the same, whatever is remembered."""
     return _compute(study, _facts(study)) | {"counted_at": None}

@@ -1,5 +1,7 @@
 """The report and the runs of a study, for those who run it."""
 
+import time
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -13,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 from labeler import access, audit, closing, export, pseudonyms, tables, unblinding
 from labeler.access import AuthedRequest
 from labeler.models import Reader, Study
+from scoring import telemetry
 from training import bundle, checklist, disclosure, figures, planning, reader_reports, reports
 from training.charts.chart import Chart
 from training.forms import PlanForm
@@ -154,7 +157,14 @@ def export_study(request: AuthedRequest, slug: str) -> StreamingHttpResponse:
     audit.record(study, request.user, "exported the study")
     file = f"{study.slug}-{timezone.now():%Y-%m-%d}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}
-    return StreamingHttpResponse(bundle.stream(study), content_type="application/zip", headers=headers)
+    return StreamingHttpResponse(_timed(bundle.stream(study)), content_type="application/zip", headers=headers)
+
+
+def _timed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Count how long it takes until all of it is sent."""
+    began = time.monotonic()
+    yield from chunks
+    telemetry.exports.observe(time.monotonic() - began)
 
 
 @login_required

@@ -2,7 +2,11 @@
 
 import json
 import re
+import shutil
+import subprocess
+import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,14 +16,18 @@ import yaml
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from redis import Redis
 
 from labeler import tasks, vitals
 from labeler.management.commands import doctor
-from labeler.models import Study, User
+from labeler.models import Intake, IntakeFile, Study, User
 from labeler.telemetry import Installation
 from scoring.telemetry import Telemetry
 from tests import builders
 from tests.training.builders import grade_everything
+from training.models import TrainingRun
+from training.telemetry import Learning
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 TOKEN = "a token for Prometheus"
@@ -94,7 +102,7 @@ def read(token: str = TOKEN) -> tuple[str, str]:
         statuses.append(status)
         return len
 
-    telemetry = Telemetry(lambda *_: [], collectors=lambda: [Installation()])
+    telemetry = Telemetry(lambda *_: [], collectors=lambda: [Installation(), Learning()])
     body = b"".join(telemetry({"PATH_INFO": "/metrics", "HTTP_AUTHORIZATION": f"Bearer {token}"}, start_response))
     return statuses[0], body.decode()
 
@@ -144,6 +152,73 @@ def test_a_saved_grade_is_timed_and_its_wait_is_counted(as_ana: Client, study: S
     assert counted() - before == pytest.approx(90)
 
 
+def value_of(series: str) -> float:
+    """Return what /metrics says of one series."""
+    (found,) = (line.rsplit(" ", 1)[1] for line in read()[1].splitlines() if line.startswith(f"{series} "))
+    return float(found)
+
+
+@pytest.fixture
+def ran(study: Study) -> TrainingRun:
+    """Return a run that took a quarter of an hour, after one that found a reader drifting; its numbers are made up."""
+    hours = [timezone.now() - timedelta(hours=hours) for hours in (3, 2, 1.25, 1)]
+    record = {
+        "seconds": [["Embedding images", 5.0], ["Fitting, fit 1 of 2", 3.5], ["Fitting, fit 2 of 2", 4.0]],
+        "drift": {"watched": 2, "alarms": 1},
+    }
+    TrainingRun.objects.create(study=study, state="succeeded", started_at=hours[0], finished_at=hours[1], record=record)
+    return TrainingRun.objects.create(study=study, state="succeeded", started_at=hours[2], finished_at=hours[3])
+
+
+@scraped
+def test_metrics_tell_of_the_last_run_and_of_readers_who_drift_by_study(ran: TrainingRun, study: Study) -> None:
+    assert ran.finished_at
+    assert value_of('acne_retrained_timestamp_seconds{study="acne"}') == pytest.approx(ran.finished_at.timestamp())
+    # The newest run found nothing new: what is known comes from the one before.
+    assert value_of('acne_stage_seconds{stage="Fitting, fit N of N",study="acne"}') == 7.5
+    assert value_of('acne_readers_drifting{study="acne"}') == 1
+    assert value_of('acne_readers_watched{study="acne"}') == 2
+    assert value_of('acne_job_took_seconds{kind="training run"}') == pytest.approx(15 * 60)
+    Study.objects.update(closed_at=timezone.now())
+    assert "acne_readers_drifting{" not in read()[1]
+
+
+@scraped
+def test_metrics_tell_how_far_imports_are(study: Study) -> None:
+    into = Intake.objects.create(study=study, source="folder", place="/photographs")
+    waiting, imported = IntakeFile.State.WAITING, IntakeFile.State.IMPORTED
+    for name, state in (("a.jpg", waiting), ("b.jpg", waiting), ("c.jpg", imported)):
+        IntakeFile.objects.create(intake=into, name=name, state=state)
+    assert value_of("acne_import_files_waiting") == 2
+    assert value_of("acne_import_oldest_timestamp_seconds") == pytest.approx(into.requested_at.timestamp())
+    before = value_of("acne_images_total")
+    builders.make_images(study, 3)
+    assert value_of("acne_images_total") == before + 3
+
+
+@scraped
+def test_metrics_tell_how_long_the_oldest_message_has_waited(settings: Any) -> None:
+    with Redis.from_url(settings.REDIS_URL) as broker:
+        broker.delete("intake")
+        began = time.time()
+        tasks.tick.delay()
+        between = time.time()
+        tasks.tick.delay()
+        assert value_of('acne_queue_messages{queue="intake"}') == 2
+        assert began <= value_of('acne_queue_oldest_timestamp_seconds{queue="intake"}') <= between
+        broker.delete("intake")
+
+
+@scraped
+def test_an_export_is_timed_to_its_end(as_olga: Client, study: Study) -> None:
+    before = value_of("acne_export_seconds_count")
+    as_olga.post("/studies/acne/unblind/", {"reason": "The study is over.", "next": "/studies/acne/export/"})
+    answer: Any = as_olga.get("/studies/acne/export/")
+    assert value_of("acne_export_seconds_count") == before
+    assert b"".join(answer.streaming_content)
+    assert value_of("acne_export_seconds_count") == before + 1
+
+
 def named(text: str) -> Iterator[str]:
     return (re.sub(r"_(bucket|count|sum)$", "", name) for name in re.findall(r"\bacne_[a-z_]+", text))
 
@@ -152,6 +227,25 @@ def named(text: str) -> Iterator[str]:
 def test_rules_and_dashboard_ask_for_what_there_is() -> None:
     there = set(re.findall(r"^# TYPE (\S+)", read()[1], re.MULTILINE))
     rules = yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"][0]["rules"]
-    panels = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
-    asked = [rule["expr"] for rule in rules] + [one["expr"] for panel in panels for one in panel["targets"]]
+    asked = [rule["expr"] for rule in rules] + panels()
     assert set(named(" ".join(asked))) <= there
+
+
+def panels() -> list[str]:
+    found = json.loads((MONITORING / "dashboard.json").read_text())["panels"]
+    return [target["expr"] for panel in found for target in panel["targets"]]
+
+
+def promtool(*arguments: str) -> str:
+    """Return what Prometheus' own tool says where it fails, or nothing."""
+    said = subprocess.run(["promtool", *arguments], cwd=MONITORING, capture_output=True, text=True, check=False)
+    return said.stdout + said.stderr if said.returncode else ""
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool here: it comes with the package `prometheus`")
+def test_prometheus_itself_takes_rules_and_dashboard_and_alarms_when_it_should(tmp_path: Path) -> None:
+    assert not promtool("check", "rules", "alerts.yaml")
+    assert not promtool("test", "rules", "alerts-test.yaml")
+    recorded = [{"record": f"panel:{number}", "expr": asked} for number, asked in enumerate(panels())]
+    (tmp_path / "panels.yaml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": recorded}]}))
+    assert not promtool("check", "rules", str(tmp_path / "panels.yaml"))

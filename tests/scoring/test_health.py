@@ -1,6 +1,7 @@
 """What probes are told, and what of it stands in the log."""
 
 import logging
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -60,3 +61,20 @@ def test_what_costs_something_is_asked_seldom_and_said_meanwhile() -> None:
         with pytest.raises(NotReadyError):
             often()
     assert asked == ["once"] * 3
+
+
+def test_what_is_stuck_holds_up_no_probe_and_is_not_asked_again_meanwhile() -> None:
+    asked, freed = [], threading.Event()
+
+    def stick() -> None:
+        asked.append("once")
+        freed.wait(60)
+
+    check = Seldom(stick, seconds=0, patience=0.01)
+    for _ in range(3):
+        with pytest.raises(NotReadyError, match="has not answered yet"):
+            check()
+    assert asked == ["once"]
+    freed.set()
+    patient = Seldom(stick, seconds=0, patience=60)
+    patient()

@@ -15,7 +15,7 @@ from scoring import jobs, regressors
 from scoring.models import Regressor
 from tests.scoring.builders import make_fitted
 from tests.training.builders import grade_everything, photographed_study, retrain_without_ms2019
-from training import nightly, retrain, tasks
+from training import nightly, retrain, standings, tasks
 from training.models import TrainingRun
 from training.stages import Stages
 
@@ -85,6 +85,7 @@ def test_a_run_says_what_it_was_made_with(as_olga: Client, ran: TrainingRun) -> 
     assert record["seeds"] == list(range(ran.study.seed, ran.study.seed + 5))
     assert {"numpy", "scikit-learn", "scipy"} <= record["libraries"].keys()
     assert ran.regressor is not None
+    assert record["drift"] == standings.drifting(ran.study)
     assert record["artefact_sha256"] == ran.regressor.artefact_sha256
     assert [name.split()[0] for name, _ in record["seconds"]][:3] == ["Reading", "Embedding", "Pooling"]
     page = as_olga.get(page_of(ran)).content.decode()
