@@ -84,8 +84,12 @@ def queue_lengths() -> dict[str, int]:
         client.close()
 
 
+def job_models() -> list[type[Job]]:
+    return [model for model in apps.get_models() if issubclass(model, Job)]
+
+
 def job_counts() -> list[JobCount]:
-    return [_count(model) for model in apps.get_models() if issubclass(model, Job)]
+    return [_count(model) for model in job_models()]
 
 
 def labels_so_far() -> int:
@@ -195,7 +199,7 @@ def _jobs() -> Finding:
     counts = job_counts()
     said = ", ".join(f"{one.kind}: {one.queued} queued, {one.running} running" for one in counts)
     late = [one.kind for one in counts if one.oldest and timezone.now() - one.oldest > LONGEST_WAIT]
-    lost = sum(len(list(jobs.overdue(model))) for model in apps.get_models() if issubclass(model, Job))
+    lost = sum(jobs.overdue(model).count() for model in job_models())
     failed = sum(one.failed for one in counts)
     if late or lost:
         return Finding("Jobs", f"{said}; waiting too long: {', '.join(late) or lost}", "Start a worker, or restart it.")

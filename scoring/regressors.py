@@ -19,6 +19,7 @@ from scoring.models import Regressor
 from scoring.pipeline import FittedRegressor
 from scoring.recipes import Recipe
 
+FOLDER = "regressors"
 FACTS = "facts"  # everything that is no array, as JSON
 ESTIMATOR, FAMILIAR = "estimator.", "familiarity."  # what the names of their arrays begin with
 LOADED_AT_ONCE = 4  # regressors in memory, 11 MB each
@@ -39,7 +40,7 @@ def save(fitted: FittedRegressor, *, study: str, provenance: Mapping[str, Any]) 
     """
     data = _pack(fitted)
     sha256 = hashlib.sha256(data).hexdigest()
-    name = f"regressors/{sha256}.safetensors"
+    name = f"{FOLDER}/{sha256}.safetensors"
     blobs.write(name, data)
     return Regressor.objects.create(
         study=study,
@@ -76,6 +77,19 @@ def active(study: str) -> FittedRegressor:
     if row is None:
         raise NoActiveRegressor(f"Study {study} has no published regressor yet. Retrain it first.")
     return load(row)
+
+
+def collect() -> int:
+    """Delete artefacts that no row names, as of a run that was killed while it stored one. Return how many files.
+
+    Where no row names any of them the storage is another database's, and all stay.
+    """
+    names = [f"{FOLDER}/{name}" for name in blobs.files(FOLDER)]
+    known = set(Regressor.objects.filter(artefact__in=names).values_list("artefact", flat=True))
+    orphans = [name for name in names if known and name not in known and blobs.was_abandoned(name)]
+    for name in orphans:
+        blobs.erase(name)
+    return len(orphans)
 
 
 @lru_cache(maxsize=LOADED_AT_ONCE)

@@ -40,8 +40,8 @@ def resume_runs() -> None:
 
 @shared_task
 def collect_features() -> None:
-    """Delete stored embeddings that nothing needs."""
-    logger.info("Stored embeddings deleted: %s", collecting.collect_features())
+    """Delete stored embeddings and regressors that nothing needs."""
+    logger.info("Stored files deleted: %s", collecting.collect_features())
 
 
 @shared_task
