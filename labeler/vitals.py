@@ -23,9 +23,10 @@ from django.utils import timezone
 from redis import Redis, RedisError
 
 from labeler.models import Label
-from scoring import blobs, jobs, weights
+from scoring import blobs, jobs, regressors, weights
 from scoring.health import Migrations, NotReadyError
-from scoring.models import Job
+from scoring.models import Job, Regressor
+from scoring.regressors import ArtefactError
 
 QUEUES = ("celery", "intake")
 LONGEST_QUEUE = 1000  # messages: each is done in seconds, or names a job that is looked at apart
@@ -229,6 +230,26 @@ def _weights() -> Finding:
     return Finding("Weights", "as they were published, by SHA-256")
 
 
+def _regressors() -> Finding:
+    """Read every published regressor as a scorer does, though scorers may still have it in memory."""
+    published = list(Regressor.objects.filter(is_active=True).order_by("study"))
+    damaged = [said for row in published if (said := _damage(row))]
+    if damaged:
+        mend = "Restore the file from a backup, or roll back or retrain the study: the page of its recipes has both."
+        return Finding("Regressors", " ".join(damaged), mend)
+    return Finding("Regressors", f"{len(published)} in service, as they were stored, by SHA-256")
+
+
+def _damage(row: Regressor) -> str:
+    try:
+        regressors.verify(row)
+    except ArtefactError as error:
+        before = regressors.stand_in(row)
+        meanwhile = f"{before} answers in its place." if before else "None can answer in its place."
+        return f"{row} of study {row.study}: {error} {meanwhile}".replace(" Retrain.", "")
+    return ""
+
+
 def _scorer() -> Finding:
     if not settings.SCORER_URL:
         return Finding("Scorer", "none of its own: the site scores photographs itself")
@@ -259,7 +280,7 @@ def _from_probe(name: str, probe: Callable[[], None], well: str, mend: str) -> F
 
 _LOOKS = (
     *(_migrations, _append_only, _broker, _schedule, _jobs),
-    *(_storage, _disk, _weights, _scorer, _settings),
+    *(_storage, _disk, _weights, _regressors, _scorer, _settings),
 )
 
 

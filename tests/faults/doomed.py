@@ -18,7 +18,7 @@ from typing import Any
 import django
 
 WRITES = os.O_WRONLY | os.O_RDWR
-CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod"}
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.chmod"}
 LOADED = ("onnxruntime", "dlib", "sklearn.linear_model", "sklearn.neural_network", "labeler.tasks", "training.tasks")
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,8 +21,8 @@ from django.conf import settings
 from django.utils import timezone
 from PIL import Image as PillowImage
 
-from labeler import folds, golden
-from labeler.models import Assignment, AuditEvent, Study, User
+from labeler import erasing, folds, golden, orphans, renditions, uploads
+from labeler.models import Assignment, AuditEvent, Erasure, Image, Intake, Measurement, Study, User
 from scoring import blobs, jobs, regressors
 from scoring.models import Job, Regressor
 from tests import builders, processes
@@ -102,6 +103,14 @@ def files() -> set[str]:
     """Return every file in storage."""
     root = Path(settings.MEDIA_ROOT)
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def packed(contents: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
 
 
 def age_files() -> None:
@@ -191,3 +200,83 @@ def test_a_run_that_is_killed_at_every_stage_ends_as_one_that_was_not(doomed: Do
     assert outcome(run) == undisturbed
     assert TrainingRun.objects.count() == 1
     assert doomed.steps(RETRAIN, run.pk) == [STAGE] * 2  # its message once more: it asks for the job, and gets none
+
+
+def with_files(study: Study) -> Image:
+    """Add an image with everything that is made of one."""
+    (image,) = builders.make_images(study, 1)
+    names = [image.original, *(renditions.storage_name(image.rendition, size) for size in renditions.SIZES)]
+    names += [f"features/{image.content_hash[:2]}/{image.content_hash}/{key}" for key in ("one", "other")]
+    for name in names:
+        blobs.write(name, b"a face")
+    return image
+
+
+@pytest.mark.timeout(3600)
+def test_an_erasure_that_is_killed_at_any_step_ends_with_everything_gone(
+    doomed: Doomed, transactional_db: None
+) -> None:
+    study = builders.make_study()
+
+    def ask() -> Erasure:
+        image = with_files(study)
+        return erasing.request(study=study, images=study.images.filter(pk=image.pk), reason="They asked.", by=None)
+
+    def totals(erasure: Erasure) -> Any:
+        erasure.refresh_from_db()
+        assert (erasure.state, erasure.error) == ("succeeded", "")
+        assert not files()
+        acts = AuditEvent.objects.filter(action=erasing.ACTION, detail__startswith=f"{erasure}:")
+        return {**(erasure.certificate or {})["totals"], "acts": acts.count()}
+
+    first = ask()
+    steps = doomed.steps(ERASE, first.pk)
+    undisturbed = totals(first)
+    assert undisturbed["files"] > 5
+    for more in some(steps[1:], 10):
+        erasure = ask()
+        assert doomed.killed(ERASE, erasure.pk, more=1 + more), steps[1 + more]
+        lose(erasure)
+        doomed.steps(ERASE, erasure.pk)
+        assert totals(erasure) == undisturbed, steps[1 + more]
+
+
+@pytest.mark.timeout(3600)
+def test_an_import_that_is_killed_at_any_step_brings_every_photograph_once(
+    doomed: Doomed, transactional_db: None, olga: User
+) -> None:
+    data = packed({f"{n}.jpg": builders.make_jpeg(n) for n in range(2)})
+
+    def begin(slug: str) -> Intake:
+        into = uploads.begin(study=builders.make_study(slug), by=olga)
+        uploads.receive(into, name="all.zip", size=len(data), offset=0, body=io.BytesIO(data))
+        uploads.finish(into)
+        return into
+
+    def brought(into: Intake) -> Any:
+        age_files()
+        orphans.collect()
+        uploads.sweep()
+        assert not list((settings.VAR_DIR / "uploads").iterdir())
+        kept = {name for image in Image.objects.all() for name in (image.original, image.rendition)}
+        assert {name.partition("-")[0] for name in files()} == kept
+        rows = Image.objects.filter(study=into.study)
+        ours = tuple(name for image in rows for name in (image.original, image.rendition))
+        return {
+            "images": sorted(rows.values_list("source_name", "content_hash", "is_kept")),
+            "measured": Measurement.objects.filter(image__in=rows).count(),
+            "files": sorted(into.files.values_list("name", "state", "lease_until")),
+            "stored": len([name for name in files() if name.startswith(ours)]),
+        }
+
+    first = begin("undisturbed")
+    steps = doomed.steps(IMPORT, first.pk)
+    undisturbed = brought(first)
+    assert undisturbed["measured"] == 2
+    for more in some(steps, 8):
+        into = begin(f"killed-at-{more}")
+        assert doomed.killed(IMPORT, into.pk, more=more), steps[more]
+        into.files.exclude(lease_until=None).update(lease_until=timezone.now() - timedelta(seconds=1))
+        assert into in uploads.stalled() or not uploads.waiting(into)
+        doomed.steps(IMPORT, into.pk)
+        assert brought(into) == undisturbed, steps[more]
