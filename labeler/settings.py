@@ -413,6 +413,8 @@ CELERY_BEAT_SCHEDULE = {
     "seal-ledger": {"task": "labeler.tasks.seal_ledger", "schedule": 60.0, "options": {"expires": 60}},
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
+CELERY_BEAT_SCHEDULER = "labeler.beat:Scheduler"
+CELERY_BEAT_SYNC_EVERY = 1  # what is due is written down at once, so that a beat that takes over sends it no more
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
 # Where the site finds the scorer. Without one it scores photographs itself, as in tests.

@@ -26,9 +26,10 @@ from redis import Redis, RedisError
 
 from labeler.celery import SENT_AT
 from labeler.models import Image, IntakeFile, Label
-from scoring import blobs, jobs, weights
+from scoring import blobs, jobs, regressors, weights
 from scoring.health import Migrations, NotReadyError
-from scoring.models import Job
+from scoring.models import Job, Regressor
+from scoring.regressors import ArtefactError
 
 QUEUES = ("celery", "intake")
 LONGEST_QUEUE = 1000  # messages: each is done in seconds, or names a job that is looked at apart
@@ -118,8 +119,12 @@ def files_that_wait() -> tuple[int, datetime | None]:
     return found["number"], found["oldest"]
 
 
+def job_models() -> list[type[Job]]:
+    return [model for model in apps.get_models() if issubclass(model, Job)]
+
+
 def job_counts() -> list[JobCount]:
-    return [_count(model) for model in apps.get_models() if issubclass(model, Job)]
+    return [_count(model) for model in job_models()]
 
 
 def labels_so_far() -> int:
@@ -232,7 +237,7 @@ def _jobs() -> Finding:
     counts = job_counts()
     said = ", ".join(f"{one.kind}: {one.queued} queued, {one.running} running" for one in counts)
     late = [one.kind for one in counts if one.oldest and timezone.now() - one.oldest > LONGEST_WAIT]
-    lost = sum(len(list(jobs.overdue(model))) for model in apps.get_models() if issubclass(model, Job))
+    lost = sum(jobs.overdue(model).count() for model in job_models())
     failed = sum(one.failed for one in counts)
     if late or lost:
         return Finding("Jobs", f"{said}; waiting too long: {', '.join(late) or lost}", "Start a worker, or restart it.")
@@ -260,6 +265,26 @@ def _weights() -> Finding:
     except weights.WeightsError as error:
         return Finding("Weights", "missing or damaged", str(error))
     return Finding("Weights", "as they were published, by SHA-256")
+
+
+def _regressors() -> Finding:
+    """Read every published regressor as a scorer does, though scorers may still have it in memory."""
+    published = list(Regressor.objects.filter(is_active=True).order_by("study"))
+    damaged = [said for row in published if (said := _damage(row))]
+    if damaged:
+        mend = "Restore the file from a backup, or roll back or retrain the study: the page of its recipes has both."
+        return Finding("Regressors", " ".join(damaged), mend)
+    return Finding("Regressors", f"{len(published)} in service, as they were stored, by SHA-256")
+
+
+def _damage(row: Regressor) -> str:
+    try:
+        regressors.verify(row)
+    except ArtefactError as error:
+        before = regressors.stand_in(row)
+        meanwhile = f"{before} answers in its place." if before else "None can answer in its place."
+        return f"{row} of study {row.study}: {error} {meanwhile}".replace(" Retrain.", "")
+    return ""
 
 
 def _scorer() -> Finding:
@@ -292,7 +317,7 @@ def _from_probe(name: str, probe: Callable[[], None], well: str, mend: str) -> F
 
 _LOOKS = (
     *(_migrations, _append_only, _broker, _schedule, _jobs),
-    *(_storage, _disk, _weights, _scorer, _settings),
+    *(_storage, _disk, _weights, _regressors, _scorer, _settings),
 )
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import logging
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -13,15 +15,21 @@ import safetensors.numpy
 from django.db import transaction
 from django.utils import timezone
 
-from scoring import blobs, heads
+from scoring import blobs, heads, telemetry
 from scoring.familiarity import Familiarity
 from scoring.models import Regressor
 from scoring.pipeline import FittedRegressor
 from scoring.recipes import Recipe
 
+FOLDER = "regressors"
 FACTS = "facts"  # everything that is no array, as JSON
 ESTIMATOR, FAMILIAR = "estimator.", "familiarity."  # what the names of their arrays begin with
 LOADED_AT_ONCE = 4  # regressors in memory, 11 MB each
+REFUSED_FOR = 60.0  # seconds until a damaged artefact is read again: somebody may have restored it
+
+logger = logging.getLogger(__name__)
+
+_refused: dict[int, tuple[float, str]] = {}  # by row: when, and why
 
 
 class ArtefactError(RuntimeError):
@@ -39,7 +47,7 @@ def save(fitted: FittedRegressor, *, study: str, provenance: Mapping[str, Any]) 
     """
     data = _pack(fitted)
     sha256 = hashlib.sha256(data).hexdigest()
-    name = f"regressors/{sha256}.safetensors"
+    name = f"{FOLDER}/{sha256}.safetensors"
     blobs.write(name, data)
     return Regressor.objects.create(
         study=study,
@@ -52,16 +60,24 @@ def save(fitted: FittedRegressor, *, study: str, provenance: Mapping[str, Any]) 
 
 def load(row: Regressor) -> FittedRegressor:
     """Read a stored regressor, checking its hash before anything else looks at it. Raises ArtefactError."""
-    fitted = replace(_load(row.artefact, row.artefact_sha256), id=row.pk)
+    return _of_row(_load(row.artefact, row.artefact_sha256), row)
+
+
+def verify(row: Regressor) -> None:
+    """Read a regressor from storage once more, though this process may have it in memory. Raises ArtefactError."""
+    _of_row(_read(row.artefact, row.artefact_sha256), row)
+
+
+def _of_row(fitted: FittedRegressor, row: Regressor) -> FittedRegressor:
     if fitted.recipe.as_json() != row.recipe:
         raise ArtefactError(f"The artefact of {row} was fitted for another recipe than its row says. Retrain.")
-    return fitted
+    return replace(fitted, id=row.pk)
 
 
 @transaction.atomic
 def publish(row: Regressor) -> None:
     """Let this regressor answer for its study from now on, in the place of the one before. Raises ArtefactError."""
-    load(row)
+    verify(row)
     # Locks the study's rows: of two that publish at once the later one wins, and neither fails.
     rivals = Regressor.objects.select_for_update().filter(study=row.study).order_by("pk")
     active = [rival.pk for rival in rivals if rival.is_active]
@@ -71,15 +87,65 @@ def publish(row: Regressor) -> None:
 
 
 def active(study: str) -> FittedRegressor:
-    """The regressor that answers for a study. Raises NoActiveRegressor, ArtefactError."""
+    """The regressor that answers for a study: the published one, or the one before it where its artefact is damaged.
+
+    Raises NoActiveRegressor, ArtefactError.
+    """
     row = Regressor.objects.filter(study=study, is_active=True).first()
     if row is None:
         raise NoActiveRegressor(f"Study {study} has no published regressor yet. Retrain it first.")
-    return load(row)
+    try:
+        return _unless_refused(row)
+    except ArtefactError:
+        before = stand_in(row)
+        if before is None:
+            raise
+        return load(before)
+
+
+def stand_in(row: Regressor) -> Regressor | None:
+    """Return the regressor that answers while an active one's artefact is damaged: what it took the place of.
+
+    Not if that was fitted later, so that somebody took it back; nor if it learned from what is erased.
+    """
+    earlier = Regressor.objects.filter(study=row.study, pk__lt=row.pk, published_at__isnull=False)
+    before = earlier.order_by("-published_at").first()
+    return before if before and not before.learned_from_erased else None
+
+
+def _unless_refused(row: Regressor) -> FittedRegressor:
+    """Load a regressor; one whose artefact was damaged is not read again before a while has passed."""
+    refused_at, why = _refused.get(row.pk, (-REFUSED_FOR, ""))
+    if why and time.monotonic() - refused_at < REFUSED_FOR:
+        raise ArtefactError(why)
+    try:
+        return load(row)
+    except ArtefactError as error:
+        _refused[row.pk] = time.monotonic(), str(error)
+        telemetry.artefacts_refused.inc()
+        logger.error("%s of study %s can't answer: %s", row, row.study, error)  # noqa: TRY400  a sentence
+        raise
+
+
+def collect() -> int:
+    """Delete artefacts that no row names, as of a run that was killed while it stored one. Return how many files.
+
+    Where no row names any of them the storage is another database's, and all stay.
+    """
+    names = [f"{FOLDER}/{name}" for name in blobs.files(FOLDER)]
+    known = set(Regressor.objects.filter(artefact__in=names).values_list("artefact", flat=True))
+    orphans = [name for name in names if known and name not in known and blobs.was_abandoned(name)]
+    for name in orphans:
+        blobs.erase(name)
+    return len(orphans)
 
 
 @lru_cache(maxsize=LOADED_AT_ONCE)
 def _load(name: str, sha256: str) -> FittedRegressor:
+    return _read(name, sha256)
+
+
+def _read(name: str, sha256: str) -> FittedRegressor:
     try:
         data = blobs.read(name)
     except FileNotFoundError as error:

@@ -28,6 +28,7 @@ saves = Histogram("acne_save_seconds", "Server time of saving a grade.", ["statu
 outbox_age = Histogram("acne_outbox_age_seconds", "How long a grade waited in the browser.", buckets=LONG)
 exports = Histogram("acne_export_seconds", "Time of sending a study's export, to its end.", buckets=LONG)
 answers = Counter("acne_scores", "Selfies scored, by what was answered.", ["answer"])
+artefacts_refused = Counter("acne_artefacts_refused", "Times that a published regressor could not be read.")
 score_seconds = Histogram("acne_score_seconds", "Time of answering an app's request.", ["status"], buckets=QUICK)
 
 MakeCollectors = Callable[[], Iterable[Collector]]

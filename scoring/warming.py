@@ -63,7 +63,7 @@ def warm() -> None:
     pipeline.describe(picture, recipes.ms2019(settings.BACKBONE))
     for row in Regressor.objects.filter(is_active=True).order_by("-published_at")[:LOADED_AT_ONCE]:
         try:
-            pipeline.score_image(picture, regressors.load(row))
+            pipeline.score_image(picture, regressors.active(row.study))
         except ArtefactError as error:  # its own study's apps are told; the others are answered
             logger.error("%s can't answer: %s", row, error)  # noqa: TRY400  a sentence for the operator
 

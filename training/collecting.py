@@ -1,16 +1,17 @@
-"""Deleting stored embeddings that nothing needs: of images that are gone, and of recipes nobody uses any more."""
+"""Deleting stored files that nothing needs: embeddings of images that are gone and of recipes that nobody uses any
+more, and regressors that a killed run could not finish."""
 
 from collections.abc import Sequence
 
 from labeler.models import Image
-from scoring import feature_store
+from scoring import feature_store, regressors
 from training import retrain
 
 
 def collect_features() -> int:
     """Return how many stored files were deleted. Raises jobs.JobError where weights are missing: then none was."""
     feature_keys = {recipe.feature_key for recipe in retrain.recipes_in_use()}
-    return feature_store.collect(known=_known, feature_keys=feature_keys)
+    return feature_store.collect(known=_known, feature_keys=feature_keys) + regressors.collect()
 
 
 def _known(content_hashes: Sequence[str]) -> set[str]:

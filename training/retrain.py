@@ -282,7 +282,7 @@ def _store(
     scores: Sequence[Score],
 ) -> None:
     """Keep the regressor and publish it if it passes: all of it, or nothing if the run was taken from us."""
-    with transaction.atomic(), stages.stage("Storing"):
+    with stages.stage("Storing"), transaction.atomic():  # the stage first: people see it while the rest is not yet
         refuse_withdrawn(run)
         Score.objects.bulk_create(scores, batch_size=2000)
         facts = {

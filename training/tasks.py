@@ -48,8 +48,8 @@ def refresh_standings() -> None:
 
 @shared_task
 def collect_features() -> None:
-    """Delete stored embeddings that nothing needs."""
-    logger.info("Stored embeddings deleted: %s", collecting.collect_features())
+    """Delete stored embeddings and regressors that nothing needs."""
+    logger.info("Stored files deleted: %s", collecting.collect_features())
 
 
 @shared_task

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,12 +15,14 @@ from urllib.request import Request, urlopen
 
 import psycopg2
 import pytest
-from django.db import connection
+from django.core.files.storage import default_storage
+from django.db import connection, transaction
 
-from scoring import weights
-from scoring.models import Scope
+from labeler import vitals
+from scoring import regressors, weights
+from scoring.models import Regressor, Scope
 from tests import processes
-from tests.scoring.builders import App, publish_one
+from tests.scoring.builders import App, make_fitted, publish_one
 
 NETWORKS = ("torch", "onnxruntime", "dlib")  # shared objects that pages have no use for
 SECONDS = 60
@@ -128,6 +131,61 @@ def test_a_scorer_without_weights_is_alive_and_becomes_ready_when_they_come(
         for file in weights.FILES:
             shutil.copy(given / file.name, empty)
         wait_until_ready(scorer)
+
+
+@contextmanager
+def asked_on_and_on(request: Request) -> Iterator[list[tuple[int, dict[str, str]]]]:
+    """Ask the same from two threads until the block ends; give the answers as they come."""
+    answers: list[tuple[int, dict[str, str]]] = []
+    over = threading.Event()
+
+    def go_on() -> None:
+        while not over.is_set():
+            answers.append(ask(request))
+
+    with ThreadPoolExecutor(2) as clients:
+        asking = [clients.submit(go_on) for _ in range(2)]
+        try:
+            yield answers
+        finally:
+            over.set()
+    for one in asking:
+        one.result()
+
+
+def wait_for_answer_of(row: Regressor, answers: list[tuple[int, dict[str, str]]]) -> None:
+    deadline, known = time.monotonic() + processes.PATIENCE, len(answers)
+    while row.pk not in {answer.get("regressor_id") for _, answer in answers[known:]}:
+        assert time.monotonic() < deadline, answers[-3:]
+        time.sleep(0.02)
+
+
+def test_regressors_are_switched_and_a_damaged_one_refused_without_a_failed_request(
+    transactional_db: None, tmp_path: Path, selfie_bytes: bytes
+) -> None:
+    first, second = publish_one("acne", seed=41), publish_one("acne", seed=42)
+    app, log = App(Scope.SCORE, per_minute=1_000_000), tmp_path / "scorer.log"
+    with run("scorer", log, METRICS_TOKEN="for Prometheus") as scorer:
+        wait_until_ready(scorer)
+        with asked_on_and_on(photograph(app, scorer.address, selfie_bytes)) as answers:
+            for row in (second, first, second):
+                regressors.publish(row)
+                wait_for_answer_of(row, answers)
+            third = regressors.save(make_fitted(seed=43), study="acne", provenance={})
+            with transaction.atomic():
+                regressors.publish(third)
+                with Path(default_storage.path(third.artefact)).open("r+b") as file:
+                    file.write(b"no artefact")  # before the scorer hears of it
+            switched = len(answers)
+            wait_for_answer_of(second, answers)
+        assert {status for status, _ in answers} == {200}
+        assert {answer["regressor_id"] for _, answer in answers[switched:]} == {second.pk}
+        metrics = Request(f"{scorer.address}/metrics", headers={"Authorization": "Bearer for Prometheus"})  # noqa: S310
+        with urlopen(metrics, timeout=SECONDS) as answer:  # noqa: S310  our own loopback address
+            assert b"acne_artefacts_refused_total 1.0" in answer.read()
+    assert f"{third} of study acne can't answer: The artefact {third.artefact} is not the one" in log.read_text()
+    (found,) = (one for one in vitals.examine() if one.name == "Regressors")
+    assert f"{second} answers in its place." in found.said
 
 
 @pytest.mark.parametrize("name", ["web", "scorer"])

@@ -1,7 +1,9 @@
 """An artefact comes back as it was stored, or not at all."""
 
 import hashlib
+import os
 import pickle
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +12,8 @@ import pytest
 from django.core.files.storage import default_storage
 from sklearn.preprocessing import FunctionTransformer
 
-from scoring import pipeline, recipes, regressors
+from labeler import vitals
+from scoring import blobs, pipeline, recipes, regressors
 from scoring.familiarity import Familiarity
 from scoring.heads import Head
 from scoring.models import Regressor
@@ -20,6 +23,12 @@ from tests.scoring.builders import make_fitted, publish_one
 
 pytestmark = pytest.mark.django_db
 ROWS = np.random.default_rng(5).normal(size=(6, 2048)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_in_memory() -> None:
+    """Let every test begin as a process that has just started."""
+    regressors._load.cache_clear()
 
 
 def artefact_path(row: Regressor) -> Path:
@@ -145,3 +154,74 @@ def test_a_damaged_regressor_does_not_take_the_place_of_a_good_one() -> None:
 def test_a_study_without_a_regressor_says_what_to_do() -> None:
     with pytest.raises(NoActiveRegressor, match="Retrain"):
         regressors.active("acne")
+
+
+def flip_a_byte(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def cut_it_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def put_another_in_its_place(path: Path) -> None:
+    path.write_bytes(artefact_path(regressors.save(make_fitted(seed=77), study="other", provenance={})).read_bytes())
+
+
+HARMS = [flip_a_byte, cut_it_short, put_another_in_its_place, Path.unlink]
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_while_an_artefact_is_damaged_the_regressor_before_it_answers(
+    harm: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, now = publish_one("acne", 21), publish_one("acne", 22)
+    whole = artefact_path(now).read_bytes()
+    harm(artefact_path(now))
+    found = next(one for one in vitals.examine() if one.name == "Regressors")
+    assert f"{now} of study acne" in found.said
+    assert f"{before} answers in its place." in found.said
+    assert regressors.active("acne").id == before.pk
+    assert regressors.active("acne").id == before.pk
+    assert caplog.text.count(f"{now} of study acne can't answer") == 1  # not for every selfie
+    artefact_path(now).write_bytes(whole)
+    monkeypatch.setattr(regressors, "REFUSED_FOR", 0.0)  # a minute later
+    assert regressors.active("acne").id == now.pk
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_damaged_regressor_is_not_published_though_it_is_in_memory(harm: Callable[[Path], None]) -> None:
+    good, bad = publish_one("acne", 23), regressors.save(make_fitted(seed=24), study="acne", provenance={})
+    regressors.load(bad)
+    harm(artefact_path(bad))
+    with pytest.raises(ArtefactError):
+        regressors.publish(bad)
+    assert regressors.active("acne").id == good.pk
+
+
+def test_a_regressor_that_was_taken_back_or_knew_who_is_erased_answers_never_again() -> None:
+    first, second = publish_one("acne", 25), publish_one("acne", 26)
+    regressors.publish(first)  # rolled back from the second
+    artefact_path(first).unlink()
+    with pytest.raises(ArtefactError):
+        regressors.active("acne")
+    third = publish_one("acne", 27)
+    artefact_path(third).unlink()
+    assert regressors.stand_in(third) == first
+    Regressor.objects.filter(pk=first.pk).update(learned_from_erased=1)
+    assert regressors.stand_in(third) is None
+    assert second.published_at is not None
+
+
+def test_artefacts_without_a_row_are_collected_and_no_others() -> None:
+    for name in ("left", ".half-written"):
+        blobs.write(f"regressors/{name}", b"of a killed run")
+        os.utime(default_storage.path(f"regressors/{name}"), (0, 0))
+    assert regressors.collect() == 0  # no artefact has a row: whose storage is this?
+    kept = publish_one("acne", 28)
+    blobs.write("regressors/about-to-get-its-row", b"")
+    assert regressors.collect() == 2
+    regressors.verify(kept)
+    assert blobs.files("regressors") == sorted([artefact_path(kept).name, "about-to-get-its-row"])

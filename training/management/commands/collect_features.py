@@ -9,9 +9,12 @@ from training import collecting
 
 
 class Command(BaseCommand):
-    """Delete stored embeddings that nothing needs. Beat does it every Sunday."""
+    """Delete stored embeddings and regressors that nothing needs. Beat does it every Sunday."""
 
-    help = "Delete the embeddings of images that are gone, and of recipes that no run and no published regressor has."
+    help = (
+        "Delete the embeddings of images that are gone, and of recipes that no run and no published regressor has; "
+        "and regressors that belong to no run, because it was killed."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         del args, options

@@ -1,0 +1,145 @@
+"""Of two beats one says what is due, and the other takes over; what a wiped queue lost is found again."""
+
+import io
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+import redis
+from celery.beat import PersistentScheduler
+from django.conf import settings
+from django.db import Error, connection
+from django.utils import timezone
+
+from labeler import erasing, tasks, uploads, vitals
+from labeler.beat import Turn
+from labeler.celery import app
+from labeler.models import Intake, Study, User
+from scoring import jobs
+from scoring import tasks as scoring_tasks
+from scoring.models import BulkJob, Job, Scope
+from tests import builders, processes
+from tests.scoring.builders import App
+from training import retrain
+from training import tasks as training_tasks
+
+BEGUN, WAITS, SENT = b"This beat says what is due.", b"This one waits", b"Sending due task"
+TASKS = len(settings.CELERY_BEAT_SCHEDULE)
+
+
+def queue() -> redis.Redis:
+    return redis.Redis.from_url(settings.REDIS_URL)
+
+
+def messages() -> int:
+    return sum(int(queue().llen(name)) for name in ("celery", "intake"))
+
+
+def make_everything_due(schedule: Path) -> None:
+    """Leave the schedule as a beat does that was away for two weeks."""
+    scheduler = PersistentScheduler(app=app, schedule_filename=str(schedule))
+    for entry in scheduler.schedule.values():
+        entry.last_run_at -= timedelta(weeks=2)
+    scheduler.close()
+
+
+def wait_until(is_so: Callable[[], bool], *logs: Path) -> None:
+    deadline = time.monotonic() + processes.PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline, "\n".join(log.read_text() for log in logs)
+        time.sleep(0.05)
+
+
+def run_beat(schedule: Path, log: Path) -> AbstractContextManager[Popen[bytes]]:
+    return processes.running(
+        *("celery", "-A", "labeler", "beat", "--schedule", str(schedule), "--loglevel", "INFO"), log=log
+    )
+
+
+def test_of_two_beats_one_sends_and_the_other_takes_over(transactional_db: None, tmp_path: Path) -> None:
+    schedule, first_log, second_log = (tmp_path / name for name in ("schedule", "first.log", "second.log"))
+    make_everything_due(schedule)
+    queue().flushall()
+    with run_beat(schedule, first_log) as first:
+        wait_until(lambda: messages() == TASKS, first_log)
+        with run_beat(schedule, second_log) as second:
+            wait_until(lambda: WAITS in second_log.read_bytes(), second_log)
+            os.killpg(second.pid, signal.SIGSTOP)  # so that it can't take over before there is something to send
+            processes.kill(first)
+            assert BEGUN in first_log.read_bytes()
+            assert BEGUN not in second_log.read_bytes()
+            assert messages() == TASKS
+            make_everything_due(schedule)
+            os.killpg(second.pid, signal.SIGCONT)
+            wait_until(lambda: second_log.read_bytes().count(SENT) == TASKS, second_log)
+            wait_until(lambda: messages() == 2 * TASKS, second_log)
+
+
+def test_a_lock_that_its_connection_lost_goes_to_who_waits(transactional_db: None) -> None:
+    first, second = Turn(), Turn()
+    assert (first.is_mine(), second.is_mine(), first.is_mine()) == (True, False, True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+    wait_until(second.is_mine)
+    with pytest.raises(Error):
+        first.is_mine()
+    assert not first.is_mine()
+    for turn in (first, second):
+        turn.release()
+
+
+@pytest.fixture
+def asked(study: Study, olga: User) -> list[Job]:
+    """Ask for one job of each kind, in time for nobody to hear of it."""
+    unfinished = [
+        retrain.request(study=study),
+        erasing.request(study=study, images=study.images.filter(is_golden=False), reason="They asked.", by=olga),
+        BulkJob.objects.create(token=App(Scope.BATCH).token),
+    ]
+    assert {type(job) for job in unfinished} == set(vitals.job_models())
+    return unfinished
+
+
+@pytest.mark.timeout(600)
+def test_what_a_wiped_queue_lost_is_found_in_the_database(
+    transactional_db: None, asked: list[Job], study: Study, olga: User, tmp_path: Path
+) -> None:
+    into = uploads.begin(study=study, by=olga)
+    send_photographs(into, 30)
+    for task, row in zip((training_tasks.retrain, tasks.erase, scoring_tasks.score_job), asked, strict=True):
+        task.delay(row.pk)
+    tasks.import_files.delay(into.pk)
+    assert messages() >= 4
+    queue().flushall()
+    for job in asked:
+        type(job)._default_manager.update(requested_at=timezone.now() - 2 * jobs.GRACE)  # two minutes later
+
+    make_everything_due(tmp_path / "schedule")
+    with (
+        processes.worker(tmp_path / "worker.log", queue="celery,intake"),
+        run_beat(tmp_path / "schedule", tmp_path / "beat.log"),
+    ):
+        wait_until(lambda: into.files.filter(state="imported").exists(), tmp_path / "worker.log")
+        queue().flushall()  # once more, while the worker is at it
+        wait_until(lambda: not uploads.waiting(into), tmp_path / "worker.log")
+        wait_until(lambda: not any(map(is_unfinished, asked)), tmp_path / "worker.log")
+    assert into.files.filter(state="imported").count() == 30
+    assert [(job.state, job.attempts) for job in asked] == [("failed", 1), ("succeeded", 1), ("failed", 1)]
+
+
+def is_unfinished(job: Job) -> bool:
+    job.refresh_from_db()
+    return job.state in {Job.State.QUEUED, Job.State.RUNNING}
+
+
+def send_photographs(into: Intake, number: int) -> None:
+    for n in range(number):
+        data = builders.make_jpeg(n)
+        uploads.receive(into, name=f"IMG_{n}.jpg", size=len(data), offset=0, body=io.BytesIO(data))
+    uploads.finish(into)

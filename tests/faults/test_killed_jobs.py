@@ -1,0 +1,282 @@
+"""Jobs that are killed at every step: each is resumed or begun anew, once, and nothing half-done stays."""
+
+import io
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.utils import timezone
+from PIL import Image as PillowImage
+
+from labeler import erasing, folds, golden, orphans, renditions, uploads
+from labeler.models import Assignment, AuditEvent, Erasure, Image, Intake, Measurement, Study, User
+from scoring import blobs, jobs, regressors
+from scoring.models import Job, Regressor
+from tests import builders, processes
+from tests.scoring.builders import publish_one
+from tests.training.builders import give_grade
+from training import collecting, retrain
+from training.models import Score, TrainingImage, TrainingRun
+
+NEVER = "no step has these words"
+# make kill-jobs: at every step, and in retraining the published recipe too. Otherwise at some steps, by a seed.
+AT_EVERY_STEP = os.environ.get("KILL_JOBS") == "at every step"
+RETRAIN, ERASE, IMPORT = "training.tasks.retrain", "labeler.tasks.erase", "labeler.tasks.import_files"
+STAGE = 'UPDATE "training_trainingrun" SET '
+
+
+@dataclass
+class Doomed:
+    """The worker that is killed (tests/faults/doomed.py)."""
+
+    process: "subprocess.Popen[str]"
+    log: Path
+
+    def steps(self, task: str, *arguments: int) -> list[str]:
+        """Let it do a task undisturbed; return its steps."""
+        answer = self._order(task, arguments, NEVER, 0)
+        assert answer["ended"] == 0, self.log.read_text()
+        return list(answer["steps"])
+
+    def killed(self, task: str, *arguments: int, at: str = "", more: int = 0) -> bool:
+        """Kill it at a step: so many after the first that has these words. False if it was done before that."""
+        ended = self._order(task, arguments, at, more)["ended"]
+        assert ended in {0, -9}, self.log.read_text()
+        return ended == -9
+
+    def _order(self, task: str, arguments: tuple[int, ...], words: str, more: int) -> dict[str, Any]:
+        order = {"task": task, "arguments": arguments, "words": words, "more": more, "media": str(settings.MEDIA_ROOT)}
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, self.log.read_text()
+        return dict(json.loads(answer))
+
+
+@pytest.fixture(scope="module")
+def doomed(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doomed]:
+    log = tmp_path_factory.mktemp("doomed") / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.doomed"],
+            env=processes.environment() | {"DJANGO_SETTINGS_MODULE": "labeler.settings"},
+            cwd=processes.REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            text=True,
+        )
+        with process:
+            yield Doomed(process, log)
+
+
+def some(steps: list[str], number: int) -> list[int]:
+    """Return at which steps to kill: after each of them, or after some."""
+    everywhere = list(range(len(steps)))
+    return everywhere if AT_EVERY_STEP else sorted(random.Random(len(steps)).sample(everywhere, number))
+
+
+def lose(job: Job) -> None:
+    """Let a lease pass, and forget that it was tried: a third time would be the last (tests/scoring/test_jobs.py)."""
+    rows = type(job)._default_manager.filter(pk=job.pk)
+    assert job not in jobs.overdue(type(job))
+    rows.update(lease_until=timezone.now() - timedelta(seconds=1), attempts=0)
+    assert job in jobs.overdue(type(job))
+
+
+def files() -> set[str]:
+    """Return every file in storage."""
+    root = Path(settings.MEDIA_ROOT)
+    return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
+
+
+def packed(contents: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+def age_files() -> None:
+    """Let hours pass."""
+    long_ago = time.time() - 2 * 3600
+    for folder in (Path(settings.MEDIA_ROOT), settings.VAR_DIR / "uploads"):
+        for path in folder.rglob("*"):
+            os.utime(path, (long_ago, long_ago))
+
+
+def tinted(grade: int, number: int) -> bytes:
+    """Return a photograph whose colour tells its grade, so that a regressor can learn it."""
+    noise = np.random.default_rng(number).integers(0, 12, (128, 96, 3), dtype=np.uint8)
+    colour = np.array([60 + 40 * (grade - 1), 90, 220 - 40 * (grade - 1)], dtype=np.uint8)
+    stream = io.BytesIO()
+    PillowImage.fromarray(noise + colour).save(stream, "JPEG", quality=95)
+    return stream.getvalue()
+
+
+@pytest.fixture
+def learnable(transactional_db: None, ana: User, ben: User, tmp_path: Path) -> Study:
+    """Return a study whose regressor passes the gate: ana says what the colour says, ben often one more. SIMULATED."""
+    study = builders.make_study(readers=(ana, ben))
+    builders.import_photographs(study, {f"{1 + n % 4}-{n}.jpg": tinted(1 + n % 4, n) for n in range(22)}, tmp_path)
+    golden.draw(study=study, size=8)
+    folds.deal(study=study)
+    for assignment in Assignment.objects.filter(reader__study=study).select_related("image", "reader"):
+        milder = assignment.reader.user == ana or not assignment.image.is_golden
+        give_grade(assignment, int(assignment.image.source_name[0]) + (not milder))
+    return study
+
+
+def asked_run(study: Study) -> TrainingRun:
+    run = retrain.request(study=study)
+    TrainingRun.objects.filter(pk=run.pk).update(fits_ms2019=AT_EVERY_STEP)
+    return run
+
+
+def outcome(run: TrainingRun) -> dict[str, Any]:
+    """Return what a run made, without when it made it."""
+    run.refresh_from_db()
+    assert run.report is not None
+    assert regressors.active("acne").id == run.regressor_id
+    return {
+        "state": (run.state, run.is_published, run.conclusion, run.error, run.stage, run.lease_until),
+        "artefact": run.record["artefact_sha256"],
+        "points": run.report["points"],
+        "scores": list(Score.objects.order_by("recipe", "fit", "image").values_list("recipe", "fit", "image", "value")),
+        "learned from": sorted(TrainingImage.objects.values_list("image", flat=True)),
+        "regressors": Regressor.objects.count(),
+        "acts": AuditEvent.objects.filter(action="published a regressor", detail=f"of {run}").count(),
+        "files": {name for name in files() if name.startswith(("regressors", "features"))},
+    }
+
+
+@pytest.mark.timeout(3600)
+def test_a_run_that_is_killed_at_every_stage_ends_as_one_that_was_not(doomed: Doomed, learnable: Study) -> None:
+    before = publish_one("acne")
+    run = asked_run(learnable)
+    steps = doomed.steps(RETRAIN, run.pk)
+    undisturbed = outcome(run)
+    assert run.is_published
+
+    TrainingRun.objects.all().delete()
+    Regressor.objects.exclude(pk=before.pk).delete()
+    regressors.publish(before)
+    shutil.rmtree(Path(settings.MEDIA_ROOT) / "features")
+    blobs.erase(f"regressors/{undisturbed['artefact']}.safetensors")
+
+    run = asked_run(learnable)
+    stages = list(dict.fromkeys(step for step in steps if step.startswith(STAGE) and step != STAGE))
+    storing = steps[steps.index(f"{STAGE}Storing") + 1 :]
+    points = [("", 0), (f"{STAGE}Embedding", 40), *((stage, 0) for stage in stages)]
+    points += [(f"{STAGE}Storing", 1 + more) for more in some(storing, 4)]
+    assert len(points) > 10
+    for at, more in points:
+        assert doomed.killed(RETRAIN, run.pk, at=at, more=more), (at, more)
+        run.refresh_from_db()
+        assert run.state == ("queued" if not at else "running")
+        assert not Score.objects.exists()
+        assert regressors.active("acne").id == Regressor.objects.get().pk == before.pk
+        if at:
+            lose(run)
+    doomed.steps(RETRAIN, run.pk)
+    age_files()
+    collecting.collect_features()
+    assert outcome(run) == undisturbed
+    assert TrainingRun.objects.count() == 1
+    assert doomed.steps(RETRAIN, run.pk) == [STAGE] * 2  # its message once more: it asks for the job, and gets none
+
+
+def with_files(study: Study) -> Image:
+    """Add an image with everything that is made of one."""
+    (image,) = builders.make_images(study, 1)
+    names = [image.original, *(renditions.storage_name(image.rendition, size) for size in renditions.SIZES)]
+    names += [f"features/{image.content_hash[:2]}/{image.content_hash}/{key}" for key in ("one", "other")]
+    for name in names:
+        blobs.write(name, b"a face")
+    return image
+
+
+@pytest.mark.timeout(3600)
+def test_an_erasure_that_is_killed_at_any_step_ends_with_everything_gone(
+    doomed: Doomed, transactional_db: None
+) -> None:
+    study = builders.make_study()
+
+    def ask() -> Erasure:
+        image = with_files(study)
+        return erasing.request(study=study, images=study.images.filter(pk=image.pk), reason="They asked.", by=None)
+
+    def totals(erasure: Erasure) -> Any:
+        erasure.refresh_from_db()
+        assert (erasure.state, erasure.error) == ("succeeded", "")
+        assert not files()
+        acts = AuditEvent.objects.filter(action=erasing.ACTION, detail__startswith=f"{erasure}:")
+        return {**(erasure.certificate or {})["totals"], "acts": acts.count()}
+
+    first = ask()
+    steps = doomed.steps(ERASE, first.pk)
+    undisturbed = totals(first)
+    assert undisturbed["files"] > 5
+    for more in some(steps[1:], 10):
+        erasure = ask()
+        assert doomed.killed(ERASE, erasure.pk, more=1 + more), steps[1 + more]
+        lose(erasure)
+        doomed.steps(ERASE, erasure.pk)
+        assert totals(erasure) == undisturbed, steps[1 + more]
+
+
+@pytest.mark.timeout(3600)
+def test_an_import_that_is_killed_at_any_step_brings_every_photograph_once(
+    doomed: Doomed, transactional_db: None, olga: User
+) -> None:
+    data = packed({f"{n}.jpg": builders.make_jpeg(n) for n in range(2)})
+
+    def begin(slug: str) -> Intake:
+        into = uploads.begin(study=builders.make_study(slug), by=olga)
+        uploads.receive(into, name="all.zip", size=len(data), offset=0, body=io.BytesIO(data))
+        uploads.finish(into)
+        return into
+
+    def brought(into: Intake) -> Any:
+        age_files()
+        orphans.collect()
+        uploads.sweep()
+        assert not list((settings.VAR_DIR / "uploads").iterdir())
+        kept = {name for image in Image.objects.all() for name in (image.original, image.rendition)}
+        assert {name.partition("-")[0] for name in files()} == kept
+        rows = Image.objects.filter(study=into.study)
+        ours = tuple(name for image in rows for name in (image.original, image.rendition))
+        return {
+            "images": sorted(rows.values_list("source_name", "content_hash", "is_kept")),
+            "measured": Measurement.objects.filter(image__in=rows).count(),
+            "files": sorted(into.files.values_list("name", "state", "lease_until")),
+            "stored": len([name for name in files() if name.startswith(ours)]),
+        }
+
+    first = begin("undisturbed")
+    steps = doomed.steps(IMPORT, first.pk)
+    undisturbed = brought(first)
+    assert undisturbed["measured"] == 2
+    for more in some(steps, 8):
+        into = begin(f"killed-at-{more}")
+        assert doomed.killed(IMPORT, into.pk, more=more), steps[more]
+        into.files.exclude(lease_until=None).update(lease_until=timezone.now() - timedelta(seconds=1))
+        assert into in uploads.stalled() or not uploads.waiting(into)
+        doomed.steps(IMPORT, into.pk)
+        assert brought(into) == undisturbed, steps[more]
