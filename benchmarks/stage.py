@@ -10,13 +10,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import urlopen
 
 from labeler import embedded, supervisor
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PATIENCE = 60  # seconds until a server that does not answer counts as broken
+PATIENCE = 180  # seconds until a server that does not answer counts as broken
 
 
 @contextmanager
@@ -45,9 +44,9 @@ def _prepare() -> None:
 
 
 @contextmanager
-def site(log: Path) -> Iterator[str]:
-    """Serve our site with gunicorn and give its address."""
-    command = [sys.executable, "-m", "gunicorn", "labeler.wsgi", "--no-control-socket"]
+def site(log: Path, *options: str) -> Iterator[str]:
+    """Serve our site with gunicorn, with further options of its, and give its address."""
+    command = [sys.executable, "-m", "gunicorn", "labeler.wsgi", "--no-control-socket", *options]
     with served(command, log, at="/accounts/login/") as address:
         yield address
 
@@ -84,6 +83,6 @@ def _await(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         try:
             with urlopen(url, timeout=5):  # noqa: S310  our own loopback address
                 return
-        except URLError:
+        except OSError:  # not there yet, or too busy with its start to answer
             time.sleep(0.1)
     sys.exit(f"The server did not start:\n{log.read_text()}")
