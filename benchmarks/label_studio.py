@@ -20,6 +20,8 @@ CONFIG = """
   <Choice value="1"/><Choice value="2"/><Choice value="3"/><Choice value="4"/><Choice value="5"/>
 </Choices></View>
 """
+# As many at work at once, and as many connections to the database, as ours.
+PROCESSES = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "60")
 MAKE_USERS = """
 import json, os
 from django.contrib.auth.hashers import make_password
@@ -64,7 +66,7 @@ def site(python: Path, log: Path, *options: str, readers: int, password: str) ->
                 cwd=code,
                 check=True,
             )
-    command = [python, "-m", "gunicorn", "--pythonpath", code, "core.wsgi:application", *options]
+    command = [python, "-m", "gunicorn", "--pythonpath", code, "core.wsgi:application", *PROCESSES, *options]
     with stage.served([str(part) for part in command], log, at="/user/login/", environment=environment) as address:
         yield address
 

@@ -45,19 +45,20 @@ def _prepare() -> None:
 
 @contextmanager
 def site(log: Path, *options: str) -> Iterator[str]:
-    """Serve our site with gunicorn, with further options of its, and give its address."""
-    command = [sys.executable, "-m", "gunicorn", "labeler.wsgi", "--no-control-socket", *options]
+    """Serve our site as `manage.py serve` does, with further options of gunicorn's, and give its address."""
+    gunicorn = [sys.executable, "-m", "gunicorn", "labeler.wsgi", "--no-control-socket"]
+    command = [*gunicorn, *supervisor.WEB_PROCESSES, *options]
     with served(command, log, at="/accounts/login/") as address:
         yield address
 
 
 @contextmanager
 def served(command: list[str], log: Path, *, at: str, environment: dict[str, str] | None = None) -> Iterator[str]:
-    """Run gunicorn's `command` with the processes and threads of `manage.py serve` until the block ends."""
+    """Run gunicorn's `command` at a free address until the block ends."""
     address = f"127.0.0.1:{free_port()}"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*command, "--bind", address, *supervisor.WEB_PROCESSES],
+            [*command, "--bind", address],
             stdout=output,
             stderr=output,
             cwd=REPOSITORY,
