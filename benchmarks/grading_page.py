@@ -100,7 +100,7 @@ def _make_study(images: int, readers: int) -> list["Reader"]:
         user = User.objects.create_user(username=f"reader{number}", password=PASSWORD)
         studies.add_reader(study=study, user=user)
     with tempfile.TemporaryDirectory() as folder:
-        for number, data in enumerate(_photographs(images + readers)):
+        for number, data in enumerate(photographs(images + readers)):
             (Path(folder) / f"{number}.jpg").write_bytes(data)
         intake.import_folder(study=study, folder=Path(folder))
     golden.draw(study=study, size=images)
@@ -108,7 +108,7 @@ def _make_study(images: int, readers: int) -> list["Reader"]:
     return list(study.readers.select_related("user"))
 
 
-def _photographs(count: int) -> Iterator[bytes]:
+def photographs(count: int) -> Iterator[bytes]:
     """Yield JPEGs of soft colours under a grain like that of a camera: no faces, but as many bytes."""
     rng = np.random.default_rng(2019)
     grain: NDArray[np.float64] = rng.normal(0, GRAIN, (SIDES[1], SIDES[0], 3))

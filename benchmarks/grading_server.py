@@ -21,6 +21,7 @@ from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
 import numpy as np
+from urllib3 import encode_multipart_formdata
 
 from benchmarks import label_studio, stage
 
@@ -46,19 +47,26 @@ class Session:
     def post_json(self, path: str, text: str) -> bytes:
         return self._send("POST", path, text, {"Content-Type": "application/json"})
 
-    def _send(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> bytes:
+    def post_files(self, path: str, files: dict[str, bytes]) -> bytes:
+        body, kind = encode_multipart_formdata({name: (name, data) for name, data in files.items()})
+        return self._send("POST", path, body, {"Content-Type": kind})
+
+    def headers(self) -> dict[str, str]:
+        """Return what the browser sends along with every request."""
+        cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in self.cookies.items())
+        token = self.cookies[self.csrf_cookie].value if self.csrf_cookie in self.cookies else ""
+        return {"Cookie": cookies, "X-CSRFToken": token, "Referer": self.address, "Accept": "application/json"}
+
+    def _send(self, method: str, path: str, body: str | bytes | None, headers: dict[str, str]) -> bytes:
         status, content = self.ask(method, path, body, headers)
         if status >= 400:
             sys.exit(f"{method} {path} was answered with {status}: {content[:500]!r}")
         return content
 
-    def ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+    def ask(self, method: str, path: str, body: str | bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         """Return status and content, whatever they are. After an OSError or HTTPException it connects anew."""
-        cookies = "; ".join(f"{name}={morsel.value}" for name, morsel in self.cookies.items())
-        token = self.cookies[self.csrf_cookie].value if self.csrf_cookie in self.cookies else ""
-        ours = {"Cookie": cookies, "X-CSRFToken": token, "Referer": self.address, "Accept": "application/json"}
         try:
-            self.connection.request(method, path, body, headers | ours)
+            self.connection.request(method, path, body, headers | self.headers())
             answer = self.connection.getresponse()
             content = answer.read()
         except (OSError, http.client.HTTPException):
@@ -141,7 +149,8 @@ def main() -> None:
         _make_study(options.tasks)
         theirs = label_studio.site(python, folder / "theirs.log", readers=READERS, password=PASSWORD)
         with stage.site(folder / "ours.log") as address, theirs as their_address:
-            project = _make_project(their_address, options.tasks)
+            admin = sign_in_to_label_studio(their_address, 0)
+            project = label_studio.make_project(admin, readers=READERS, tasks=options.tasks)
             ours = [OurReader(address, number) for number in range(READERS)]
             others = [LabelStudioReader(their_address, number, project) for number in range(READERS)]
             for _ in range(options.rounds):
@@ -175,14 +184,6 @@ def _make_study(images: int) -> None:
     )
     golden.draw(study=study, size=images)
     folds.deal(study=Study.objects.get())
-
-
-def _make_project(address: str, tasks: int) -> int:
-    admin = sign_in_to_label_studio(address, 0)
-    project = {"title": "Benchmark", "label_config": label_studio.CONFIG, "maximum_annotations": READERS}
-    number = int(json.loads(admin.post_json("/api/projects/", json.dumps(project)))["id"])
-    admin.post_json(f"/api/projects/{number}/import", label_studio.tasks(tasks))
-    return number
 
 
 def _round(readers: list[Reader], acts: int, measured: Measured) -> None:

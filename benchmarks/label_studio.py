@@ -4,9 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 import psycopg2
 
@@ -19,12 +20,16 @@ CONFIG = """
   <Choice value="1"/><Choice value="2"/><Choice value="3"/><Choice value="4"/><Choice value="5"/>
 </Choices></View>
 """
+# As many at work at once, and as many connections to the database, as ours.
+PROCESSES = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "60")
 MAKE_USERS = """
 import json, os
+from django.contrib.auth.hashers import make_password
 from organizations.models import Organization
 from users.models import User
+password = make_password(os.environ["BENCHMARK_PASSWORD"])  # once: it is slow on purpose
 for number in range(int(os.environ["BENCHMARK_READERS"])):
-    user = User.objects.create_user(email=f"reader{number}@example.org", password=os.environ["BENCHMARK_PASSWORD"])
+    user = User.objects.create(email=f"reader{number}@example.org", password=password)
     organization = Organization.objects.first() or Organization.create_organization(created_by=user, title="Study")
     if not organization.has_user(user):
         organization.add_user(user)
@@ -46,7 +51,7 @@ def install(folder: Path) -> Path:
 
 
 @contextmanager
-def site(python: Path, log: Path, *, readers: int, password: str) -> Iterator[str]:
+def site(python: Path, log: Path, *options: str, readers: int, password: str) -> Iterator[str]:
     """Serve an empty Label Studio with these people, on the benchmark's PostgreSQL, and give its address."""
     environment = _environment(log.parent) | {"BENCHMARK_READERS": str(readers), "BENCHMARK_PASSWORD": password}
     _make_database(environment["POSTGRE_NAME"])
@@ -61,7 +66,7 @@ def site(python: Path, log: Path, *, readers: int, password: str) -> Iterator[st
                 cwd=code,
                 check=True,
             )
-    command = [python, "-m", "gunicorn", "--pythonpath", code, "core.wsgi:application"]
+    command = [python, "-m", "gunicorn", "--pythonpath", code, "core.wsgi:application", *PROCESSES, *options]
     with stage.served([str(part) for part in command], log, at="/user/login/", environment=environment) as address:
         yield address
 
@@ -99,6 +104,28 @@ def _make_database(name: str) -> None:
     own.close()
 
 
-def tasks(count: int) -> str:
-    """Return `count` tasks in Label Studio's JSON."""
-    return json.dumps([{"data": {"image": f"/data/{number}.jpg"}} for number in range(count)])
+class Admin(Protocol):
+    """Somebody signed in to Label Studio."""
+
+    def get(self, path: str) -> bytes: ...
+    def post_json(self, path: str, text: str) -> bytes: ...
+    def post_files(self, path: str, files: dict[str, bytes]) -> bytes: ...
+
+
+def make_project(admin: Admin, *, readers: int, tasks: int, pictures: Sequence[bytes] = ()) -> int:
+    """Make a project whose tasks everybody may annotate, with these pictures again and again; return its number."""
+    project = {"title": "Benchmark", "label_config": CONFIG, "maximum_annotations": readers}
+    number = int(json.loads(admin.post_json("/api/projects/", json.dumps(project)))["id"])
+    names = [f"/data/{name}" for name in _upload(admin, number, pictures)] or ["/data/none.jpg"]
+    body = json.dumps([{"data": {"image": names[task % len(names)]}} for task in range(tasks)])
+    admin.post_json(f"/api/projects/{number}/import", body)
+    return number
+
+
+def _upload(admin: Admin, project: int, pictures: Sequence[bytes]) -> list[str]:
+    """Upload files without making tasks of them, and return where they are."""
+    if not pictures:
+        return []
+    files = {f"{number}.webp": data for number, data in enumerate(pictures)}
+    admin.post_files(f"/api/projects/{project}/import?commit_to_project=false", files)
+    return [file["file"] for file in json.loads(admin.get(f"/api/projects/{project}/file-uploads?all=true"))]

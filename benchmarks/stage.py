@@ -15,7 +15,7 @@ from urllib.request import urlopen
 from labeler import embedded, supervisor
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PATIENCE = 60  # seconds until a server that does not answer counts as broken
+PATIENCE = 180  # seconds until a server that does not answer counts as broken
 
 
 @contextmanager
@@ -58,9 +58,10 @@ def begin_django() -> None:
 
 
 @contextmanager
-def site(log: Path) -> Iterator[str]:
-    """Serve our site with gunicorn and give its address."""
-    command = [sys.executable, "-m", "gunicorn", "labeler.wsgi", "--no-control-socket"]
+def site(log: Path, *options: str) -> Iterator[str]:
+    """Serve our site as `manage.py serve` does, with further options of gunicorn's, and give its address."""
+    gunicorn = [sys.executable, "-m", "gunicorn", "labeler.wsgi", "--no-control-socket"]
+    command = [*gunicorn, *supervisor.WEB_PROCESSES, *options]
     with served(command, log, at="/accounts/login/") as address:
         yield address
 
@@ -69,11 +70,11 @@ def site(log: Path) -> Iterator[str]:
 def served(
     command: list[str], log: Path, *, at: str, environment: dict[str, str] | None = None, code: Path = REPOSITORY
 ) -> Iterator[str]:
-    """Run gunicorn's `command` with the processes and threads of `manage.py serve` until the block ends."""
+    """Run gunicorn's `command` at a free address until the block ends."""
     address = f"127.0.0.1:{free_port()}"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [*command, "--bind", address, *supervisor.WEB_PROCESSES],
+            [*command, "--bind", address],
             stdout=output,
             stderr=output,
             cwd=code,
@@ -99,6 +100,6 @@ def _await(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
         try:
             with urlopen(url, timeout=5):  # noqa: S310  our own loopback address
                 return
-        except OSError:  # refused, reset, or not ready
+        except OSError:  # not there yet, or too busy with its start to answer
             time.sleep(0.1)
     sys.exit(f"The server did not start:\n{log.read_text()}")

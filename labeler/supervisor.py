@@ -16,8 +16,10 @@ from honcho.manager import SIGNALS, Manager
 from scoring import cores, telemetry
 
 FIRST_PORT = 8000
-# A reader looks at an image for seconds; their connection is kept that long, at no cost of a thread.
-WEB_PROCESSES = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "60")
+CARRIERS = ("--worker-class", "scoring.carriers.Worker")
+# Threads carry; labeler/wsgi.py says how many requests are worked at. A reader looks at an image for seconds: their
+# connection is kept that long, at no cost of a thread.
+WEB_PROCESSES = (*CARRIERS, "--workers", "2", "--threads", "128", "--keep-alive", "60")
 SPARE_THREADS = 8  # of the scorer: they tell who finds no place, and answer probes
 STOPPING = 60  # seconds that photographs at work may take to their end when the scorer is stopped
 PATIENCE = 120  # seconds until a process that does not answer is reported
@@ -75,7 +77,7 @@ def counting(name: str) -> dict[str, str]:
 def _scorer_process() -> list[str]:
     """One process: the network's own threads use every core, and a second one would load its weights again."""
     threads = cores.share() + settings.SCORER_WAITING + SPARE_THREADS
-    return ["--worker-class", "gthread", "--threads", str(threads), "--graceful-timeout", str(STOPPING)]
+    return [*CARRIERS, "--threads", str(threads), "--graceful-timeout", str(STOPPING)]
 
 
 def _in_memory() -> str:

@@ -39,7 +39,7 @@ class Admission:
 
         def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
             begun[:] = [status, headers, exc_info]
-            return _no_write
+            return no_write
 
         length, connection = int(environ.get("CONTENT_LENGTH") or 0), environ.get("gunicorn.socket")
         with TimelyBody(environ["wsgi.input"], length, connection, self.body_seconds) as body:
@@ -87,7 +87,7 @@ class TimelyBody:
             self.connection.shutdown(socket.SHUT_RD)
 
 
-def _no_write(data: bytes) -> None:
+def no_write(data: bytes) -> None:
     del data
     raise TypeError("An answer's body is returned; nothing here writes it in WSGI's imperative way.")
 
