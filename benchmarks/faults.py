@@ -82,8 +82,8 @@ class Harm:
             waited = self._await_a_saved_grade()
             self.waits[name] = max(self.waits.get(name, 0.0), waited)
         self.times[name] += 1
-        line = f"{len(self.tally.acknowledged):,} grades, {self.times.total()} faults, load {os.getloadavg()[0]:.1f}: {name}"
-        print(f"{time.strftime('%H:%M:%S')} {line}, {self.waits[name]:.1f} s at worst", file=sys.stderr, flush=True)
+        so_far = f"{len(self.tally.acknowledged):,} grades, {self.times.total()} faults, load {os.getloadavg()[0]:.1f}"
+        print(f"{time.strftime('%H:%M:%S')} {so_far}: {name}, {waited:.1f} s", file=sys.stderr, flush=True)
 
     def _await_a_saved_grade(self) -> float:
         """Return the seconds until readers go on."""
@@ -283,7 +283,7 @@ def _print(tally: Tally, harm: Harm, found: verdict.Found, seconds: float, optio
         + (f"; beside it: {options.beside}" if options.beside else "")
         + f"\n\n{len(tally.acknowledged):,} submissions acknowledged, {tally.in_browsers:,} of them in browsers; "
         f"sent again {tally.sent_again:,} times; refused {dict(tally.refusals) or 'none'}; signed in "
-        f"{tally.signed_in:,} times, {tally.sign_ins_refused} refused; {harm.times.total()} faults; "
+        f"{tally.signed_in:,} times, refused {dict(tally.sign_ins_refused) or 'never'}; {harm.times.total()} faults; "
         f"longest time without a saved grade of anybody, faults included: {tally.longest_gap:.1f} s\n"
     )
     print("| fault | times | worst time from its end to the next saved grade |\n|---|---|---|")
@@ -293,6 +293,8 @@ def _print(tally: Tally, harm: Harm, found: verdict.Found, seconds: float, optio
     print("\n| what must not be | times |\n|---|---|")
     for what, number in found.items():
         print(f"| {what} | {number} |")
+    for leak in tally.leaks[:5]:
+        print(f"\nTold to a reader: {leak[:2000]}")
     sys.stdout.flush()
 
 

@@ -1,4 +1,4 @@
-"""Readers at real browsers: the real page with its real outbox, watched at the keys, at the outbox and at the answers."""
+"""Readers at real browsers: the real page and its real outbox, watched at keys, outbox and answers."""
 
 import shutil
 import threading
@@ -33,7 +33,8 @@ WATCH = f"""
   const add = IDBObjectStore.prototype.add;
   IDBObjectStore.prototype.add = function (entry, ...others) {{
     const isUndo = !("grade" in entry.fields);
-    tell({{ submission: entry.fields.submission, id: entry.id, grade: entry.fields.grade, shown: isUndo ? null : shown }});
+    const {{ submission, grade }} = entry.fields;
+    tell({{ submission, id: entry.id, grade, shown: isUndo ? null : shown }});
     return add.call(this, entry, ...others);
   }};
   const send = window.fetch;
@@ -45,7 +46,8 @@ WATCH = f"""
     return response;
   }};
   const check = (text) => /golden|repeat/i.test(text) && tell({{ leak: text }});
-  addEventListener("DOMContentLoaded", () => check(document.documentElement.outerHTML));
+  const isOurs = location.protocol === "http:"; // the browser has pages of its own, for errors
+  addEventListener("DOMContentLoaded", () => isOurs && check(document.documentElement.outerHTML));
 }})();
 """
 STATE = """() => ({
@@ -88,7 +90,7 @@ class PageReaders(threading.Thread):
     def heard(self, name: str, said: dict[str, Any]) -> None:
         """Note what a page did or was told."""
         if "leak" in said:
-            self.tally.leaks += 1
+            self.tally.leaks.append(said["leak"])
         elif "status" not in said:
             shown = None if said["shown"] is None else self._photograph(said["shown"])
             grade = int(said["grade"]) if said.get("grade") else None

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import threading
 import time
 from contextlib import suppress
@@ -18,6 +19,7 @@ PATIENCE = 20.0  # seconds until a request without an answer is given up, as the
 UNDO_EVERY = 25  # grades
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 CARD = {"id", "version", "image", "long_side", "label", "undo"}  # all that a reader may be told of an image
+NEVER = re.compile(rb"golden|repeat", re.IGNORECASE)
 OWN = {"grade", "not_gradable"}  # and of one that they graded
 
 
@@ -49,8 +51,10 @@ class Reader(threading.Thread):
             status, content = self._ask("GET", f"/read/{self.slug}/queue/")
             if status == 200:
                 found = json.loads(content)
+                for card in found["upcoming"] + found["back"]:
+                    if more := set(card) - CARD - OWN:
+                        self.tally.leaks.append(f"A card has {more}.")
                 cards: list[dict[str, Any]] = found["upcoming"] or found["back"]
-                self.tally.leaks += sum(set(card) - CARD - OWN != set() for card in found["upcoming"] + found["back"])
                 return cards
             if is_signed_out(status):
                 self._sign_in()
@@ -82,14 +86,15 @@ class Reader(threading.Thread):
             if status in {200, 302}:
                 self.tally.signed_in += 1
                 return
-            self.tally.sign_ins_refused += status == 429
+            self.tally.sign_ins_refused[status] += 1
             time.sleep(0.5)
 
     def _ask(self, method: str, path: str, fields: dict[str, Any] | None = None) -> tuple[int, bytes]:
         """Return status and content; status 0 where no answer came."""
         with suppress(OSError, http.client.HTTPException):
             status, content = self.session.ask(method, path, urlencode(fields) if fields else None, FORM)
-            self.tally.leaks += b"golden" in content.lower() or b"repeat" in content.lower()
+            if NEVER.search(content):
+                self.tally.leaks.append(content.decode(errors="replace"))
             return status, content
         return 0, b""
 

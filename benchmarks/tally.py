@@ -26,8 +26,8 @@ class Tally:
     in_browsers: int = 0  # of those acknowledged
     sent_again: int = 0
     signed_in: int = 0
-    sign_ins_refused: int = 0
-    leaks: int = 0  # answers that a reader got and that say more than a reader may know
+    sign_ins_refused: Counter[int] = field(default_factory=Counter)  # status -> times; 0 where no answer came
+    leaks: list[str] = field(default_factory=list)  # answers that say more than a reader may know
     saved_at: float = 0.0
     longest_gap: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock)

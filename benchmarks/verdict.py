@@ -35,7 +35,7 @@ def of_labels(study: "Study", tally: Tally, photographs: dict[str, int]) -> Foun
         **{name: found[name] for name in sorted(found)},
         "acts that nobody answered": tally.open,
         "labels of another study or reader": Label.objects.exclude(assignment__reader__study=study).count(),
-        "answers that say more than a reader may know": tally.leaks,
+        "answers that say more than a reader may know": len(tally.leaks),
     }
 
 

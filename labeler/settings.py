@@ -211,7 +211,7 @@ REDIS_URL = required("REDIS_URL", "Give a URL such as redis://host:6379/0, or st
 CACHES = {
     # allauth's rate limits live here: every web process shares them, and a broker that is down keeps nobody out.
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "labeler.cache.Cache",
         "LOCATION": "cache",
         "OPTIONS": {"MAX_ENTRIES": 100_000},  # so that nobody empties it, and with it the limits, by filling it
     },
@@ -405,6 +405,7 @@ CELERY_BEAT_SCHEDULE = {
     "seal-ledger": {"task": "labeler.tasks.seal_ledger", "schedule": 60.0, "options": {"expires": 60}},
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
+CELERY_BEAT_SCHEDULER = "labeler.schedule:Schedule"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
 # Where the site finds the scorer. Without one it scores photographs itself, as in tests.
