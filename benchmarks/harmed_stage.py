@@ -6,12 +6,19 @@ import socket
 import subprocess
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.request import urlopen
 
-from benchmarks import stage
+import psycopg2
+import redis
+
+from benchmarks import stage, wrong_clocks
+from benchmarks.wrong_clocks import WrongClocks
 from labeler import supervisor
+from labeler.embedded.home import Home, await_answer
+from labeler.embedded.postgresql import PostgreSQL
+from labeler.embedded.valkey import Valkey
 
 PAUSE = 3.0  # seconds that something is stopped or cut off
 
@@ -66,22 +73,26 @@ class Stage:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, stage.free_port()
+        self.clocks = WrongClocks(folder)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         for name in ("web", "worker", "intake", "beat"):
             self.start(name)
 
-    def start(self, name: str) -> None:
+    def start(self, name: str, *, wrong_by: int = 0) -> None:
         commands = supervisor.commands(site=f"127.0.0.1:{self.port}", scorer="127.0.0.1:1")
-        with (self.folder / f"{name}.log").open("ab") as log:
+        with (self.folder / f"{name}.log").open("ab") as log, self.clocks.wrong_by(wrong_by):
             self.processes[name] = subprocess.Popen(
                 commands[name], cwd=stage.REPOSITORY, stdout=log, stderr=log, start_new_session=True
             )
 
-    def kill(self, name: str) -> None:
-        os.killpg(self.processes[name].pid, signal.SIGKILL)
+    def kill(self, name: str, *, wrong_by: int = 0) -> None:
+        """Kill a process and start it again; its clock is wrong by so many seconds then."""
+        pid = self.processes[name].pid
+        os.killpg(pid, signal.SIGKILL)
         self.processes[name].wait()
+        wrong_clocks.clean_up([pid])
         time.sleep(PAUSE / 3)
-        self.start(name)
+        self.start(name, wrong_by=wrong_by)
 
     def pause(self, name: str) -> None:
         group = self.processes[name].pid
@@ -89,29 +100,30 @@ class Stage:
         time.sleep(PAUSE)
         os.killpg(group, signal.SIGCONT)
 
-    def kill_postgresql(self) -> None:
-        from labeler.embedded.home import Home
-        from labeler.embedded.postgresql import PostgreSQL
-
-        server = PostgreSQL(Home.prepare(self.folder))
-        for pid in _postgresql(server.data):
+    def kill_postgresql(self, *, wrong_by: int = 0) -> None:
+        server = self._postgresql()
+        pids = _processes(server.data)
+        for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+        wrong_clocks.clean_up(pids)
         time.sleep(PAUSE / 3)
-        server.start()
+        with self.clocks.wrong_by(wrong_by):
+            server.start()
 
     def pause_postgresql(self) -> None:
-        from labeler.embedded.home import Home
-        from labeler.embedded.postgresql import PostgreSQL
+        self._pause(_processes(self._postgresql().data))
 
-        pids = _postgresql(PostgreSQL(Home.prepare(self.folder)).data)
-        self._pause(pids)
+    def cut_off_postgresql(self) -> None:
+        """End every connection to the database, in the middle of whatever it does."""
+        with closing(psycopg2.connect(self._postgresql().url())) as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
 
     def kill_valkey(self) -> None:
         """Kill it and start it again where the others look for it."""
-        from labeler.embedded.home import Home, await_answer
-        from labeler.embedded.valkey import Valkey
-
         home = Home.prepare(self.folder)
         server = Valkey(home)
         os.kill(self._valkey(), signal.SIGKILL)
@@ -123,13 +135,17 @@ class Stage:
         self._pause([self._valkey()])
 
     def wipe_valkey(self) -> None:
-        import redis
+        self._client().flushall()
 
-        redis.Redis.from_url(os.environ["REDIS_URL"]).flushall()
+    def cut_off_valkey(self) -> None:
+        """End every connection to the queue, those that wait for messages and those that hear calls."""
+        for kind in ("normal", "pubsub"):
+            self._client().client_kill_filter(_type=kind, skipme=True)
 
     def stop(self) -> None:
         for process in self.processes.values():
-            os.killpg(process.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
         for process in self.processes.values():
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=30)
@@ -149,14 +165,18 @@ class Stage:
             if number == signal.SIGSTOP:
                 time.sleep(PAUSE)
 
-    def _valkey(self) -> int:
-        from labeler.embedded.home import Home
+    def _postgresql(self) -> PostgreSQL:
+        return PostgreSQL(Home.prepare(self.folder))
 
+    def _client(self) -> redis.Redis:
+        return redis.Redis.from_url(os.environ["REDIS_URL"])
+
+    def _valkey(self) -> int:
         return int((Home.prepare(self.folder).folder / "valkey" / "valkey.pid").read_text())
 
 
-def _postgresql(data: Path) -> list[int]:
-    """Return the server's processes, the first of them the one that starts the others."""
+def _processes(data: Path) -> list[int]:
+    """Return PostgreSQL's processes, the first of them the one that starts the others."""
     parent = int((data / "postmaster.pid").read_text().splitlines()[0])
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return [parent, *map(int, children)]

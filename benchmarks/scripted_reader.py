@@ -1,91 +1,104 @@
-"""A reader who grades by the page's protocol and gives up nothing, and what all of them were told."""
+"""A reader who grades by the page's protocol and gives up nothing."""
 
 import http.client
 import json
+import re
 import threading
 import time
-from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import numpy as np
 
 from benchmarks.grading_server import PASSWORD, Session
+from benchmarks.tally import Act, Tally
 
 PATIENCE = 20.0  # seconds until a request without an answer is given up, as the page does
 UNDO_EVERY = 25  # grades
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-
-
-@dataclass
-class Tally:
-    """What all readers saw."""
-
-    acknowledged: dict[str, tuple[str, int | None]] = field(default_factory=dict)  # submission -> assignment, grade
-    refused: Counter[int] = field(default_factory=Counter)
-    sent_again: int = 0
-    saved_at: float = 0.0
-    longest_gap: float = 0.0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def saved(self, submission: str, assignment: str, grade: int | None) -> None:
-        now = time.monotonic()
-        with self.lock:
-            self.acknowledged[submission] = (assignment, grade)
-            self.longest_gap = max(self.longest_gap, now - (self.saved_at or now))
-            self.saved_at = now
+CARD = {"id", "version", "image", "long_side", "label", "undo"}  # all that a reader may be told of an image
+NEVER = re.compile(rb"golden|repeat", re.IGNORECASE)
+OWN = {"grade", "not_gradable"}  # and of one that they graded
 
 
 class Reader(threading.Thread):
-    """Grades its list as the page does: acts go to an outbox and leave it when the server has settled them."""
+    """Grades its list as the page does: acts go to an outbox and leave it when the server has settled them.
 
-    def __init__(self, address: str, slug: str, number: int, tally: Tally, seed: int) -> None:
-        super().__init__(name=f"reader{number}", daemon=True)
-        self.chance = np.random.default_rng((seed, number))
-        self.slug, self.tally, self.is_done = slug, tally, threading.Event()
+    Once through, it looks back and grades its last images anew.
+    """
+
+    def __init__(self, address: str, slug: str, name: str, tally: Tally, seed: tuple[int, int]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.chance = np.random.default_rng(seed)
+        self.slug, self.tally, self.is_done, self.stuck = slug, tally, threading.Event(), 0
         self.session = Session(address, csrf_cookie="csrf", patience=PATIENCE)
-        self.session.get("/accounts/login/")
-        self.session.post("/accounts/login/", {"login": f"reader{number}", "password": PASSWORD})
 
     def run(self) -> None:
+        self._sign_in()
         while not self.is_done.is_set():
-            cards = self._cards()
-            for card in cards:
+            for card in self._cards():
                 self._settle(card["label"], card, int(self.chance.integers(1, 6)))
                 if self.chance.integers(UNDO_EVERY) == 0:
                     self._settle(card["undo"], card | {"version": card["version"] + 1}, None)
                 if self.is_done.is_set():
                     return
-            if not cards:
-                return
 
     def _cards(self) -> list[dict[str, Any]]:
-        """Ask for the next images until the server tells them."""
+        """Ask for the next images until the server tells them; for the last ones where none is left."""
         while True:
-            with suppress(OSError, http.client.HTTPException):
-                status, content = self.session.ask("GET", f"/read/{self.slug}/queue/", None, {})
-                if status == 200:
-                    found: list[dict[str, Any]] = json.loads(content)["upcoming"]
-                    return found
+            status, content = self._ask("GET", f"/read/{self.slug}/queue/")
+            if status == 200:
+                found = json.loads(content)
+                for card in found["upcoming"] + found["back"]:
+                    if more := set(card) - CARD - OWN:
+                        self.tally.leaks.append(f"A card has {more}.")
+                cards: list[dict[str, Any]] = found["upcoming"] or found["back"]
+                return cards
+            if is_signed_out(status):
+                self._sign_in()
             time.sleep(0.2)
 
     def _settle(self, path: str, card: dict[str, Any], grade: int | None) -> None:
         """Send one act until the server has taken or refused it."""
         submission = str(uuid4())
+        self.tally.give(submission, Act(self.name, card["id"], grade))
         fields = {"submission": submission, "version": card["version"]} | ({"grade": grade} if grade else {})
-        body = "&".join(f"{name}={value}" for name, value in fields.items())
         wait = 0.1
         while True:
-            with suppress(OSError, http.client.HTTPException):
-                status, _ = self.session.ask("POST", path, body, FORM)
-                if status == 200:
-                    self.tally.saved(submission, card["id"], grade)
-                    return
-                if status < 500 and status != 429:
-                    self.tally.refused[status] += 1
-                    return
+            status, _ = self._ask("POST", path, fields)
+            if is_signed_out(status):
+                self._sign_in()
+            elif status and status < 500 and status != 429:
+                self.tally.settle(submission, status)
+                return
             self.tally.sent_again += 1
             time.sleep(wait)
             wait = min(2 * wait, 2.0)
+
+    def _sign_in(self) -> None:
+        """Sign in, however often it takes."""
+        while True:
+            self.session.cookies.clear()
+            self._ask("GET", "/accounts/login/")
+            status, _ = self._ask("POST", "/accounts/login/", {"login": self.name, "password": PASSWORD})
+            if status in {200, 302}:
+                self.tally.signed_in += 1
+                return
+            self.tally.sign_ins_refused[status] += 1
+            time.sleep(0.5)
+
+    def _ask(self, method: str, path: str, fields: dict[str, Any] | None = None) -> tuple[int, bytes]:
+        """Return status and content; status 0 where no answer came."""
+        with suppress(OSError, http.client.HTTPException):
+            status, content = self.session.ask(method, path, urlencode(fields) if fields else None, FORM)
+            if NEVER.search(content):
+                self.tally.leaks.append(content.decode(errors="replace"))
+            return status, content
+        return 0, b""
+
+
+def is_signed_out(status: int) -> bool:
+    """Whether the page would keep its grades until the reader has signed in again."""
+    return status in {302, 403, 404}

@@ -20,12 +20,16 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import faults, stage
+from benchmarks import stage, verdict
 from benchmarks.grading_server import PASSWORD
 from benchmarks.harmed_stage import Proxy
-from benchmarks.scripted_reader import Reader, Tally
+from benchmarks.scripted_reader import Reader
+from benchmarks.tally import Tally
 
 SLUG = "upgrade"
+GOLDEN = 20
+# Both versions know it: what `manage.py serve` adds to it belongs to one of them.
+WEB = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "60")
 PATIENCE = 120  # seconds until readers who get nothing saved count as stopped
 PREVIOUS = stage.REPOSITORY / "deploy" / "previous-release.toml"
 # What the old code does by its own means. Nobody fetches the images' files.
@@ -42,7 +46,7 @@ Image.objects.bulk_create(
     Image(study=study, content_hash=f"{{n:064x}}", source_name=f"{{n}}.jpg", original="", width=1200, height=1600)
     for n in range(5000 * READERS)
 )
-golden.draw(study=study, size=20)
+golden.draw(study=study, size={GOLDEN})
 folds.deal(study=Study.objects.get())
 """
 SEAL = """
@@ -92,7 +96,8 @@ class Upgrade:
                 reader.join()
 
     def begin(self, proxy: Proxy) -> list[Reader]:
-        readers = [Reader(proxy.address, SLUG, number, self.tally, seed=1) for number in range(self.readers_wanted)]
+        numbers = range(self.readers_wanted)
+        readers = [Reader(proxy.address, SLUG, f"reader{number}", self.tally, (1, number)) for number in numbers]
         for reader in readers:
             reader.start()
         return readers
@@ -103,7 +108,7 @@ class Upgrade:
             before, deadline = len(self.tally.acknowledged), time.monotonic() + PATIENCE
             while len(self.tally.acknowledged) < before + labels:
                 if time.monotonic() > deadline:
-                    sys.exit(f"{title}: readers got nothing saved any more. Refused: {dict(self.tally.refused)}")
+                    sys.exit(f"{title}: readers got nothing saved any more. Refused: {dict(self.tally.refusals)}")
                 time.sleep(0.05)
 
     @contextmanager
@@ -113,7 +118,7 @@ class Upgrade:
         self.steps.append(Step(title, len(self.tally.acknowledged) - before, self.tally.longest_gap))
 
     def web(self, code: Path) -> AbstractContextManager[str]:
-        command = [sys.executable, "-m", "gunicorn", "labeler.wsgi", "--no-control-socket"]
+        command = [sys.executable, "-m", "gunicorn", "labeler.wsgi", "--no-control-socket", *WEB]
         # A version is ready only on tables that are its own or newer: what answers here is the code that we mean.
         log, environment = self.folder / f"{code.name}.log", self.environment(code)
         return stage.served(command, log, at="/readyz", environment=environment, code=code)
@@ -137,11 +142,23 @@ def main() -> None:
     with stage.servers() as folder:
         upgrade = Upgrade(folder, options.revision, options.readers)
         upgrade.run(options.labels)
-        found = faults._examine(upgrade.tally)
-    found["refused"] = upgrade.tally.refused.total()
+        found = _examine(upgrade.tally)
     _print(upgrade, options.revision, found)
     if any(found.values()):
         sys.exit(1)
+
+
+def _examine(tally: Tally) -> verdict.Found:
+    """Hold the database against what readers did and were told."""
+    from labeler.models import Study
+
+    study = Study.objects.get(slug=SLUG)
+    photographs = {"": 0}  # nobody looks at one
+    return {
+        **verdict.of_labels(study, tally, photographs),
+        **verdict.of_study(study, golden_size=GOLDEN, repeats=0, lists=verdict.digest(study)),
+        "refused": tally.refusals.total(),
+    }
 
 
 def _print(upgrade: Upgrade, revision: str, found: dict[str, int]) -> None:

@@ -1,15 +1,17 @@
-"""Beat's scheduler: of any number of beats one says what is due, and the next takes over when it is gone."""
+"""Beat's scheduler: of any number of beats one says what is due, and the next takes over when it is gone; a clock that
+was wrong for a while stops none."""
 
 import logging
 import os
 from typing import Any
 
 from celery.beat import PersistentScheduler
+from celery.utils.time import maybe_make_aware
 from django.db import Error, connections
 
 KEY = 1_633_906_277  # of the advisory lock: any number that nothing else of this database uses
 WAIT = 5.0  # seconds until a beat that waits looks again whether it is its turn
-# A machine that vanished says nothing: PostgreSQL asks after half a minute, and lets go of the lock half a minute later.
+# A machine that vanished says nothing: PostgreSQL asks after half a minute and lets go half a minute later.
 KEEPALIVES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 
 logger = logging.getLogger(__name__)
@@ -42,8 +44,20 @@ class Turn:
         self._connection.close()
 
 
-class Scheduler(PersistentScheduler):
-    """Celery's own, which says nothing while it is another beat's turn."""
+class Schedule(PersistentScheduler):
+    """Celery's own, which forgets runs that lie in the future: it would wait until that time has come again."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:
+        for entry in self.schedule.values():
+            now = maybe_make_aware(entry.default_now())
+            if entry.last_run_at and maybe_make_aware(entry.last_run_at) > now:
+                entry.last_run_at = now
+                self._heap = None  # made anew, with what is due now
+        return float(super().tick(*args, **kwargs))
+
+
+class Scheduler(Schedule):
+    """The same, which says nothing while it is another beat's turn."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._turn = Turn()

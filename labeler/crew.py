@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 RETRY_AFTER = 2  # seconds: by then a full queue is empty
-SMALL = (
-    1 * 2**20 + 64 * 2**10
-)  # bytes of a body that is taken in before a hand is asked for: all that a stranger may send
+# Bytes of a body that is taken in before a hand is asked for: all that a stranger may send.
+SMALL = 1 * 2**20 + 64 * 2**10
 SMALL_SECONDS, LARGE_SECONDS = 30.0, 120.0  # until a body must be here; a piece of an upload at 0.6 Mbit/s
 
 FULL = "The site has as much to do as it can take on. Send this again in a moment."

@@ -10,6 +10,7 @@ from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from labeler import people
@@ -95,7 +96,9 @@ def is_recent(session: SessionBase) -> bool:
     sign_in = SignIn.of(session)
     records = session.get(AUTHENTICATION_METHODS_SESSION_KEY, [])
     own: list[float] = [record["at"] for record in records if record["method"] in OWN]
-    return max([sign_in.proven if sign_in else 0.0, *own]) > time.time() - RECENT - CLOCK_SKEW
+    proofs = [sign_in.proven if sign_in else 0.0, *own]
+    # One that lies ahead was written by a clock that was wrong, and would be recent until then.
+    return any(-CLOCK_SKEW <= time.time() - at < RECENT + CLOCK_SKEW for at in proofs)
 
 
 def why_over(session: SessionBase, user: User, *, is_act: bool) -> str:
@@ -105,6 +108,7 @@ def why_over(session: SessionBase, user: User, *, is_act: bool) -> str:
     if sign_in is None:  # made by a command or by an older version: it begins now, and proves nothing
         sign_in = SignIn(began=now, seen=now, role_version=user.role_version, asked=now)
         sign_in.keep(session)
+    _forget_the_future(sign_in, session, now)
     if now - sign_in.began > settings.SESSION_COOKIE_AGE:
         return "it lasted a working day"
     if now - sign_in.seen > settings.SESSION_IDLE:
@@ -121,13 +125,26 @@ def why_over(session: SessionBase, user: User, *, is_act: bool) -> str:
     return ""
 
 
+def _forget_the_future(sign_in: SignIn, session: SessionBase, now: float) -> None:
+    """Count a session from now on that a clock which was wrong has dated ahead: it would last until then and longer."""
+    if max(sign_in.began, sign_in.seen, sign_in.asked) <= now + CLOCK_SKEW:
+        return
+    sign_in.began, sign_in.seen = min(sign_in.began, now), min(sign_in.seen, now)
+    if sign_in.asked > now:
+        sign_in.asked = 0.0  # ask the provider at once
+    sign_in.keep(session)
+
+
 def _ask_again(session: SessionBase, user: User, sign_in: SignIn) -> str:
     """Ask the provider whether the person still holds their roles, once for all requests that come now."""
     now = timezone.now()
     rows = ProviderSession.objects.filter(pk=sign_in.provider_session or 0)
     due = now - timedelta(seconds=settings.OIDC_RECHECK)
-    why = _ask_provider(rows.get(), user) if rows.filter(asked_at__lte=due).update(asked_at=now) else ""
-    if not why and not rows.filter(confirmed_at__gt=now - timedelta(seconds=GRACE)).exists():
+    # Asked, or confirmed, in the future: that was a clock that was wrong.
+    soon = now + timedelta(seconds=CLOCK_SKEW)
+    is_due = Q(asked_at__lte=due) | Q(asked_at__gt=soon)
+    why = _ask_provider(rows.get(), user) if rows.filter(is_due).update(asked_at=now) else ""
+    if not why and not rows.filter(confirmed_at__range=(now - timedelta(seconds=GRACE), soon)).exists():
         why = "the provider does not answer"
     sign_in.asked = time.time()
     sign_in.keep(session)

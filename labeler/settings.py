@@ -218,7 +218,7 @@ REDIS_URL = required("REDIS_URL", "Give a URL such as redis://host:6379/0, or st
 CACHES = {
     # allauth's rate limits live here: every web process shares them, and a broker that is down keeps nobody out.
     "default": {
-        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "BACKEND": "labeler.cache.Cache",
         "LOCATION": "cache",
         "OPTIONS": {"MAX_ENTRIES": 100_000},  # so that nobody empties it, and with it the limits, by filling it
     },

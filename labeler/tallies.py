@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import timezone
 
+from labeler import clock
 from labeler.models import Label, Study, StudyTally
 
 SETTLED = timedelta(seconds=30)  # a save that takes longer is cut off: see the timeouts in settings.DATABASES
@@ -98,11 +99,16 @@ def count(study: Study, *, settled: timedelta = SETTLED) -> bool:
 
     Any number of workers may call it: one counts, and the others find the row taken. Returns whether it counted.
     """
-    now = timezone.now()
+    now = clock.now()
     newest = Label.objects.aggregate(newest=Max("pk"))["newest"] or 0
     StudyTally.objects.get_or_create(study=study, defaults={"seen": newest, "seen_at": now})
     tally = StudyTally.objects.select_for_update(skip_locked=True).filter(study=study).first()
-    if tally is None or now - tally.seen_at < settled:
+    if tally is None:
+        return False
+    if tally.seen_at > now:  # a clock was wrong: from now on it waits as long as ever
+        StudyTally.objects.filter(study=study).update(seen=newest, seen_at=now)
+        return False
+    if now - tally.seen_at < settled:
         return False
     if tally.seen > tally.counted:
         _fold(tally)

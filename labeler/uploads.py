@@ -1,5 +1,6 @@
 """Files that a browser sends: in pieces, so that a broken connection costs one piece, and imported by workers."""
 
+import errno
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -23,6 +24,7 @@ State = IntakeFile.State
 PIECE = 8 * 2**20  # bytes that one request brings at most
 MAX_ZIP_BYTES = 50 * 2**30  # 4,700 photographs of 10 MB
 LEASE = timedelta(minutes=5)  # a photograph takes seconds; a lost worker's is taken again after this
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 MAX_ATTEMPTS = 3  # a file that took three workers with it would take the fourth
 LONGEST_NAME = 500  # characters; a path beyond that is no photograph of anybody
 LEFT = timedelta(days=2)  # an upload that nobody went on with
@@ -220,7 +222,10 @@ def _take(into: Intake) -> IntakeFile | None:
 
 
 def _import(file: IntakeFile) -> None:
-    """Make an image of a file. What is not the file's fault, such as a full disk, is raised: its lease runs out."""
+    """Make an image of a file. What is not the file's fault, such as a full disk, is raised: its lease runs out.
+
+    Nor is an attempt counted that found no room: however long that lasts, the file is no poison.
+    """
     if file.attempts > MAX_ATTEMPTS:
         _end(file, State.REFUSED, GIVEN_UP)
         return
@@ -228,6 +233,10 @@ def _import(file: IntakeFile) -> None:
         is_new = intake.import_photograph(study=file.intake.study, data=_read(file), name=_own_name(file))
     except (images.ImageError, archives.ArchiveError, buckets.BucketError) as error:
         _end(file, State.REFUSED, str(error))
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            IntakeFile.objects.filter(pk=file.pk).update(attempts=F("attempts") - 1)
+        raise
     else:
         _end(file, State.IMPORTED if is_new else State.KNOWN)
 

@@ -95,7 +95,7 @@ class Sitting:
     def image_on_screen(self) -> int:
         """Return the image whose own pixels are the nearest to those on the screen."""
         pixels = np.array(self.page.locator(ON_SCREEN).evaluate(LOOK), float).reshape(*GRID[::-1], 4)[..., :3]
-        looks = self._looks or {image.pk: _look(image) for image in Image.objects.all()}
+        looks = self._looks or {image.pk: look(image) for image in Image.objects.all()}
         return min(looks, key=lambda image: float(np.abs(looks[image] - pixels).sum()))
 
 
@@ -104,7 +104,8 @@ def stored() -> list[tuple[int, int | None]]:
     return list(Label.objects.values_list("assignment__image_id", "grade"))
 
 
-def _look(image: Image) -> NDArray[np.float64]:
+def look(image: Image) -> NDArray[np.float64]:
+    """Return the image's fields of colour, as its file has them, (8, 6, 3)."""
     with default_storage.open(renditions.storage_name(image.rendition, renditions.FULL)) as file:
         picture = PillowImage.open(file).convert("RGB").resize(GRID, PillowImage.Resampling.BOX)
     return np.asarray(picture, float)

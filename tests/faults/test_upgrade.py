@@ -29,4 +29,4 @@ def test_readers_lose_nothing_while_the_release_before_is_replaced() -> None:
         check=False,
     )
     assert rehearsal.returncode == 0, rehearsal.stdout + rehearsal.stderr
-    assert "lost: 0\nduplicated: 0\n" in rehearsal.stdout
+    assert "acknowledged and lost: 0\nduplicated: 0\n" in rehearsal.stdout

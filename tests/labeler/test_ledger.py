@@ -11,6 +11,7 @@ import pytest
 from django.core.management import CommandError
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
+from django.utils import timezone
 
 from labeler import audit, grading, ledger, tampering
 from labeler.models import AuditEvent, Label, LedgerBlock, LedgerMark, Reader, Study, User
@@ -211,6 +212,16 @@ def test_the_newest_rows_wait_until_older_ids_must_be_there(study: Study, reader
     say(grading.upcoming(reader)[0], 3)
     assert ledger.seal() == 0
     assert not ledger.blocks(study).filter(labels_until__gt=0).exists()
+
+
+def test_a_clock_that_was_a_day_early_does_not_stop_the_sealing(study: Study, reader: Reader) -> None:
+    seal()
+    say(grading.upcoming(reader)[0], 3)
+    LedgerMark.objects.update(seen_at=timezone.now() + timedelta(days=1))
+    assert ledger.seal(settled=NOW) == 0
+    seal()
+    assert ledger.blocks(study).filter(labels_until__gt=0).exists()
+    assert findings() == []
 
 
 def test_nobody_who_seals_is_found(study: Study, reader: Reader) -> None:

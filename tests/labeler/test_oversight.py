@@ -110,6 +110,15 @@ def test_the_newest_labels_wait_until_older_ids_must_be_there(study: Study, read
     assert not DayTally.objects.exists()
 
 
+def test_a_clock_that_was_a_day_early_does_not_stop_the_counting(study: Study, reader: Reader) -> None:
+    tallies.count(study)
+    say(grading.upcoming(reader)[0], 3)
+    StudyTally.objects.update(seen_at=timezone.now() + timedelta(days=1))
+    assert not tallies.count(study, settled=NOW)
+    assert tallies.count(study, settled=NOW)
+    assert DayTally.objects.get(reader=reader).labels == 1
+
+
 def test_a_break_is_neither_time_nor_an_image(long_list: Reader) -> None:
     before_lunch = [7200 - 10 * n for n in range(15)]
     after_lunch = [3000 - 10 * n for n in range(15)]

@@ -1,5 +1,6 @@
 """Files that a browser sends arrive whole, are imported once, and nothing of a refused one stays."""
 
+import errno
 import io
 import os
 import zipfile
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
@@ -44,6 +46,10 @@ def begun(study: Study, olga: User) -> Intake:
 
 def send(into: Intake, name: str, data: bytes) -> int:
     return uploads.receive(into, name=name, size=len(data), offset=0, body=io.BytesIO(data))
+
+
+def full(*_: object) -> str:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def left() -> list[Path]:
@@ -118,6 +124,20 @@ def test_a_file_that_stops_its_workers_is_given_up(empty: Study, olga: User) -> 
     into.files.update(attempts=3, lease_until=timezone.now() - uploads.LEASE)
     uploads.import_waiting(into)
     assert into.files.get().reason == uploads.GIVEN_UP
+
+
+def test_a_disk_that_is_full_makes_no_file_a_poison(empty: Study, olga: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    into = begun(empty, olga)
+    send(into, "a.jpg", builders.make_jpeg(1))
+    uploads.finish(into)
+    with monkeypatch.context() as patched:
+        patched.setattr(default_storage, "save", full)
+        for _ in range(uploads.MAX_ATTEMPTS + 1):
+            with pytest.raises(OSError, match="No space left"):
+                uploads.import_waiting(into)
+            into.files.update(lease_until=timezone.now() - uploads.LEASE)
+    uploads.import_waiting(into)
+    assert outcome(into) == {"a.jpg": "imported"}
 
 
 def test_what_another_worker_holds_is_left_to_it(empty: Study, olga: User) -> None:

@@ -1,0 +1,68 @@
+"""A clock that was a day early, and is right again, keeps nobody out, lets nobody stay, and stops no schedule."""
+
+import shelve
+import time
+from pathlib import Path
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from labeler import sessions
+from labeler.beat import Schedule
+from labeler.celery import app
+from labeler.models import User
+from labeler.sessions import SignIn
+from tests import builders
+
+DAY = 24 * 3600
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def early(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Make this process' clock a day early until `undo`."""
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + DAY)
+    return monkeypatch
+
+
+def sign_in(name: str) -> int:
+    return Client().post("/accounts/login/", {"login": name, "password": PASSWORD}).status_code
+
+
+def test_who_signed_in_by_the_wrong_clock_can_sign_in_by_the_right_one(db: None, early: pytest.MonkeyPatch) -> None:
+    cache.clear()
+    builders.make_user("ana", password=PASSWORD)
+    while sign_in("ana") != 429:
+        pass
+    early.undo()
+    assert sign_in("ana") == 302
+    while sign_in("ana") != 429:
+        pass
+
+
+def test_a_session_of_the_wrong_clock_ends_a_working_day_after_it_was_put_right(ana: User) -> None:
+    client = builders.sign_in(Client(), ana)
+    session = client.session
+    ahead = time.time() + DAY
+    SignIn(began=ahead, seen=ahead, role_version=0, proven=ahead, asked=ahead).keep(session)
+    assert not sessions.is_recent(session)  # a proof of tomorrow is none
+    assert sessions.why_over(session, ana, is_act=False) == ""
+    counted = SignIn.of(session)
+    assert counted
+    assert max(counted.began, counted.seen, counted.asked) <= time.time()
+
+
+def test_beat_goes_on_where_its_clock_was_a_day_early(tmp_path: Path) -> None:
+    file = str(tmp_path / "schedule")
+    wrong = Schedule(app, schedule_filename=file)
+    for entry in wrong.schedule.values():
+        entry.last_run_at = entry.default_now().replace(year=entry.default_now().year + 1)
+    wrong.close()
+    with shelve.open(file) as stored:  # noqa: S301  our own
+        assert all(entry.last_run_at > entry.default_now() for entry in stored["entries"].values())
+    right = Schedule(app, schedule_filename=file)
+    assert right.tick() <= 60
+    assert all(entry.last_run_at and entry.last_run_at <= entry.default_now() for entry in right.schedule.values())
+    right.close()
