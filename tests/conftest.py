@@ -22,6 +22,12 @@ def _own_files(settings: object, tmp_path_factory: pytest.TempPathFactory) -> No
     settings.MEDIA_ROOT = tmp_path_factory.mktemp("media")  # type: ignore[attr-defined]
 
 
+@pytest.fixture(autouse=True)
+def _quick_passwords(settings: object) -> None:
+    """A million rounds of hashing guard a stolen database; here they would take half a second for each sign-in."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+
+
 @pytest.fixture(scope="session")
 def selfies(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of made selfies with their severities."""

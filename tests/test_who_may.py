@@ -232,7 +232,6 @@ class World:
 @pytest.fixture
 def world(study: Study, ana: User, ben: User, cleo: User, olga: User, settings: Any) -> World:
     settings.SECURITY_CONTACT = "mailto:security@clinic.example"
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast; nobody guesses here
     dora, otto, _ = (builders.make_user(name) for name in ("dora", "otto", "audi"))
     User.objects.create_superuser("root")
     User.objects.filter(username="audi").update(roles=[Role.AUDITOR])
