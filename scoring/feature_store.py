@@ -127,6 +127,7 @@ def _add(pending: Pending, fresh: dict[Key, NDArray[np.float16]]) -> Described:
     added = since.embeddings if since and since.layout == known.layout else {}
     described = Described(known.layout, known.quality, known.embeddings | added | fresh)
     blobs.write(pending.name, _pack(described))
+    logger.debug("Embedded %s", pending.name)
     return described
 
 

@@ -1,12 +1,15 @@
 """From graded images to the rows that estimators are fitted on, by way of the feature store."""
 
+import hashlib
 import tempfile
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+from django.db import connection
 from numpy.typing import NDArray
 
 from scoring import feature_store, features, images, jobs, weights
@@ -18,6 +21,7 @@ from training.dataset import GoldenImage, OrdinaryImage
 from training.stages import Done
 
 TOGETHER = 8  # images embedded in common batches; each holds two to four patches
+PATIENCE = 120.0  # seconds that others may take for as many: they take a few
 
 Graded = OrdinaryImage | GoldenImage
 
@@ -30,15 +34,76 @@ class Rows:
     grades: list[float]
 
 
-def store(graded: Sequence[Graded], recipe: Recipe, done: Done) -> None:
-    """Store what is not stored yet, so that an image that can't be read shows before anything is fitted."""
+def store(graded: Sequence[Graded], recipe: Recipe, done: Done, *, call: Callable[[], None] = lambda: None) -> None:
+    """Store what is not stored yet, so that an image that can't be read shows before anything is fitted.
+
+    Where something is missing `call` asks other workers, once, to `help_store`. Each image is embedded by one of them.
+    """
+    held: list[Graded] = []
+    is_called = False
     for start in range(0, len(graded), TOGETHER):
-        pending = [_prepare(image, recipe) for image in graded[start : start + TOGETHER]]
-        try:
-            feature_store.complete(pending, recipe)
-        except weights.WeightsError as error:
-            raise jobs.JobError(str(error)) from error
-        done(min(start + TOGETHER, len(graded)))
+        part = graded[start : start + TOGETHER]
+        with _taken(part) as ours:
+            if _complete(ours, recipe) and not is_called:
+                call()
+                is_called = True
+        held += [image for image in part if image not in ours]
+        done(min(start + TOGETHER, len(graded)) - len(held))
+    for number, image in enumerate(held, start=1):
+        with _waited_for(image):
+            _complete([image], recipe)
+        done(len(graded) - len(held) + number)
+
+
+def help_store(graded: Sequence[Graded], recipe: Recipe, *, is_over: Callable[[], bool]) -> None:
+    """Store what nobody holds, until it is over. In an order of one's own: who helps too is somewhere else."""
+    order = np.random.default_rng().permutation(len(graded))
+    for start in range(0, len(graded), TOGETHER):
+        if is_over():
+            return
+        with _taken([graded[place] for place in order[start : start + TOGETHER]]) as ours:
+            _complete(ours, recipe)
+
+
+def _complete(some: Sequence[Graded], recipe: Recipe) -> bool:
+    """Store what is missing of some images; return whether anything was."""
+    pending = [_prepare(image, recipe) for image in some]
+    try:
+        feature_store.complete(pending, recipe)
+    except weights.WeightsError as error:
+        raise jobs.JobError(str(error)) from error
+    return any(one.crops for one in pending)
+
+
+@contextmanager
+def _taken(some: Sequence[Graded]) -> Iterator[list[Graded]]:
+    """Give those of the images that no other worker holds. PostgreSQL lets go of them with the block, or with us."""
+    keys = [_key(image) for image in some]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(key) FROM unnest(%s::bigint[]) WITH ORDINALITY AS _(key)", [keys])
+        are_ours = [is_ours for (is_ours,) in cursor.fetchall()]
+    try:
+        yield [image for image, is_ours in zip(some, are_ours, strict=True) if is_ours]
+    finally:
+        ours = [key for key, is_ours in zip(keys, are_ours, strict=True) if is_ours]
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(key) FROM unnest(%s::bigint[]) AS _(key)", [ours])
+
+
+@contextmanager
+def _waited_for(image: Graded) -> Iterator[None]:
+    """Wait until another worker is done with an image. Who takes too long is stuck: then it is done twice."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with _taken([image]) as ours:
+            if ours or time.monotonic() > deadline:
+                yield
+                return
+        time.sleep(0.2)
+
+
+def _key(image: Graded) -> int:
+    return int.from_bytes(hashlib.sha256(f"embedding {image.content_hash}".encode()).digest()[:8], signed=True)
 
 
 def pool(ordinary: Sequence[OrdinaryImage], used: Sequence[Recipe]) -> dict[str, NDArray[np.float32]]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -27,6 +27,7 @@ from training.fitting import MEAN
 from training.models import Score, TrainingImage, TrainingRun
 from training.stages import Stages
 
+EMBEDDING = "Embedding images"  # the stage that other workers take part in
 FEWEST_TO_FIT = 10  # ordinary images
 MS2019_EVERY = timedelta(days=7)
 NOTHING_NEW = "Nothing new since {}: the current labels and the recipes are the same."
@@ -71,12 +72,12 @@ def cancel(*, run: TrainingRun, by: User) -> bool:
     return True
 
 
-def retrain(run: TrainingRun, *, force: bool = False) -> None:
+def retrain(run: TrainingRun, *, force: bool = False, call: Callable[[], None] = lambda: None) -> None:
     """Do a claimed run: fit every recipe on ordinary images, take the one that does best on ordinary images it did not
     see, judge it on golden ones, and publish it if it passes the gate.
 
     Without anything new since the last run it says so and stops, unless forced. Whatever happens is on the run's
-    row; what people can mend is raised as JobError.
+    row; what people can mend is raised as JobError. `call` asks other workers to `help_embed`.
     """
     # One thread for linear algebra: the same bits on machines of more or fewer cores. Whole fits run side by side.
     with jobs.held(run), threadpool_limits(1):
@@ -92,8 +93,8 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
         parts = contest.parts_of(graded.ordinary, study.seed)
         _enlist(run, graded.ordinary)
         everything: list[OrdinaryImage | GoldenImage] = [*graded.ordinary, *graded.golden]
-        with stages.stage("Embedding images", total=len(everything)) as done:
-            embeddings.store(everything, ms2019, done)
+        with stages.stage(EMBEDDING, total=len(everything)) as done:
+            embeddings.store(everything, ms2019, done, call=call)
         with stages.stage("Pooling embeddings"):
             pooled = embeddings.pool(graded.ordinary, faces)
         entries = contest.fit_faces(stages, graded, faces, parts, seed=study.seed, scale=_scale(study), pooled=pooled)
@@ -110,6 +111,16 @@ def retrain(run: TrainingRun, *, force: bool = False) -> None:
             fitted = _equipped(chosen, fitted, graded.ordinary, pooled[MEAN])
         run.left_out = [*graded.left_out, *graded.golden_left_out]
         _store(run, stages, fitted, snapshot, report, _score_rows(run, entries, graded))
+
+
+def help_embed(run_id: int) -> None:
+    """Take part in the embedding of another worker's run, for as long as it is at that. Raises JobError."""
+    at_it = TrainingRun.objects.filter(pk=run_id, state=TrainingRun.State.RUNNING, stage=EMBEDDING)
+    run = at_it.select_related("study").first()
+    if run is not None:
+        ms2019, _ = _recipes()
+        graded = _load(run.study)
+        embeddings.help_store([*graded.ordinary, *graded.golden], ms2019, is_over=lambda: not at_it.exists())
 
 
 def _recipes() -> tuple[Recipe, list[Recipe]]:

@@ -2,6 +2,7 @@
 
 import logging
 from contextlib import suppress
+from functools import partial
 
 from celery import shared_task
 from django.utils import timezone
@@ -13,6 +14,8 @@ from training import collecting, nightly, standings, unlearning
 from training import retrain as retraining
 from training.models import TrainingRun
 
+WORKERS = 16  # messages, which take milliseconds where there is nothing left to do
+
 logger = logging.getLogger(__name__)
 
 
@@ -22,7 +25,21 @@ def retrain(run_id: int) -> None:
     run = jobs.claim(TrainingRun, run_id)
     if run is not None:
         with suppress(jobs.JobError):  # it stands on the run's row, for people
-            retraining.retrain(run)
+            retraining.retrain(run, call=partial(call_workers, run))
+
+
+@shared_task
+def help_embed(run_id: int) -> None:
+    """Take part in a run's embedding, if it is still at that."""
+    with suppress(jobs.JobError):  # whoever does the run meets it too, and says it
+        retraining.help_embed(run_id)
+
+
+def call_workers(run: TrainingRun) -> None:
+    """Ask all workers to help with a run's embedding. Who comes too late finds it over."""
+    with suppress(OperationalError):  # the run gets on alone
+        for _ in range(WORKERS):
+            help_embed.delay(run.pk)
 
 
 @shared_task
