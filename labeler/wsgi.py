@@ -10,13 +10,10 @@ django_application = get_wsgi_application()
 
 # What knows models comes after Django's start.
 from labeler import vitals  # noqa: E402
-from labeler.crew import Crew  # noqa: E402
+from labeler.crew import HANDS, WAITING, Crew  # noqa: E402
 from labeler.telemetry import Installation  # noqa: E402
 from scoring.health import ALIVE, READY, Health, Migrations, Seldom, database  # noqa: E402
 from scoring.telemetry import METRICS, Telemetry  # noqa: E402
-
-HANDS = 8  # that work at once, each with its connection to the database; two wait for it while one computes
-WAITING = 64  # requests: two cores do as many in less than a second
 
 site = Health(
     Telemetry(django_application, collectors=lambda: [Installation()]),
