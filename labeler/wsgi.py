@@ -16,15 +16,12 @@ from django.urls import resolve  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
 from labeler import vitals  # noqa: E402
-from labeler.crew import Crew  # noqa: E402
+from labeler.crew import HANDS, WAITING, Crew  # noqa: E402
 from scoring.health import ALIVE, READY, Health, Migrations, Seldom, database  # noqa: E402
 from scoring.telemetry import METRICS, Telemetry  # noqa: E402
 
 # Reading the addresses imports every view, which takes seconds: no reader waits for it after /readyz said yes.
 resolve("/")
-
-HANDS = 8  # that work at once, each with its connection to the database; two wait for it while one computes
-WAITING = 64  # requests: two cores do as many in less than a second
 
 site = Health(
     Telemetry(django_application, collectors=lambda: [import_string(name)() for name in settings.METRICS]),

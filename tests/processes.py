@@ -14,6 +14,8 @@ from urllib.request import urlopen
 from django.conf import settings
 from django.db import connection
 
+from labeler import supervisor
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 60  # seconds until a process that is not ready counts as broken
 
@@ -61,7 +63,8 @@ class Web:
 
     def start(self) -> None:
         bind = f"127.0.0.1:{self.port}"
-        arguments = ["gunicorn", "--bind", bind, "--threads", "4", "--no-control-socket", "labeler.wsgi"]
+        threads = [*supervisor.CARRIERS, "--threads", str(supervisor.THREADS)]
+        arguments = ["gunicorn", "--bind", bind, *threads, "--no-control-socket", "labeler.wsgi"]
         self.process = self._stack.enter_context(running(*arguments, log=self.log, **self.changed))
         await_ready(lambda: _answers(f"{self.address}/accounts/login/"), self.process, self.log)
 

@@ -1,8 +1,9 @@
 """Networks fail, servers die, sessions end, tabs multiply: every acknowledged grade is stored once, on its image."""
 
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from labeler import crew
 from labeler.models import Assignment, Label, Reader
 from tests.browser.reading import PAINTED, Sitting, await_saved, make_reader, sign_in, start_grading, stored
 from tests.processes import PATIENCE, Web
@@ -104,6 +106,39 @@ def test_an_answer_that_is_lost_does_not_double_a_grade(browser: Browser, server
     await_saved(page)
     assert stored() == sitting.given
     context.close()
+
+
+@pytest.mark.provokes("503")
+def test_a_full_site_sends_a_grade_away_and_takes_it_later(sitting: Sitting, server: Web) -> None:
+    ask = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: session=0123456789abcdef\r\nConnection: close\r\n\r\n"
+    at = ("127.0.0.1", server.port)
+    with ExitStack() as others, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE django_session")  # everybody's request waits for this
+        for _ in range(crew.HANDS + crew.WAITING):
+            others.enter_context(socket.create_connection(at)).sendall(ask)
+        await_full(at, ask)
+        with sitting.page.expect_response(lambda response: response.url.endswith("/label/")) as sent_away:
+            sitting.grade(4)
+        assert sent_away.value.status == 503
+        assert sent_away.value.headers["retry-after"] == "2"
+        expect(sitting.page.locator("[data-notice]")).to_contain_text("1 waiting to be saved")
+    await_saved(sitting.page)
+    sitting.grade(2)
+    await_saved(sitting.page)
+    assert stored() == sitting.given
+
+
+def await_full(at: tuple[str, int], ask: bytes) -> None:
+    """Ask until one is sent away; those who are not wait with the others."""
+    with ExitStack() as waiting:
+        for _ in range(100):
+            asked = waiting.enter_context(socket.create_connection(at))
+            asked.sendall(ask)
+            asked.settimeout(1)
+            with suppress(TimeoutError):
+                assert asked.recv(12) == b"HTTP/1.1 503"
+                return
+    raise AssertionError("Nobody was sent away.")
 
 
 def test_the_session_ends_and_the_reader_signs_in_again_in_place(sitting: Sitting) -> None:
