@@ -57,6 +57,7 @@ class Harm:
         self.times, self.waits = Counter[str](), dict[str, float]()
         self.is_over = threading.Event()
         self.never_back = 0
+        self.loads: list[float] = []
 
     def go_on(self, *, faults: int, submissions: int) -> None:
         """Do so many faults, until there are so many submissions too."""
@@ -82,7 +83,8 @@ class Harm:
             waited = self._await_a_saved_grade()
             self.waits[name] = max(self.waits.get(name, 0.0), waited)
         self.times[name] += 1
-        so_far = f"{len(self.tally.acknowledged):,} grades, {self.times.total()} faults, load {os.getloadavg()[0]:.1f}"
+        self.loads.append(os.getloadavg()[0])
+        so_far = f"{len(self.tally.acknowledged):,} grades, {self.times.total()} faults, load {self.loads[-1]:.1f}"
         print(f"{time.strftime('%H:%M:%S')} {so_far}: {name}, {waited:.1f} s", file=sys.stderr, flush=True)
 
     def _await_a_saved_grade(self) -> float:
@@ -144,10 +146,10 @@ def _kinds(
         kinds |= _of_storage(disk, imports)
     else:
         print(f"Left out, as no small disk can be mounted here: full and read-only storage ({disk.why_not}).")
-    if theirs.clocks.are_there:
+    if theirs.clocks.are_there():
         kinds |= _of_clocks(theirs, np.random.default_rng(options.seed + 1))
     else:
-        print("Left out, as libfaketime is not installed (requirements-dev.txt): wrong clocks.")
+        print("Left out, as libfaketime does not work here (requirements-dev.txt): wrong clocks.")
     if unknown := set(options.kinds) - set(kinds):
         sys.exit(f"There is no fault {', '.join(sorted(unknown))}. There are: {', '.join(kinds)}.")
     return {name: steps for name, steps in kinds.items() if not options.kinds or name in options.kinds}
@@ -279,7 +281,7 @@ def _looks(images: "list[Image]") -> NDArray[np.float64]:
 def _print(tally: Tally, harm: Harm, found: verdict.Found, seconds: float, options: argparse.Namespace) -> None:
     print(
         f"\nSIMULATED. {os.cpu_count()} cores, {options.readers} scripted readers, {options.browsers} browsers, "
-        f"{seconds / 60:.0f} minutes, load {os.getloadavg()[2]:.1f} over the last 15 minutes"
+        f"{seconds / 60:.0f} minutes, mean load {np.mean(harm.loads or [0]):.1f}"
         + (f"; beside it: {options.beside}" if options.beside else "")
         + f"\n\n{len(tally.acknowledged):,} submissions acknowledged, {tally.in_browsers:,} of them in browsers; "
         f"sent again {tally.sent_again:,} times; refused {dict(tally.refusals) or 'none'}; signed in "

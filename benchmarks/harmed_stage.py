@@ -46,7 +46,9 @@ class Proxy:
             threading.Thread(target=self._join, args=(theirs,), daemon=True).start()
 
     def _join(self, theirs: socket.socket) -> None:
-        with suppress(OSError), theirs, socket.create_connection(("127.0.0.1", self.port), timeout=5) as ours:
+        here = (theirs.getpeername()[0], 0)  # the site sees who asks
+        site = ("127.0.0.1", self.port)
+        with suppress(OSError), theirs, socket.create_connection(site, timeout=5, source_address=here) as ours:
             ours.settimeout(None)
             self._open |= {theirs, ours}
             back = threading.Thread(target=self._carry, args=(ours, theirs), kwargs={"is_answer": True}, daemon=True)

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
@@ -20,9 +22,11 @@ class WrongClocks:
             shutil.copyfile(str(source), self.library)
             self.library.chmod(0o755)
 
-    @property
     def are_there(self) -> bool:
-        return self.library.exists()
+        """Whether a process can be made to believe that it is another day: the library is for one kind of machine."""
+        with self.wrong_by(OFFSETS["a day early"]):
+            asked = subprocess.run(["date", "+%s"], capture_output=True, text=True, check=False).stdout
+        return float(asked or 0) > time.time() + OFFSETS["an hour early"]
 
     @contextmanager
     def wrong_by(self, seconds: int) -> Iterator[None]:
