@@ -1,0 +1,29 @@
+"""The Celery application with a broker that takes a task for lost after a second, leases of seconds, and an erasure that
+goes on for as long as a file is not there: -A tests.faults.impatient."""
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+from celery.signals import worker_process_init
+
+from labeler.celery import app
+
+app.conf.broker_transport_options = {**app.conf.broker_transport_options, "visibility_timeout": 1}
+
+
+@worker_process_init.connect
+def _hurry(**_: object) -> None:
+    from labeler import erasing
+    from scoring import jobs
+
+    jobs.LEASE, jobs.RENEWAL = timedelta(seconds=3), 0.5
+    make_sure = erasing._make_sure
+
+    def take_long(*arguments: object) -> None:
+        while not Path(os.environ["GO_ON"]).exists():
+            time.sleep(0.1)
+        make_sure(*arguments)  # type: ignore[arg-type]
+
+    erasing._make_sure = take_long
