@@ -1,5 +1,7 @@
-"""The Celery application with a broker that takes a task for lost after a second, leases of seconds, and an erasure that
-goes on for as long as a file is not there: -A tests.faults.impatient."""
+"""The Celery application with little patience: celery -A tests.faults.impatient.
+
+Its broker takes a task for lost after a second, its leases last seconds, and an erasure goes on until a file is there.
+"""
 
 import os
 import time

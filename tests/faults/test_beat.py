@@ -79,6 +79,7 @@ def test_of_two_beats_one_sends_and_the_other_takes_over(transactional_db: None,
             os.killpg(second.pid, signal.SIGCONT)
             wait_until(lambda: second_log.read_bytes().count(SENT) == TASKS, second_log)
             wait_until(lambda: messages() == 2 * TASKS, second_log)
+    queue().flushall()
 
 
 def test_a_lock_that_its_connection_lost_goes_to_who_waits(transactional_db: None) -> None:
