@@ -157,15 +157,15 @@ def waiting(into: Intake) -> bool:
     return into.files.filter(state=State.WAITING).exists()
 
 
-def set_aside(files: QuerySet[IntakeFile]) -> QuerySet[IntakeFile]:
-    """Return which of them were given up lately, and so may be tried again."""
-    return files.filter(_given_up())
+def set_aside() -> QuerySet[IntakeFile]:
+    """Return the files that were given up lately, and so may be tried again."""
+    return IntakeFile.objects.filter(_given_up())
 
 
 @transaction.atomic
 def retry(into: Intake, *, by: User | None) -> int:
     """Let what was given up wait for workers again; return how many files."""
-    files = set_aside(into.files).update(state=State.WAITING, attempts=0, reason="", lease_until=None)
+    files = set_aside().filter(intake=into).update(state=State.WAITING, attempts=0, reason="", lease_until=None)
     if files:
         audit.record(into.study, by, "tried an import again", detail=f"{into}, files: {files}")
     return files

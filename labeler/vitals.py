@@ -24,7 +24,7 @@ from django.utils import timezone
 from redis import Redis, RedisError
 
 from labeler import uploads
-from labeler.models import Intake, IntakeFile, Label
+from labeler.models import Intake, Label
 from scoring import blobs, jobs, regressors, weights
 from scoring.health import Migrations, NotReadyError
 from scoring.models import Job, Regressor
@@ -167,7 +167,7 @@ def _count(model: type[Job]) -> JobCount:
 
 def _set_aside(model: type[Job]) -> Iterator[SetAside]:
     failed = model._default_manager.filter(state=Job.State.FAILED, finished_at__gt=timezone.now() - SHOWN)
-    for job in failed.select_related("study").order_by("-finished_at")[:MOST_SHOWN]:
+    for job in failed.order_by("-finished_at")[:MOST_SHOWN]:
         if job.is_set_aside and job.finished_at:
             slug = job.study.slug  # type: ignore[attr-defined]  # those that can be tried again are of a study
             page, again = (reverse(name, args=[slug, job.pk]) for name in (model.PAGE, model.AGAIN))
@@ -175,10 +175,10 @@ def _set_aside(model: type[Job]) -> Iterator[SetAside]:
 
 
 def _imports_set_aside() -> Iterator[SetAside]:
-    files = uploads.set_aside(IntakeFile.objects.all())
+    files = uploads.set_aside()
     with_some = Intake.objects.filter(pk__in=files.values("intake")).select_related("study")[:MOST_SHOWN]
     for into in with_some:
-        number = uploads.set_aside(into.files).count()
+        number = files.filter(intake=into).count()
         why = f"{number} file{'s were' if number > 1 else ' was'} given up. {uploads.GIVEN_UP}"
         page, again = (reverse(name, args=[into.study.slug, into.pk]) for name in ("intake_progress", "import_again"))
         yield SetAside(str(into).capitalize(), into.study.slug, why, into.requested_at, page, again)

@@ -22,7 +22,7 @@ RENEWAL = 15.0  # seconds: three renewals may fail before a lease passes
 MAX_ATTEMPTS = 3  # a job that took three workers with it would take the fourth
 GRACE = timedelta(seconds=60)  # a message normally arrives at once; after this the sweep sends another
 
-GIVEN_UP = f"It was started {MAX_ATTEMPTS} times and its worker was lost each time. See the worker's log, then retry."
+GIVEN_UP = f"It was started {MAX_ATTEMPTS} times and its worker was lost each time. See its log, then try again."
 INTERRUPTED = "It was interrupted by the person who started it."
 UNSAID = "It stopped without saying why; the worker's log has the details."
 

@@ -151,7 +151,7 @@ def progress(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
             "intake": into,
             "now": _now(into),
             "refused": refused,
-            "set_aside": uploads.set_aside(into.files).count(),
+            "set_aside": uploads.set_aside().filter(intake=into).count(),
         },
     )
 

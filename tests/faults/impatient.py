@@ -18,14 +18,15 @@ app.conf.broker_transport_options = {**app.conf.broker_transport_options, "visib
 @worker_process_init.connect
 def _hurry(**_: object) -> None:
     from labeler import erasing
+    from labeler.models import Erasure
     from scoring import jobs
 
     jobs.LEASE, jobs.RENEWAL = timedelta(seconds=3), 0.5
     make_sure = erasing._make_sure
 
-    def take_long(*arguments: object) -> None:
+    def take_long(erasure: Erasure) -> None:
         while not Path(os.environ["GO_ON"]).exists():
             time.sleep(0.1)
-        make_sure(*arguments)  # type: ignore[arg-type]
+        make_sure(erasure)
 
     erasing._make_sure = take_long

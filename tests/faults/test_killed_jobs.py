@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,11 @@ from PIL import Image as PillowImage
 
 from labeler import erasing, folds, golden, orphans, renditions, uploads
 from labeler.models import Assignment, AuditEvent, Erasure, Image, Intake, Measurement, Study, User
-from scoring import blobs, jobs, regressors
-from scoring.models import Job, Regressor
+from scoring import blobs, bulk, jobs, regressors
+from scoring.models import BulkJob, Job, Regressor, Scope
+from scoring.outcomes import Photograph
 from tests import builders, processes
-from tests.scoring.builders import publish_one
+from tests.scoring.builders import App, publish_one
 from tests.training.builders import give_grade
 from training import bundle, collecting, retrain
 from training.models import Score, TrainingImage, TrainingRun
@@ -42,6 +44,7 @@ NEVER = "no step has these words"
 # make kill-jobs: at every step, and in retraining the published recipe too. Otherwise at some steps, by a seed.
 AT_EVERY_STEP = os.environ.get("KILL_JOBS") == "at every step"
 RETRAIN, ERASE, IMPORT = "training.tasks.retrain", "labeler.tasks.erase", "labeler.tasks.import_files"
+SCORE = "scoring.tasks.score_job"
 STAGE = 'UPDATE "training_trainingrun" SET '
 
 
@@ -60,7 +63,7 @@ class Doomed:
 
     def killed(self, task: str, *arguments: int, at: str = "", more: int = 0) -> bool:
         """Kill it at a step: so many after the first that has these words. False if it was done before that."""
-        ended = self._order(task, arguments, at, more)["ended"]
+        ended: int = self._order(task, arguments, at, more)["ended"]
         assert ended in {0, -9}, self.log.read_text()
         return ended == -9
 
@@ -289,6 +292,34 @@ def test_an_import_that_is_killed_at_any_step_brings_every_photograph_once(
         assert into in uploads.stalled() or not uploads.waiting(into)
         doomed.steps(IMPORT, into.pk)
         assert brought(into) == undisturbed, steps[more]
+
+
+@pytest.mark.timeout(3600)
+def test_an_apps_job_that_is_killed_at_any_step_scores_every_photograph_once(
+    doomed: Doomed, transactional_db: None
+) -> None:
+    regressor, token = publish_one("acne"), App(Scope.BATCH).token
+
+    def sent() -> BulkJob:
+        pictures = [builders.make_jpeg(number) for number in range(2)]
+        photographs = [Photograph(f"{n}.jpg", "", partial(bytes, picture)) for n, picture in enumerate(pictures)]
+        return bulk.create(token=token, photographs=photographs, webhook="")
+
+    def scored(job: BulkJob) -> Any:
+        job.refresh_from_db()
+        assert files() == {regressor.artefact}
+        return job.state, job.error, list(job.items.values_list("status", "answer", "detail", "file"))
+
+    first = sent()
+    steps = doomed.steps(SCORE, first.pk)
+    undisturbed = scored(first)
+    assert undisturbed[0] == "succeeded"
+    for more in some(steps[1:], 3):
+        job = sent()
+        assert doomed.killed(SCORE, job.pk, more=1 + more), steps[1 + more]
+        lose(job)
+        doomed.steps(SCORE, job.pk)
+        assert scored(job) == undisturbed, steps[1 + more]
 
 
 def test_a_job_that_took_three_workers_with_it_waits_for_somebody_who_tries_it_again(
