@@ -12,7 +12,7 @@ TORCH_INDEX ?=
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults bench-ledger rehearse-upgrade
+.PHONY: help demo test weights lint lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults bench-ledger rehearse-upgrade kill-jobs
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -80,6 +80,9 @@ bench-faults: $(VENV)/.dev ## Kill, pause and cut off everything while readers g
 
 rehearse-upgrade: $(VENV)/.dev ## Let readers grade on an older version while this one replaces it (FROM=tag or commit)
 	$(BIN)/python -m benchmarks.upgrade $(if $(FROM),--from $(FROM))
+
+kill-jobs: weights $(VENV)/.dev ## Kill retraining, imports, erasures and apps' jobs at every single step; each must end as if nothing had happened
+	KILL_JOBS="at every step" $(BIN)/python -m pytest tests/faults/test_killed_jobs.py
 
 bench-retrain: $(VENV)/.dev ## Measure a nightly run beside scikit-learn's fits, a million rows, and recipes on acne painted otherwise
 	$(BIN)/python -m benchmarks.retrain

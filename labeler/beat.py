@@ -11,7 +11,7 @@ from django.db import Error, connections
 
 KEY = 1_633_906_277  # of the advisory lock: any number that nothing else of this database uses
 WAIT = 5.0  # seconds until a beat that waits looks again whether it is its turn
-# A machine that vanished says nothing: PostgreSQL asks after half a minute and lets go half a minute later.
+# A machine that vanished says nothing: PostgreSQL asks after half a minute, and lets go of the lock soon after.
 KEEPALIVES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 
 logger = logging.getLogger(__name__)

@@ -34,7 +34,6 @@ from labeler.models import (
     User,
 )
 from scoring import blobs, feature_store, fingerprints, images, jobs, similarity
-from scoring.models import Job
 
 ACTION = "erased"
 WATCHED = timedelta(days=2)  # so long a worker may still have had the pixels in memory, and store what it made of them
@@ -98,11 +97,13 @@ def erase(erasure: Erasure) -> None:
             jobs.finish(erasure, certificate=certificate)
 
 
-def retry(erasure: Erasure) -> bool:
+@transaction.atomic
+def retry(erasure: Erasure, *, by: User | None = None) -> bool:
     """Have an erasure that failed done again, from where it stopped. False if it did not fail."""
-    failed = Erasure.objects.filter(pk=erasure.pk, state=Job.State.FAILED)
-    again = {"state": Job.State.QUEUED, "error": "", "attempts": 0, "started_at": None, "finished_at": None}
-    return failed.update(**again) == 1
+    is_queued = jobs.retry(erasure)
+    if is_queued:
+        audit.record(erasure.study, by, "tried an erasure again", detail=str(erasure))
+    return is_queued
 
 
 def watch() -> None:

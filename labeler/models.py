@@ -681,6 +681,8 @@ def draw_salt() -> str:
 class Erasure(Job):
     """Somebody's photographs are erased, with all that was made of them: a job, and afterwards its certificate."""
 
+    PAGE, AGAIN = "erasure", "retry_erasure"
+
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="erasures")
     subject = models.CharField(max_length=100, blank=True, help_text="Their pseudonym; none where not known.")
     reason = models.CharField(max_length=300)

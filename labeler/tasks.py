@@ -21,6 +21,8 @@ from labeler.models import Erasure, Intake, Study, User
 from scoring import jobs
 from scoring.tasks import send
 
+# What a button asked for is no job with a count of its tries: if it took its worker with it, it is not sent again.
+SENT_AGAIN = False
 WORKERS = 16  # messages, which take milliseconds where nobody has anything to do
 
 
@@ -69,7 +71,7 @@ def erase_what_is_due() -> None:
         send(erase, erasure.pk)
 
 
-@shared_task
+@shared_task(reject_on_worker_lost=SENT_AGAIN)
 def measure_images(study_id: int) -> None:
     """Measure what has no measures yet, and hold it against the limits."""
     study = Study.objects.get(pk=study_id)
@@ -77,13 +79,13 @@ def measure_images(study_id: int) -> None:
     prescreen.apply(study)
 
 
-@shared_task
+@shared_task(reject_on_worker_lost=SENT_AGAIN)
 def apply_limits(study_id: int) -> None:
     """Hold every image that is not settled against the limits that stand now."""
     prescreen.apply(Study.objects.get(pk=study_id))
 
 
-@shared_task
+@shared_task(reject_on_worker_lost=SENT_AGAIN)
 def find_duplicates(study_id: int, user_id: int | None = None) -> None:
     """Measure what has no measures yet, and search all of it for near-duplicates."""
     study = Study.objects.get(pk=study_id)
@@ -92,7 +94,7 @@ def find_duplicates(study_id: int, user_id: int | None = None) -> None:
     duplicates.find(study=study, by=User.objects.get(pk=user_id) if user_id else None)
 
 
-@shared_task
+@shared_task(reject_on_worker_lost=SENT_AGAIN)
 def score_provisionally(study_id: int, source_id: int, user_id: int) -> None:
     """Score what another study's regressor has not scored yet."""
     study, source = (Study.objects.get(pk=pk) for pk in (study_id, source_id))

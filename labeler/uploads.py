@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -27,13 +27,17 @@ LEASE = timedelta(minutes=5)  # a photograph takes seconds; a lost worker's is t
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 MAX_ATTEMPTS = 3  # a file that took three workers with it would take the fourth
 LONGEST_NAME = 500  # characters; a path beyond that is no photograph of anybody
+SET_ASIDE = timedelta(days=7)  # what was given up is kept this long, to be tried again
 LEFT = timedelta(days=2)  # an upload that nobody went on with
 
 COUNTED_EVERY = 20  # files: others import too, so what is done is counted in the database
 LOST = timedelta(hours=1)  # bytes without a row that needs them, for as long: their worker is gone
 
 TOO_LONG = f"Its name and folders have more than {LONGEST_NAME} characters. Shorten them."
-GIVEN_UP = f"Importing it stopped the worker {MAX_ATTEMPTS} times. Open it in an image program and save it anew."
+GIVEN_UP = (
+    f"Importing it stopped the worker {MAX_ATTEMPTS} times, or failed as often; the worker's log says why. "
+    "Try it again, or open it in an image program and save it anew."
+)
 
 
 class UploadError(ValueError):
@@ -122,7 +126,9 @@ def import_waiting(
     """
     done = 0
     while file := _take(into):
-        if _holds_files(file):
+        if file.attempts > MAX_ATTEMPTS:
+            _give_up(file)
+        elif _holds_files(file):
             _unpack(file)
             if on_unpacked:
                 on_unpacked()
@@ -151,6 +157,20 @@ def report(into: Intake) -> ImportReport:
 
 def waiting(into: Intake) -> bool:
     return into.files.filter(state=State.WAITING).exists()
+
+
+def set_aside() -> QuerySet[IntakeFile]:
+    """Return the files that were given up lately, and so may be tried again."""
+    return IntakeFile.objects.filter(_given_up())
+
+
+@transaction.atomic
+def retry(into: Intake, *, by: User | None) -> int:
+    """Let what was given up wait for workers again; return how many files."""
+    files = set_aside().filter(intake=into).update(state=State.WAITING, attempts=0, reason="", lease_until=None)
+    if files:
+        audit.record(into.study, by, "tried an import again", detail=f"{into}, files: {files}")
+    return files
 
 
 def stalled() -> list[Intake]:
@@ -226,9 +246,6 @@ def _import(file: IntakeFile) -> None:
 
     Nor is an attempt counted that found no room: however long that lasts, the file is no poison.
     """
-    if file.attempts > MAX_ATTEMPTS:
-        _end(file, State.REFUSED, GIVEN_UP)
-        return
     try:
         is_new = intake.import_photograph(study=file.intake.study, data=_read(file), name=_own_name(file))
     except (images.ImageError, archives.ArchiveError, buckets.BucketError) as error:
@@ -294,6 +311,16 @@ def _read(file: IntakeFile) -> bytes:
         return stored.read(images.MAX_SELFIE_BYTES + 1)
 
 
+def _give_up(file: IntakeFile) -> None:
+    """Set a file aside, with its bytes: it may have been the worker's fault, or the disk's."""
+    IntakeFile.objects.filter(pk=file.pk).update(state=State.REFUSED, reason=GIVEN_UP, lease_until=None)
+
+
+def _given_up(prefix: str = "") -> Q:
+    lately = {f"{prefix}intake__requested_at__gt": timezone.now() - SET_ASIDE}
+    return Q(**{f"{prefix}state": State.REFUSED, f"{prefix}attempts__gt": MAX_ATTEMPTS}, **lately)
+
+
 def _end(file: IntakeFile, state: str, reason: str = "") -> None:
     IntakeFile.objects.filter(pk=file.pk).update(state=state, reason=reason, lease_until=None)
     if file.upload:
@@ -301,7 +328,7 @@ def _end(file: IntakeFile, state: str, reason: str = "") -> None:
 
 
 def _discard_archives(into: Intake) -> None:
-    for file in into.files.filter(state=State.UNPACKED).exclude(upload=""):
+    for file in into.files.filter(state=State.UNPACKED).exclude(_given_up("members__")).exclude(upload=""):
         _path(file.upload).unlink(missing_ok=True)
 
 
@@ -309,6 +336,7 @@ def _discard_leftovers() -> None:
     """Delete what a worker that was killed could not: uploads that are imported or refused, and zips that are read."""
     old = list(_old_uploads())
     needed = Q(state__in=[State.UPLOADING, State.WAITING]) | Q(members__state=State.WAITING)
+    needed |= _given_up() | _given_up("members__")
     files = IntakeFile.objects.filter(needed, upload__in=[path.name for path in old])
     kept = set(files.values_list("upload", flat=True))
     for path in old:

@@ -49,6 +49,7 @@ urlpatterns = [
     path("studies/<slug:slug>/images/metadata/", intake.join_metadata, name="join_metadata"),
     path("studies/<slug:slug>/imports/<int:pk>/", intake.progress, name="intake_progress"),
     path("studies/<slug:slug>/imports/<int:pk>/now.json", intake.progress_now, name="intake_now"),
+    path("studies/<slug:slug>/imports/<int:pk>/again/", intake.again, name="import_again"),
     path("studies/<slug:slug>/imports/<int:pk>/upload/", intake.upload, name="upload"),
     path("studies/<slug:slug>/imports/<int:pk>/finish/", intake.finish, name="finish_upload"),
     path("studies/<slug:slug>/readers/", readers.readers, name="readers"),

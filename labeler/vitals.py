@@ -21,11 +21,13 @@ from django.core import checks
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.db.models import Count, Max, Min
+from django.urls import reverse
 from django.utils import timezone
 from redis import Redis, RedisError
 
+from labeler import uploads
 from labeler.celery import SENT_AT
-from labeler.models import Image, IntakeFile, Label
+from labeler.models import Image, Intake, IntakeFile, Label
 from scoring import blobs, jobs, regressors, weights
 from scoring.health import Migrations, NotReadyError
 from scoring.models import Job, Regressor
@@ -35,6 +37,8 @@ QUEUES = ("celery", "intake")
 LONGEST_QUEUE = 1000  # messages: each is done in seconds, or names a job that is looked at apart
 LAST_TICK = "last-tick"  # in the cache: when a scheduled task last ran
 LONGEST_SILENCE = timedelta(minutes=10)
+SHOWN = timedelta(days=7)  # what failed before that nobody has missed
+MOST_SHOWN = 50
 LONGEST_WAIT = timedelta(hours=6)  # of a job: a retraining before it may take that long
 LEAST_FREE = 0.1  # of a disk
 LARGEST_CLOCK_ERROR = timedelta(seconds=5)
@@ -78,6 +82,18 @@ class JobCount:
     oldest: datetime | None  # that nobody has begun
     last_success: datetime | None
     took: float | None  # seconds, of the last success
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """Work that failed, or was given up, and waits for somebody."""
+
+    name: str
+    study: str
+    why: str
+    since: datetime
+    page: str
+    again: str  # where it is sent to be tried again
 
 
 def examine() -> list[Finding]:
@@ -125,6 +141,12 @@ def job_models() -> list[type[Job]]:
 
 def job_counts() -> list[JobCount]:
     return [_count(model) for model in job_models()]
+
+
+def set_aside() -> list[SetAside]:
+    """Return what waits for somebody, the latest first. An app's job does not: the app was told, and sends it anew."""
+    found = [one for model in job_models() if model.AGAIN for one in _set_aside(model)]
+    return sorted([*found, *_imports_set_aside()], key=lambda one: one.since, reverse=True)
 
 
 def labels_so_far() -> int:
@@ -178,6 +200,25 @@ def _count(model: type[Job]) -> JobCount:
         last_success=ended,
         took=(ended - began).total_seconds() if began and ended else None,
     )
+
+
+def _set_aside(model: type[Job]) -> Iterator[SetAside]:
+    failed = model._default_manager.filter(state=Job.State.FAILED, finished_at__gt=timezone.now() - SHOWN)
+    for job in failed.order_by("-finished_at")[:MOST_SHOWN]:
+        if job.is_set_aside and job.finished_at:
+            slug = job.study.slug  # type: ignore[attr-defined]  # those that can be tried again are of a study
+            page, again = (reverse(name, args=[slug, job.pk]) for name in (model.PAGE, model.AGAIN))
+            yield SetAside(str(job).capitalize(), slug, job.error, job.finished_at, page, again)
+
+
+def _imports_set_aside() -> Iterator[SetAside]:
+    files = uploads.set_aside()
+    with_some = Intake.objects.filter(pk__in=files.values("intake")).select_related("study")[:MOST_SHOWN]
+    for into in with_some:
+        number = files.filter(intake=into).count()
+        why = f"{number} file{'s were' if number > 1 else ' was'} given up. {uploads.GIVEN_UP}"
+        page, again = (reverse(name, args=[into.study.slug, into.pk]) for name in ("intake_progress", "import_again"))
+        yield SetAside(str(into).capitalize(), into.study.slug, why, into.requested_at, page, again)
 
 
 def _database() -> Finding:
@@ -238,11 +279,11 @@ def _jobs() -> Finding:
     said = ", ".join(f"{one.kind}: {one.queued} queued, {one.running} running" for one in counts)
     late = [one.kind for one in counts if one.oldest and timezone.now() - one.oldest > LONGEST_WAIT]
     lost = sum(jobs.overdue(model).count() for model in job_models())
-    failed = sum(one.failed for one in counts)
+    waiting = len(set_aside())
     if late or lost:
         return Finding("Jobs", f"{said}; waiting too long: {', '.join(late) or lost}", "Start a worker, or restart it.")
-    if failed:
-        return Finding("Jobs", f"{said}; {failed} failed since yesterday", "Each says why on its page. Mend it, retry.")
+    if waiting:
+        return Finding("Jobs", f"{said}; {waiting} set aside", "Each says why at /operations/. Mend it, try again.")
     return Finding("Jobs", said or "none yet")
 
 

@@ -22,7 +22,7 @@ RENEWAL = 15.0  # seconds: three renewals may fail before a lease passes
 MAX_ATTEMPTS = 3  # a job that took three workers with it would take the fourth
 GRACE = timedelta(seconds=60)  # a message normally arrives at once; after this the sweep sends another
 
-GIVEN_UP = f"It was started {MAX_ATTEMPTS} times and its worker was lost each time. See the worker's log, then retry."
+GIVEN_UP = f"It was started {MAX_ATTEMPTS} times and its worker was lost each time. See its log, then try again."
 INTERRUPTED = "It was interrupted by the person who started it."
 UNSAID = "It stopped without saying why; the worker's log has the details."
 
@@ -52,15 +52,15 @@ def claim(job_model: type[AnyJob], pk: int) -> AnyJob | None:
 
 
 @contextmanager
-def held(job: Job, *, renewal: float = RENEWAL) -> Iterator[None]:
-    """Hold a claimed job's lease while the block runs. `renewal` is in seconds.
+def held(job: Job, *, renewal: float | None = None) -> Iterator[None]:
+    """Hold a claimed job's lease while the block runs. `renewal` is in seconds, if not RENEWAL.
 
     An exception in the block ends the job as failed, with its message for people, and goes on to the caller, who has
     the traceback in their log. Only a database that went away leaves the job as it is: its lease passes, and the
     sweep has it done again.
     """
     stop = threading.Event()
-    renewer = threading.Thread(target=_renew, args=(job, renewal, stop), name=f"lease of {job}", daemon=True)
+    renewer = threading.Thread(target=_renew, args=(job, renewal or RENEWAL, stop), name=f"lease of {job}", daemon=True)
     renewer.start()
     try:
         yield
@@ -86,6 +86,13 @@ def finish(job: Job, **fields: Any) -> None:
     Called in the transaction that stores the job's results, it keeps them from being stored twice.
     """
     _end(job, state=Job.State.SUCCEEDED, **fields)
+
+
+def retry(job: Job, **fields: Any) -> bool:
+    """Have a job that failed done again, as often as a new one. False if it did not fail."""
+    failed = _rows(type(job)).filter(pk=job.pk, state=Job.State.FAILED)
+    again = {"error": "", "attempts": 0, "started_at": None, "finished_at": None, "requested_at": Now()}
+    return failed.update(state=Job.State.QUEUED, **again, **fields) == 1
 
 
 def overdue(job_model: type[AnyJob]) -> QuerySet[AnyJob]:

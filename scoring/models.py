@@ -119,6 +119,10 @@ class StoredSelfie(models.Model):
 class Job(models.Model):
     """Work to be done once, whatever happens to the broker or the workers. `scoring.jobs` moves it along."""
 
+    # Of a study's jobs the addresses' names: where one is shown, and where a failed one is tried again.
+    PAGE: ClassVar[str] = ""
+    AGAIN: ClassVar[str] = ""
+
     class State(models.TextChoices):
         QUEUED = "queued", "Queued"
         RUNNING = "running", "Running"
@@ -146,6 +150,11 @@ class Job(models.Model):
                 name="%(class)s_ends_after_it_starts",
             ),
         ]
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether it failed and waits for somebody."""
+        return self.state == self.State.FAILED
 
 
 class BulkJob(Job):

@@ -87,10 +87,12 @@ def web(log: Path, **changed: str) -> Iterator[Web]:
 
 
 @contextmanager
-def worker(log: Path, *, queue: str = "celery") -> Iterator[subprocess.Popen[bytes]]:
+def worker(
+    log: Path, *, queue: str = "celery", of: str = "labeler", **changed: str
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Celery worker that is ready for the tasks of a queue."""
-    arguments = ["celery", "-A", "labeler", "worker", "-Q", queue, "--concurrency", "1", "--loglevel", "INFO"]
-    with running(*arguments, log=log) as process:
+    arguments = ["celery", "-A", of, "worker", "-Q", queue, "--concurrency", "1", "--loglevel", "INFO"]
+    with running(*arguments, log=log, **changed) as process:
         await_ready(lambda: b" ready." in log.read_bytes(), process, log)
         yield process
 

@@ -79,6 +79,7 @@ ROWS = {
     "join_metadata": row("POST", RUN_IT),
     "intake_progress": row("GET", RUN_IT),
     "intake_now": row("GET", RUN_IT),
+    "import_again": row("POST", RUN_IT),
     "upload": row("GET POST", RUN_IT),
     "finish_upload": row("POST", RUN_IT),
     "readers": row("GET POST", RUN_IT),
@@ -131,6 +132,7 @@ ROWS = {
     "training:run": row("GET", RUN_IT),
     "training:run_state": row("GET", RUN_IT),
     "training:cancel": row("POST", RUN_IT),
+    "training:again": row("POST", RUN_IT),
     "training:publish": row("POST", RUN_IT),
     "training:leaderboard": row("GET", SEE_ITS_LOG),
     "training:leaderboard_json": row("GET", SEE_ITS_LOG),
@@ -269,8 +271,9 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
             "token": "no-token",
             "name": "errors",
         },
-        **{name: {"pk": intake.pk} for name in ("intake_progress", "intake_now", "upload", "finish_upload")},
-        **{f"training:{name}": {"pk": run.pk} for name in ("run", "run_state", "cancel", "publish")},
+        **{name: {"pk": intake.pk} for name in ("intake_progress", "intake_now", "import_again")},
+        **{name: {"pk": intake.pk} for name in ("upload", "finish_upload")},
+        **{f"training:{name}": {"pk": run.pk} for name in ("run", "run_state", "cancel", "again", "publish")},
         **{name: {"pk": erasure.pk} for name in ("erasure", "certificate", "retry_erasure")},
     }
 

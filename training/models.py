@@ -14,6 +14,8 @@ from scoring.models import Job, Regressor
 class TrainingRun(Job):
     """One execution of retraining: a job, and afterwards its record."""
 
+    PAGE, AGAIN = "training:run", "training:again"
+
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="training_runs")
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -55,6 +57,14 @@ class TrainingRun(Job):
 
     def __str__(self) -> str:
         return f"run {self.pk}"
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether it failed and nothing came after it, neither a person's word nor another run."""
+        return super().is_set_aside and not self.cancelled_by_id and not self._has_later()
+
+    def _has_later(self) -> bool:
+        return TrainingRun.objects.filter(study=self.study_id, pk__gt=self.pk).exists()
 
     @property
     def seconds_left(self) -> int | None:

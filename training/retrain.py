@@ -53,6 +53,16 @@ def request(
     return run
 
 
+@transaction.atomic
+def retry(*, run: TrainingRun, by: User | None) -> TrainingRun:
+    """Have a run that failed done again; where another one waits or works, return that."""
+    Study.objects.select_for_update(no_key=True).get(pk=run.study_id)
+    unfinished = run.study.training_runs.filter(state__in=UNFINISHED).first()
+    if unfinished is None and jobs.retry(run, cancelled_by=None):
+        audit.record(run.study, by, "asked for retraining", detail=f"{run} again")
+    return unfinished or run
+
+
 def _had_ms2019_lately(study: Study) -> bool:
     lately = study.training_runs.filter(finished_at__gt=Now() - MS2019_EVERY, fits_ms2019=True)
     return lately.filter(state=TrainingRun.State.SUCCEEDED).exists()

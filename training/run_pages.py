@@ -13,6 +13,8 @@ from training import leaderboard, nightly, publishing, reports, retrain, tasks
 from training.forms import NightForm, ReasonForm
 from training.models import TrainingRun
 
+QUEUED = "The queue can't be reached. The run is kept and starts when the queue is back."
+
 
 @login_required
 @require_POST
@@ -20,7 +22,7 @@ def retrain_now(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
     run = retrain.request(study=study, requested_by=request.user, fits_ms2019="ms2019" in request.POST)
     if not tasks.send(run):
-        messages.warning(request, "The queue can't be reached. The run is kept and starts when the queue is back.")
+        messages.warning(request, QUEUED)
     return redirect("training:run", slug=slug, pk=run.pk)
 
 
@@ -43,6 +45,16 @@ def run(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 def run_state(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Answer the part of the run's page that changes while it works."""
     return render(request, "training/_run_state.html", {"run": _get_run(request, slug, pk)})
+
+
+@login_required
+@require_POST
+def again(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Have a run that failed done again."""
+    run = retrain.retry(run=_get_run(request, slug, pk), by=request.user)
+    if not tasks.send(run):
+        messages.warning(request, QUEUED)
+    return redirect("training:run", slug=slug, pk=run.pk)
 
 
 @login_required

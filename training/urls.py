@@ -18,6 +18,7 @@ urlpatterns = [
     path("studies/<slug:slug>/report/charts/<slug:name>.svg", views.chart_svg, name="chart_svg"),
     path("studies/<slug:slug>/report/retrain/", run_pages.retrain_now, name="retrain"),
     path("studies/<slug:slug>/report/runs/<int:pk>/", run_pages.run, name="run"),
+    path("studies/<slug:slug>/report/runs/<int:pk>/again/", run_pages.again, name="again"),
     path("studies/<slug:slug>/report/runs/<int:pk>/cancel/", run_pages.cancel, name="cancel"),
     path("studies/<slug:slug>/report/runs/<int:pk>/publish/", run_pages.publish, name="publish"),
     path("studies/<slug:slug>/report/recipes/", run_pages.board, name="leaderboard"),

@@ -128,6 +128,16 @@ def finish(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 
 
 @login_required
+@require_POST
+def again(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Have what was given up imported again."""
+    into = _intake(request, slug, pk)
+    if uploads.retry(into, by=request.user):
+        send(import_files, into.pk)
+    return redirect("intake_progress", slug=slug, pk=pk)
+
+
+@login_required
 @require_GET
 @cache_control(private=True, no_store=True)
 def progress(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
@@ -136,7 +146,13 @@ def progress(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return render(
         request,
         "labeler/intake_progress.html",
-        {"study": into.study, "intake": into, "now": _now(into), "refused": refused},
+        {
+            "study": into.study,
+            "intake": into,
+            "now": _now(into),
+            "refused": refused,
+            "set_aside": uploads.set_aside().filter(intake=into).count(),
+        },
     )
 
 

@@ -16,5 +16,10 @@ from labeler.access import AuthedRequest
 def operations(request: AuthedRequest) -> HttpResponse:
     access.require_operator(request)
     findings = vitals.examine()
-    context = {"findings": findings, "troubles": list(vitals.troubles(findings)), "jobs": vitals.job_counts()}
+    context = {
+        "findings": findings,
+        "troubles": list(vitals.troubles(findings)),
+        "set_aside": vitals.set_aside(),
+        "jobs": vitals.job_counts(),
+    }
     return render(request, "labeler/operations.html", context)

@@ -129,7 +129,7 @@ def retry_erasure(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Have an erasure that failed done again."""
     study = access.get_administered_study(request, slug)
     erasure = get_object_or_404(study.erasures, pk=pk)
-    if erasing.retry(erasure) and not send(tasks.erase, erasure.pk):
+    if erasing.retry(erasure, by=request.user) and not send(tasks.erase, erasure.pk):
         messages.warning(request, QUEUED)
     return redirect("erasure", slug=slug, pk=pk)
 

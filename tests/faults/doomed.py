@@ -18,7 +18,7 @@ from typing import Any
 import django
 
 WRITES = os.O_WRONLY | os.O_RDWR
-CHANGES = {"os.rename", "os.remove", "os.rmdir", "os.chmod"}
+CHANGES = {"os.rename", "os.remove", "os.chmod"}
 LOADED = ("onnxruntime", "dlib", "sklearn.linear_model", "sklearn.neural_network", "labeler.tasks", "training.tasks")
 
 
@@ -55,7 +55,7 @@ class Watch:
 
     def _see_file(self, event: str, arguments: tuple[Any, ...]) -> None:
         changes = event in CHANGES or (event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITES)
-        if changes and str(arguments[0]).startswith(self.folders):
+        if changes and str(arguments[0]).startswith(self.folders) and not Path(arguments[0]).is_dir():
             self._step(f"{event} {arguments[0]}")
 
 

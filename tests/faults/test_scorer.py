@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -34,7 +35,7 @@ class Served:
     def __init__(self, pid: int, address: str) -> None:
         self.pid, self.address = pid, address
 
-    def get(self, path: str) -> tuple[int, dict[str, str]]:
+    def get(self, path: str) -> tuple[int, dict[str, Any]]:
         return ask(Request(self.address + path))  # noqa: S310  our own loopback address
 
     def loaded(self) -> set[str]:
@@ -43,7 +44,7 @@ class Served:
         return {name for name in NETWORKS if name in maps}
 
 
-def ask(request: Request) -> tuple[int, dict[str, str]]:
+def ask(request: Request) -> tuple[int, dict[str, Any]]:
     try:
         with urlopen(request, timeout=SECONDS) as answer:  # noqa: S310  our own loopback address
             return answer.status, json.loads(answer.read())
@@ -134,9 +135,9 @@ def test_a_scorer_without_weights_is_alive_and_becomes_ready_when_they_come(
 
 
 @contextmanager
-def asked_on_and_on(request: Request) -> Iterator[list[tuple[int, dict[str, str]]]]:
+def asked_on_and_on(request: Request) -> Iterator[list[tuple[int, dict[str, Any]]]]:
     """Ask the same from two threads until the block ends; give the answers as they come."""
-    answers: list[tuple[int, dict[str, str]]] = []
+    answers: list[tuple[int, dict[str, Any]]] = []
     over = threading.Event()
 
     def go_on() -> None:
@@ -153,7 +154,7 @@ def asked_on_and_on(request: Request) -> Iterator[list[tuple[int, dict[str, str]
         one.result()
 
 
-def wait_for_answer_of(row: Regressor, answers: list[tuple[int, dict[str, str]]]) -> None:
+def wait_for_answer_of(row: Regressor, answers: list[tuple[int, dict[str, Any]]]) -> None:
     deadline, known = time.monotonic() + processes.PATIENCE, len(answers)
     while row.pk not in {answer.get("regressor_id") for _, answer in answers[known:]}:
         assert time.monotonic() < deadline, answers[-3:]

@@ -14,7 +14,7 @@ from django.test import Client
 from django.utils import timezone
 
 from labeler import gallery, metadata, uploads
-from labeler.models import Intake, IntakeFile, Study, User
+from labeler.models import AuditEvent, Intake, IntakeFile, Study, User
 from tests import builders
 
 
@@ -118,12 +118,54 @@ def test_a_bomb_in_a_zip_is_read_no_further_than_a_photograph_may_go(empty: Stud
     assert "larger than 20 MB" in into.files.get(name="bomb.zip/bomb.jpg").reason
 
 
-def test_a_file_that_stops_its_workers_is_given_up(empty: Study, olga: User) -> None:
-    into = begun(empty, olga)
-    send(into, "IMG_1.jpg", builders.make_jpeg(1))
-    into.files.update(attempts=3, lease_until=timezone.now() - uploads.LEASE)
+def stop_the_worker_thrice(into: Intake) -> None:
+    into.files.filter(state="waiting").update(attempts=3, lease_until=timezone.now() - uploads.LEASE)
     uploads.import_waiting(into)
-    assert into.files.get().reason == uploads.GIVEN_UP
+
+
+def hours_later() -> None:
+    long_ago = (timezone.now() - 2 * uploads.LOST).timestamp()
+    for path in left():
+        os.utime(path, (long_ago, long_ago))
+    uploads.sweep()
+
+
+SENT = {"IMG_1.jpg": builders.make_jpeg(1), "all.zip": packed({"IMG_1.jpg": builders.make_jpeg(1)})}
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_a_file_that_stops_its_workers_is_set_aside_and_tried_again(
+    empty: Study, browser: Client, olga: User, name: str
+) -> None:
+    into = begun(empty, olga)
+    send(into, name, SENT[name])
+    stop_the_worker_thrice(into)
+    assert (into.files.get().state, into.files.get().reason) == ("refused", uploads.GIVEN_UP)
+    hours_later()
+    page = f"/studies/acne/imports/{into.pk}/"
+    assert "Try again" in browser.get(page).content.decode()
+    assert browser.post(f"{page}again/").status_code == 302
+    assert uploads.stalled() == [into]
+    uploads.import_waiting(into)
+    assert empty.images.count() == 1
+    assert not left()
+    assert "Try again" not in browser.get(page).content.decode()
+    browser.post(f"{page}again/")  # a second click
+    events = AuditEvent.objects.filter(action="tried an import again")
+    assert list(events.values_list("user__username", "detail")) == [("olga", f"{into}, files: 1")]
+
+
+def test_what_was_set_aside_inside_a_zip_keeps_the_zip_for_a_week(empty: Study, olga: User) -> None:
+    into = begun(empty, olga)
+    send(into, "all.zip", packed({"IMG_1.jpg": builders.make_jpeg(1)}))
+    uploads._unpack(into.files.get())
+    stop_the_worker_thrice(into)
+    hours_later()
+    assert len(left()) == 1
+    Intake.objects.update(requested_at=timezone.now() - uploads.SET_ASIDE)
+    hours_later()
+    assert not left()
+    assert uploads.retry(into, by=olga) == 0
 
 
 def test_a_disk_that_is_full_makes_no_file_a_poison(empty: Study, olga: User, monkeypatch: pytest.MonkeyPatch) -> None:
