@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.log import log_response
 
 from scoring import log_context, request_ids, telemetry
 from scoring.api.problems import PROBLEM_JSON, problem
@@ -34,6 +35,8 @@ class RequestIds:
         before, nobody = request_ids.current.set(number), log_context.reader.set("")
         try:
             response = self.get_response(request)
+            if response.status_code >= HTTPStatus.BAD_REQUEST:  # Django would after us, of nobody's request
+                log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
         finally:
             request_ids.current.reset(before)
             log_context.reader.reset(nobody)
