@@ -65,6 +65,11 @@ class Round:
         return len(self.seen("submit")) / float(self.found["seconds"])
 
     @property
+    def worked(self) -> float:
+        """Return the ms of a processor that site and database took for each grade, with its image and all else."""
+        return 1000 * float(self.found["worked"]) / max(1, len(self.seen("submit")))
+
+    @property
     def requests(self) -> float:
         return len(self.found["requests"]) / float(self.found["seconds"])
 
@@ -93,16 +98,18 @@ class Site:
     def _run(self, plan: str) -> tuple[dict[str, Any], list[str]]:
         """Run the crowd; return what it found, and the access log of the time that counts."""
         command = [sys.executable, "-m", "benchmarks.crowd", plan]
-        at, answer = {"measuring": 0, "over": 0}, ""
+        at, worked, answer = {"measuring": 0, "over": 0}, list[float](), ""
         with subprocess.Popen(command, cwd=stage.REPOSITORY, stdout=subprocess.PIPE, text=True) as crowd:
             for answer in crowd.stdout or ():
                 if answer.strip() in at:
                     at[answer.strip()] = self.access.stat().st_size
+                    worked.append(stage.worked(without=crowd.pid))
         if crowd.returncode:
             sys.exit("The readers' process broke; what it said is above.")
         with self.access.open("rb") as log:
             log.seek(at["measuring"])
-            return json.loads(answer), log.read(at["over"] - at["measuring"]).decode().splitlines()
+            lines = log.read(at["over"] - at["measuring"]).decode().splitlines()
+        return json.loads(answer) | {"worked": worked[1] - worked[0]}, lines
 
 
 def _round(load: float, found: dict[str, Any], lines: list[str]) -> Round:
@@ -245,9 +252,12 @@ def count_lost(ours: Site) -> int:
 
 
 def _print(title: str, rounds: list[Round]) -> None:
-    saved, asked = (np.median([getattr(one, name) for one in rounds]) for name in ("saved", "requests"))
+    saved, asked, worked = (
+        np.median([getattr(one, name) for one in rounds]) for name in ("saved", "requests", "worked")
+    )
     loads = ", ".join(f"{one.load:.1f}" for one in rounds)
     print(f"\n{title}: {saved:.1f} saved/s, {asked:.0f} requests/s; load average before: {loads}")
+    print(f"a grade and its image took {worked:.1f} ms of a processor, in site and database together")
     print(f"{'':<12}{'asked':>8}{'503':>7}{'failed':>8}   {'server, ms: p50, 95, 99':>28}{'seen, ms: p50, 95, 99':>28}")
     for kind in KINDS:
         statuses = sum((one.statuses(kind) for one in rounds), Counter[int]())

@@ -72,20 +72,44 @@ def served(
 ) -> Iterator[str]:
     """Run gunicorn's `command` at a free address until the block ends."""
     address = f"127.0.0.1:{free_port()}"
+    with running([*command, "--bind", address], log, at=f"http://{address}{at}", environment=environment, code=code):
+        yield f"http://{address}"
+
+
+@contextmanager
+def running(
+    command: list[str], log: Path, *, at: str, environment: dict[str, str] | None = None, code: Path = REPOSITORY
+) -> Iterator[None]:
+    """Run a server, which answers at the address `at`, until the block ends."""
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            [*command, "--bind", address],
-            stdout=output,
-            stderr=output,
-            cwd=code,
-            env=environment,
-        )
+        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=code, env=environment)
         try:
-            _await(f"http://{address}{at}", process, log)
-            yield f"http://{address}"
+            _await(at, process, log)
+            yield
         finally:
             process.terminate()
             process.wait(timeout=PATIENCE)
+
+
+def worked(*, without: int) -> float:
+    """Return the processor seconds of this benchmark's sites and its PostgreSQL so far, one child's left out."""
+    postmaster = Path(os.environ["VAR_DIR"]) / "servers" / "postgresql" / "postmaster.pid"
+    parents = [*_children(os.getpid()), int(postmaster.read_text().splitlines()[0])]
+    return sum(_worked(pid) for pid in parents if pid != without)
+
+
+def _children(pid: int) -> list[int]:
+    found = [thread.joinpath("children").read_text().split() for thread in Path(f"/proc/{pid}/task").iterdir()]
+    return [int(child) for children in found for child in children]
+
+
+def _worked(pid: int) -> float:
+    """Return what a process and those that it has started worked."""
+    try:
+        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK") + sum(map(_worked, _children(pid)))
+    except FileNotFoundError:
+        return 0.0
 
 
 def free_port() -> int:
