@@ -36,9 +36,9 @@ class Reader(threading.Thread):
         super().__init__(name=name, daemon=True)
         self.chance = np.random.default_rng(seed)
         self.slug, self.tally, self.is_done, self.stuck = slug, tally, threading.Event(), 0
-        self.session = Session(address, csrf_cookie="csrf", patience=PATIENCE)
         # An address of their own, as in clinics of their own: sign-ins are limited by address.
-        self.session.connection.source_address = (f"127.0.1.{seed[1] + 1}", 0)
+        origin = f"127.0.1.{seed[1] + 1}"
+        self.session = Session(address, csrf_cookie="csrf", patience=PATIENCE, origin=origin)
 
     def run(self) -> None:
         while not self.is_done.is_set():
