@@ -33,9 +33,10 @@ WARM_UP = 20  # acts that are not measured: every thread opens its connection to
 class Session:
     """A browser's session: one kept connection, its cookies, and the CSRF token that goes with them."""
 
-    def __init__(self, address: str, csrf_cookie: str, *, patience: float = 60) -> None:
+    def __init__(self, address: str, csrf_cookie: str, *, patience: float = 60, origin: str = "127.0.0.1") -> None:
         self.address, self.csrf_cookie = address, csrf_cookie
-        self.connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=patience)
+        netloc = urlsplit(address).netloc
+        self.connection = http.client.HTTPConnection(netloc, timeout=patience, source_address=(origin, 0))
         self.cookies: SimpleCookie = SimpleCookie()
 
     def get(self, path: str) -> bytes:

@@ -16,6 +16,8 @@ from benchmarks.grading_server import PASSWORD, Session
 from benchmarks.tally import Act, Tally
 
 PATIENCE = 20.0  # seconds until a request without an answer is given up, as the page does
+SIGNED_OUT = {302, 403, 404}
+KEPT = SIGNED_OUT | {429}  # answers after which the page keeps a grade, beside the server's own errors
 SIGNING_IN = threading.Semaphore(2)
 UNDO_EVERY = 25  # grades
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -34,12 +36,11 @@ class Reader(threading.Thread):
         super().__init__(name=name, daemon=True)
         self.chance = np.random.default_rng(seed)
         self.slug, self.tally, self.is_done, self.stuck = slug, tally, threading.Event(), 0
-        self.session = Session(address, csrf_cookie="csrf", patience=PATIENCE)
         # An address of their own, as in clinics of their own: sign-ins are limited by address.
-        self.session.connection.source_address = (f"127.0.1.{seed[1] + 1}", 0)
+        origin = f"127.0.1.{seed[1] + 1}"
+        self.session = Session(address, csrf_cookie="csrf", patience=PATIENCE, origin=origin)
 
     def run(self) -> None:
-        self._sign_in()
         while not self.is_done.is_set():
             for card in self._cards():
                 self._settle(card["label"], card, int(self.chance.integers(1, 6)))
@@ -49,19 +50,18 @@ class Reader(threading.Thread):
                     return
 
     def _cards(self) -> list[dict[str, Any]]:
-        """Ask for the next images until the server tells them; for the last ones where none is left."""
-        while True:
-            status, content = self._ask("GET", f"/read/{self.slug}/queue/")
-            if status == 200:
-                found = json.loads(content)
-                for card in found["upcoming"] + found["back"]:
-                    if more := set(card) - CARD - OWN:
-                        self.tally.leaks.append(f"A card has {more}.")
-                cards: list[dict[str, Any]] = found["upcoming"] or found["back"]
-                return cards
-            if is_signed_out(status):
-                self._sign_in()
+        """Ask for the next images, and for the last ones where none is left; without an answer there are none."""
+        status, content = self._ask("GET", f"/read/{self.slug}/queue/")
+        if status != 200:
+            self._sign_in_again_after(status)
             time.sleep(0.2)
+            return []
+        found = json.loads(content)
+        for card in found["upcoming"] + found["back"]:
+            if more := set(card) - CARD - OWN:
+                self.tally.leaks.append(f"A card has {more}.")
+        cards: list[dict[str, Any]] = found["upcoming"] or found["back"]
+        return cards
 
     def _settle(self, path: str, card: dict[str, Any], grade: int | None) -> None:
         """Send one act until the server has taken or refused it."""
@@ -71,32 +71,27 @@ class Reader(threading.Thread):
         wait = 0.1
         while True:
             status, _ = self._ask("POST", path, fields)
-            if is_signed_out(status):
-                self._sign_in()
-            elif status and status < 500 and status != 429:
+            if status and status < 500 and status not in KEPT:
                 self.tally.settle(submission, status)
                 return
+            self._sign_in_again_after(status)
             self.tally.sent_again += 1
             time.sleep(wait)
             wait = min(2 * wait, 2.0)
 
-    def _sign_in(self) -> None:
-        """Sign in, however often it takes, a few of all readers at a time: passwords are slow to check on purpose."""
-        while True:
-            with SIGNING_IN:
-                status = self._try_to_sign_in()
-            if status == 302:
-                self.tally.signed_in += 1
-                return
+    def _sign_in_again_after(self, status: int) -> None:
+        """Try it, if that is what an answer asks for; a few readers at a time, as passwords are slow to check."""
+        if status not in SIGNED_OUT:
+            return
+        with SIGNING_IN:
+            self.session.cookies.clear()
+            status, _ = self._ask("GET", "/accounts/login/")
+            if status == 200:
+                status, _ = self._ask("POST", "/accounts/login/", {"login": self.name, "password": PASSWORD})
+        if status == 200:  # allauth's way to redirect a program
+            self.tally.signed_in += 1
+        else:
             self.tally.sign_ins_refused[status] += 1
-            time.sleep(0.5)
-
-    def _try_to_sign_in(self) -> int:
-        self.session.cookies.clear()
-        status, _ = self._ask("GET", "/accounts/login/")
-        if status == 200:
-            status, _ = self._ask("POST", "/accounts/login/", {"login": self.name, "password": PASSWORD})
-        return status
 
     def _ask(self, method: str, path: str, fields: dict[str, Any] | None = None) -> tuple[int, bytes]:
         """Return status and content; status 0 where no answer came."""
@@ -106,8 +101,3 @@ class Reader(threading.Thread):
                 self.tally.leaks.append(content.decode(errors="replace"))
             return status, content
         return 0, b""
-
-
-def is_signed_out(status: int) -> bool:
-    """Whether the page would keep its grades until the reader has signed in again."""
-    return status in {302, 403, 404}
