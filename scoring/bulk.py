@@ -60,6 +60,8 @@ def work(job: BulkJob) -> None:
     """Score what is not scored yet of a claimed job. Raises jobs.JobError, jobs.LostLeaseError."""
     with jobs.held(job):
         try:
+            for item in job.items.exclude(status=None).exclude(file=""):
+                _erase_file(item)  # scored by a worker that was killed before it could
             regressor = regressors.active(job.token.study)
             for item in job.items.filter(status=None):
                 _finish(item, _outcome(item, regressor))

@@ -6,6 +6,7 @@ thread keeps renewing; a lease that has passed means that its worker is gone, an
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -19,6 +20,9 @@ from scoring.models import Job
 
 LEASE = timedelta(seconds=60)  # a lost job waits this long at most until it may be claimed again
 RENEWAL = 15.0  # seconds: three renewals may fail before a lease passes
+SILENCE = (
+    12 * 3600.0
+)  # seconds without a word of how far it is; the longest step of a run takes minutes, or counts parts
 MAX_ATTEMPTS = 3  # a job that took three workers with it would take the fourth
 GRACE = timedelta(seconds=60)  # a message normally arrives at once; after this the sweep sends another
 
@@ -138,10 +142,23 @@ def _sentence(error: BaseException) -> str:
     return f"{str(error) or UNSAID} ({type(error).__name__})"
 
 
+def _said(job: Job) -> tuple[str, object]:
+    return job.stage, getattr(job, "done", None)
+
+
 def _renew(job: Job, interval: float, stop: threading.Event) -> None:
-    """Renew until told to stop, on this thread's own connection; a database that is away is asked again later."""
+    """Renew until told to stop, on this thread's own connection; a database that is away is asked again later.
+
+    A job that has told nothing for very long hangs: it is held no more, and may store nothing once another has it.
+    """
+    said, since = _said(job), time.monotonic()
     try:
         while not stop.wait(interval):
+            if _said(job) != said:
+                said, since = _said(job), time.monotonic()
+            if time.monotonic() - since > SILENCE:
+                logger.error("%s has said nothing for hours and is held no longer.", job)
+                return
             try:
                 if not _held_rows(job).update(lease_until=Now() + LEASE):
                     return

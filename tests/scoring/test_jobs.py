@@ -137,6 +137,21 @@ def test_a_held_lease_is_renewed(transactional_db: None) -> None:
         assert not jobs.overdue(TrainingRun).exists()
 
 
+def test_a_job_that_says_nothing_any_more_is_held_no_longer(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = claimed(TrainingRun.objects.create(study=builders.make_study()))
+    began = threading.active_count()
+    with jobs.held(job, renewal=0.02):
+        jobs.tell(job, "The last word")
+        assert threading.active_count() == began + 1
+        monkeypatch.setattr(jobs, "SILENCE", 0.1)  # hours later
+        while threading.active_count() > began:
+            time.sleep(0.02)
+        lose_worker(job)
+        assert jobs.overdue(TrainingRun).exists()
+
+
 def test_the_renewing_thread_ends_with_its_block(job: TrainingRun) -> None:
     before = threading.active_count()
     with jobs.held(claimed(job)):
