@@ -12,7 +12,7 @@ TORCH_INDEX ?=
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults bench-ledger rehearse-upgrade kill-jobs
+.PHONY: help demo test weights lint lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults bench-ledger bench-workers bench-sizes rehearse-upgrade kill-jobs
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -77,6 +77,12 @@ bench-scoring: $(VENV)/.dev ## Measure one 12-megapixel selfie against the publi
 
 bench-faults: $(VENV)/.dev ## Kill, pause and cut off everything while readers grade; what is acknowledged must be kept, once
 	$(BIN)/python -m benchmarks.faults
+
+bench-workers: weights $(VENV)/.dev ## Measure one, two and four workers that share the embedding of a study's photographs
+	$(BIN)/python -m benchmarks.workers
+
+bench-sizes: $(VENV)/.dev ## Measure the bytes of an image in each table, its indexes and its files
+	$(BIN)/python -m benchmarks.sizes
 
 rehearse-upgrade: $(VENV)/.dev ## Let readers grade on an older version while this one replaces it (FROM=tag or commit)
 	$(BIN)/python -m benchmarks.upgrade $(if $(FROM),--from $(FROM))

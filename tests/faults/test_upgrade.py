@@ -18,6 +18,7 @@ def has_history() -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not has_history(), reason=f"git has no {REVISION} here; tests/test_migrations.py is left")
 def test_readers_lose_nothing_while_the_release_before_is_replaced() -> None:
     rehearsal = subprocess.run(
