@@ -12,7 +12,7 @@ TORCH_INDEX ?=
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults bench-ledger bench-workers bench-sizes rehearse-upgrade kill-jobs
+.PHONY: help demo test weights lint lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults bench-ledger bench-load bench-memory bench-workers bench-sizes rehearse-upgrade kill-jobs
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -46,6 +46,13 @@ bench-page: $(VENV)/.dev chromium ## Measure key to next image in a browser, wit
 
 bench-server: $(VENV)/.dev ## Measure saving a grade and getting the next, beside Label Studio (installs it)
 	$(BIN)/python -m benchmarks.grading_server
+
+bench-load: $(VENV)/.dev ## Let 200 readers grade, beside Label Studio (installs it); 4 and 16 times as many; slow clients
+	$(BIN)/python -m benchmarks.load
+	$(BIN)/python -m benchmarks.slow_clients
+
+bench-memory: $(VENV)/.dev ## Watch every process' memory for an hour of grading
+	$(BIN)/python -m benchmarks.memory
 
 bench-plans: $(VENV)/.dev ## Show how the database answers readers at 1,000,000 assignments
 	$(BIN)/python -m benchmarks.query_plans

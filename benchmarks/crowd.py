@@ -52,7 +52,7 @@ class Person(FastHttpUser):
         crowd.append(self)
         number, self.headers = people.popleft()
         self.chance = random.Random(f"{plan['seed']} {number}")  # noqa: S311  a pace, not a secret
-        self.client.client.redirect_response_codes = frozenset()
+        self.client.client.redirect_response_codes = frozenset()  # type: ignore[misc]
         gevent.sleep(self.chance.uniform(0, max(plan["think"], 1)))  # nobody begins in the same moment
 
     def ask(
@@ -65,9 +65,9 @@ class Person(FastHttpUser):
         return answer
 
     def think(self) -> None:
-        self.rest(plan["think"] * self.chance.lognormvariate(-(SPREAD**2) / 2, SPREAD))
+        self.pause(plan["think"] * self.chance.lognormvariate(-(SPREAD**2) / 2, SPREAD))
 
-    def rest(self, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         """Wait, and go home where the round is over meanwhile."""
         gevent.sleep(seconds)
         if is_over:
@@ -98,7 +98,7 @@ class OurReader(Person):
         self.sender.join()
         answer = self.ask("queue", "GET", f"{plan['read']}queue/")
         if answer.status_code != 200:
-            self.rest(RETRY)
+            self.pause(RETRY)
             return
         self.ahead, self.back = json.loads(answer.content)["upcoming"], []
         if not self.ahead:
@@ -111,7 +111,7 @@ class OurReader(Person):
             return
         card = self.ahead[0]
         while not self.fetch(card):
-            self.rest(RETRY)
+            self.pause(RETRY)
         self.prefetch()
         self.think()
         if self.back and self.chance.randrange(UNDO_EVERY) == 0:
@@ -209,7 +209,7 @@ class LabelStudioReader(Person):
             answer = self.ask(what, method, path, body, JSON)
             if 200 <= answer.status_code < 300:
                 return answer
-            self.rest(RETRY)
+            self.pause(RETRY)
 
 
 KINDS = {"ours": OurReader, "Label Studio": LabelStudioReader}

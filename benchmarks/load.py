@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from labeler.models import Study, User
 
 SLUG = "load"
-FILES = 24  # photographs that are really there; the study's other images share their renditions
-WARM_UP = 10.0  # seconds that are not measured: everybody fetches their first images
+FILES = 12  # photographs that are really there; the study's other images share their renditions
+WARM_UP = 10.0  # seconds: everybody fetches their first images
 ACCESS = ("--access-logformat", "%(m)s %(s)s %(D)s %(U)s")
 # What a line of the access log was.
 KINDS = {
@@ -79,15 +79,15 @@ class Site:
 
     def __init__(self, name: str, address: str, access: Path, people: list[dict[str, str]], **plan: Any) -> None:
         self.name, self.access, self.people = name, access, people
-        self.plan = {"system": name, "host": address, "warm_up": WARM_UP} | plan
+        self.plan = {"system": name, "host": address} | plan
         self.acknowledged: list[tuple[str, str, int | None]] = []
         self.rounds = 0
 
-    def meet(self, readers: int, **plan: float) -> Round:
-        """Let so many readers grade, for `seconds` at a pace of `think` seconds an image."""
+    def meet(self, readers: int, *, warm_up: float = WARM_UP, **plan: float) -> Round:
+        """Let so many readers grade, for `seconds` after the warm-up, at a pace of `think` seconds an image."""
         load, _, _ = os.getloadavg()
         self.rounds += 1
-        plan |= {"seed": self.rounds}
+        plan |= {"seed": self.rounds, "warm_up": warm_up}
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
             json.dump(self.plan | plan | {"people": self.people[:readers]}, file)
             file.flush()
@@ -129,11 +129,12 @@ def main() -> None:
         else:
             with their_site(folder, options) as theirs:
                 _compare([ours, theirs], options)
+        of_all = {"seconds": options.seconds, "warm_up": options.warm_up}
         for times in options.times:
             readers = times * options.readers
-            _print(f"ours, {readers} readers", [ours.meet(readers, seconds=options.seconds, think=options.think)])
+            _print(f"ours, {readers} readers", [ours.meet(readers, think=options.think, **of_all)])
         if options.times:
-            met = ours.meet(options.readers, seconds=options.seconds, think=0)
+            met = ours.meet(options.readers, think=0, **of_all)
             _print(f"ours, {options.readers} readers who never pause", [met])
         lost = count_lost(ours)
     print(f"\nacknowledged by us: {len(ours.acknowledged):,} (SIMULATED); lost, doubled or changed: {lost}")
@@ -147,7 +148,7 @@ def _compare(systems: list[Site], options: argparse.Namespace) -> None:
     for _ in range(options.rounds):
         for readers in sorted({options.fewer, options.readers}):
             for system in systems:
-                met = system.meet(readers, seconds=options.seconds, think=options.think)
+                met = system.meet(readers, seconds=options.seconds, warm_up=options.warm_up, think=options.think)
                 results.setdefault((readers, system.name), []).append(met)
                 print(f"{system.name}, {readers} readers: {met.saved:.1f} saved/s", file=sys.stderr, flush=True)
     for (readers, name), rounds in sorted(results.items()):
@@ -283,6 +284,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--readers", type=int, default=200)
     parser.add_argument("--fewer", type=int, default=20, help="how many readers, in rounds that both systems bear")
     parser.add_argument("--seconds", type=float, default=60, help="of each round, after its warm-up")
+    parser.add_argument("--warm-up", type=float, default=WARM_UP, help="seconds before that, which do not count")
     parser.add_argument("--rounds", type=int, default=2, help="in which the systems take turns")
     parser.add_argument("--think", type=float, default=2.5, help="seconds that a reader looks at an image, on average")
     parser.add_argument("--times", type=int, nargs="*", default=[4, 16], help="overload: as many times the readers")

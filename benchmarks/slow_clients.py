@@ -76,7 +76,7 @@ def main() -> None:
 
 def _ways(folder: Path) -> dict[str, Callable[[], AbstractContextManager[str]]]:
     log = folder / "web.log"
-    ways = {
+    ways: dict[str, Callable[[], AbstractContextManager[str]]] = {
         "plain gthread": partial(stage.site, log, *label_studio.PROCESSES),
         "ours": partial(stage.site, log),
     }

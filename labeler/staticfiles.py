@@ -1,5 +1,8 @@
 """Static files named by their content, so that browsers may keep them for ever."""
 
+from typing import Any
+
+from whitenoise.compress import Compressor
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
@@ -7,3 +10,7 @@ class StaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[
     """Also rewrites the imports of ES modules."""
 
     support_js_module_import_aggregation = True
+
+    def create_compressor(self, **options: Any) -> Compressor:
+        """Compress with gzip alone: the same files wherever they are made, whatever else is installed there."""
+        return super().create_compressor(**options, use_brotli=False)

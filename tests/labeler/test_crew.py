@@ -59,7 +59,7 @@ def full(application: Crew, slow: Slow, *, at_work: int, waiting: int) -> Iterat
     with ThreadPoolExecutor(at_work + waiting) as callers:
         calls = [callers.submit(Call, application) for _ in range(at_work + waiting)]
         assert all(slow.inside.acquire(timeout=PATIENCE) for _ in range(at_work))
-        while application._places._value:  # type: ignore[attr-defined]  # those who wait do nothing that can be seen
+        while application._places._value:  # those who wait do nothing that can be seen
             pass
         try:
             yield calls
