@@ -82,7 +82,7 @@ bench-dealing: $(VENV)/.dev ## Deal 1,000,000 images to 300 readers
 bench-scoring: $(VENV)/.dev ## Measure one 12-megapixel selfie against the published way, overload, slow clients and memory
 	$(BIN)/python -m benchmarks.scoring
 
-bench-faults: $(VENV)/.dev ## Kill, pause and cut off everything while readers grade; what is acknowledged must be kept, once
+bench-faults: $(VENV)/.dev chromium ## Harm everything while readers and browsers grade; what is acknowledged must be kept, once
 	$(BIN)/python -m benchmarks.faults
 
 bench-workers: weights $(VENV)/.dev ## Measure one, two and four workers that share the embedding of a study's photographs

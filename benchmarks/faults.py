@@ -142,16 +142,17 @@ def _kinds(
     for name in theirs.processes:
         kinds[f"{name} killed"] = [partial(theirs.kill, name)]
         kinds[f"{name} paused"] = [partial(theirs.pause, name)]
+    storage, clocks = _of_storage(disk, imports), _of_clocks(theirs, np.random.default_rng(options.seed + 1))
+    if unknown := set(options.kinds) - {*kinds, *storage, *clocks}:
+        sys.exit(f"There is no fault {', '.join(sorted(unknown))}. There are: {', '.join(kinds | storage | clocks)}.")
     if disk.is_there:
-        kinds |= _of_storage(disk, imports)
+        kinds |= storage
     else:
         print(f"Left out, as no small disk can be mounted here: full and read-only storage ({disk.why_not}).")
     if theirs.clocks.are_there():
-        kinds |= _of_clocks(theirs, np.random.default_rng(options.seed + 1))
+        kinds |= clocks
     else:
         print("Left out, as libfaketime does not work here (requirements-dev.txt): wrong clocks.")
-    if unknown := set(options.kinds) - set(kinds):
-        sys.exit(f"There is no fault {', '.join(sorted(unknown))}. There are: {', '.join(kinds)}.")
     return {name: steps for name, steps in kinds.items() if not options.kinds or name in options.kinds}
 
 
