@@ -5,7 +5,6 @@ The operator's page, `manage.py doctor` and /metrics show the same findings.
 
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from django.db.models import Max, Min
 from django.utils import timezone
 from redis import Redis, RedisError
 
+from labeler import clock
 from labeler.models import Label
 from scoring import blobs, jobs, weights
 from scoring.health import Migrations, NotReadyError
@@ -96,7 +96,7 @@ def labels_so_far() -> int:
 
 def tick() -> None:
     """Note that beat, the broker and a worker work together now."""
-    cache.set(LAST_TICK, time.time(), timeout=None)
+    cache.set(LAST_TICK, clock.now().timestamp(), timeout=None)
 
 
 def last_tick() -> datetime | None:
