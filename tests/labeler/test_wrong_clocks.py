@@ -9,7 +9,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 from django.utils import timezone
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from labeler import sessions, uploads
 from labeler.celery import app
@@ -35,7 +35,7 @@ def sign_in(name: str) -> int:
 
 
 def test_who_signed_in_by_the_wrong_clock_can_sign_in_by_the_right_one(
-    db: None, early: pytest.MonkeyPatch, settings: SettingsWrapper
+    db: None, early: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # 60 sign-ins
     cache.clear()
@@ -61,7 +61,7 @@ def test_a_session_of_the_wrong_clock_ends_a_working_day_after_it_was_put_right(
 
 
 def test_a_worker_that_is_a_day_early_takes_nothing_that_is_being_sent(
-    db: None, monkeypatch: pytest.MonkeyPatch, settings: SettingsWrapper
+    db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     uploads.sweep()
     being_sent = settings.VAR_DIR / "uploads" / "its row is not committed yet"
