@@ -6,7 +6,6 @@ The operator's page, `manage.py doctor` and /metrics show the same findings.
 import json
 import secrets
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -25,7 +24,7 @@ from django.urls import reverse
 from django.utils import timezone
 from redis import Redis, RedisError
 
-from labeler import uploads
+from labeler import clock, uploads
 from labeler.celery import SENT_AT
 from labeler.models import Image, Intake, IntakeFile, Label
 from scoring import blobs, jobs, regressors, weights
@@ -157,7 +156,7 @@ def labels_so_far() -> int:
 
 def tick() -> None:
     """Note that beat, the broker and a worker work together now."""
-    cache.set(LAST_TICK, time.time(), timeout=None)
+    cache.set(LAST_TICK, clock.now().timestamp(), timeout=None)
 
 
 def last_tick() -> datetime | None:

@@ -2,13 +2,16 @@
 
 import shelve
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
 
-from labeler import sessions
+from labeler import sessions, uploads
 from labeler.beat import Schedule
 from labeler.celery import app
 from labeler.models import User
@@ -31,7 +34,10 @@ def sign_in(name: str) -> int:
     return Client().post("/accounts/login/", {"login": name, "password": PASSWORD}).status_code
 
 
-def test_who_signed_in_by_the_wrong_clock_can_sign_in_by_the_right_one(db: None, early: pytest.MonkeyPatch) -> None:
+def test_who_signed_in_by_the_wrong_clock_can_sign_in_by_the_right_one(
+    db: None, early: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # 60 sign-ins
     cache.clear()
     builders.make_user("ana", password=PASSWORD)
     while sign_in("ana") != 429:
@@ -52,6 +58,19 @@ def test_a_session_of_the_wrong_clock_ends_a_working_day_after_it_was_put_right(
     counted = SignIn.of(session)
     assert counted
     assert max(counted.began, counted.seen, counted.asked) <= time.time()
+
+
+def test_a_worker_that_is_a_day_early_takes_nothing_that_is_being_sent(
+    db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    uploads.sweep()
+    being_sent = settings.VAR_DIR / "uploads" / "its row is not committed yet"
+    being_sent.touch()
+    right = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(days=1))
+    uploads.sweep()
+    assert being_sent.exists()
+    being_sent.unlink()
 
 
 def test_beat_goes_on_where_its_clock_was_a_day_early(tmp_path: Path) -> None:
