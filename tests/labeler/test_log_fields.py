@@ -28,7 +28,8 @@ def lines() -> Iterator[list[dict[str, Any]]]:
             said.extend(json.loads(line) for line in text.splitlines() if line)
             return len(text)
 
-    about = settings.LOGGING["formatters"]["json"]
+    formatters: Any = settings.LOGGING["formatters"]
+    about = formatters["json"]
     handler = logging.StreamHandler(Kept())
     handler.setFormatter(JsonFormatter(about["fmt"], datefmt=about["datefmt"]))
     handler.addFilter(InLog())
