@@ -314,7 +314,7 @@ def test_an_apps_job_that_is_killed_at_any_step_scores_every_photograph_once(
     steps = doomed.steps(SCORE, first.pk)
     undisturbed = scored(first)
     assert undisturbed[0] == "succeeded"
-    for more in some(steps[1:], 3):
+    for more in some(steps[1:-1], 3):  # after the last one it is done
         job = sent()
         assert doomed.killed(SCORE, job.pk, more=1 + more), steps[1 + more]
         lose(job)
