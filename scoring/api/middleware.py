@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -36,7 +37,8 @@ class RequestIds:
         try:
             response = self.get_response(request)
             if response.status_code >= HTTPStatus.BAD_REQUEST:  # Django would after us, of nobody's request
-                log_response("%s: %s", response.reason_phrase, request.path, response=response, request=request)
+                said: Any = response
+                log_response("%s: %s", said.reason_phrase, request.path, response=said, request=request)
         finally:
             request_ids.current.reset(before)
             log_context.reader.reset(nobody)

@@ -28,7 +28,8 @@ def lines() -> Iterator[list[dict[str, Any]]]:
             said.extend(json.loads(line) for line in text.splitlines() if line)
             return len(text)
 
-    about = settings.LOGGING["formatters"]["json"]
+    logs: Any = settings.LOGGING
+    about = logs["formatters"]["json"]
     handler = logging.StreamHandler(Kept())
     handler.setFormatter(JsonFormatter(about["fmt"], datefmt=about["datefmt"]))
     handler.addFilter(InLog())
