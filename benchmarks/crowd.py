@@ -150,7 +150,8 @@ class OurReader(Person):
             waited = {"X-Waited-Ms": str(int(1000 * (time.time() - since)))}
             answer = self.ask("submit", "POST", path, body, FORM | waited)
             if answer.status_code in {0, 302, 403, 404, 429} or answer.status_code >= 500:
-                gevent.sleep(wait)
+                least = float((answer.headers or {}).get("Retry-After") or 0)
+                gevent.sleep(max(wait, least))
                 wait = min(2 * wait, LONGEST_WAIT)
                 continue
             wait = FIRST_WAIT

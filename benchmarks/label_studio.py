@@ -23,11 +23,15 @@ CONFIG = """
 # As many at work at once, and as many connections to the database, as ours.
 PROCESSES = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "60")
 MAKE_USERS = """
-import json, os
+import json, os, time
+from importlib import import_module
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.hashers import make_password
 from organizations.models import Organization
 from users.models import User
 password = make_password(os.environ["BENCHMARK_PASSWORD"])  # once: it is slow on purpose
+cookies = []
 for number in range(int(os.environ["BENCHMARK_READERS"])):
     user = User.objects.create(email=f"reader{number}@example.org", password=password)
     organization = Organization.objects.first() or Organization.create_organization(created_by=user, title="Study")
@@ -35,7 +39,16 @@ for number in range(int(os.environ["BENCHMARK_READERS"])):
         organization.add_user(user)
     user.active_organization = organization
     user.save()
+    session = import_module(settings.SESSION_ENGINE).SessionStore()
+    backend = settings.AUTHENTICATION_BACKENDS[-1]
+    session.update({SESSION_KEY: str(user.pk), BACKEND_SESSION_KEY: backend, "last_login": time.time()})
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    session.save()
+    cookies.append(f"{settings.SESSION_COOKIE_NAME}={session.session_key}")
+with open(os.environ["BENCHMARK_COOKIES"], "w") as file:
+    json.dump(cookies, file)
 """
+COOKIES = "theirs-cookies.json"  # beside the log: the sessions of all people, who are signed in already
 
 
 def install(folder: Path) -> Path:
@@ -53,7 +66,8 @@ def install(folder: Path) -> Path:
 @contextmanager
 def site(python: Path, log: Path, *options: str, readers: int, password: str) -> Iterator[str]:
     """Serve an empty Label Studio with these people, on the benchmark's PostgreSQL, and give its address."""
-    environment = _environment(log.parent) | {"BENCHMARK_READERS": str(readers), "BENCHMARK_PASSWORD": password}
+    own = {"BENCHMARK_READERS": str(readers), "BENCHMARK_PASSWORD": password}
+    environment = _environment(log.parent) | own | {"BENCHMARK_COOKIES": str(log.parent / COOKIES)}
     _make_database(environment["POSTGRE_NAME"])
     code = next((python.parent.parent / "lib").glob("python3*/site-packages/label_studio"))
     with log.open("wb") as output:

@@ -18,10 +18,8 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -224,12 +222,12 @@ def their_site(folder: Path, options: argparse.Namespace) -> Iterator[Site]:
     log = ("--access-logfile", str(access), *ACCESS)
     served = label_studio.site(python, folder / "theirs.log", *log, readers=options.readers, password=PASSWORD)
     with served as address:
-        with ThreadPoolExecutor(4) as pool:
-            people = list(pool.map(partial(sign_in_to_label_studio, address), range(options.readers)))
-        project = label_studio.make_project(
-            people[0], readers=options.readers, tasks=options.images, pictures=_pictures()
-        )
-        yield Site("Label Studio", address, access, [person.headers() for person in people], project=project)
+        cookies = json.loads((folder / label_studio.COOKIES).read_text())
+        token = secrets.token_hex(16)
+        people = [{"Cookie": f"{cookie}; csrftoken={token}", "X-CSRFToken": token} for cookie in cookies]
+        admin = sign_in_to_label_studio(address, 0)
+        project = label_studio.make_project(admin, readers=options.readers, tasks=options.images, pictures=_pictures())
+        yield Site("Label Studio", address, access, people, project=project)
 
 
 def _pictures() -> list[bytes]:

@@ -66,7 +66,7 @@ export class Outbox {
     }
     if (!response || response.status >= 500 || response.status === 429) {
       this.handlers.waiting(this.entries.length);
-      return this.later();
+      return this.later(1000 * (response?.headers.get("Retry-After") ?? 0));
     }
     await this.settle(entry);
     const answer = await response.json().catch(() => ({}));
@@ -97,8 +97,9 @@ export class Outbox {
     this.handlers.changed(this.entries.length);
   }
 
-  later() {
-    this.timer = setTimeout(() => this.send(), this.wait);
+  /** Send again after a while that grows, and after `least` ms: a full site says when it will have room. */
+  later(least = 0) {
+    this.timer = setTimeout(() => this.send(), Math.max(this.wait, least || 0));
     this.wait = Math.min(this.wait * 2, LONGEST_WAIT);
     return false;
   }
