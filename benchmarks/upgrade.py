@@ -19,12 +19,16 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchmarks import stage, verdict
 from benchmarks.grading_server import PASSWORD
 from benchmarks.harmed_stage import Proxy
 from benchmarks.scripted_reader import Reader
 from benchmarks.tally import Tally
+
+if TYPE_CHECKING:
+    from labeler.models import Study
 
 SLUG = "upgrade"
 GOLDEN = 20
@@ -71,7 +75,7 @@ class Upgrade:
 
     def __init__(self, folder: Path, revision: str, readers: int) -> None:
         self.folder, self.old, self.readers_wanted = folder, folder / "old", readers
-        self.tally, self.steps = Tally(), list[Step]()
+        self.tally, self.steps, self.lists = Tally(), list[Step](), ""
         _take_out(revision, self.old)
 
     def run(self, labels: int) -> None:
@@ -88,6 +92,7 @@ class Upgrade:
                 self.grade("old code, new tables", labels)
                 with self.step("while web was replaced"):
                     stage.begin_django()
+                    self.lists = verdict.digest(_study())  # as the old code dealt them
                     proxy.port = _port(new.enter_context(self.web(stage.REPOSITORY)))
             self.grade("new code, new tables", labels)
             for reader in readers:
@@ -142,23 +147,26 @@ def main() -> None:
     with stage.servers() as folder:
         upgrade = Upgrade(folder, options.revision, options.readers)
         upgrade.run(options.labels)
-        found = _examine(upgrade.tally)
+        found = _examine(upgrade)
     _print(upgrade, options.revision, found)
     if any(found.values()):
         sys.exit(1)
 
 
-def _examine(tally: Tally) -> verdict.Found:
+def _examine(upgrade: Upgrade) -> verdict.Found:
     """Hold the database against what readers did and were told."""
-    from labeler.models import Study
-
-    study = Study.objects.get(slug=SLUG)
     photographs = {"": 0}  # nobody looks at one
     return {
-        **verdict.of_labels(study, tally, photographs),
-        **verdict.of_study(study, golden_size=GOLDEN, repeats=0, lists=verdict.digest(study)),
-        "refused": tally.refusals.total(),
+        **verdict.of_labels(_study(), upgrade.tally, photographs),
+        **verdict.of_study(_study(), golden_size=GOLDEN, repeats=0, lists=upgrade.lists),
+        "refused": upgrade.tally.refusals.total(),
     }
+
+
+def _study() -> "Study":
+    from labeler.models import Study
+
+    return Study.objects.get(slug=SLUG)
 
 
 def _print(upgrade: Upgrade, revision: str, found: dict[str, int]) -> None:
