@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from labeler.models import Study, User
 
 SLUG = "load"
-FILES = 12  # photographs that are really there; the study's other images share their renditions
+FILES = 6  # photographs that are really there; the study's other images share their renditions
 WARM_UP = 10.0  # seconds: everybody fetches their first images
 ACCESS = ("--access-logformat", "%(m)s %(s)s %(D)s %(U)s")
 # What a line of the access log was.

@@ -28,6 +28,7 @@ from benchmarks import label_studio, load, stage
 
 PAUSE = 0.5  # seconds between a reader's grades
 PATIENCE = 5.0  # seconds until the reader counts a grade as not saved now
+WARM_UP = 16  # requests: both processes load their pages with their first
 CADDYFILE = stage.REPOSITORY / "deploy" / "Caddyfile"
 
 
@@ -36,7 +37,9 @@ class Reader:
 
     def __init__(self, address: str, headers: dict[str, str]) -> None:
         self.host, self.headers = urlsplit(address).netloc, headers
-        self.cards = json.loads(self.ask("GET", f"/read/{load.SLUG}/queue/", patience=60)[1])["upcoming"]
+        for _ in range(WARM_UP):
+            _, content = self.ask("GET", f"/read/{load.SLUG}/queue/", patience=60)
+        self.cards = json.loads(content)["upcoming"]
 
     def ask(self, method: str, path: str, body: str = "", *, patience: float = PATIENCE) -> tuple[int, bytes]:
         """Ask on a connection of its own: one that is kept would have its place already."""
