@@ -183,7 +183,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "labeler.views.headers.LetAdminBe",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "labeler.views.signing_in.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

@@ -8,7 +8,11 @@ from allauth.account.adapter import get_adapter
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
@@ -33,6 +37,19 @@ CHANGING = SETTING_UP | {
 }
 # What may take the last one away: the next request looks anew.
 TAKING_AWAY = {"mfa_deactivate_totp", "mfa_remove_webauthn"}
+
+
+class Sessions(SessionMiddleware):
+    """Django's, but for a session that another request has ended while this one was answered: sign in again.
+
+    Django answers 400, which to a grading page says that its grade was not taken, when it was.
+    """
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        try:
+            return super().process_response(request, response)
+        except SessionInterrupted:
+            return redirect_to_login(request.get_full_path() if request.method == "GET" else reverse("home"))
 
 
 class WatchSession:

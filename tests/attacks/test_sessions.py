@@ -1,10 +1,17 @@
 """Sessions that are fixed, kept or guessed, and tokens that are guessed."""
 
+import time
+from typing import Any
+from uuid import uuid4
+
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
 
-from labeler.models import AuditEvent, Study, User
+from labeler import grading
+from labeler.models import AuditEvent, Label, Reader, Study, User
+from labeler.sessions import NOTED, SignIn
 from scoring import tokens
 from scoring.models import ApiToken
 from tests import builders
@@ -40,6 +47,29 @@ def test_a_session_that_is_over_stays_so(eve: User) -> None:
     thief = Client()
     thief.cookies["session"] = kept
     assert thief.get("/").headers["Location"] == "/accounts/login/?next=/"
+
+
+def test_a_grade_whose_session_another_request_ends_is_stored_and_asks_for_a_sign_in(
+    as_ana: Client, ana: User, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 400 would tell the page that it was not taken."""
+    session = as_ana.session
+    came = time.time() - 2 * NOTED  # so long ago that this request notes in the session that she is here
+    SignIn(began=came, seen=came, role_version=ana.role_version).keep(session)
+    session.save()
+    assignment = grading.upcoming(reader)[0]
+    store = grading.record_label
+
+    def store_meanwhile(**act: Any) -> Label:
+        Session.objects.all().delete()
+        return store(**act)
+
+    monkeypatch.setattr(grading, "record_label", store_meanwhile)
+    address = f"/read/acne/{assignment.public_id}/label/"
+    fields = {"submission": str(uuid4()), "version": 0, "grade": 3}
+    answer = as_ana.post(address, fields, headers={"accept": "application/json"})
+    assert answer.headers["Location"] == "/accounts/login/?next=/"
+    assert Label.objects.get().grade == 3
 
 
 def test_another_password_ends_all_other_sessions(eve: User) -> None:

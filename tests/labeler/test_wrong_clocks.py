@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -43,6 +44,23 @@ def test_who_signed_in_by_the_wrong_clock_can_sign_in_by_the_right_one(db: None,
     assert sign_in("ana") == 302
     while sign_in("ana") != 429:
         pass
+
+
+def test_who_was_signing_in_as_the_wrong_clock_was_stopped_can_sign_in_by_the_right_one(ana: User) -> None:
+    """Killed, the server left its lock behind, which expires by the wrong clock."""
+    ana.set_password(PASSWORD)
+    ana.save()
+    cache.clear()
+    assert sign_in("ana") == 302
+    tomorrow = timezone.now() + timedelta(days=1)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT DISTINCT cache_key FROM cache WHERE cache_key LIKE '%login%'")
+        for (name,) in cursor.fetchall():
+            cursor.execute(
+                "INSERT INTO cache SELECT %s, value, %s FROM cache WHERE cache_key = %s",
+                [f"{name}:lock", tomorrow, name],
+            )
+    assert sign_in("ana") == 302
 
 
 def test_a_session_of_the_wrong_clock_ends_a_working_day_after_it_was_put_right(ana: User) -> None:
