@@ -25,7 +25,7 @@ def _own_files(settings: object, tmp_path_factory: pytest.TempPathFactory) -> No
 @pytest.fixture(autouse=True)
 def _quick_passwords(settings: object) -> None:
     """A million rounds of hashing guard a stolen database; here they would take half a second for each sign-in."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+    settings.PASSWORD_HASHERS = ["tests.quick_passwords.Hasher"]  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
