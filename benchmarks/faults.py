@@ -100,6 +100,7 @@ class Harm:
 
 def main() -> None:
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # until there is something to examine, just clean up
     with stage.installation() as folder, ExitStack() as stack:
         disk = SmallDisk(folder / "media")
         stack.callback(disk.stop)
