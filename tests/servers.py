@@ -14,6 +14,13 @@ from labeler import embedded
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# pytest-xdist's workers inherit what the process that starts them has named. Each has servers of its own, because tests
+# stop them and empty the queue.
+_OWN = "SERVERS_OF_TESTS"
+for _variable in os.environ.get(_OWN, "").split():
+    os.environ.pop(_variable, None)
+os.environ[_OWN] = " ".join(name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name))
+
 _folder = Path(tempfile.mkdtemp(prefix="acne-tests-"))
 _folder.chmod(0o711)  # started by root, the servers run as an account that must pass through
 _stack = ExitStack()
@@ -25,7 +32,7 @@ os.environ["SECRET_KEY"] = "a key for tests alone, long enough to pass every che
 os.environ.setdefault("WEIGHTS_DIR", str(REPOSITORY / "var" / "weights"))
 os.environ.setdefault("FACES_DIR", str(REPOSITORY / "var" / "faces"))
 os.environ["BEHIND_TLS"] = "0"
-# Tests that run side by side (make test: two at a time) share the cores among them.
+# Tests that run side by side (make test: three at a time) share the cores among them.
 os.environ["OMP_NUM_THREADS"] = "1" if "PYTEST_XDIST_WORKER" in os.environ else "2"
 _stack.enter_context(embedded.servers(_folder))
 
