@@ -7,12 +7,15 @@ queue without an end answers everybody too late, and what was given up on is wor
 
 import io
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from scoring.admission import TimelyBody, no_write
+from scoring import answers
+from scoring.admission import TimelyBody
+from scoring.answers import Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -26,8 +29,6 @@ SMALL_SECONDS, LARGE_SECONDS = 30.0, 120.0  # until a body must be here; a piece
 
 FULL = "The site has as much to do as it can take on. Send this again in a moment."
 LATE = "What was sent did not come in time. Send it again."
-
-Answer = tuple[list[Any], Iterable[bytes]]  # what start_response is called with, and the body
 
 
 class Crew:
@@ -44,30 +45,26 @@ class Crew:
         self._places = threading.BoundedSemaphore(hands + waiting)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        return self._answer(environ).send(start_response)
+
+    def _answer(self, environ: "WSGIEnvironment") -> Answer:
         if environ.get("PATH_INFO") in self.aside:
-            return _begin(start_response, self._hand_aside.submit(self._work, environ).result())
+            return self._hand_aside.submit(self._work, environ).result()
         if not _take_in(environ):
-            return _refuse(start_response, HTTPStatus.REQUEST_TIMEOUT, LATE, ("Connection", "close"))
+            return _refusal(HTTPStatus.REQUEST_TIMEOUT, LATE, ("Connection", "close"))
         if not self._places.acquire(blocking=False):
-            return _refuse(start_response, HTTPStatus.SERVICE_UNAVAILABLE, FULL, ("Retry-After", str(RETRY_AFTER)))
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, FULL, ("Retry-After", str(RETRY_AFTER)))
         try:
-            answer = self._hands.submit(self._work, environ).result()
+            return self._hands.submit(self._work, environ).result()
         finally:
             self._places.release()
-        return _begin(start_response, answer)
 
     def _work(self, environ: "WSGIEnvironment") -> Answer:
-        begun: list[Any] = []
-
-        def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
-            begun[:] = [status, headers, exc_info]
-            return no_write
-
         with _timely(environ, LARGE_SECONDS) as body:
             environ["wsgi.input"] = body
-            answer = self.application(environ, begin)
+            answer = answers.ask(self.application, environ)
         # What streams reads the database on the way out, in a thread that is no hand and keeps no connection.
-        return begun, Streamed(answer) if getattr(answer, "streaming", False) else answer
+        return replace(answer, body=Streamed(answer.body)) if getattr(answer.body, "streaming", False) else answer
 
 
 class Streamed:
@@ -107,16 +104,5 @@ def _length(environ: "WSGIEnvironment") -> int:
     return int(environ.get("CONTENT_LENGTH") or 0)
 
 
-def _begin(start_response: "StartResponse", answer: Answer) -> Iterable[bytes]:
-    begun, body = answer
-    start_response(*begun)
-    return body
-
-
-def _refuse(
-    start_response: "StartResponse", status: HTTPStatus, sentence: str, header: tuple[str, str]
-) -> Iterable[bytes]:
-    body = sentence.encode()
-    kind, length = ("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))
-    start_response(f"{status.value} {status.phrase}", [kind, length, ("Cache-Control", "no-store"), header])
-    return [body]
+def _refusal(status: HTTPStatus, sentence: str, header: tuple[str, str]) -> Answer:
+    return answers.refusal(status, sentence.encode(), "text/plain; charset=utf-8", header)

@@ -6,9 +6,12 @@ A queue without an end answers everybody too late. A body that comes too slowly 
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from scoring import answers
+from scoring.answers import Answer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import InputStream, StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,28 +30,24 @@ class Admission:
         self._places = threading.BoundedSemaphore(places)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        return self._answer(environ).send(start_response)
+
+    def _answer(self, environ: "WSGIEnvironment") -> Answer:
         if not self._places.acquire(blocking=False):
-            return _refuse(start_response, HTTPStatus.SERVICE_UNAVAILABLE, FULL, ("Retry-After", str(RETRY_AFTER)))
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, FULL, ("Retry-After", str(RETRY_AFTER)))
         try:
-            return self._answer(environ, start_response)
+            return self._work(environ)
         finally:
             self._places.release()
 
-    def _answer(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        begun: list[Any] = []
-
-        def begin(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
-            begun[:] = [status, headers, exc_info]
-            return no_write
-
+    def _work(self, environ: "WSGIEnvironment") -> Answer:
         length, connection = int(environ.get("CONTENT_LENGTH") or 0), environ.get("gunicorn.socket")
         with TimelyBody(environ["wsgi.input"], length, connection, self.body_seconds) as body:
             environ["wsgi.input"] = body
-            answer = self.application(environ, begin)
+            answer = answers.ask(self.application, environ)
         if body.is_late:
             detail = f"The body did not come within {self.body_seconds:g} seconds."
-            return _refuse(start_response, HTTPStatus.REQUEST_TIMEOUT, detail, ("Connection", "close"))
-        start_response(*begun)
+            return _refusal(HTTPStatus.REQUEST_TIMEOUT, detail, ("Connection", "close"))
         return answer
 
 
@@ -87,16 +86,6 @@ class TimelyBody:
             self.connection.shutdown(socket.SHUT_RD)
 
 
-def no_write(data: bytes) -> None:
-    del data
-    raise TypeError("An answer's body is returned; nothing here writes it in WSGI's imperative way.")
-
-
-def _refuse(
-    start_response: "StartResponse", status: HTTPStatus, detail: str, header: tuple[str, str]
-) -> Iterable[bytes]:
+def _refusal(status: HTTPStatus, detail: str, header: tuple[str, str]) -> Answer:
     problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
-    body = json.dumps(problem).encode()
-    length, kind = ("Content-Length", str(len(body))), ("Content-Type", "application/problem+json")
-    start_response(f"{status.value} {status.phrase}", [kind, length, ("Cache-Control", "no-store"), header])
-    return [body]
+    return answers.refusal(status, json.dumps(problem).encode(), "application/problem+json", header)

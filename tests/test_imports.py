@@ -11,7 +11,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ALLOWED = {"scoring": {"scoring"}, "labeler": {"labeler", "scoring"}, "training": {"training", "labeler", "scoring"}}
 CORE = [
     *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline", "turns"),
-    *("torch_network", "onnx_network", "onnx_graph", "cores"),
+    *("torch_network", "onnx_network", "onnx_graph", "cores", "answers"),
     *("weights", "conversion", "files"),
     *("quality", "upright", "overlays", "familiarity", "abstention", "addresses"),
     *("heads", "ridge", "reader_effects", "selection", "gate"),

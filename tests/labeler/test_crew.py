@@ -1,12 +1,10 @@
 """A few hands work at the site's requests, some wait, the next is told to come again; nobody slow holds a hand."""
 
-import io
 import socket
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from django.db import connection
@@ -14,43 +12,10 @@ from django.http import StreamingHttpResponse
 
 from labeler import crew
 from labeler.crew import Crew
+from tests.wsgi import PATIENCE, Call, Slow
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-PATIENCE = 30  # seconds
-
-
-class Call:
-    """One request to a WSGI application, and what it answers."""
-
-    def __init__(self, application: Crew, **environ: Any) -> None:
-        self.status, self.headers = "", dict[str, str]()
-        begin = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "wsgi.input": io.BytesIO(), **environ}
-        answer = application(begin, self._begin)
-        self.body = b"".join(answer)
-        if hasattr(answer, "close"):
-            answer.close()
-
-    def _begin(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
-        assert exc_info is None
-        self.status, self.headers = status, dict(headers)
-        return str  # WSGI's imperative way to write, which nobody uses
-
-
-class Slow:
-    """A WSGI application that answers when it is told to, and remembers who worked at it."""
-
-    def __init__(self) -> None:
-        self.inside, self.go_on, self.workers = threading.Semaphore(0), threading.Event(), set[int]()
-
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        self.workers.add(threading.get_ident())
-        self.inside.release()
-        if environ["PATH_INFO"] == "/":
-            assert self.go_on.wait(PATIENCE)
-        start_response("200 OK", [])
-        return [environ["wsgi.input"].read()]
 
 
 @contextmanager

@@ -1,51 +1,20 @@
 """A scoring process takes on what it can do, and tells everybody else at once."""
 
-import io
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from scoring import turns
 from scoring.admission import Admission
+from tests.wsgi import PATIENCE, Call, Slow
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
-
-PATIENCE = 30  # seconds
-
-
-class Call:
-    """One request to a WSGI application, and what it answers."""
-
-    def __init__(self, application: Admission, **environ: Any) -> None:
-        self.status = ""
-        self.headers: dict[str, str] = {}
-        self.environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "wsgi.input": io.BytesIO(), **environ}
-        self.body = b"".join(application(self.environ, self._begin))
-
-    def _begin(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
-        assert exc_info is None
-        self.status, self.headers = status, dict(headers)
-        return str  # WSGI's imperative way to write, which nobody uses
-
-
-class Slow:
-    """A WSGI application that answers when it is told to."""
-
-    def __init__(self) -> None:
-        self.inside, self.go_on = threading.Semaphore(0), threading.Event()
-
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        assert environ["PATH_INFO"] == "/"
-        self.inside.release()
-        assert self.go_on.wait(PATIENCE)
-        start_response("200 OK", [])
-        return [b"done"]
 
 
 def reads_all(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
