@@ -203,18 +203,18 @@ def _count(model: type[Job]) -> JobCount:
 
 def _set_aside(model: type[Job]) -> Iterator[SetAside]:
     failed = model._default_manager.filter(state=Job.State.FAILED, finished_at__gt=timezone.now() - SHOWN)
-    for job in failed.order_by("-finished_at")[:MOST_SHOWN]:
+    # Those that can be tried again are of a study.
+    for job in failed.select_related("study").order_by("-finished_at")[:MOST_SHOWN]:  # type: ignore[misc]
         if job.is_set_aside and job.finished_at:
-            slug = job.study.slug  # type: ignore[attr-defined]  # those that can be tried again are of a study
+            slug = job.study.slug  # type: ignore[attr-defined]
             page, again = (reverse(name, args=[slug, job.pk]) for name in (model.PAGE, model.AGAIN))
             yield SetAside(str(job).capitalize(), slug, job.error, job.finished_at, page, again)
 
 
 def _imports_set_aside() -> Iterator[SetAside]:
-    files = uploads.set_aside()
-    with_some = Intake.objects.filter(pk__in=files.values("intake")).select_related("study")[:MOST_SHOWN]
-    for into in with_some:
-        number = files.filter(intake=into).count()
+    counts = dict(uploads.set_aside().values_list("intake").annotate(Count("pk")).order_by("-intake")[:MOST_SHOWN])
+    for into in Intake.objects.filter(pk__in=counts).select_related("study"):
+        number = counts[into.pk]
         why = f"{number} file{'s were' if number > 1 else ' was'} given up. {uploads.GIVEN_UP}"
         page, again = (reverse(name, args=[into.study.slug, into.pk]) for name in ("intake_progress", "import_again"))
         yield SetAside(str(into).capitalize(), into.study.slug, why, into.requested_at, page, again)

@@ -20,9 +20,7 @@ from scoring.models import Job
 
 LEASE = timedelta(seconds=60)  # a lost job waits this long at most until it may be claimed again
 RENEWAL = 15.0  # seconds: three renewals may fail before a lease passes
-SILENCE = (
-    12 * 3600.0
-)  # seconds without a word of how far it is; the longest step of a run takes minutes, or counts parts
+SILENCE = 12 * 3600.0  # seconds without a word of how far it is: the longest step takes minutes, or counts its parts
 MAX_ATTEMPTS = 3  # a job that took three workers with it would take the fourth
 GRACE = timedelta(seconds=60)  # a message normally arrives at once; after this the sweep sends another
 

@@ -2,6 +2,7 @@
 
 import io
 import time
+import zipfile
 from itertools import count
 from pathlib import Path
 
@@ -29,6 +30,14 @@ def sign_in(client: Client, user: User) -> Client:
     SignIn(began=now, seen=now, role_version=user.role_version, proven=now, asked=now).keep(session)
     session.save()
     return client
+
+
+def make_zip(contents: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
 
 
 def make_jpeg(seed: int, *, size: tuple[int, int] = (96, 128)) -> bytes:

@@ -3,7 +3,6 @@
 import io
 import os
 import time
-import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -31,14 +30,10 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 def sent(olga: User) -> Intake:
     """Send a zip of photographs that are large enough to take a while each."""
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for number in range(PHOTOGRAPHS):
-            archive.writestr(f"IMG_{number}.jpg", builders.make_jpeg(number, size=(900, 1200)))
+    photographs = {f"IMG_{number}.jpg": builders.make_jpeg(number, size=(900, 1200)) for number in range(PHOTOGRAPHS)}
+    stream = io.BytesIO(builders.make_zip(photographs))
     into = uploads.begin(study=builders.make_study(), by=olga)
-    size = len(stream.getvalue())
-    stream.seek(0)
-    here = 0
+    size, here = len(stream.getvalue()), 0
     while here < size:
         here = uploads.receive(into, name="all.zip", size=size, offset=here, body=stream)
     uploads.finish(into)

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -113,14 +112,6 @@ def files() -> set[str]:
     """Return every file in storage."""
     root = Path(settings.MEDIA_ROOT)
     return {str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()}
-
-
-def packed(contents: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, data in contents.items():
-            archive.writestr(name, data)
-    return stream.getvalue()
 
 
 def age_files() -> None:
@@ -257,7 +248,7 @@ def test_an_erasure_that_is_killed_at_any_step_ends_with_everything_gone(
 def test_an_import_that_is_killed_at_any_step_brings_every_photograph_once(
     doomed: Doomed, transactional_db: None, olga: User
 ) -> None:
-    data = packed({f"{n}.jpg": builders.make_jpeg(n) for n in range(2)})
+    data = builders.make_zip({f"{n}.jpg": builders.make_jpeg(n) for n in range(2)})
 
     def begin(slug: str) -> Intake:
         into = uploads.begin(study=builders.make_study(slug), by=olga)

@@ -32,14 +32,6 @@ def browser(olga: User) -> Client:
     return client
 
 
-def packed(files: dict[str, bytes]) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return stream.getvalue()
-
-
 def begun(study: Study, olga: User) -> Intake:
     return uploads.begin(study=study, by=olga)
 
@@ -85,7 +77,7 @@ def test_a_zip_is_unpacked_file_by_file(empty: Study, olga: User) -> None:
     others = {"__MACOSX/day 1/._IMG_0.jpg": b"x", ".DS_Store": b"x", "notes.txt": b"hello"}
     escaping = {"../../etc/IMG_9.jpg": builders.make_jpeg(9), "copy.jpg": builders.make_jpeg(1)}
     into = begun(empty, olga)
-    send(into, "all.zip", packed(photographs | others | escaping))
+    send(into, "all.zip", builders.make_zip(photographs | others | escaping))
     uploads.import_waiting(into)
     assert empty.images.count() == 4
     states = outcome(into)
@@ -96,7 +88,9 @@ def test_a_zip_is_unpacked_file_by_file(empty: Study, olga: User) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"no zip at all", packed({}), packed({"a.jpg": b"x"})[:-30]], ids=["text", "empty", "cut short"]
+    "data",
+    [b"no zip at all", builders.make_zip({}), builders.make_zip({"a.jpg": b"x"})[:-30]],
+    ids=["text", "empty", "cut short"],
 )
 def test_a_zip_that_is_none_is_refused_in_a_sentence(empty: Study, olga: User, data: bytes) -> None:
     into = begun(empty, olga)
@@ -130,7 +124,7 @@ def hours_later() -> None:
     uploads.sweep()
 
 
-SENT = {"IMG_1.jpg": builders.make_jpeg(1), "all.zip": packed({"IMG_1.jpg": builders.make_jpeg(1)})}
+SENT = {"IMG_1.jpg": builders.make_jpeg(1), "all.zip": builders.make_zip({"IMG_1.jpg": builders.make_jpeg(1)})}
 
 
 @pytest.mark.parametrize("name", SENT)
@@ -157,7 +151,7 @@ def test_a_file_that_stops_its_workers_is_set_aside_and_tried_again(
 
 def test_what_was_set_aside_inside_a_zip_keeps_the_zip_for_a_week(empty: Study, olga: User) -> None:
     into = begun(empty, olga)
-    send(into, "all.zip", packed({"IMG_1.jpg": builders.make_jpeg(1)}))
+    send(into, "all.zip", builders.make_zip({"IMG_1.jpg": builders.make_jpeg(1)}))
     uploads._unpack(into.files.get())
     stop_the_worker_thrice(into)
     hours_later()
@@ -224,8 +218,8 @@ def test_bytes_that_a_killed_worker_left_are_deleted_and_no_others(empty: Study,
     into = begun(empty, olga)
     send(into, "IMG_1.jpg", builders.make_jpeg(1))
     send(into, "IMG_2.jpg", builders.make_jpeg(2))
-    send(into, "one.zip", packed({"IMG_3.jpg": builders.make_jpeg(3)}))
-    send(into, "two.zip", packed({"IMG_4.jpg": builders.make_jpeg(4)}))
+    send(into, "one.zip", builders.make_zip({"IMG_3.jpg": builders.make_jpeg(3)}))
+    send(into, "two.zip", builders.make_zip({"IMG_4.jpg": builders.make_jpeg(4)}))
     into.files.filter(name="IMG_1.jpg").update(state=IntakeFile.State.IMPORTED)
     for archive in into.files.filter(name__endswith=".zip"):
         uploads._unpack(archive)
@@ -240,14 +234,14 @@ def test_bytes_that_a_killed_worker_left_are_deleted_and_no_others(empty: Study,
 
 def test_a_member_with_too_long_a_name_is_listed(empty: Study, olga: User) -> None:
     into = begun(empty, olga)
-    send(into, "all.zip", packed({"folder/" * 80 + "IMG_1.jpg": builders.make_jpeg(1)}))
+    send(into, "all.zip", builders.make_zip({"folder/" * 80 + "IMG_1.jpg": builders.make_jpeg(1)}))
     uploads.import_waiting(into)
     assert into.files.get(state=IntakeFile.State.REFUSED).reason == uploads.TOO_LONG
 
 
 def test_all_workers_are_called_when_a_zip_is_open(empty: Study, olga: User) -> None:
     into = begun(empty, olga)
-    send(into, "all.zip", packed({f"IMG_{n}.jpg": builders.make_jpeg(n) for n in range(3)}))
+    send(into, "all.zip", builders.make_zip({f"IMG_{n}.jpg": builders.make_jpeg(n) for n in range(3)}))
     waiting: list[int] = []
     uploads.import_waiting(into, on_unpacked=lambda: waiting.append(into.files.filter(state="waiting").count()))
     assert waiting == [3]
