@@ -22,7 +22,7 @@ demo: weights ## Run a demo study: embedded servers, web, scorer, workers and be
 
 test: lint lint-deploy types unit audit ## Everything that continuous integration runs
 
-unit: weights $(VENV)/.dev chromium
+unit: weights $(VENV)/.dev chromium promtool
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
@@ -137,3 +137,7 @@ $(AUDIT)/.done: requirements-audit.txt
 .PHONY: chromium
 chromium:
 	@deploy/install-chromium
+
+.PHONY: promtool
+promtool: $(VENV)/.dev
+	@deploy/install-promtool $(BIN)/promtool

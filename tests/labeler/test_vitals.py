@@ -1,9 +1,11 @@
 """The operator is told what is wrong and how to mend it, on a page, on a terminal and by Prometheus."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -30,6 +32,9 @@ from training.models import TrainingRun
 from training.telemetry import Learning
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
+PROMTOOL = shutil.which(
+    "promtool", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+)
 TOKEN = "a token for Prometheus"
 
 
@@ -238,11 +243,12 @@ def panels() -> list[str]:
 
 def promtool(*arguments: str) -> str:
     """Return what Prometheus' own tool says where it fails, or nothing."""
-    said = subprocess.run(["promtool", *arguments], cwd=MONITORING, capture_output=True, text=True, check=False)
+    assert PROMTOOL
+    said = subprocess.run([PROMTOOL, *arguments], cwd=MONITORING, capture_output=True, text=True, check=False)
     return said.stdout + said.stderr if said.returncode else ""
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="no promtool here: it comes with the package `prometheus`")
+@pytest.mark.skipif(not PROMTOOL, reason="no promtool here: `make test` takes it out of Debian's package, where it can")
 def test_prometheus_itself_takes_rules_and_dashboard_and_alarms_when_it_should(tmp_path: Path) -> None:
     assert not promtool("check", "rules", "alerts.yaml")
     assert not promtool("test", "rules", "alerts-test.yaml")
