@@ -11,6 +11,10 @@ from labeler import sessions, unblinding
 from labeler.models import Assignment, AtlasPicture, Image, Reader, Role, Study, User
 from scoring import log_context
 
+# What a request for a grade or an image looks at: each column that a statement names costs time, whatever is in it.
+OF_ASSIGNMENT = ("reader__code", "reader__study__slug", "reader__study__closed_at", "image__may_be_graded")
+OF_IMAGE = tuple(f"image__{name}" for name in ("may_be_graded", "original", "rendition", "width", "height"))
+
 READS_IT = "You read this study yourself, so you may not see what other readers said or which images are golden."
 
 
@@ -38,8 +42,8 @@ def get_reader_with_report(request: AuthedRequest, slug: str) -> Reader:
 
 
 def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    """Return one of the reader's own assignments, with its reader and study."""
-    assignments = _own_assignments(request, slug).select_related("reader__study", "reader__user", "image")
+    """Return one of the reader's own assignments, with what a grade is held against of its reader, study and image."""
+    assignments = _own_assignments(request, slug).select_related("reader__study", "image").only(*OF_ASSIGNMENT)
     assignment = get_object_or_404(assignments, public_id=public_id)
     log_context.reader.set(assignment.reader.code)
     return assignment
@@ -47,7 +51,8 @@ def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assign
 
 def get_image(request: AuthedRequest, slug: str, public_id: UUID) -> Image:
     """Return the image of one of the reader's own assignments."""
-    return get_object_or_404(Image, assignments__in=_own_assignments(request, slug).filter(public_id=public_id))
+    assignments = _own_assignments(request, slug).select_related("image").only(*OF_IMAGE)
+    return get_object_or_404(assignments, public_id=public_id).image
 
 
 def _own_assignments(request: AuthedRequest, slug: str) -> QuerySet[Assignment]:

@@ -10,6 +10,9 @@ from django.db.models.functions import Now
 from labeler import audit
 from labeler.models import Assignment, Label, Reader
 
+# Of an assignment and its image, what a reader's page is told.
+ON_CARDS = ("reader", "public_id", "version", "image__width", "image__height")
+
 
 class OutdatedVersionError(Exception):
     """Somebody (the same reader in another tab) labeled this image since the page was drawn."""
@@ -25,9 +28,12 @@ def next_assignment(reader: Reader) -> Assignment | None:
 
 
 def upcoming(reader: Reader, *, after: UUID | None = None) -> QuerySet[Assignment]:
-    """Return the reader's images still to grade, in their order; with `after`, a public id, those further down."""
+    """Return the reader's images still to grade, in their order; with `after`, a public id, those further down.
+
+    Only what a page tells of them is read at once.
+    """
     waiting = reader.assignments.filter(is_done=False, withdrawn_in=None, image__may_be_graded=True)
-    waiting = waiting.select_related("image").order_by("position")
+    waiting = waiting.select_related("image").only(*ON_CARDS).order_by("position")
     if after is None:
         return waiting
     return waiting.filter(position__gt=reader.assignments.filter(public_id=after).values("position"))

@@ -118,7 +118,7 @@ def postgresql(name: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"{name} must begin with postgresql://; PostgreSQL is the only database we support.")
     options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "labeler.postgresql",
         "NAME": parts.path.lstrip("/"),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),

@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from training.intervals import FEWEST_TO_SHOW, LEVEL, ROUNDING, Estimate, Floats, estimate, none
 
@@ -174,7 +174,7 @@ def _single(ms: _MeanSquares) -> Estimate:
     if ms.images < ROUNDING:
         return Estimate(value, None, None, ms.n, _NO_VARIANCE)
     freedom = _freedom(value, ms)
-    to_low, to_high = stats.f.ppf(UPPER, ms.n - 1, freedom), stats.f.ppf(UPPER, freedom, ms.n - 1)
+    to_low, to_high = special.fdtri(ms.n - 1, freedom, UPPER), special.fdtri(freedom, ms.n - 1, UPPER)
     others = ms.k * ms.readers + (ms.k * ms.n - ms.k - ms.n) * ms.left
     low = ms.n * (ms.images - to_low * ms.left) / (to_low * others + ms.n * ms.images)
     high = ms.n * (to_high * ms.images - ms.left) / (others + ms.n * to_high * ms.images)
@@ -215,7 +215,7 @@ def _consistency(ms: _MeanSquares) -> Estimate:
     if ms.left < ROUNDING:
         return Estimate(value, None, None, ms.n, _NOTHING_LEFT)
     ratio, of_images, of_left = ms.images / ms.left, ms.n - 1, (ms.n - 1) * (ms.k - 1)
-    ends = ratio / stats.f.ppf(UPPER, of_images, of_left), ratio * stats.f.ppf(UPPER, of_left, of_images)
+    ends = ratio / special.fdtri(of_images, of_left, UPPER), ratio * special.fdtri(of_left, of_images, UPPER)
     low, high = (float((end - 1) / (end + ms.k - 1)) for end in ends)
     return Estimate(value, low, high, ms.n)
 

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.model_selection import KFold
 
 from scoring.familiarity import Familiarity
 
@@ -37,6 +35,8 @@ def fit_familiarity(faces: Floats) -> Familiarity:
 
     The limit is of distances of faces that were left out of the fit, and None below 99 faces.
     """
+    from sklearn.model_selection import KFold
+
     distances = np.empty(len(faces))
     for others, part in KFold(min(PARTS, len(faces))).split(faces):
         model = _fit(faces[others])
@@ -46,6 +46,8 @@ def fit_familiarity(faces: Floats) -> Familiarity:
 
 
 def _fit(faces: Floats) -> Familiarity:
+    from sklearn.decomposition import PCA
+
     axes = min(MOST_AXES, len(faces) // FACES_PER_AXIS)
     mean = faces.mean(axis=0)
     total = float(np.square(faces.astype(np.float64) - mean).sum() / max(len(faces) - 1, 1))

@@ -5,7 +5,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from training.intervals import BOOTSTRAP_SEED, FEWEST_TO_SHOW, RESAMPLES, ROUNDING, Estimate, Floats, none
 from training.regression import fit_line
@@ -64,6 +63,8 @@ def ewma(residuals: Floats) -> Drift:
 
 
 def _average(moved: Floats) -> Floats:
+    from scipy.signal import lfilter
+
     averaged: Floats = lfilter([WEIGHT], [1, WEIGHT - 1], moved, axis=-1)
     return averaged
 

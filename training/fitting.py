@@ -4,18 +4,19 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.neural_network import MLPRegressor
 
 from scoring import heads
 from scoring.heads import Head, Network
 from training import reader_effects, ridge
 from training.reader_effects import Labels
 from training.ridge import Fit, Line, Parts, Rows, Sums
+
+if TYPE_CHECKING:
+    from sklearn.neural_network import MLPRegressor
 
 MEAN, ROOT = "mean embedding", "root of the mean embedding"
 WAVES = 1024  # that stand for a Gaussian kernel
@@ -87,8 +88,10 @@ class Plain:
         return _fitted(self.space, part, self.fits)
 
 
-def published_estimator(seed: int) -> MLPRegressor:
+def published_estimator(seed: int) -> "MLPRegressor":
     """MLPRegressor(1024, 512, 256), relu, every other setting scikit-learn's default."""
+    from sklearn.neural_network import MLPRegressor
+
     return MLPRegressor(hidden_layer_sizes=(1024, 512, 256), activation="relu", random_state=seed)
 
 
@@ -98,6 +101,8 @@ def fit_ms2019(rows: NDArray[np.float32], grades: Sequence[float], *, seed: int)
     rows: (n, 2048) float32 embeddings, one per patch and roll; grades: (n,), the grade of each row's image.
     Targets in float32 keep the whole fit in it: half the time of float64.
     """
+    from sklearn.exceptions import ConvergenceWarning
+
     estimator = published_estimator(seed)
     with warnings.catch_warnings():
         # Stopping at 200 epochs is part of the published recipe; `n_iter_` tells when it happened.
@@ -106,7 +111,7 @@ def fit_ms2019(rows: NDArray[np.float32], grades: Sequence[float], *, seed: int)
     return network(estimator)
 
 
-def network(estimator: MLPRegressor) -> Network:
+def network(estimator: "MLPRegressor") -> Network:
     """Return what a fitted estimator predicts with."""
     return Network(tuple(zip(estimator.coefs_, estimator.intercepts_, strict=True)))
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-from sklearn.model_selection import GroupKFold
+from scipy import special
 
 Floats = NDArray[np.float64]
 Parts = NDArray[np.intp]
@@ -53,6 +52,8 @@ def _in_words(margin: Margin) -> str:
 
 def part(groups: Sequence[str], *, seed: int) -> Parts:
     """Return (n,): each image's part. Images of one group are in one part; there are as many parts as groups allow."""
+    from sklearn.model_selection import GroupKFold
+
     parts = np.zeros(len(groups), dtype=np.intp)
     splitter = GroupKFold(min(PARTS, len(set(groups))), shuffle=True, random_state=seed)
     for number, (_, images) in enumerate(splitter.split(parts, groups=groups)):
@@ -99,4 +100,4 @@ def _p(differences: Floats, parts: int) -> float | None:
     if not variance:
         return None
     t = float(differences.mean()) / np.sqrt((1 / j + 1 / (parts - 1)) * variance)
-    return float(2 * stats.t.sf(abs(t), j - 1))
+    return float(2 * special.stdtr(j - 1, -abs(t)))
