@@ -710,6 +710,56 @@ class ErasedImage(models.Model):
         return f"image {self.image_id}, erased"
 
 
+class Chore(Job):
+    """Work over a whole study that a button asked a worker for."""
+
+    PAGE, AGAIN = "chore", "retry_chore"
+
+    class Kind(models.TextChoices):
+        MEASURE = "measure", "measuring images"
+        LIMITS = "limits", "applying limits"
+        DUPLICATES = "duplicates", "searching near-duplicates"
+        SCORE = "score", "scoring provisionally"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="chores")
+    kind = models.CharField(max_length=12, choices=Kind)
+    # Of those that ask for it before it is over the last one counts.
+    requested_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    source = models.ForeignKey(
+        Study, null=True, on_delete=models.PROTECT, related_name="+", help_text="Whose regressor scores."
+    )
+    is_asked_again = models.BooleanField(default=False, help_text="Since it was begun: then it is done once more.")
+    # How far the stage is.
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+
+    class Meta(Job.Meta):
+        ordering = ("-id",)
+        constraints: ClassVar = [
+            *Job.Meta.constraints,
+            models.UniqueConstraint(
+                fields=["study", "kind"],
+                condition=Q(state__in=["queued", "running"]),
+                name="one_chore_of_a_kind_at_a_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="score", source__isnull=False) | (~Q(kind="score") & Q(source=None)),
+                name="scoring_has_a_source",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"chore {self.pk}: {self.get_kind_display()}"
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether it failed and nobody asked for the same since."""
+        return super().is_set_aside and not self._has_later()
+
+    def _has_later(self) -> bool:
+        return Chore.objects.filter(study=self.study_id, kind=self.kind, pk__gt=self.pk).exists()
+
+
 class AuditEvent(models.Model):
     """Somebody did something to a study, or signed in. Rows are only ever added (a trigger sees to it)."""
 

@@ -5,24 +5,11 @@ from functools import partial
 
 from celery import shared_task
 
-from labeler import (
-    duplicates,
-    erasing,
-    ledger,
-    measurements,
-    prescreen,
-    provisional,
-    retention,
-    tallies,
-    uploads,
-    vitals,
-)
-from labeler.models import Erasure, Intake, Study, User
+from labeler import chores, erasing, ledger, retention, tallies, uploads, vitals
+from labeler.models import Chore, Erasure, Intake, Study
 from scoring import jobs
 from scoring.tasks import send
 
-# What a button asked for is no job with a count of its tries: if it took its worker with it, it is not sent again.
-SENT_AGAIN = False
 WORKERS = 16  # messages, which take milliseconds where nobody has anything to do
 
 
@@ -71,34 +58,20 @@ def erase_what_is_due() -> None:
         send(erase, erasure.pk)
 
 
-@shared_task(reject_on_worker_lost=SENT_AGAIN)
-def measure_images(study_id: int) -> None:
-    """Measure what has no measures yet, and hold it against the limits."""
-    study = Study.objects.get(pk=study_id)
-    measurements.save_missing(study)
-    prescreen.apply(study)
+@shared_task
+def do_chore(chore_id: int) -> None:
+    """Do a chore if it is free."""
+    chore = jobs.claim(Chore, chore_id)
+    if chore is not None:
+        with suppress(jobs.JobError):  # it stands on its row, for people
+            chores.do(chore)
 
 
-@shared_task(reject_on_worker_lost=SENT_AGAIN)
-def apply_limits(study_id: int) -> None:
-    """Hold every image that is not settled against the limits that stand now."""
-    prescreen.apply(Study.objects.get(pk=study_id))
-
-
-@shared_task(reject_on_worker_lost=SENT_AGAIN)
-def find_duplicates(study_id: int, user_id: int | None = None) -> None:
-    """Measure what has no measures yet, and search all of it for near-duplicates."""
-    study = Study.objects.get(pk=study_id)
-    measurements.save_missing(study)
-    prescreen.apply(study)
-    duplicates.find(study=study, by=User.objects.get(pk=user_id) if user_id else None)
-
-
-@shared_task(reject_on_worker_lost=SENT_AGAIN)
-def score_provisionally(study_id: int, source_id: int, user_id: int) -> None:
-    """Score what another study's regressor has not scored yet."""
-    study, source = (Study.objects.get(pk=pk) for pk in (study_id, source_id))
-    provisional.score_missing(study=study, source=source, by=User.objects.get(pk=user_id))
+@shared_task
+def resume_chores() -> None:
+    """Send again what was lost with a message or a worker."""
+    for chore in jobs.overdue(Chore):
+        send(do_chore, chore.pk)
 
 
 @shared_task

@@ -8,6 +8,7 @@ from django.urls import include, path
 from labeler.oidc import provider
 from labeler.views import (
     apps,
+    chores,
     connection,
     dealing,
     duplicates,
@@ -76,6 +77,8 @@ urlpatterns = [
     path("studies/<slug:slug>/prescreen/counts.json", prescreen.counts, name="prescreen_counts"),
     path("studies/<slug:slug>/prescreen/images/", prescreen.drops, name="drops"),
     path("studies/<slug:slug>/prescreen/measure/", prescreen.measure, name="measure_images"),
+    path("studies/<slug:slug>/chores/<int:pk>/", chores.chore, name="chore"),
+    path("studies/<slug:slug>/chores/<int:pk>/retry/", chores.retry, name="retry_chore"),
     path("studies/<slug:slug>/duplicates/", duplicates.list_clusters, name="duplicates"),
     path("studies/<slug:slug>/duplicates/judge/", duplicates.judge, name="judge_duplicates"),
     path("studies/<slug:slug>/duplicates/keep-best/", duplicates.keep_best, name="keep_best"),

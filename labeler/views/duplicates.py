@@ -11,14 +11,15 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
-from labeler import access, clusters, duplicates, subjects, tasks, unblinding
+from labeler import access, chores, clusters, duplicates, subjects, unblinding
 from labeler import prescreen as prescreening
 from labeler.access import AuthedRequest
+from labeler.chores import Kind
 from labeler.clusters import PAGE
 from labeler.forms.duplicates import BestForm, ClustersForm, SubjectForm, SubjectPlaceForm, VerdictForm
 from labeler.forms.gallery import PlaceForm
 from labeler.models import SimilarPair, Study
-from scoring.tasks import send
+from labeler.views.chores import begin
 
 Verdict = SimilarPair.Verdict
 SAID = {
@@ -44,6 +45,7 @@ def list_clusters(request: AuthedRequest, slug: str) -> HttpResponse:
     context |= {
         "show": show,
         "is_first": not after,
+        "chores": chores.of_pages(study, Kind.DUPLICATES),
         "searched": study.audit_events.filter(action=duplicates.SEARCHED).select_related("user").first(),
         "on_both_sides": clusters.has_any_on_both_sides(study),
     }
@@ -90,10 +92,8 @@ def keep_best(request: AuthedRequest, slug: str) -> HttpResponse:
 def search(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker search all images again."""
     study = access.get_overseen_study(request, slug)
-    if send(tasks.find_duplicates, study.pk, request.user.pk):
-        messages.success(request, "The worker searches now. A million images take it some minutes; look again then.")
-    else:
-        messages.error(request, "The queue can't be reached, so nothing is searched. Try again in a few minutes.")
+    chore = chores.request(study=study, kind=Kind.DUPLICATES, by=request.user)
+    begin(request, chore, "A worker searches, some minutes for a million images; this page says how far it is.")
     return redirect("duplicates", slug=slug)
 
 

@@ -6,13 +6,14 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeler import access, closing, commitments, golden, prescreen, provisional, tasks
+from labeler import access, chores, closing, commitments, golden, prescreen, provisional
 from labeler.access import AuthedRequest
+from labeler.chores import Kind
 from labeler.closing import ClosingError
 from labeler.forms.golden import CloseForm, GoldenForm, NamesForm, SourceForm
 from labeler.golden import GoldenError
 from labeler.models import ProvisionalScore, Study
-from scoring.tasks import send
+from labeler.views.chores import begin
 
 
 @login_required
@@ -59,12 +60,11 @@ def score_provisionally(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker score the images by another study's regressor."""
     study = access.get_overseen_study(request, slug)
     form = SourceForm(request.POST, user=request.user)
-    if not form.is_valid():
-        messages.error(request, "Choose a study that you run and whose regressor is published.")
-    elif send(tasks.score_provisionally, study.pk, form.cleaned_data["source"].pk, request.user.pk):
-        messages.success(request, "A worker scores the images; this page says how far it is.")
+    if form.is_valid():
+        chore = chores.request(study=study, kind=Kind.SCORE, by=request.user, source=form.cleaned_data["source"])
+        begin(request, chore, "A worker scores the images; this page says how far it is.")
     else:
-        messages.error(request, "The queue can't be reached now. Ask again in a minute.")
+        messages.error(request, "Choose a study that you run and whose regressor is published.")
     return redirect("golden", slug=slug)
 
 
@@ -73,6 +73,7 @@ def _page(
 ) -> HttpResponse:
     context = {
         "study": study,
+        "chores": chores.of_pages(study, Kind.SCORE),
         "form": form,
         "names": names or NamesForm(),
         "kept": prescreen.kept(study).count(),

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
@@ -11,8 +12,9 @@ from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeler import access, prescreen, preview, tasks
+from labeler import access, chores, prescreen, preview
 from labeler.access import AuthedRequest
+from labeler.chores import Kind
 from labeler.forms.gallery import PlaceForm
 from labeler.forms.prescreen import MOST_AT_ONCE, DecisionForm, LimitsForm, ManyForm, SaveForm, WhichForm
 from labeler.forms.prescreen import limits_data as data_of
@@ -21,7 +23,7 @@ from labeler.gallery import PAGE
 from labeler.models import Image, Study
 from labeler.prescreen import MEASURES, WORDS, Limits
 from labeler.preview import Counts
-from scoring.tasks import send
+from labeler.views.chores import begin
 
 RULES = 10  # former limits that the page shows
 
@@ -105,25 +107,21 @@ def decide(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 def measure(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker measure what has no measures yet."""
     study = access.get_administered_study(request, slug)
-    if send(tasks.measure_images, study.pk):
-        messages.success(
-            request, "The worker measures the images now. Look again in a while: a photograph takes a second."
-        )
-    else:
-        messages.error(request, "The queue can't be reached, so nothing is measured. Try again in a few minutes.")
+    chore = chores.request(study=study, kind=Kind.MEASURE, by=request.user)
+    begin(request, chore, "A worker measures the images, about one in a second; this page says how far it is.")
     return redirect("prescreen", slug=slug)
 
 
 def _set_limits(request: AuthedRequest, study: Study, wanted: Limits, reason: str) -> None:
     """Set the limits; in a large study a worker applies them."""
-    is_large = study.images.count() > preview.LARGE
-    dropped = prescreen.set_limits(study=study, limits=wanted, by=request.user, reason=reason, at_once=not is_large)
-    if not is_large:
+    if study.images.count() <= preview.LARGE:
+        dropped = prescreen.set_limits(study=study, limits=wanted, by=request.user, reason=reason)
         messages.success(request, f"The limits are set. {dropped:,} images of the study are dropped now.")
-    elif send(tasks.apply_limits, study.pk):
-        messages.success(request, "The limits are set. The worker holds every image against them now; look again soon.")
-    else:
-        messages.error(request, "The limits are kept, but the queue can't be reached to apply them. Save them again.")
+        return
+    with transaction.atomic():  # no limits without the chore that applies them
+        prescreen.set_limits(study=study, limits=wanted, by=request.user, reason=reason, at_once=False)
+        chore = chores.request(study=study, kind=Kind.LIMITS, by=request.user)
+    begin(request, chore, "The limits are set. A worker holds every image against them; look again soon.")
 
 
 def _limits_form(study: Study, data: Any) -> LimitsForm:
@@ -139,6 +137,7 @@ def _limits_context(study: Study, form: LimitsForm, wanted: Limits) -> dict[str,
     said = _drops(counted)
     return {
         "study": study,
+        "chores": chores.of_pages(study, Kind.MEASURE, Kind.LIMITS),
         "form": form,
         "counts": counted,
         "said": said,

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from labeler import erasing, uploads
-from labeler.models import AuditEvent, Erasure, Study, User
+from labeler import chores, erasing, uploads
+from labeler.models import AuditEvent, Chore, Erasure, Study, User
 from scoring import jobs
 from tests import builders
 from tests.browser.test_admin_pages import PASSWORD, violations
@@ -20,15 +20,17 @@ WHY = "Study acne has no golden set, so nothing could judge a regressor. Draw it
 
 @pytest.fixture
 def set_aside(transactional_db: None) -> Study:
-    """Return a study with a run, an erasure and a file of an import that failed."""
+    """Return a study with a run, an erasure, a chore and a file of an import that failed."""
     User.objects.create_superuser("root", password=PASSWORD)
     study = builders.make_study(images=4)
     retrain.request(study=study)
     erasing.request(study=study, images=study.images.filter(pk=study.images.first().pk), reason="They asked.", by=None)  # type: ignore[union-attr]
+    chores.request(study=study, kind=chores.Kind.DUPLICATES, by=None)
     now = timezone.now()
     ended = {"state": "failed", "started_at": now - timedelta(minutes=5), "finished_at": now}
     TrainingRun.objects.update(error=WHY, **ended)
-    Erasure.objects.update(error=jobs.GIVEN_UP, **ended)
+    for rows in (Erasure.objects, Chore.objects):
+        rows.update(error=jobs.GIVEN_UP, **ended)
     into = uploads.begin(study=study, by=User.objects.get(username="root"))
     into.files.create(name="IMG_1.jpg", state="refused", attempts=4, reason=uploads.GIVEN_UP)
     uploads.finish(into)
@@ -46,7 +48,7 @@ def open_as_root(page: Page) -> None:
 def test_what_was_set_aside_is_tried_again_by_a_button(page: Page, set_aside: Study, tmp_path: Path) -> None:
     open_as_root(page)
     items = page.locator(".set-aside li")
-    expect(items).to_have_count(3)
+    expect(items).to_have_count(4)
     for why in (WHY, jobs.GIVEN_UP, uploads.GIVEN_UP):
         expect(page.locator(".set-aside")).to_contain_text(why)
     assert violations(page) == []
@@ -55,13 +57,15 @@ def test_what_was_set_aside_is_tried_again_by_a_button(page: Page, set_aside: St
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
         page.screenshot(path=tmp_path / f"operations-{width}.png", full_page=True)
 
-    for name, said in (("erasure", "It waits for a worker"), ("run", "Waiting for a worker"), ("import", "Files")):
+    waits = {"erasure": "It waits for a worker", "run": "Waiting for a worker", "chore": "it waits for a worker"}
+    for name, said in {**waits, "import": "Files"}.items():
         page.goto("/operations/")
         before = items.count()
         page.get_by_role("button", name=f"Try {name}").click()
         expect(page.locator("main")).to_contain_text(said)
         page.goto("/operations/")
         expect(items).to_have_count(before - 1)
-    assert TrainingRun.objects.get().state == Erasure.objects.get().state == "queued"
-    acts = AuditEvent.objects.filter(user__username="root").values_list("action", flat=True)
-    assert {"tried an erasure again", "asked for retraining", "tried an import again"} <= set(acts)
+    states = {rows.get().state for rows in (TrainingRun.objects, Erasure.objects, Chore.objects)}
+    assert states == {"queued"}
+    acts = set(AuditEvent.objects.filter(user__username="root").values_list("action", flat=True))
+    assert {f"tried {what} again" for what in ("an erasure", "a chore", "an import")} | {"asked for retraining"} <= acts

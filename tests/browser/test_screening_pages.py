@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from labeler import prescreen, studies
-from labeler.models import Study
+from labeler import chores, prescreen, studies
+from labeler.chores import Kind
+from labeler.models import Chore, Study
+from scoring import jobs
 from tests import builders
 from tests.browser.test_admin_pages import PASSWORD, ink, open_as_olga, violations
 from tests.labeler.screening import chain, measure
@@ -47,6 +49,28 @@ def test_a_dragged_limit_tells_what_it_drops_and_is_saved(page: Page, measured: 
     expect(page.get_by_text("4 images of the study are dropped now")).to_be_visible()
     assert prescreen.current_limits(measured) == {"sharpness": (-3.1, None)}
     expect(page.get_by_label("Smallest sharpness allowed", exact=True)).to_have_value("-3.1")
+
+
+def test_pages_tell_how_far_a_chore_is_and_why_one_stopped(page: Page, measured: Study, tmp_path: Path) -> None:
+    for kind in (Kind.MEASURE, Kind.LIMITS, Kind.DUPLICATES):
+        chores.request(study=measured, kind=kind, by=None)
+    measuring = jobs.claim(Chore, measured.chores.get(kind=Kind.MEASURE).pk)
+    assert measuring is not None
+    jobs.tell(measuring, "Measuring images", done=1234, total=5000)
+    measured.chores.filter(kind=Kind.DUPLICATES).update(state="failed", error=jobs.GIVEN_UP)
+    open_as_olga(page, "/studies/acne/prescreen/")
+    expect(page.locator(".chore")).to_have_count(2)
+    expect(page.get_by_text("Measuring images, 1,234 of 5,000.")).to_be_visible()
+    expect(page.get_by_role("progressbar", name="Measuring images")).to_be_visible()
+    for name in ("prescreen", "duplicates"):
+        page.goto(f"/studies/acne/{name}/")
+        assert violations(page) == []
+        for width in (1440, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+            page.screenshot(path=tmp_path / f"{name}-{width}.png")
+    page.get_by_role("button", name="Try searching near-duplicates again").click()
+    expect(page.locator(".chore")).to_contain_text("Searching near-duplicates: it waits for a worker.")
 
 
 def test_a_slider_takes_the_other_along_and_its_own_end_is_no_limit(page: Page, measured: Study) -> None:

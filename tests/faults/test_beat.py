@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
-from labeler import erasing, tasks, uploads, vitals
+from labeler import chores, erasing, tasks, uploads, vitals
 from labeler.beat import Turn
 from labeler.celery import app
 from labeler.models import Intake, Study, User
@@ -98,10 +98,12 @@ def test_a_lock_that_its_connection_lost_goes_to_who_waits(transactional_db: Non
 @pytest.fixture
 def asked(study: Study, olga: User) -> list[Job]:
     """Ask for one job of each kind, in time for nobody to hear of it."""
-    unfinished = [
+    sources = {kind: study if kind == chores.Kind.SCORE else None for kind in chores.Kind}
+    unfinished: list[Job] = [
         retrain.request(study=study),
         erasing.request(study=study, images=study.images.filter(is_golden=False), reason="They asked.", by=olga),
         BulkJob.objects.create(token=App(Scope.BATCH).token),
+        *(chores.request(study=study, kind=kind, by=olga, source=source) for kind, source in sources.items()),
     ]
     assert {type(job) for job in unfinished} == set(vitals.job_models())
     return unfinished
@@ -113,12 +115,14 @@ def test_what_a_wiped_queue_lost_is_found_in_the_database(
 ) -> None:
     into = uploads.begin(study=study, by=olga)
     send_photographs(into, 15)
-    run, erasure, job = asked
+    run, erasure, job, *over_the_study = asked
     training_tasks.retrain.delay(run.pk)
     tasks.erase.delay(erasure.pk)
     scoring_tasks.score_job.delay(job.pk)
     tasks.import_files.delay(into.pk)
-    assert messages() >= 4
+    for chore in over_the_study:
+        tasks.do_chore.delay(chore.pk)
+    assert messages() >= 4 + len(over_the_study)
     queue().flushall()
     for job in asked:
         type(job)._default_manager.update(requested_at=timezone.now() - 2 * jobs.GRACE)  # two minutes later
@@ -133,7 +137,9 @@ def test_what_a_wiped_queue_lost_is_found_in_the_database(
         wait_until(lambda: not uploads.waiting(into), tmp_path / "worker.log")
         wait_until(lambda: not any(map(is_unfinished, asked)), tmp_path / "worker.log")
     assert into.files.filter(state="imported").count() == 15
-    assert [(job.state, job.attempts) for job in asked] == [("failed", 1), ("succeeded", 1), ("failed", 1)]
+    assert {job.attempts for job in asked} == {1}
+    # No grades to learn from, and no regressor that scores.
+    assert [job.state for job in asked] == ["failed", "succeeded", "failed", *["succeeded"] * 3, "failed"]
 
 
 def is_unfinished(job: Job) -> bool:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -27,8 +27,21 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image as PillowImage
 
-from labeler import erasing, folds, golden, orphans, renditions, uploads
-from labeler.models import Assignment, AuditEvent, Erasure, Image, Intake, Measurement, Study, User
+from labeler import chores, erasing, folds, golden, orphans, prescreen, renditions, uploads
+from labeler.chores import Kind
+from labeler.models import (
+    Assignment,
+    AuditEvent,
+    Chore,
+    Erasure,
+    Image,
+    Intake,
+    Measurement,
+    ProvisionalScore,
+    SimilarPair,
+    Study,
+    User,
+)
 from scoring import blobs, bulk, jobs, regressors
 from scoring.models import BulkJob, Job, Regressor, Scope
 from scoring.outcomes import Photograph
@@ -43,7 +56,7 @@ NEVER = "no step has these words"
 # make kill-jobs: at every step, and in retraining the published recipe too. Otherwise at some steps, by a seed.
 AT_EVERY_STEP = os.environ.get("KILL_JOBS") == "at every step"
 RETRAIN, ERASE, IMPORT = "training.tasks.retrain", "labeler.tasks.erase", "labeler.tasks.import_files"
-SCORE = "scoring.tasks.score_job"
+SCORE, CHORE = "scoring.tasks.score_job", "labeler.tasks.do_chore"
 STAGE = 'UPDATE "training_trainingrun" SET '
 
 
@@ -313,29 +326,106 @@ def test_an_apps_job_that_is_killed_at_any_step_scores_every_photograph_once(
         assert scored(job) == undisturbed, steps[1 + more]
 
 
+def left_to_do(study: Study, kind: Kind, folder: Path) -> Study:
+    """Bring in a photograph, in two sizes, and another; leave limits that are not applied, and nothing else is done."""
+    sizes = {"small": (0, (96, 128)), "large": (0, (192, 256)), "other": (1, (96, 128))}
+    pictures = {f"{name}.jpg": builders.make_jpeg(seed, size=size) for name, (seed, size) in sizes.items()}
+    builders.import_photographs(study, pictures, folder)
+    if kind != Kind.LIMITS:
+        Measurement.objects.filter(image__study=study).delete()
+    prescreen.set_limits(study=study, limits={"short_side": (100, None)}, by=None, at_once=False)
+    return study
+
+
+def done(chore: Chore) -> Any:
+    """Return what a chore made of its study, without when, and which files, once beat has deleted what is half-done."""
+    chore.refresh_from_db()
+    age_files()
+    collecting.collect_features()
+    images = chore.study.images.order_by("source_name")
+    of_study = {"image__study": chore.study}
+    names = "image__source_name"
+    scores = ProvisionalScore.objects.filter(**of_study).order_by(names)
+    measured = Measurement.objects.filter(**of_study).order_by(names)
+    pairs = SimilarPair.objects.filter(first__study=chore.study)
+    return {
+        "state": (chore.state, chore.error, chore.stage, chore.lease_until, chore.is_asked_again),
+        "images": list(images.values_list("source_name", "failed", "is_kept")),
+        "alike": sorted(images.exclude(cluster=None).values_list("source_name", flat=True)),
+        "pairs": sorted(pairs.values_list("first__source_name", "second__source_name", "distance")),
+        "measured": [(name, bytes(said)) for name, said in measured.values_list(names, "fingerprint")],
+        "scores": list(scores.values_list(names, "score", "grade")),
+        "acts": set(chore.study.audit_events.values_list("action", flat=True)),
+        "features": {name for name in files() if name.startswith("features")},
+    }
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", list(Kind))
+def test_a_chore_that_is_killed_at_any_step_ends_as_one_that_was_not(
+    doomed: Doomed, transactional_db: None, tmp_path: Path, kind: Kind
+) -> None:
+    publish_one("acne")
+    source = builders.make_study("acne") if kind == Kind.SCORE else None
+
+    def asked(slug: str) -> Chore:
+        shutil.rmtree(Path(settings.MEDIA_ROOT) / "features", ignore_errors=True)
+        study = left_to_do(builders.make_study(slug), kind, tmp_path)
+        return chores.request(study=study, kind=kind, by=None, source=source)
+
+    first = asked("undisturbed")
+    steps = doomed.steps(CHORE, first.pk)
+    undisturbed = done(first)
+    assert undisturbed["state"][0] == "succeeded"
+    assert sum(is_kept for *_, is_kept in undisturbed["images"]) == (3 if kind == Kind.SCORE else 1)
+    assert len(undisturbed["measured"]) == (0 if kind == Kind.SCORE else 3)
+    assert undisturbed["alike"] == (["large.jpg", "small.jpg"] if kind == Kind.DUPLICATES else [])
+    assert len(undisturbed["scores"]) == (3 if kind == Kind.SCORE else 0)
+    for more in some(steps[1:-1], min(4, len(steps) - 2)):  # after the last one it is done
+        chore = asked(f"killed-at-{more}")
+        assert doomed.killed(CHORE, chore.pk, more=1 + more), steps[1 + more]
+        lose(chore)
+        doomed.steps(CHORE, chore.pk)
+        assert done(chore) == undisturbed, steps[1 + more]
+        assert doomed.steps(CHORE, chore.pk) == ['UPDATE "labeler_chore" SET '] * 2  # it asks for it, and gets none
+
+
+def ask_to_measure(study: Study) -> Chore:
+    with_files(study)
+    return chores.request(study=study, kind=Kind.MEASURE, by=None)
+
+
+@pytest.mark.parametrize(
+    ("asked", "task", "at", "act"),
+    [
+        (ask, ERASE, "os.remove", "tried an erasure again"),
+        (ask_to_measure, CHORE, "Measuring images", "tried a chore again"),
+    ],
+)
 def test_a_job_that_took_three_workers_with_it_waits_for_somebody_who_tries_it_again(
-    doomed: Doomed, transactional_db: None
+    doomed: Doomed, transactional_db: None, asked: Callable[[Study], Job], task: str, at: str, act: str
 ) -> None:
     root = builders.sign_in(Client(), User.objects.create_superuser("root"))
-    erasure = ask(builders.make_study())
+    job = asked(builders.make_study())
+    rows = type(job)._default_manager
     for _ in range(jobs.MAX_ATTEMPTS):
-        assert doomed.killed(ERASE, erasure.pk, at="os.remove")
-        Erasure.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    doomed.steps(ERASE, erasure.pk)
-    erasure.refresh_from_db()
-    assert (erasure.state, erasure.error, erasure.attempts) == ("failed", jobs.GIVEN_UP, jobs.MAX_ATTEMPTS)
-    assert not jobs.overdue(Erasure).exists()
+        assert doomed.killed(task, job.pk, at=at)
+        rows.update(lease_until=timezone.now() - timedelta(seconds=1))
+    doomed.steps(task, job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error, job.attempts) == ("failed", jobs.GIVEN_UP, jobs.MAX_ATTEMPTS)
+    assert not jobs.overdue(type(job)).exists()
 
     page = root.get("/operations/").content.decode()
-    again = reverse("retry_erasure", args=["acne", erasure.pk])
+    again = reverse(job.AGAIN, args=["acne", job.pk])
     assert html.escape(jobs.GIVEN_UP) in page
     assert f'action="{again}"' in page
     assert root.post(again).status_code == 302
     assert "Set aside" not in root.get("/operations/").content.decode()
-    doomed.steps(ERASE, erasure.pk)
-    erasure.refresh_from_db()
-    assert erasure.state == "succeeded"
-    assert AuditEvent.objects.get(action="tried an erasure again").user == User.objects.get(username="root")
+    doomed.steps(task, job.pk)
+    job.refresh_from_db()
+    assert job.state == "succeeded"
+    assert AuditEvent.objects.get(action=act).user == User.objects.get(username="root")
 
 
 def test_an_export_that_is_killed_is_seen_to_be_no_export_and_leaves_nothing(

@@ -1,16 +1,15 @@
 """The pages of prescreening and near-duplicates: who may, what they change, that they tell no golden image."""
 
-from typing import Any
-
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from labeler import golden, prescreen, preview, studies, tasks
-from labeler.models import AuditEvent, PrescreenDecision, SimilarPair, Study, User
-from labeler.views import duplicates as duplicates_pages
-from labeler.views import prescreen as prescreen_pages
+from labeler import chores, golden, prescreen, preview, studies, tasks
+from labeler.chores import Kind
+from labeler.models import AuditEvent, Chore, PrescreenDecision, SimilarPair, Study, User
+from scoring import jobs
 from tests import builders
 from tests.labeler.screening import chain, measured_study
 
@@ -114,29 +113,17 @@ def test_emptied_limits_can_be_saved(as_olga: Client, measured: Study, olga: Use
 
 
 def test_a_worker_applies_the_limits_of_a_large_study(
-    as_olga: Client, measured: Study, monkeypatch: pytest.MonkeyPatch
+    as_olga: Client, measured: Study, olga: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preview, "LARGE", 9)
-    sent = record_tasks(monkeypatch)
-    as_olga.post("/studies/acne/prescreen/", EMPTY | BLURRED | {"reason": "As in the protocol"})
-    assert sent == [("labeler.tasks.apply_limits", (measured.pk,))]
+    page = as_olga.post("/studies/acne/prescreen/", EMPTY | BLURRED | {"reason": "As in the protocol"}, follow=True)
+    assert b"Applying limits: it waits for a worker." in page.content
+    chore = measured.chores.get()
+    assert (chore.kind, chore.requested_by) == (Kind.LIMITS, olga)
     assert measured.images.filter(is_kept=False).count() == 0
-    for _ in range(2):
-        tasks.apply_limits(measured.pk)
-        assert measured.images.filter(is_kept=False).count() == 3
-
-
-def record_tasks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, ...]]]:
-    """Return a list that fills with what is sent to the workers, in the place of the broker."""
-    sent: list[tuple[str, tuple[int, ...]]] = []
-
-    def send(task: Any, *arguments: int) -> bool:
-        sent.append((task.name, arguments))
-        return True
-
-    for page in (prescreen_pages, duplicates_pages):
-        monkeypatch.setattr(page, "send", send)
-    return sent
+    tasks.do_chore(chore.pk)
+    assert measured.images.filter(is_kept=False).count() == 3
+    assert b"Applying limits" not in as_olga.get("/studies/acne/prescreen/").content
 
 
 def shown(answer: object) -> list[int]:
@@ -307,19 +294,51 @@ def without_tokens(page: str) -> list[str]:
     return [line for line in page.splitlines() if "csrfmiddlewaretoken" not in line]
 
 
-def test_the_worker_is_asked_to_measure_and_to_search(
-    as_olga: Client, measured: Study, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_worker_is_asked_to_measure_and_to_search(as_olga: Client, measured: Study, olga: User) -> None:
     builders.make_images(measured, 1)
-    asked = record_tasks(monkeypatch)
     assert b"1 image of 11 has no measures yet" in as_olga.get("/studies/acne/prescreen/").content
-    as_olga.post("/studies/acne/prescreen/measure/")
-    as_olga.post("/studies/acne/duplicates/search/")
-    olga = User.objects.get(username="olga")
-    assert asked == [
-        ("labeler.tasks.measure_images", (measured.pk,)),
-        ("labeler.tasks.find_duplicates", (measured.pk, olga.pk)),
-    ]
+    for _ in range(2):  # a second click asks for nothing new
+        page = as_olga.post("/studies/acne/prescreen/measure/", follow=True)
+        assert b"Measuring images: it waits for a worker." in page.content
+        page = as_olga.post("/studies/acne/duplicates/search/", follow=True)
+        assert b"Searching near-duplicates: it waits for a worker." in page.content
+    asked = measured.chores.order_by("pk").values_list("kind", "requested_by", "state")
+    assert list(asked) == [(Kind.MEASURE, olga.pk, "queued"), (Kind.DUPLICATES, olga.pk, "queued")]
+
+
+def test_pages_tell_how_far_a_worker_is(as_olga: Client, measured: Study) -> None:
+    measuring, searching = (
+        chores.request(study=measured, kind=kind, by=None) for kind in (Kind.MEASURE, Kind.DUPLICATES)
+    )
+    for chore, stage in ((measuring, "Measuring images"), (searching, "Comparing fingerprints")):
+        claimed = jobs.claim(Chore, chore.pk)
+        assert claimed is not None
+        jobs.tell(claimed, stage, done=1234, total=5000)
+    said = as_olga.get("/studies/acne/prescreen/").content.decode()
+    assert "Measuring images, 1,234 of 5,000." in said
+    assert "once more" not in said
+    assert "Comparing" not in said
+    chores.request(study=measured, kind=Kind.DUPLICATES, by=None)
+    said = as_olga.get("/studies/acne/duplicates/").content.decode()
+    assert "Comparing fingerprints, 1,234 of 5,000. Somebody asked for it again, so it is done once more" in said
+
+
+def test_a_chore_that_failed_says_why_on_its_page_and_is_tried_again_there(as_olga: Client, measured: Study) -> None:
+    chore = chores.request(study=measured, kind=Kind.MEASURE, by=None)
+    again = reverse("retry_chore", args=["acne", chore.pk])
+    page = as_olga.post(again, follow=True).content.decode()  # it did not fail
+    assert "tries it again" not in page
+    now = timezone.now()
+    Chore.objects.update(state="failed", error=jobs.GIVEN_UP, started_at=now, finished_at=now, attempts=3)
+    page = as_olga.get(reverse("chore", args=["acne", chore.pk]), follow=True).content.decode()
+    assert f"Measuring images stopped: {jobs.GIVEN_UP}" in page
+    assert f'action="{again}"' in page
+    page = as_olga.post(again, follow=True).content.decode()
+    assert "A worker tries it again" in page
+    tasks.do_chore(chore.pk)
+    chore.refresh_from_db()
+    assert (chore.state, chore.attempts) == ("succeeded", 1)
+    assert AuditEvent.objects.get(action="tried a chore again").detail == str(chore)
 
 
 @pytest.fixture(params=[20, 400], ids=["few images", "many images"])
@@ -339,8 +358,9 @@ SESSION_AND_USER, STUDY, NOT_A_READER = 2, 1, 1
 def test_what_a_page_asks_of_the_database_does_not_grow(
     as_olga: Client, sized: Study, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    current_limits, counts, histograms, rules = 1, 2, 1, 1  # the size of the study decides whether a sample is taken
-    with django_assert_num_queries(SESSION_AND_USER + STUDY + current_limits + counts + histograms + rules):
+    current_limits, histograms, rules, under_way = 1, 1, 1, 1
+    counts = 2  # the size of the study decides whether a sample is taken
+    with django_assert_num_queries(SESSION_AND_USER + STUDY + current_limits + counts + histograms + rules + under_way):
         as_olga.get("/studies/acne/prescreen/")
     with django_assert_num_queries(SESSION_AND_USER + STUDY + counts):
         as_olga.get("/studies/acne/prescreen/counts.json?sharpness_min=0")
@@ -349,7 +369,7 @@ def test_what_a_page_asks_of_the_database_does_not_grow(
         as_olga.get("/studies/acne/prescreen/images/?sharpness_min=99")
     clusters, pictures, pairs, last_search, both_sides = 1, 1, 1, 1, 1
     with django_assert_num_queries(
-        SESSION_AND_USER + STUDY + NOT_A_READER + clusters + pictures + pairs + last_search + both_sides
+        SESSION_AND_USER + STUDY + NOT_A_READER + clusters + pictures + pairs + last_search + both_sides + under_way
     ):
         as_olga.get("/studies/acne/duplicates/")
     subjects = 1
