@@ -398,6 +398,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "training.tasks.collect_features",
         "schedule": crontab(day_of_week="sunday", hour="4", minute="30"),
     },
+    "prune-runs": {
+        "task": "training.tasks.prune_runs",
+        "schedule": crontab(minute="45"),
+        "options": {"expires": 3600},
+    },
     "refresh-standings": {"task": "training.tasks.refresh_standings", "schedule": 300.0, "options": {"expires": 300}},
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
     "resume-chores": {"task": "labeler.tasks.resume_chores", "schedule": 60.0, "options": {"expires": 60}},

@@ -5,12 +5,12 @@ from functools import partial
 
 from celery import shared_task
 
-from labeler import chores, erasing, ledger, retention, tallies, uploads, vitals
+from labeler import chores, erasing, ledger, retention, seats, tallies, uploads, vitals
 from labeler.models import Chore, Erasure, Intake, Study
 from scoring import jobs
 from scoring.tasks import send
 
-WORKERS = 16  # messages, which take milliseconds where nobody has anything to do
+TURN = 2.0  # seconds that a message works at an import: all seats taken, one process is with others in half a minute
 
 
 @shared_task
@@ -75,15 +75,30 @@ def resume_chores() -> None:
 
 
 @shared_task
-def import_files(intake_id: int) -> None:
-    """Import what waits in an import."""
+def import_files(intake_id: int, ticket: str = "") -> None:
+    """Import what waits in an import, for a turn; the message is sent on while files wait.
+
+    Erasures and the ledger get their turn in between. A message that is lost is sent anew by the sweep.
+    """
     into = Intake.objects.select_related("study").get(pk=intake_id)
-    uploads.import_waiting(into, on_unpacked=partial(call_workers, into))
+    what = f"import-{into.pk}"
+    ticket = seats.take(what, ticket)
+    if not ticket:
+        return
+    goes_on = False
+    try:
+        done = uploads.import_waiting(into, on_unpacked=partial(call_workers, into), seconds=TURN)
+        if done and uploads.waiting(into):
+            seats.keep(what, ticket)
+            goes_on = send(import_files, into.pk, ticket)
+    finally:
+        if not goes_on:
+            seats.leave(what, ticket)
 
 
 def call_workers(into: Intake) -> None:
-    """Ask all workers to help with an import. Who comes too late finds nothing that waits."""
-    for _ in range(WORKERS):
+    """Ask all workers to help with an import. Who comes too late finds no seat, or nothing that waits."""
+    for _ in range(seats.SEATS):
         send(import_files, into.pk)
 
 

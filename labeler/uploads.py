@@ -1,7 +1,9 @@
 """Files that a browser sends: in pieces, so that a broken connection costs one piece, and imported by workers."""
 
 import errno
+import math
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
@@ -119,13 +121,15 @@ def import_waiting(
     *,
     on_file: Callable[[int, int], None] | None = None,
     on_unpacked: Callable[[], None] | None = None,
+    seconds: float = math.inf,
 ) -> int:
     """Import waiting files until others hold the rest; return how many. Any number of workers may do it at once.
 
-    `on_file(done, total)` hears of progress, `on_unpacked` of new files that others could take too.
+    It ends with the file at which `seconds` are over. `on_file(done, total)` hears of progress, `on_unpacked` of new
+    files that others could take too.
     """
-    done = 0
-    while file := _take(into):
+    done, end = 0, time.monotonic() + seconds
+    while (not done or time.monotonic() < end) and (file := _take(into)):
         if file.attempts > MAX_ATTEMPTS:
             _give_up(file)
         elif _holds_files(file):

@@ -26,6 +26,7 @@ from labeler.views import (
     unblinding,
 )
 
+handler500 = "labeler.views.outages.answer_error"
 urlpatterns = [
     path("", reading.home, name="home"),
     path("read/<slug:slug>/", reading.grade, name="grade"),

@@ -27,9 +27,15 @@ def begin(dsn: str, *, release: str) -> None:
     )
 
 
-def _scrubbed(event: "Event", hint: "Hint") -> "Event":
-    """Keep what is named here alone: what a later version of the library adds stays out."""
-    del hint
+def _scrubbed(event: "Event", hint: "Hint") -> "Event | None":
+    """Keep what is named here alone: what a later version of the library adds stays out.
+
+    A database that is away is not told: it would be an event for each request, of what /readyz and the log say.
+    """
+    from scoring import outages  # Django's settings, which begin this, are not there yet
+
+    if outages.is_away(hint.get("exc_info", (None, None))[1]):
+        return None
     kept: dict[str, Any] = {name: value for name, value in event.items() if name in KEPT}
     request: dict[str, Any] = event.get("request") or {}
     kept["request"] = {name: value for name, value in request.items() if name in KEPT_OF_REQUEST}

@@ -4,4 +4,5 @@ from django.urls import path
 
 from scoring.api import api, legacy
 
+handler500 = "scoring.api.problems.answer_error"
 urlpatterns = [path("api/v1/", api.urls), path("url/", legacy.urls)]

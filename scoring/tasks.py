@@ -40,7 +40,7 @@ def sweep() -> None:
     idempotency.forget()
 
 
-def send(task: "Task[Any, None]", *arguments: int) -> bool:
+def send(task: "Task[Any, None]", *arguments: int | str) -> bool:
     """Ask the workers for a task. False if the broker is down: then it must be asked for again."""
     try:
         task.delay(*arguments)

@@ -43,7 +43,8 @@ scores.csv               what each training run's regressors said of images they
 ledger.json, .csv        blocks that each hold the hash of the one before, and what they seal: labels and, by their
                          hashes alone, the acts of people
 report.json              the numbers of the report page
-runs.json                every training run with its report, and the images it left out
+runs.json                every training run with its report, and the images it left out; where details_deleted_at has
+                         a date, its rows in scores.csv were deleted then, as of all old runs that never answered
 study.json               the study's seed and dates, and the SHA-256 that was published when the golden set was frozen
 opening.json             of a closed study: the file that this is the SHA-256 of (check it with sha256sum)
 
@@ -91,7 +92,9 @@ def _entries(study: Study) -> Iterator[tuple[str, Iterator[bytes]]]:
 
 
 def _scores(study: Study) -> Iterator[Row]:
-    rows = Score.objects.filter(run__study=study).order_by("run", "recipe", "fit", "image__content_hash")
+    rows = Score.objects.filter(run__study=study, run__details_deleted_at=None).order_by(
+        "run", "recipe", "fit", "image__content_hash"
+    )
     fields = rows.values_list("run", "recipe", "fit", "image__content_hash", "value")
     for run, recipe, fit, image, value in fields.iterator(export.AT_ONCE):
         yield run, recipe, fit, export.image_code(study, image), value
@@ -149,7 +152,8 @@ def _ledger(study: Study) -> dict[str, Any]:
 
 
 def _run(run: TrainingRun) -> dict[str, Any]:
-    dates = {name: _iso(getattr(run, name)) for name in ("requested_at", "started_at", "finished_at")}
+    names = ("requested_at", "started_at", "finished_at", "details_deleted_at")
+    dates = {name: _iso(getattr(run, name)) for name in names}
     return {
         "run": run.pk,
         "state": run.state,

@@ -14,7 +14,8 @@ What the study "{title}" keeps of you.{simulated}
 
 photographs/   your photographs as they came
 person.json    of each photograph: what is known and was measured of it, what dermatologists said of it (under codes:
-               who they are is theirs), and what regressors scored it; and what you agreed to, and when
+               who they are is theirs), and what regressors scored it, but for trials of long ago, whose scores are
+               deleted; and what you agreed to, and when
 """
 
 

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -45,6 +46,10 @@ class TrainingRun(Job):
     regressor = models.OneToOneField(
         Regressor, null=True, blank=True, on_delete=models.PROTECT, related_name="training_run"
     )
+
+    # When its scores and the list of what it learned from were deleted, or began to be (training/pruning.py).
+    details_deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+    are_details_gone = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta(Job.Meta):
         ordering = ("-id",)
@@ -114,3 +119,16 @@ class TrainingImage(models.Model):
 
     def __str__(self) -> str:
         return f"image {self.image_id} in run {self.run_id}"
+
+
+class LearnedFrom(models.Model):
+    """Images that an old run's regressor learned from: many in one row, in the place of training images.
+
+    Ids and no key: images are never deleted (labeler/erasing.py empties them), and a run has up to millions.
+    """
+
+    run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="learned_from")
+    images = ArrayField(models.BigIntegerField())
+
+    def __str__(self) -> str:
+        return f"{len(self.images)} images in run {self.run_id}"

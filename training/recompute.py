@@ -78,6 +78,8 @@ def main(folder: Path) -> int:
     counted = f"{check.compared} values compared; {check.stated} are statements about the run, not computed"
     if check.skipped:
         counted += f"; not recomputed, being older than the scores' keeping: {', '.join(check.skipped)}"
+    if check.deleted:
+        counted += f"; not recomputed, their scores having been deleted: {', '.join(check.deleted)}"
     if check.left:
         counted += f"; not recomputed by this script: {', '.join(sorted(check.left))}"
     say(f"{len(check.differences)} differences. {counted}." if check.differences else f"identical. {counted}.")
@@ -131,6 +133,7 @@ class Check:
         self.stated = 0
         self.differences: list[str] = []
         self.skipped: list[str] = []
+        self.deleted: list[str] = []
         self.left: set[str] = set()
 
     def same(self, where: str, printed: Any, computed: Any) -> None:
@@ -234,7 +237,8 @@ def replay(tables: Tables, check: Check) -> None:
     """Go through the labels as they were stored; compute each run where it stopped reading, the report at the end."""
     runs = sorted((run for run in tables.runs if run["report"]), key=lambda run: run["report"].get("labels_until", 0))
     check.skipped = [f"run {run['run']}" for run in runs if "labels_until" not in run["report"]]
-    waiting = [run for run in runs if "labels_until" in run["report"]]
+    check.deleted = [f"run {run['run']} on {run['details_deleted_at'][:10]}" for run in runs if is_deleted(run)]
+    waiting = [run for run in runs if "labels_until" in run["report"] and not is_deleted(run)]
     grades: Grades = defaultdict(dict)
     again: Grades = defaultdict(dict)  # of second readings
     stored: list[int] = []
@@ -251,6 +255,11 @@ def replay(tables: Tables, check: Check) -> None:
         compare_run(tables, check, grades, run)
     compare_consensus(tables, check, grades)
     compare_report(tables, check, grades, again, stored)
+
+
+def is_deleted(run: Report) -> bool:
+    """Whether its scores were deleted, as an old one's that never answered. Exports of before did not know that."""
+    return run.get("details_deleted_at") is not None
 
 
 def compare_run(tables: Tables, check: Check, grades: Grades, run: Report) -> None:

@@ -230,6 +230,8 @@ def _kept_ms2019(run: TrainingRun, graded: GradedImages, recipe: Recipe, snapsho
         return None
     rows = Score.objects.filter(run=found, recipe=recipe.name).values_list("fit", "image__content_hash", "value")
     scores = {(fit, content_hash): value for fit, content_hash, value in rows}
+    if TrainingRun.objects.filter(pk=found.pk, details_deleted_at__isnull=False).exists():
+        return None  # these may be the rest of them: asked after they were read
     fits = range(1 + max(fit for fit, _ in scores))
     try:
         left_out = np.array([[scores[0, image.content_hash] for image in graded.ordinary]])

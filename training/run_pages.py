@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 from labeler import access
 from labeler.access import AuthedRequest
 from scoring import regressors
-from training import leaderboard, nightly, publishing, reports, retrain, tasks
+from training import leaderboard, nightly, pruning, publishing, reports, retrain, tasks
 from training.forms import NightForm, ReasonForm
 from training.models import TrainingRun
 
@@ -33,6 +33,7 @@ def run(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     context = {
         "study": run.study,
         "run": run,
+        "kept": pruning.KEPT,
         "published": reports.published(run.study),
         "previous": publishing.previous(run.study),
         "form": ReasonForm(),

@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 from labeler.models import Study
 from scoring import jobs
-from training import collecting, nightly, standings, unlearning
+from training import collecting, nightly, pruning, standings, unlearning
 from training import retrain as retraining
 from training.models import TrainingRun
 
@@ -67,6 +67,13 @@ def refresh_standings() -> None:
 def collect_features() -> None:
     """Delete stored embeddings and regressors that nothing needs."""
     logger.info("Stored files deleted: %s", collecting.collect_features())
+
+
+@shared_task
+def prune_runs() -> None:
+    """Delete what old runs left that nobody asks any more."""
+    if runs := pruning.prune():
+        logger.info("Runs whose scores and training images were deleted: %s", runs)
 
 
 @shared_task

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
+from django.views import defaults
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, ValidationError
 
+from scoring import outages
 from scoring.fetching import FetchError
 from scoring.idempotency import InProgressError, KeyReusedError
 from scoring.images import ImageError
@@ -68,6 +71,17 @@ def answer_all(api: NinjaAPI) -> None:
     """Have every exception of an API answered by a problem."""
     for error, answer in ANSWERS.items():
         api.add_exception_handler(error, answer)
+
+
+def answer_error(request: HttpRequest) -> HttpResponse:
+    """Answer an error that nothing here expects; Django calls it while the error is at hand."""
+    error = sys.exc_info()[1]
+    if not outages.is_away(error):
+        return defaults.server_error(request)  # of which the middleware makes a problem
+    outages.note(error, request.method)
+    response = problem(HTTPStatus.SERVICE_UNAVAILABLE, outages.SENTENCE, outages.HEADERS)
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def _answers(status: HTTPStatus, sentence: str = "", **headers: str) -> Callable[[HttpRequest, Any], HttpResponse]:

@@ -8,16 +8,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.core.cache import cache
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from labeler import intake, orphans, tasks, uploads
-from labeler.models import Intake, IntakeFile, User
+from labeler import erasing, intake, orphans, tasks, uploads, vitals
+from labeler.celery import app
+from labeler.models import Erasure, Intake, IntakeFile, User
 from scoring.tasks import send
 from tests import builders, processes
 
 PHOTOGRAPHS = 40
+MANY = 160
 PATIENCE = 120  # seconds for an import on a busy machine
 
 
@@ -28,10 +31,10 @@ def wait_until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def sent(olga: User) -> Intake:
+def sent(olga: User, *, photographs: int = PHOTOGRAPHS) -> Intake:
     """Send a zip of photographs that are large enough to take a while each."""
-    photographs = {f"IMG_{number}.jpg": builders.make_jpeg(number, size=(900, 1200)) for number in range(PHOTOGRAPHS)}
-    stream = io.BytesIO(builders.make_zip(photographs))
+    files = {f"IMG_{number}.jpg": builders.make_jpeg(number, size=(900, 1200)) for number in range(photographs)}
+    stream = io.BytesIO(builders.make_zip(files))
     into = uploads.begin(study=builders.make_study(), by=olga)
     size, here = len(stream.getvalue()), 0
     while here < size:
@@ -60,6 +63,45 @@ def test_an_import_whose_worker_is_killed_goes_on_and_brings_everything_once(
     assert images.count() == PHOTOGRAPHS
     assert sorted(images.values_list("source_name", flat=True)) == sorted(f"IMG_{n}.jpg" for n in range(PHOTOGRAPHS))
     assert not into.files.filter(state=IntakeFile.State.REFUSED).exists()
+
+
+def test_an_erasure_and_the_tick_need_not_wait_for_the_end_of_a_large_import(
+    transactional_db: None, olga: User, tmp_path: Path
+) -> None:
+    into = sent(olga, photographs=MANY)
+    images = into.study.images
+    with processes.worker(tmp_path / "worker.log", queue="intake", of="tests.faults.taking_turns"):
+        send(tasks.import_files, into.pk)
+        wait_until(lambda: images.count() >= 3)
+        last = vitals.last_tick()
+        erasure = erasing.request(
+            study=into.study, images=images.filter(pk=images.earliest("pk").pk), reason=".", by=olga
+        )
+        send(tasks.erase, erasure.pk)
+        send(tasks.tick)
+        wait_until(lambda: Erasure.objects.get().state == Erasure.State.SUCCEEDED and vitals.last_tick() != last)
+        assert uploads.waiting(into)
+        wait_until(lambda: not uploads.waiting(into))
+    assert images.count() == MANY
+    assert not IntakeFile.objects.filter(state=IntakeFile.State.REFUSED).exists()
+
+
+def test_an_import_whose_messages_are_lost_is_taken_up_by_the_next_sweep(
+    transactional_db: None, olga: User, tmp_path: Path
+) -> None:
+    into = sent(olga)
+    with processes.worker(tmp_path / "first.log", queue="intake", of="tests.faults.taking_turns") as worker:
+        send(tasks.import_files, into.pk)
+        wait_until(lambda: into.study.images.count() >= 3)
+        processes.kill(worker)
+    app.control.purge()
+    assert uploads.waiting(into)
+    into.files.exclude(lease_until=None).update(lease_until=timezone.now() - timedelta(seconds=1))
+    with processes.worker(tmp_path / "second.log", queue="intake", of="tests.faults.taking_turns"):
+        cache.clear()  # a minute later the seats of what was lost are free
+        tasks.resume_imports()
+        wait_until(lambda: not uploads.waiting(into))
+    assert into.study.images.count() == PHOTOGRAPHS
 
 
 def test_a_command_that_is_killed_leaves_no_process_and_goes_on(transactional_db: None, tmp_path: Path) -> None:

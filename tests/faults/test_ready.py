@@ -5,42 +5,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from django.conf import settings
-from django.db import connection
-
-from labeler.embedded.home import Home
-from labeler.embedded.postgresql import PostgreSQL
-from labeler.embedded.valkey import Valkey
 from tests import processes
+from tests.faults.conftest import Behind
 from tests.faults.test_scorer import run
-
-
-class Behind:
-    """The tests' own PostgreSQL and Valkey, which no other test uses meanwhile."""
-
-    def __init__(self) -> None:
-        home = Home.prepare(Path(settings.VAR_DIR))
-        self.folder, self.postgresql, self.valkey = home.folder, PostgreSQL(home), Valkey(home)
-
-    def signal_valkey(self, number: int) -> None:
-        os.kill(int((self.folder / "valkey" / "valkey.pid").read_text()), number)
-
-    def recover(self) -> None:
-        self.signal_valkey(signal.SIGCONT)
-        if not self.postgresql.answers():
-            self.postgresql.start()
-
-
-@pytest.fixture
-def behind(transactional_db: None) -> Iterator[Behind]:
-    connection.close()  # it would be a broken one
-    servers = Behind()
-    yield servers
-    servers.recover()
 
 
 def eventually(ask: Callable[[], tuple[int, dict[str, str]]], is_so: Callable[[int, dict[str, str]], bool]) -> None:

@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from labeler import gallery, metadata, uploads
+from labeler import gallery, metadata, seats, uploads
 from labeler.models import AuditEvent, Intake, IntakeFile, Study, User
 from tests import builders
 
@@ -322,3 +322,35 @@ def test_a_table_is_joined_by_file_name(empty: Study, browser: Client) -> None:
 def test_a_table_that_is_none_is_refused_whole(empty: Study, table: bytes, sentence: str) -> None:
     with pytest.raises(metadata.MetadataError, match=sentence):
         metadata.parse(table)
+
+
+def test_a_message_works_for_a_turn_and_at_least_at_one_file(empty: Study, olga: User) -> None:
+    into = uploads.begin(study=empty, by=olga)
+    for number in range(3):
+        data = builders.make_jpeg(number)
+        uploads.receive(into, name=f"{number}.jpg", size=len(data), offset=0, body=io.BytesIO(data))
+    assert uploads.import_waiting(into, seconds=0) == 1
+    assert uploads.waiting(into)
+    assert uploads.import_waiting(into, seconds=60) == 2
+    assert not uploads.waiting(into)
+
+
+def test_no_more_messages_go_round_than_there_are_seats(db: None) -> None:
+    tickets = [seats.take("import-1") for _ in range(seats.SEATS)]
+    assert all(tickets)
+    assert seats.take("import-1") == ""
+    assert seats.take("import-2")  # another import has its own
+    assert seats.take("import-1", tickets[3]) == tickets[3]
+    seats.leave("import-1", tickets[3])
+    assert seats.take("import-1").partition("-")[0] == "3"
+
+
+def test_a_late_message_has_its_seat_again_or_ends_where_another_has_it(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as quick:
+        quick.setattr(seats, "LOST", -1)  # it is over at once
+        late, later = seats.take("import-1"), seats.take("import-1")
+    assert late.partition("-")[0] == later.partition("-")[0] == "0"
+    assert seats.take("import-1", later) == later
+    assert seats.take("import-1", late) == ""

@@ -15,7 +15,9 @@ import brotli
 UNPACK = {"br": brotli.decompress, "gzip": gzip.decompress}
 
 FAILS_AT_WORK = """
+import psycopg2
 import sentry_sdk
+from django.db import OperationalError
 from scoring import error_reports, images
 error_reports.begin({dsn!r}, release="1.0")
 sentry_sdk.set_user({{"username": "ana.alvarez"}})
@@ -28,6 +30,13 @@ try:
         raise RuntimeError("anna_smith.jpg could not be read") from error
 except RuntimeError:
     sentry_sdk.capture_exception()
+try:
+    try:
+        raise psycopg2.OperationalError("connection refused")
+    except psycopg2.OperationalError as error:
+        raise OperationalError from error
+except OperationalError:
+    sentry_sdk.capture_exception()  # for each request: it is known
 sentry_sdk.flush(10)
 """
 
@@ -48,7 +57,7 @@ class Sentry(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_an_error_is_told_without_faces_names_or_words() -> None:
+def test_an_error_is_told_without_faces_names_or_words_and_a_database_that_is_away_is_not() -> None:
     with HTTPServer(("127.0.0.1", 0), Sentry) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         code = FAILS_AT_WORK.format(dsn=f"http://key@127.0.0.1:{server.server_port}/1")
