@@ -21,7 +21,7 @@ CONFIG = """
 </Choices></View>
 """
 # As many at work at once, and as many connections to the database, as ours.
-PROCESSES = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "60")
+PROCESSES = ("--worker-class", "gthread", "--workers", "4", "--threads", "4", "--keep-alive", "60")
 MAKE_USERS = """
 import json, os, time
 from importlib import import_module

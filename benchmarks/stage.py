@@ -8,9 +8,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.request import urlopen
+
+import psutil
 
 from labeler import embedded, supervisor
 
@@ -94,22 +96,18 @@ def running(
 def worked(*, without: int) -> float:
     """Return the processor seconds of this benchmark's sites and its PostgreSQL so far, one child's left out."""
     postmaster = Path(os.environ["VAR_DIR"]) / "servers" / "postgresql" / "postmaster.pid"
-    parents = [*_children(os.getpid()), int(postmaster.read_text().splitlines()[0])]
-    return sum(_worked(pid) for pid in parents if pid != without)
+    parents = [*psutil.Process().children(), psutil.Process(int(postmaster.read_text().splitlines()[0]))]
+    return sum(_worked(parent) for parent in parents if parent.pid != without)
 
 
-def _children(pid: int) -> list[int]:
-    found = [thread.joinpath("children").read_text().split() for thread in Path(f"/proc/{pid}/task").iterdir()]
-    return [int(child) for children in found for child in children]
-
-
-def _worked(pid: int) -> float:
+def _worked(parent: psutil.Process) -> float:
     """Return what a process and those that it has started worked."""
-    try:
-        ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK") + sum(map(_worked, _children(pid)))
-    except FileNotFoundError:
-        return 0.0
+    seconds = 0.0
+    for process in (parent, *parent.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
 
 
 def free_port() -> int:

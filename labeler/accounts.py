@@ -14,9 +14,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
 from labeler import audit, people, sessions
+from labeler.composed import Composed
 from labeler.models import User
 
 logger = logging.getLogger(__name__)
+
+
+_PERSON = Composed(lambda pk: User.objects.filter(pk=pk), pk=-1)
 
 
 class Passwords(AuthenticationBackend):  # type: ignore[misc]
@@ -27,6 +31,10 @@ class Passwords(AuthenticationBackend):  # type: ignore[misc]
             return None
         user: User | None = super().authenticate(request, **credentials)
         return user
+
+    def get_user(self, user_id: int) -> User | None:
+        user = _PERSON.first(pk=user_id)
+        return user if user and self.user_can_authenticate(user) else None
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]

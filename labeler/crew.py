@@ -20,8 +20,8 @@ from scoring.answers import Answer
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-HANDS = 8  # of a web process, each with a connection to the database: most wait for it while one computes
-WAITING = 64  # requests: two cores do as many in less than a second
+HANDS = 4  # of a web process, each with a connection to the database: some wait for it while one computes
+WAITING = 32  # requests of a web process: two cores do those of all processes within a second
 RETRY_AFTER = 2  # seconds: by then a full queue is empty
 # Bytes of a body that is taken in before a hand is asked for: all that a stranger may send.
 SMALL = 1 * 2**20 + 64 * 2**10

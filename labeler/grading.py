@@ -1,6 +1,7 @@
 """Giving grades: what comes next for a reader, and recording what they say of it."""
 
 from dataclasses import asdict, dataclass
+from functools import cache
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -8,7 +9,8 @@ from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from labeler import audit
-from labeler.models import Assignment, Label, Reader
+from labeler.composed import Composed
+from labeler.models import Assignment, GradeLevel, Label, Reader, Study
 
 # Of an assignment and its image, what a reader's page is told.
 ON_CARDS = ("reader", "public_id", "version", "image__width", "image__height")
@@ -27,16 +29,37 @@ def next_assignment(reader: Reader) -> Assignment | None:
     return upcoming(reader).first()
 
 
-def upcoming(reader: Reader, *, after: UUID | None = None) -> QuerySet[Assignment]:
-    """Return the reader's images still to grade, in their order; with `after`, a public id, those further down.
+def upcoming(reader: Reader) -> QuerySet[Assignment]:
+    """Return the reader's images still to grade, in their order. Only what a page tells of them is read at once."""
+    return _to_grade(reader.assignments.all())
 
-    Only what a page tells of them is read at once.
-    """
-    waiting = reader.assignments.filter(is_done=False, withdrawn_in=None, image__may_be_graded=True)
-    waiting = waiting.select_related("image").only(*ON_CARDS).order_by("position")
-    if after is None:
-        return waiting
-    return waiting.filter(position__gt=reader.assignments.filter(public_id=after).values("position"))
+
+def following(reader: Reader, *, after: UUID, count: int) -> list[Assignment]:
+    """Return the first so many of those that come after the reader's assignment with this public id."""
+    return _following(count).all(reader=reader.pk, after=after)
+
+
+def is_on_scale(study: Study, grade: int) -> bool:
+    return _LEVEL.first(study=study.pk, grade=grade) is not None
+
+
+_LEVEL = Composed(
+    lambda study, grade: GradeLevel.objects.filter(study=study, value=grade).only("pk").order_by(), study=1, grade=2
+)
+
+
+@cache
+def _following(count: int) -> Composed[Assignment]:
+    def make(reader: int, after: UUID) -> QuerySet[Assignment]:
+        own = Assignment.objects.filter(reader=reader)
+        return _to_grade(own).filter(position__gt=own.filter(public_id=after).values("position"))[:count]
+
+    return Composed(make, reader=-1, after=UUID(int=1))
+
+
+def _to_grade(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
+    waiting = assignments.filter(is_done=False, withdrawn_in=None, image__may_be_graded=True)
+    return waiting.select_related("image").only(*ON_CARDS).order_by("position")
 
 
 def lately_graded(reader: Reader) -> QuerySet[Assignment]:

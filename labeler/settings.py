@@ -324,6 +324,7 @@ if OIDC_ISSUER:
         ],
     }
 
+SESSION_ENGINE = "labeler.session_store"
 SESSION_COOKIE_AGE = 3600 * number("SESSION_HOURS", default=8)  # seconds: one working day, then sign in again
 SESSION_IDLE = 60 * number("SESSION_IDLE_MINUTES", default=60)  # seconds
 # Strict would lose the session on the way back from an identity provider.

@@ -17,10 +17,11 @@ from scoring import cores, telemetry
 
 FIRST_PORT = 8000
 CARRIERS = ("--worker-class", "scoring.carriers.Worker")
-THREADS = 128  # of a web process: they carry what labeler/wsgi.py has at work and waiting, and who is sent away
+PROCESSES = 4  # of web, of which Python lets one thread each compute: with two, hands wait for each other
+THREADS = 64  # of a web process: they carry what labeler/wsgi.py has at work and waiting, and who is sent away
 # A reader looks at an image for seconds; their connection is kept that long, at no cost of a thread. Our code is loaded
 # once, before the processes part: they start in half the time, share its memory, and a lost one is back at once.
-WEB_PROCESSES = (*CARRIERS, "--preload", "--workers", "2", "--threads", str(THREADS), "--keep-alive", "60")
+WEB_PROCESSES = (*CARRIERS, "--preload", "--workers", str(PROCESSES), "--threads", str(THREADS), "--keep-alive", "60")
 SPARE_THREADS = 8  # of the scorer: they tell who finds no place, and answer probes
 STOPPING = 60  # seconds that photographs at work may take to their end when the scorer is stopped
 PATIENCE = 120  # seconds until a process that does not answer is reported

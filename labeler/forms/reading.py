@@ -7,7 +7,7 @@ from django import forms
 
 from labeler import renditions
 from labeler.forms.fields import Form
-from labeler.grading import Viewing
+from labeler.grading import Viewing, is_on_scale
 from labeler.models import InputKind, NotGradable, Study
 
 LARGEST_INTEGER = 2**31 - 1  # PostgreSQL's
@@ -34,7 +34,7 @@ class LabelForm(Form):
 
     def clean_grade(self) -> int | None:
         grade: int | None = self.cleaned_data["grade"]
-        if grade is not None and not self.study.grade_levels.filter(value=grade).exists():
+        if grade is not None and not is_on_scale(self.study, grade):
             raise forms.ValidationError(f"{grade} is not a grade of this study.")
         return grade
 

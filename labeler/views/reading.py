@@ -1,7 +1,7 @@
 """A reader's pages: their lists, the light box, and what its script asks for."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 from uuid import UUID, uuid4
@@ -59,7 +59,8 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     form = QueueForm(request.GET)
     if not form.is_valid():
         return JsonResponse(_state(reader))
-    return JsonResponse({"upcoming": _cards(reader, after=form.cleaned_data["after"], count=CARDS)})
+    following = grading.following(reader, after=form.cleaned_data["after"], count=CARDS)
+    return JsonResponse({"upcoming": _cards(following, reader)})
 
 
 @login_required
@@ -139,8 +140,8 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
         return redirect("grade", slug=reader.study.slug)
     # One image leaves the page's list and one comes in: grading takes no other round trip.
     known = QueueForm(request.POST)
-    following = _cards(reader, after=known.cleaned_data["after"], count=1) if known.is_valid() else []
-    return JsonResponse({"version": stored.version, "upcoming": following})
+    following = grading.following(reader, after=known.cleaned_data["after"], count=1) if known.is_valid() else []
+    return JsonResponse({"version": stored.version, "upcoming": _cards(following, reader)})
 
 
 def _refuse(request: HttpRequest, reader: Reader, sentence: str, *, status: int) -> HttpResponse:
@@ -187,7 +188,7 @@ def _state(reader: Reader) -> dict[str, Any]:
     slug = reader.study.slug
     now = progress.reader_progress(reader)
     return {
-        "upcoming": _cards(reader, count=CARDS),
+        "upcoming": _cards(grading.upcoming(reader)[:CARDS], reader),
         "back": [
             _card(assignment, slug) | _own_label(assignment) for assignment in grading.lately_graded(reader)[:BACK]
         ],
@@ -195,8 +196,8 @@ def _state(reader: Reader) -> dict[str, Any]:
     }
 
 
-def _cards(reader: Reader, *, after: UUID | None = None, count: int) -> list[dict[str, object]]:
-    return [_card(assignment, reader.study.slug) for assignment in grading.upcoming(reader, after=after)[:count]]
+def _cards(assignments: Iterable[Assignment], reader: Reader) -> list[dict[str, object]]:
+    return [_card(assignment, reader.study.slug) for assignment in assignments]
 
 
 def _card(assignment: Assignment, slug: str) -> dict[str, object]:

@@ -17,7 +17,7 @@ from scoring.api.problems import problem
 
 DOCUMENTATION = ("/api/v1/docs", "/api/v1/openapi.json")  # what of the API are pages
 BUSY = "The scorer is busy. Send this again in a moment."
-AT_ONCE = 4  # of a web process's threads: pages must go on while photographs are scored
+AT_ONCE = 2  # of a web process's hands: pages must go on while photographs are scored
 SECONDS = 120  # for a batch of photographs
 # What concerns one connection (RFC 9110), and what Django sets itself.
 OF_A_CONNECTION = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"})
