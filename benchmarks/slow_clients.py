@@ -2,8 +2,8 @@
 
     python -m benchmarks.slow_clients [--clients 100] [--seconds 20]
 
-Three kinds: heads of requests, bodies, and takers of an image, each a byte a second. Meanwhile
-a reader saves a grade every half second. "Plain gthread" is gunicorn's own worker with eight threads. Caddy is left out
+Three kinds: heads of requests, bodies, and takers of an image, each a byte a second. Meanwhile a reader saves a grade
+every half second. "Plain gthread" is gunicorn's own worker, with as many threads as we have hands. Caddy is left out
 where there is no `caddy` on the PATH. All labels are SIMULATED.
 """
 
