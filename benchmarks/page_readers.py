@@ -19,6 +19,7 @@ Looks = NDArray[np.float64]  # (photographs, 8, 6, 3): each photograph's colours
 PACE = 400  # ms between two keys, in the middle
 UNDO_EVERY = RELOAD_EVERY = 30  # grades
 PATIENCE = 20.0  # seconds without an image until a person would load the page anew
+HEARD = 1000  # ms until what a page was told last is noted here too
 DRAINING = 120.0  # seconds until an outbox that is not empty counts as stuck
 
 # At each key: what is on the screen. At the outbox: the act that is kept. At each answer: what the page was told.
@@ -128,6 +129,7 @@ class _PageReader:
             with suppress(Error):
                 self._sign_in_again_if_asked(self.page.evaluate(STATE))
                 self.page.locator("body:not([data-unsaved]), body[data-unsaved='0']").wait_for(timeout=2000)
+                self.page.wait_for_timeout(HEARD)
                 return True
         return False
 

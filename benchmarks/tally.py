@@ -50,9 +50,9 @@ class Tally:
             self.saved_at = now
 
     @property
-    def open(self) -> int:
-        """Return how many acts are still to be settled."""
-        return len(self.given) - len(self.acknowledged.keys() | self.refused.keys())
+    def open(self) -> set[str]:
+        """Return the submissions whose acts are still to be settled."""
+        return self.given.keys() - self.acknowledged.keys() - self.refused.keys()
 
     @property
     def refusals(self) -> Counter[int]:

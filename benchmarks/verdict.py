@@ -33,7 +33,8 @@ def of_labels(study: "Study", tally: Tally, photographs: dict[str, int]) -> Foun
         "acknowledged and lost": len(tally.acknowledged.keys() - stored.keys()),
         "duplicated": sum(count > 1 for count in stored.values()),
         **{name: found[name] for name in sorted(found)},
-        "acts that nobody answered": tally.open,
+        "acts that nobody answered, and that are not stored": len(tally.open - stored.keys()),
+        "acts that are stored, and whose answer no reader saw": len(tally.open & stored.keys()),
         "labels of another study or reader": Label.objects.exclude(assignment__reader__study=study).count(),
         "answers that say more than a reader may know": len(tally.leaks),
     }
