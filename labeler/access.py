@@ -15,9 +15,9 @@ from scoring import log_context
 
 READS_IT = "You read this study yourself, so you may not see what other readers said or which images are golden."
 
-
 # Each column that a query names costs time, whatever is in it.
 _OF_GRADE = (
+    "public_id",
     "version",
     "is_done",
     "reader__code",
@@ -34,7 +34,7 @@ def _own_assignment(user: int, slug: str, public_id: UUID) -> QuerySet[Assignmen
 
 _EXAMPLE: dict[str, Any] = {"user": -1, "slug": "a-slug", "public_id": UUID(int=1)}
 _TO_GRADE = Composed(
-    lambda **values: _own_assignment(**values).select_related("reader__study", "image").only("public_id", *_OF_GRADE),
+    lambda **values: _own_assignment(**values).select_related("reader__study", "image").only(*_OF_GRADE),
     **_EXAMPLE,
 )
 _TO_SEE = Composed(lambda **values: _own_assignment(**values).select_related("image").only(*_OF_IMAGE), **_EXAMPLE)

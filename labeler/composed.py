@@ -40,11 +40,8 @@ class Composed(Generic[AnyModel]):
         parameters = [_opened(value, self.examples) for value in given]
         if missing := set(self.examples) - {one.name for one in parameters if isinstance(one, _Open)}:
             raise TypeError(f"The query compares nothing with {', '.join(missing)}.")
-        return (
-            sql,
-            parameters,
-            _builder(compiler.klass_info, [column.target.attname for column, _, _ in compiler.select]),
-        )
+        names = [column.target.attname for column, _, _ in compiler.select]
+        return sql, parameters, _builder(compiler.klass_info, names)
 
 
 class _Open:
