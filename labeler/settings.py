@@ -14,7 +14,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from scoring import error_reports
+from scoring.platform import error_reports
 
 ENTRA_HOSTS = {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -118,7 +118,7 @@ def postgresql(name: str) -> dict[str, Any]:
         raise ImproperlyConfigured(f"{name} must begin with postgresql://; PostgreSQL is the only database we support.")
     options = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
     return {
-        "ENGINE": "labeler.postgresql",
+        "ENGINE": "labeler.platform.postgresql",
         "NAME": parts.path.lstrip("/"),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
@@ -170,30 +170,31 @@ INSTALLED_APPS = [
     "django.contrib.humanize",  # allauth's list of passkeys says how long ago
     "csp",
     "labeler",
-    "labeler.oidc",
+    "labeler.accounts.oidc",
     "scoring",
     "training",
+    "demo",
 ]
 MIDDLEWARE = [
-    "labeler.views.headers.IsolatePages",
-    "scoring.api.middleware.RequestIds",
-    "scoring.api.middleware.ApiAnswers",
+    "labeler.server.headers.IsolatePages",
+    "scoring.service.api.middleware.RequestIds",
+    "scoring.service.api.middleware.ApiAnswers",
     "django.middleware.security.SecurityMiddleware",
-    "labeler.views.scorer.ToScorer",
+    "labeler.server.scorer_forwarding.ToScorer",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "labeler.views.headers.LetAdminBe",
-    "labeler.views.signing_in.Sessions",
+    "labeler.server.headers.LetAdminBe",
+    "labeler.accounts.views.Sessions",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "labeler.views.headers.RememberOrigin",
-    "labeler.views.bodies.LimitBodies",
-    "labeler.views.signing_in.WatchSession",
-    "labeler.views.unblinding.AskForReason",
+    "labeler.server.headers.RememberOrigin",
+    "labeler.server.body_limits.LimitBodies",
+    "labeler.accounts.views.WatchSession",
+    "labeler.accounts.unblinding_views.AskForReason",
 ]
 ROOT_URLCONF = "labeler.urls"
 WSGI_APPLICATION = "labeler.wsgi.application"
@@ -218,7 +219,7 @@ REDIS_URL = required("REDIS_URL", "Give a URL such as redis://host:6379/0, or st
 CACHES = {
     # allauth's rate limits live here: every web process shares them, and a broker that is down keeps nobody out.
     "default": {
-        "BACKEND": "labeler.cache.Cache",
+        "BACKEND": "labeler.platform.cache.Cache",
         "LOCATION": "cache",
         "OPTIONS": {"MAX_ENTRIES": 100_000},  # so that nobody empties it, and with it the limits, by filling it
     },
@@ -229,7 +230,7 @@ STORAGES = {
         # A face is readable by the service's own account and nobody else.
         "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
     },
-    "staticfiles": {"BACKEND": "labeler.staticfiles.StaticFilesStorage"},
+    "staticfiles": {"BACKEND": "labeler.platform.staticfiles.StaticFilesStorage"},
 }
 # Object storage that speaks S3: for all files instead of MEDIA_ROOT, and as places to fill studies from.
 S3_ENDPOINT = os.environ.get("S3_ENDPOINT", "")
@@ -255,14 +256,15 @@ STATIC_ROOT = folder("STATIC_ROOT", VAR_DIR / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 
 AUTH_USER_MODEL = "labeler.User"
-AUTHENTICATION_BACKENDS = ["labeler.accounts.Passwords"]
+AUTHENTICATION_BACKENDS = ["labeler.accounts.allauth_adapters.Passwords"]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "home"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-# An installation on a machine of its own sets both for its demo (labeler.embedded); elsewhere passwords are asked for.
+# An installation on a machine of its own sets both for its demo (labeler.server.embedded); elsewhere passwords
+# are asked for.
 LOCAL_PASSWORDS = flag("LOCAL_PASSWORDS")
 REQUIRE_MFA = flag("REQUIRE_MFA", default=True)
 if BEHIND_TLS and LOCAL_PASSWORDS and not REQUIRE_MFA:
@@ -270,14 +272,14 @@ if BEHIND_TLS and LOCAL_PASSWORDS and not REQUIRE_MFA:
         "A password alone is for a machine of your own: set REQUIRE_MFA=1, or BEHIND_TLS=0 there."
     )
 PASSWORD_RESET_TIMEOUT = 600  # seconds a link of `manage.py break_glass` is good for; no password is ever reset by mail
-ACCOUNT_ADAPTER = "labeler.accounts.AccountAdapter"
-SOCIALACCOUNT_ADAPTER = "labeler.accounts.SocialAccountAdapter"
+ACCOUNT_ADAPTER = "labeler.accounts.allauth_adapters.AccountAdapter"
+SOCIALACCOUNT_ADAPTER = "labeler.accounts.allauth_adapters.SocialAccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 # Of addresses that X-Forwarded-For lists, the proxies in front of us wrote this many: rate limits go by the one before.
 ALLAUTH_TRUSTED_PROXY_COUNT = number("TRUSTED_PROXIES", default=1 if BEHIND_TLS else 0)
-MFA_ADAPTER = "labeler.second_factors.SecondFactors"
+MFA_ADAPTER = "labeler.accounts.second_factors.SecondFactors"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "Acne study"
 MFA_TOTP_TOLERANCE = 1  # steps of 30 seconds; telephones' clocks are off by some
@@ -324,7 +326,7 @@ if OIDC_ISSUER:
         ],
     }
 
-SESSION_ENGINE = "labeler.session_store"
+SESSION_ENGINE = "labeler.platform.session_store"
 SESSION_COOKIE_AGE = 3600 * number("SESSION_HOURS", default=8)  # seconds: one working day, then sign in again
 SESSION_IDLE = 60 * number("SESSION_IDLE_MINUTES", default=60)  # seconds
 # Strict would lose the session on the way back from an identity provider.
@@ -353,7 +355,7 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
         "object-src": [NONE],
-        # No script of ours turns text into a page or into code; static/js/site.js has the one exception.
+        # No script of ours turns text into a page or into code; static/site/site.js has the one exception.
         "require-trusted-types-for": ["'script'"],
         "trusted-types": ["service-worker"],
     },
@@ -420,7 +422,7 @@ CELERY_BEAT_SCHEDULE = {
     "seal-ledger": {"task": "labeler.tasks.seal_ledger", "schedule": 60.0, "options": {"expires": 60}},
     "count-labels": {"task": "labeler.tasks.count_labels", "schedule": 30.0, "options": {"expires": 30}},
 }
-CELERY_BEAT_SCHEDULER = "labeler.beat:Scheduler"
+CELERY_BEAT_SCHEDULER = "labeler.server.beat:Scheduler"
 CELERY_BEAT_SYNC_EVERY = 1  # what is due is written down at once, so that a beat that takes over sends it no more
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
@@ -432,7 +434,7 @@ SCORER_WAITING = number("SCORER_WAITING", default=8)
 BACKBONE = os.environ.get("BACKBONE", "resnet50")
 if BACKBONE not in {"resnet50", "resnet152"}:
     raise ImproperlyConfigured(f"BACKBONE must be resnet50 or resnet152, not {BACKBONE!r}.")
-# scoring/cores.py reads it, as the core knows no settings; here a malformed one stops the start.
+# scoring/network/cores.py reads it, as the core knows no settings; here a malformed one stops the start.
 if not (processes := os.environ.get("EMBEDDING_PROCESSES") or "1").isdecimal() or int(processes) < 1:
     raise ImproperlyConfigured(f"EMBEDDING_PROCESSES must be a number from 1 on, not {processes!r}.")
 
@@ -449,7 +451,7 @@ USE_TZ = True
 
 # Who shows it may read /metrics; without one nobody may.
 METRICS_TOKEN = os.environ.get("METRICS_TOKEN", "")
-METRICS = ("labeler.telemetry.Installation", "training.telemetry.Learning")  # read when it is asked for
+METRICS = ("labeler.operations.telemetry.Installation", "training.runs.telemetry.Learning")  # read when it is asked for
 
 if os.environ.get("SENTRY_DSN"):
     error_reports.begin(os.environ["SENTRY_DSN"], release=os.environ.get("RELEASE", ""))
@@ -471,7 +473,7 @@ LOGGING = {
             "datefmt": "%Y-%m-%dT%H:%M:%S%z",
         },
     },
-    "filters": {"about": {"()": "scoring.log_context.InLog"}},
+    "filters": {"about": {"()": "scoring.platform.log_context.InLog"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["about"]}},
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "INFO")},
 }

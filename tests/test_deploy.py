@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from labeler import supervisor
+from labeler.server import supervisor
 from tests import processes
 
 REPOSITORY = processes.REPOSITORY
