@@ -11,7 +11,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseGone, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
 from labeler.accounts import access
@@ -49,14 +48,12 @@ def home(request: AuthedRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def grade(request: AuthedRequest, slug: str) -> HttpResponse:
     return _show_card(request, access.get_reader(request, slug))
 
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     """Answer the next images after the one that the page names; without one, all that a page begins with."""
     reader = access.get_reader(request, slug)
@@ -69,7 +66,6 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | HttpResponse:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
     image = access.get_image(request, slug, public_id)
@@ -84,7 +80,6 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | 
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse | HttpResponse:
     """Answer an example from the study's atlas."""
     return webp(access.get_atlas_picture(request, slug, picture).file)
