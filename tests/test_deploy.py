@@ -62,7 +62,7 @@ def test_every_setting_that_is_given_is_documented() -> None:
     (config,) = of_kind("ConfigMap").values()
     given = set(COMPOSE["x-app"]["environment"]) | set(config["data"]) | SECRETS
     assert given <= settings_named()
-    operations = (REPOSITORY / "docs" / "operations.md").read_text()
+    operations = (REPOSITORY / "docs" / "running" / "operations.md").read_text()
     assert not {name for name in settings_named() if f"`{name}`" not in operations}
 
 
