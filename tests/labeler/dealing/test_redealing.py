@@ -6,7 +6,7 @@ import pytest
 from labeler.dealing import folds, reading_lists, redealing
 from labeler.dealing.folds import Design
 from labeler.golden_set import golden_draw
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.models import Assignment, AuditEvent, Dealing, Image, Reader, Study, User
 from labeler.studies import studies
 from tests import builders
@@ -22,7 +22,7 @@ def running(ana: User, ben: User, cleo: User) -> Study:
     golden_draw.draw(study=study, size=GOLDEN)
     folds.deal(study=study, design=Design(repeats=REPEATS, gap=GAP))
     for reader in study.readers.all():
-        for assignment in list(label_store.upcoming(reader)[:25]):
+        for assignment in list(queries.upcoming(reader)[:25]):
             give_grade(assignment, 3)
     study.refresh_from_db()
     return study
@@ -51,16 +51,16 @@ def check(reader: Reader, *, spread: int = 5) -> None:
 def test_a_leaving_readers_images_are_all_handed_over(running: Study) -> None:
     leaver, *others = running.readers.all()
     given = {one.image_id for one in listed(leaver) if not (one.is_done or one.image.is_golden or one.is_repeat)}
-    told = {other: [one.pk for one in label_store.upcoming(other)[: redealing.STAYS]] for other in others}
+    told = {other: [one.pk for one in queries.upcoming(other)[: redealing.STAYS]] for other in others}
     redealing.leave(reader=leaver, reason="On leave until spring")
-    assert not label_store.upcoming(leaver).exists()
+    assert not queries.upcoming(leaver).exists()
     now = Assignment.objects.filter(image__in=given, withdrawn_in=None)
     assert sorted(now.values_list("image", flat=True)) == sorted(given)
     sizes = [len(listed(other)) for other in others]
     assert max(sizes) - min(sizes) <= 1
     for other in others:
         check(other)
-        assert [one.pk for one in label_store.upcoming(other)[: redealing.STAYS]] == told[other]
+        assert [one.pk for one in queries.upcoming(other)[: redealing.STAYS]] == told[other]
     assert AuditEvent.objects.latest("pk").reason == "On leave until spring"
 
 
@@ -94,7 +94,7 @@ def test_a_joining_reader_gets_the_golden_set_and_a_fair_share(running: Study, d
     dora_reads = running.readers.get(user=dora)
     check(dora_reads)
     assert dora_reads.assignments.filter(is_repeat=True).count() == REPEATS
-    loads = [label_store.upcoming(reader).count() for reader in running.readers.all()]
+    loads = [queries.upcoming(reader).count() for reader in running.readers.all()]
     assert max(loads) - min(loads) <= 3
     for reader in running.readers.all():
         check(reader)
@@ -156,7 +156,7 @@ def test_the_last_reader_does_not_leave(ana: User) -> None:
     study = builders.make_study("alone", readers=(ana,), images=9, golden_size=2)
     with pytest.raises(folds.DealError, match="Add a reader first"):
         redealing.leave(reader=study.readers.get(), reason="Gone")
-    assert label_store.upcoming(study.readers.get()).exists()
+    assert queries.upcoming(study.readers.get()).exists()
 
 
 def test_who_has_seen_what_is_golden_does_not_join(running: Study, dora: User) -> None:
