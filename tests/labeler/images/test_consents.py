@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from labeler.dealing import folds, redealing
+from labeler.dealing import changes, folds, joining_and_leaving, undo
 from labeler.golden_set import golden_draw
 from labeler.grading import queries
 from labeler.images import consents, subjects
@@ -123,7 +123,7 @@ def test_a_leaving_readers_images_without_consent_go_to_nobody(study: Study, rea
     shut = next(one for one in queries.upcoming(reader) if not one.image.is_golden)
     Image.objects.filter(pk=shut.image_id).update(subject="P1")
     agree(study, "P1")
-    redealing.leave(reader=reader, reason="On leave")
+    joining_and_leaving.leave(reader=reader, reason="On leave")
     assert not shut.image.assignments.filter(withdrawn_in=None).exists()
     reader.refresh_from_db()
     assert reader.skipped == 0
@@ -193,8 +193,8 @@ def test_a_dealing_that_is_taken_back_leaves_no_list_shorter(study: Study, reade
     agree(study, "P1")
     reader.refresh_from_db()
     assert reader.skipped == 1
-    dealing = redealing.latest(study)
+    dealing = changes.latest(study)
     assert dealing is not None
-    redealing.take_back(dealing=dealing)
+    undo.take_back(dealing=dealing)
     reader.refresh_from_db()
     assert reader.skipped == 0
