@@ -1,4 +1,4 @@
-"""Load and authorise in one call. Whoever may not see a thing gets the same 404 as if it were not there."""
+"""Loading and authorisation in one call. What a person may not see answers 404, as if it did not exist."""
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet

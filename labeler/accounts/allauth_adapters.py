@@ -1,4 +1,4 @@
-"""How django-allauth signs somebody in here: nobody signs up, nothing is linked, every sign-in is written down."""
+"""django-allauth's adapters: no sign-up, no linking of accounts, every sign-in is logged."""
 
 import logging
 from typing import Any

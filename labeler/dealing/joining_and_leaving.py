@@ -1,4 +1,4 @@
-"""A reader joins a running study, or leaves it."""
+"""A reader joins a running study, or leaves it: images move between the lists."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Dealing images that came after the study was dealt."""
+"""Dealing of images that were imported after the first deal."""
 
 from django.db import transaction
 

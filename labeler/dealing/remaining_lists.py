@@ -1,4 +1,4 @@
-"""What each reader still has to grade, and how that rest of a list is shared out and written anew.
+"""The part of each list that is still to grade: how it is shared out and written anew.
 
 A page knows a few images of its list ahead, so the next ones of every list stay where they are. In the rest, the order
 of what is there stays too, and what comes is spread evenly into it: golden images and repeats remain hidden and even.

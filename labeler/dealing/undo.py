@@ -1,4 +1,4 @@
-"""Undoing the latest change of the lists, as far as no label rests on it."""
+"""Undoing the latest change of the lists, as far as no label depends on it."""
 
 import numpy as np
 from django.db import transaction

@@ -1,4 +1,4 @@
-"""Storing a label exactly once, however often it arrives. The queries before it stand in `queries`."""
+"""Storing a label exactly once, however often it arrives."""
 
 from dataclasses import asdict, dataclass
 from uuid import UUID

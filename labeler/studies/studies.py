@@ -1,4 +1,4 @@
-"""Setting up a study: its grading scale and its readers."""
+"""Creating a study, with its grading scale and readers."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
