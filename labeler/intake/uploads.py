@@ -136,7 +136,7 @@ def import_waiting(
     while (not done or time.monotonic() < end) and (file := _take(into)):
         if file.attempts > MAX_ATTEMPTS:
             _give_up(file)
-        elif _holds_files(file):
+        elif file.archive_id is None and (_is_bucket(file) or file.name.lower().endswith(".zip")):
             _unpack(file)
             if on_unpacked:
                 on_unpacked()
@@ -264,11 +264,6 @@ def _import(file: IntakeFile) -> None:
         raise
     else:
         _end(file, State.IMPORTED if is_new else State.KNOWN)
-
-
-def _holds_files(file: IntakeFile) -> bool:
-    """Whether it is a zip, or a place in object storage."""
-    return file.archive_id is None and (_is_bucket(file) or file.name.lower().endswith(".zip"))
 
 
 def _is_bucket(file: IntakeFile) -> bool:
