@@ -5,12 +5,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeler import people
+from labeler.accounts import people
 from labeler.models import User
 
 
 class Command(BaseCommand):
-    """Put somebody out at once."""
+    """End a person's access at once."""
 
     help = "Take an invitation back, and end a person's sessions at their next request."
 

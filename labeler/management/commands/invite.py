@@ -7,12 +7,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 from django.forms import ValidationError
 
-from labeler import people
+from labeler.accounts import people
 from labeler.models import Role
 
 
 class Command(BaseCommand):
-    """Let somebody in whom the identity provider gives no role."""
+    """Invite a person to whom the identity provider gives no role."""
 
     help = "Invite a person; the first identity with this address, verified by the provider, takes the account."
 

@@ -5,12 +5,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeler import second_factors
+from labeler.accounts import second_factors
 from labeler.models import User
 
 
 class Command(BaseCommand):
-    """Help somebody who lost their telephone and their recovery codes."""
+    """Reset the second factors of a person who lost their phone and their recovery codes."""
 
     help = "Forget a person's second factors and end their sessions. Make sure first that it is they who ask."
 

@@ -1,0 +1,1 @@
+"""SIMULATED data: made selfies, simulated readers, and the demo study."""

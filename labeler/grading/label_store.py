@@ -1,0 +1,121 @@
+"""Storing a label exactly once, however often it arrives."""
+
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+
+from labeler.models import Assignment, Label, Reader
+from labeler.record import audit
+
+
+class OutdatedVersionError(Exception):
+    """The image was labeled since the page was drawn, for example in another tab."""
+
+
+class ReusedSubmissionError(Exception):
+    """A submission's id came again with other contents: it must not overwrite, and must not be dropped silently."""
+
+
+class ClosedError(Exception):
+    """The study is closed to grading."""
+
+
+class WithdrawnError(Exception):
+    """The image's subject does not agree that it is graded, any more."""
+
+
+@dataclass(frozen=True)
+class Viewing:
+    """How the image was seen before it was labeled; None and "" where the page could not tell."""
+
+    visible_ms: int | None = None
+    zoom: float | None = None
+    viewport_width: int | None = None
+    viewport_height: int | None = None
+    pixel_ratio: float | None = None
+    input_kind: str = ""
+
+
+UNKNOWN_VIEWING = Viewing()
+
+
+def record_label(
+    *,
+    assignment: Assignment,
+    version: int,
+    submission: UUID,
+    grade: int | None = None,
+    not_gradable: str = "",
+    note: str = "",
+    viewing: Viewing = UNKNOWN_VIEWING,
+) -> Label:
+    """Store one act of grading, exactly once however often it arrives.
+
+    `version` is the assignment's version that the reader saw; `submission` names the act. With neither
+    grade nor reason the act takes back the current label. Raises OutdatedVersionError,
+    ReusedSubmissionError, ClosedError or WithdrawnError; then nothing is stored.
+    """
+    if assignment.reader.study.closed_at:
+        raise ClosedError
+    if not assignment.image.may_be_graded:
+        raise WithdrawnError
+    label = Label(
+        submission=submission,
+        assignment=assignment,
+        version=version + 1,
+        grade=grade,
+        not_gradable=not_gradable,
+        note=note,
+        is_undo=grade is None and not not_gradable,
+        **asdict(viewing),
+    )
+    try:
+        return _store(label)
+    except IntegrityError as error:  # the id belongs to an act on another image
+        raise ReusedSubmissionError from error
+
+
+def undo(*, assignment: Assignment, version: int, submission: UUID) -> Label:
+    """Take back the current label: a new row in history, and the image is to be graded again."""
+    return record_label(assignment=assignment, version=version, submission=submission)
+
+
+@transaction.atomic
+def _store(label: Label) -> Label:
+    if not _claim(label):
+        return _repeated(label)
+    label.save(force_insert=True)
+    if label.version > 1:
+        reader = label.assignment.reader
+        # Not its image: what two readers changed is golden.
+        detail = f"label {label.pk} of {reader.code} replaces version {label.version - 1}"
+        audit.record(reader.study, reader.user, "label changed", detail=detail)
+    return label
+
+
+def _claim(label: Label) -> bool:
+    """Move the assignment to the label's version; False if another label was first."""
+    seen = Assignment.objects.filter(pk=label.assignment_id, version=label.version - 1)
+    is_done = not label.is_undo
+    if seen.filter(is_done=not is_done).update(version=label.version, is_done=is_done, labeled_at=Now()):
+        reader = Reader.objects.filter(pk=label.assignment.reader_id)
+        reader.update(done=F("done") + (1 if is_done else -1))
+        return True
+    return seen.filter(is_done=is_done).update(version=label.version, labeled_at=Now()) == 1
+
+
+def _repeated(label: Label) -> Label:
+    """Return the label that this submission stored when it came the first time."""
+    stored = Label.objects.filter(submission=label.submission).first()
+    if stored is None:
+        raise OutdatedVersionError
+    if _act(stored) != _act(label):
+        raise ReusedSubmissionError
+    return stored
+
+
+def _act(label: Label) -> tuple[object, ...]:
+    return (label.assignment_id, label.version, label.grade, label.not_gradable, label.note, label.is_undo)

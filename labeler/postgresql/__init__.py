@@ -1,1 +1,0 @@
-"""Django's PostgreSQL, with one habit changed: the settings name this package as the database's engine."""

@@ -1,0 +1,490 @@
+"""Recompute the numbers of the report from the tables beside this file, and say which are identical.
+
+    python3 recompute.py [FOLDER]
+
+It needs Python 3.11 or newer and nothing else: it shares no code with the program that made the report. It replays the
+labels in the order in which they were stored, stops where each training run stopped reading, and prints a line for
+each value of report.json and runs.json: name, reported, recomputed, and whether they are identical (within 1e-9 of
+their size). Of the other tables it prints only what differs. Exit status: 0 nothing differs, 1 something does, 2 the
+folder can't be read. docs/science/statistics.md defines the numbers.
+"""
+
+import csv
+import hashlib
+import json
+import math
+import random
+import sys
+from array import array
+from bisect import bisect
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import accumulate, chain, combinations, pairwise
+from operator import itemgetter
+from pathlib import Path
+from statistics import fmean, pstdev, pvariance, quantiles
+from typing import Any
+
+RESAMPLES = 2000
+SEED = 20190101
+ROUNDING = 1e-9  # numbers that differ by less, relative to their size, are the same number
+COVERAGE = 0.9  # of the interval that apps are told with a score
+BAR_SHARE = 0.5  # of the golden images: readers who have graded fewer set no bar
+FEWEST_TO_SHOW = 20  # images that a pair of readers must share
+MOST_READERS_WITH_INTERVALS = 24
+LIMITS_AT = 1.96  # standard deviations
+
+SENTENCES = {"reason", "sentence", "conclusion", "in_words"}  # are left out
+# What a run says of itself, and what rests on random orders, on ranks of every resample, on tables not exported, or on
+# scores that a run does not keep (of further repeats of its cross-validation, of other runs).
+NOT_RECOMPUTED = {"study", "title", "made_at", "counted_at", "run", "regressor_id", "labels_until", "training_rows"}
+NOT_RECOMPUTED |= {"estimator", "fit_seconds", "from_run", "drift", "sequence", "spearman_r", "subgroups", "choice"}
+NOT_RECOMPUTED |= {"validation_rmse_by_seed", "gate"}
+IDENTICAL, DIFFERENT, LEFT = "identical", "DIFFERENT", "not recomputed"
+LINE = "{:<64}  {!s:<22}  {!s:<22}  {}\n"
+
+Report = dict[str, Any]
+Reading = tuple[str, str, str]  # reader, image, is_repeat
+Grades = dict[str, dict[str, int]]  # image -> reader -> grade
+Scores = dict[str, float]  # image -> score
+Terms = Sequence[tuple[float, ...]]  # what a statistic is the mean of, per image
+Statistic = Callable[[Sequence[float]], float]  # of the terms' means; NaN where there is no such number
+NOTHING: Report = {"value": None, "low": None, "high": None}  # a number that there is not
+
+
+def main(folder: Path) -> int:
+    export, counts = Export(folder), Counter[str]()
+    sys.stdout.write(LINE.format("name", "reported", "recomputed", ""))
+    for name, reported, recomputed, verdict in chain(export.compare_labels(), export.replay()):
+        counts[verdict] += 1
+        if verdict != IDENTICAL or name.startswith(("report", "runs")):
+            sys.stdout.write(LINE.format(name, reported, recomputed, verdict))
+    sys.stdout.write(f"{IDENTICAL}: {counts[IDENTICAL]}, different: {counts[DIFFERENT]}, {LEFT}: {counts[LEFT]}\n")
+    return 1 if counts[DIFFERENT] else 0
+
+
+def compare(name: str, reported: Any, recomputed: Any) -> Iterator[tuple[str, Any, Any, str]]:
+    """Compare two documents value by value."""
+    one, other = leaves(name, reported), leaves(name, recomputed)
+    for leaf in [*one, *(other.keys() - one.keys())]:
+        values = one.get(leaf, "-"), other.get(leaf, "-")
+        are_numbers = {type(value) for value in values} <= {int, float}
+        near = are_numbers and math.isclose(*values, rel_tol=ROUNDING, abs_tol=ROUNDING)
+        is_left = leaf not in other and not NOT_RECOMPUTED.isdisjoint(leaf.split("."))
+        yield leaf, *values, LEFT if is_left else IDENTICAL if near or repr(values[0]) == repr(values[1]) else DIFFERENT
+
+
+def leaves(name: str, document: Any) -> Report:
+    """Return the values of a document by their names. A list's rows go by their reader or recipe, if they have one."""
+    if isinstance(document, list):
+        rows = [row if isinstance(row, dict) else {} for row in document]
+        names = [row.get("code", row.get("recipe", n)) for n, row in enumerate(rows)]
+        document = dict(zip(names, document, strict=True)) | {"length": len(document)}
+    if not isinstance(document, dict):
+        return {name: document}
+    inner = (leaves(f"{name}.{key}", value) for key, value in document.items() if key not in SENTENCES)
+    return {leaf: value for part in inner for leaf, value in part.items()}
+
+
+class Export:
+    """The files of the export, and what its labels say as far as they have been replayed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.images = {row["image"]: row for row in sorted(self.rows("images"), key=itemgetter("content_hash"))}
+        self.golden = [image for image, row in self.images.items() if row["is_golden"] == "yes"]
+        self.readers = {row["reader"]: row["is_simulated"] == "yes" for row in self.rows("readers")}
+        self.scale = {int(row["value"]): row["name"] for row in self.rows("grade_scale")}
+        self.levels = [{"value": value, "name": name} for value, name in self.scale.items()]
+        self.cuts = [(one + other) / 2 for one, other in pairwise(self.scale)]
+        documents = [(folder / f"{name}.json").read_text(encoding="utf-8") for name in ("study", "report", "runs")]
+        self.study, self.report, self.runs = map(json.loads, documents)
+        self.scores: dict[tuple[int, str, int], Scores] = defaultdict(dict)  # run, recipe, fit -> scores
+        for row in self.rows("scores"):
+            self.scores[int(row["run"]), row["recipe"], int(row["fit"])][row["image"]] = float(row["score"])
+        self.grades: Grades = defaultdict(dict)
+        self.again: Grades = defaultdict(dict)  # of second readings
+
+    def rows(self, name: str) -> Iterator[dict[str, str]]:
+        """Yield a table's rows as dictionaries; the apostrophe that defuses formulas is taken off each cell again."""
+        with (self.folder / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                yield {column: cell.removeprefix("'") for column, cell in row.items()}
+
+    def compare_labels(self) -> Iterator[tuple[str, Any, Any, str]]:
+        """Hold the label table against what other tables say of the same labels, so that a difference names its row."""
+        newest: dict[Reading, tuple[str, str]] = {}  # its label, and how the published layout has it
+        for row in self.rows("labels"):
+            value = row["grade"] or ("0" if row["not_gradable"] == "Not acne" else "")
+            newest[row["reader"], row["image"], row["is_repeat"]] = row["label"], value
+        versions, last = Counter[Reading](), 0
+        for number, row in enumerate(self.rows("labels"), start=2):
+            reading = row["reader"], row["image"], row["is_repeat"]
+            versions[reading] += 1
+            recomputed = {
+                "label": str(max(last + 1, int(row["label"]))),  # they stand in the order in which they were stored
+                "grade_name": self.scale.get(int(row["grade"] or -1), ""),
+                "is_golden": self.images[row["image"]]["is_golden"],
+                "version": str(versions[reading]),
+                "is_current": "yes" if row["label"] == newest[reading][0] and row["is_undo"] != "yes" else "no",
+            }
+            last = int(row["label"])
+            yield from compare(f"labels.csv:{number}", {column: row[column] for column in recomputed}, recomputed)
+        # The published layout has no history of its own: its last row on an image must be the current label.
+        reported = {f"{row['labeler']}.{row['image_name']}": row["label"] for row in self.rows("image_labels_new")}
+        once = {f"{reader}.{image}": value for (reader, image, again), (_, value) in newest.items() if again == "no"}
+        yield from compare("image_labels_new.csv", reported, {key: value for key, value in once.items() if value})
+
+    def replay(self) -> Iterator[tuple[str, Any, Any, str]]:
+        """Go through the labels as they were stored; compare each run where it stopped reading, then the report."""
+        waiting = [run for run in self.runs if run["report"] and not run["details_deleted_at"]]
+        waiting.sort(key=lambda run: run["report"]["labels_until"])
+        for run in filter(itemgetter("details_deleted_at"), self.runs):
+            yield f"runs.{run['run']}", "-", f"scores deleted {run['details_deleted_at'][:10]}", LEFT
+        for row in chain(self.rows("labels"), [None]):
+            while waiting and (row is None or waiting[0]["report"]["labels_until"] < int(row["label"])):
+                run = waiting.pop(0)
+                recomputed = self.run_report(run["run"], run["report"], set(run["left_out"]))
+                yield from compare(f"runs.{run['run']}", run["report"], recomputed)
+            if row:
+                given = (self.again if row["is_repeat"] == "yes" else self.grades)[row["image"]]
+                given.pop(row["reader"], None)
+                given |= {row["reader"]: int(row["grade"])} if row["grade"] else {}
+        golden, rows = self.golden_grades(), list(self.rows("consensus"))
+        consensus = {image: fmean(given.values()) for image, given in golden.items()}
+        yield from compare("consensus.csv", {row["image"]: float(row["consensus"]) for row in rows}, consensus)
+        counts = {image: len(given) for image, given in golden.items()}
+        yield from compare("consensus.csv.n", {row["image"]: int(row["n"]) for row in rows}, counts)
+        yield from compare("report", self.report, self.live_report(golden))
+
+    def golden_grades(self) -> Grades:
+        """Return the grades of golden images that somebody graded, in the order of their hashes."""
+        return {image: self.grades[image] for image in self.golden if self.grades[image]}
+
+    def live_report(self, golden: Grades) -> Report:
+        run = next((run["report"] for run in reversed(self.runs) if run["report"]), None)
+        readers = [self.reader_row(golden, reader, None) for reader in sorted(self.readers)]
+        against = [row["machine_minus_reader"] for row in run["readers"]] if run else []
+        better_than = {
+            "closer_than": sum((one["value"] or 0) < 0 for one in against),
+            "surely_closer_than": sum((one["high"] or 0) < 0 for one in against),
+            "surely_farther_than": sum((one["low"] or 0) > 0 for one in against),
+            "of": sum(one["value"] is not None for one in against),
+        }
+        return {
+            "is_simulated": self.study["is_simulated"] or any(self.readers.values()),
+            "golden_images": len(self.golden),
+            "erased_images": sum(row["is_erased"] == "yes" for row in self.images.values()),
+            "levels": self.levels,
+            "readers": readers,
+            "bar": bar_of(readers),
+            "agreement": self.agreement(golden),
+            "machine_run": run,  # which is recomputed as a run of runs.json
+            "better_than": run and better_than,
+            "labels_since_run": run and sum(int(row["label"]) > run["labels_until"] for row in self.rows("labels")),
+        }
+
+    def run_report(self, run: int, printed: Report, left_out: set[str]) -> Report:
+        # Golden images that the run left out are those whose person did not agree any more.
+        golden = {image: given for image, given in self.golden_grades().items() if image not in left_out}
+        ordinary = {image for image, given in self.grades.items() if given}.difference(self.golden)
+        recipes = [self.recipe_row(golden, run, row["recipe"]) for row in printed["recipes"]]
+        machine = next(row for row in recipes if row["recipe"] == printed["machine"]["recipe"])
+        said = self.scores[run, machine["recipe"], 0]
+        known = {row["code"] for row in printed["readers"]}.union(*golden.values())  # others joined later
+        readers = [self.reader_row(golden, reader, said) for reader in sorted(known)]
+        images = {"golden": len(golden), "ordinary": len(ordinary - left_out), "left_out": len(ordinary & left_out)}
+        bar = bar_of(readers)
+        within = bar is not None and machine["golden_rmse"]["value"] <= bar["value"]
+        facts = [[self.images[i]["content_hash"], *one] for i, given in self.grades.items() for one in given.items()]
+        return {
+            "is_simulated": self.study["is_simulated"] or any(row["is_simulated"] for row in readers),
+            "images": images,
+            "readers": readers,
+            "recipes": recipes,
+            "machine": machine | self.machine_row(golden, said),
+            "grades_sha256": hashlib.sha256(json.dumps(sorted(facts)).encode()).hexdigest(),
+            "points": [{"consensus": fmean(given.values()), "score": said[image]} for image, given in golden.items()],
+            "bar": bar,
+            # Of the gate's conditions beside the bar the run's findings are taken.
+            "passes": within and all(one["passes"] for one in printed["gate"] if one["name"] != "bar"),
+        }
+
+    def recipe_row(self, golden: Grades, run: int, recipe: str) -> Report:
+        fits = [self.scores[key] for key in sorted(self.scores) if key[:2] == (run, recipe)]
+        by_seed = [rmse(fit[image] - fmean(given.values()) for image, given in golden.items()) for fit in fits]
+        values = [row["value"] or 0.0 for row in by_seed]
+        seeds = {"values": values, "mean": fmean(values), "lowest": min(values), "highest": max(values)}
+        left_out = rmse(self.left_out_errors(fits[0]))
+        return {"recipe": recipe, "golden_rmse": by_seed[0], "golden_rmse_by_seed": seeds, "validation_rmse": left_out}
+
+    def machine_row(self, golden: Grades, scores: Scores) -> Report:
+        """How close the machine comes to the consensus, how it leans, and the consensus on its score."""
+        pairs = [(scores[image], fmean(given.values())) for image, given in golden.items()]
+        at, levels = [(bisect(self.cuts, s), bisect(self.cuts, c)) for s, c in pairs], range(len(self.levels))
+        calibration: Report = {name: paired(name, pairs) for name in ("slope", "intercept")} | {"reliability": []}
+        for level in sorted({score for score, _ in at}):
+            here = [pair for pair, (score, _) in zip(pairs, at, strict=True) if score == level]
+            row = {"score": fmean(s for s, _ in here), "consensus": average(c for _, c in here)}
+            calibration["reliability"].append(row)
+        s_sd, c_sd = (max(pstdev(side), ROUNDING) for side in zip(*pairs, strict=True))
+        return {
+            "pearson_r": paired("pearson_r", [(s / s_sd, c / c_sd) for s, c in pairs]),
+            "mean_absolute_error": average(abs(s - c) for s, c in pairs),
+            "confusion": self.confusion(pairs),
+            "recall": [average(float(score == level) for score, c in at if c == level) for level in levels],
+            **lean([s - c for s, c in pairs]),
+            "calibration": calibration,
+            "interval": self.interval_row(golden, scores),
+            "levels": self.levels,
+        }
+
+    def left_out_errors(self, scores: Scores) -> list[float]:
+        """Return score - grade of the ordinary images that have a score: these were left out of the fit."""
+        left_out = [image for image, row in self.images.items() if row["is_golden"] == "no" and image in scores]
+        return [scores[image] - fmean(self.grades[image].values()) for image in left_out]
+
+    def interval_row(self, golden: Grades, scores: Scores) -> Report:
+        """The conformal interval: sized by the images kept out of the fit, held against the golden ones."""
+        sizes = sorted(map(abs, self.left_out_errors(scores)))
+        place = math.ceil((len(sizes) + 1) * COVERAGE)
+        row: Report = {"coverage": COVERAGE, "validation_images": len(sizes), "half_width": None}
+        if place > len(sizes):
+            return row | {"golden_consensus": None, "golden_grades": None}
+        row["half_width"] = width = sizes[place - 1]
+        off = [[abs(fmean(given.values()) - scores[image]) <= width] for image, given in golden.items()]
+        each = [[abs(grade - scores[image]) <= width for grade in given.values()] for image, given in golden.items()]
+        for name, held in (("golden_consensus", off), ("golden_grades", each)):
+            terms = [(float(sum(image)), float(len(image))) for image in held]  # an image's grades are drawn together
+            share = estimate(terms, lambda m: m[0] / m[1])
+            row[name] = {"held": sum(map(sum, held)), "n": sum(map(len, held)), "share": share}
+        return row
+
+    def confusion(self, pairs: Terms) -> list[list[int]]:
+        """Return counts of (value, against): rows are `against`; a number on a cut belongs to the higher grade."""
+        cells = Counter((bisect(self.cuts, against), bisect(self.cuts, value)) for value, against in pairs)
+        return [[cells[row, column] for column in range(len(self.levels))] for row in range(len(self.levels))]
+
+    def reader_row(self, golden: Grades, reader: str, scores: Scores | None) -> Report:
+        """Return the reader's errors, and how the machine's compare with them, or how the reader leans and repeats."""
+        published = rmse(given[reader] - fmean(given.values()) for given in golden.values() if reader in given)
+        shared = {
+            image: (given[reader], fmean(grade for other, grade in given.items() if other != reader))
+            for image, given in golden.items()
+            if reader in given and len(given) > 1
+        }
+        row = {
+            "code": reader,
+            "is_simulated": self.readers[reader],
+            "rmse": published,
+            "counts_for_bar": published["n"] > 0 and published["n"] >= BAR_SHARE * len(self.golden),
+            "rmse_leave_one_out": rmse(grade - others for grade, others in shared.values()),
+        }
+        if scores is not None:
+            squares = [((scores[n] - others) ** 2, (grade - others) ** 2) for n, (grade, others) in shared.items()]
+            better = sum(one < -ROUNDING for one in resampled(squares, root_less_root)) / RESAMPLES if squares else None
+            return row | {"machine_minus_reader": estimate(squares, root_less_root) | {"machine_better": better}}
+        on_others = [(others, grade) for grade, others in shared.values()]
+        return {
+            **row,
+            **lean([grade - others for others, grade in on_others]),
+            **{name: paired(name, on_others) for name in ("slope", "residual_sd")},
+            "confusion": self.confusion(list(shared.values())),
+            "repeats": self.repeats(reader),
+        }
+
+    def repeats(self, reader: str) -> Report:
+        """The reader's second readings against the first, on images of any kind, by their hashes."""
+        twice = [image for image in self.images if reader in self.again[image] and reader in self.grades[image]]
+        pairs = [(self.grades[image][reader], self.again[image][reader]) for image in twice]
+        return {
+            "sd": rmse((one - other) / math.sqrt(2) for one, other in pairs),
+            "repeatability": rmse(LIMITS_AT * (one - other) for one, other in pairs),
+            "kappa": paired("kappa", pairs),
+            "same": average(float(one == other) for one, other in pairs),
+        }
+
+    def agreement(self, golden: Grades) -> Report:
+        pairs = []
+        for one, other in combinations(sorted(self.readers), 2):
+            both = [(given[one], given[other]) for given in golden.values() if {one, other} <= given.keys()]
+            kappa = paired("kappa", both, with_interval=len(self.readers) <= MOST_READERS_WITH_INTERVALS)
+            pairs.append({"readers": [one, other], **kappa})
+        units = [list(given.values()) for given in golden.values()]
+        noise = [(len(unit) * pvariance(unit), len(unit) - 1.0, 1 / len(unit)) for unit in units]
+        return {
+            **intraclass(golden),
+            "alpha_ordinal": alpha(units, by_ranks=True),
+            "alpha_interval": alpha(units, by_ranks=False),
+            "pairwise_kappa": pairs,
+            "noise_ceiling": estimate(noise, lambda m: math.sqrt(m[0] / m[1] * m[2]) if m[1] > 0 else math.nan),
+        }
+
+
+def bar_of(readers: Sequence[Report]) -> Report | None:
+    counted = [{"value": row["rmse"]["value"], "reader": row["code"]} for row in readers if row["counts_for_bar"]]
+    return max(counted, key=lambda bar: bar["value"], default=None)
+
+
+def alpha(units: Sequence[Sequence[float]], *, by_ranks: bool) -> Report:
+    """Krippendorff's alpha: a difference counts by the square of the grades' middle ranks, or of the grades."""
+    pairable = [unit for unit in units if len(unit) > 1]
+    levels = sorted({grade for unit in pairable for grade in unit})
+    n, steps, pairs = len(pairable), len(levels), list(combinations(range(len(levels)), 2))
+    counted = [[float(unit.count(level)) for level in levels] for unit in pairable]
+    terms = [(*row, *(2 * row[one] * row[other] / (sum(row) - 1) for one, other in pairs)) for row in counted]
+
+    def statistic(m: Sequence[float]) -> float:
+        counts, observed = [value * n for value in m[:steps]], [value * n for value in m[steps:]]
+        ranks = [up_to - count / 2 for up_to, count in zip(accumulate(counts), counts, strict=True)]
+        at, total = ranks if by_ranks else levels, sum(counts)
+        apart = sum(seen * (at[one] - at[other]) ** 2 for seen, (one, other) in zip(observed, pairs, strict=True))
+        first = sum(count * place for count, place in zip(counts, at, strict=True))
+        second = sum(count * place**2 for count, place in zip(counts, at, strict=True))
+        return 1 - (total - 1) * ratio(apart, 2 * (total * second - first**2))
+
+    return estimate(terms, statistic)
+
+
+def intraclass(golden: Grades) -> dict[str, Report]:
+    """Shrout and Fleiss's coefficients with McGraw and Wong's intervals, on images that all who graded any graded."""
+    k = len(set().union(*golden.values()))
+    table = [[float(given[reader]) for reader in sorted(given)] for given in golden.values() if len(given) == k]
+    n, grades = len(table), [grade for row in table for grade in row]
+    none = NOTHING | {"n": n, "readers": k, "dropped": len(golden) - n}
+    found = {name: dict(none) for name in ("icc_2_1", "icc_2_k", "icc_3_1")}
+    if k < 2 or n < 2 or len(set(grades)) < 2:
+        return found
+    # Mean squares between images, between readers, and of what is left.
+    rows, columns = [fmean(row) for row in table], [fmean(column) for column in zip(*table, strict=True)]
+    whole, of_rows, of_columns = (n * k * pvariance(values) for values in (grades, rows, columns))
+    of_left = (n - 1) * (k - 1)
+    images, readers, left = of_rows / (n - 1), of_columns / (k - 1), (whole - of_rows - of_columns) / of_left
+    single = images + (k - 1) * left
+    below = single + k * (readers - left) / n, images + (readers - left) / n, single
+    for name, one in zip(found, below, strict=True):
+        found[name]["value"] = (images - left) / one if one >= ROUNDING else None
+    if left < ROUNDING:
+        return found
+    low, high = images / left / f_quantile(n - 1, of_left), images / left * f_quantile(of_left, n - 1)
+    found["icc_3_1"] |= {"low": (low - 1) / (low + k - 1), "high": (high - 1) / (high + k - 1)}
+    value, value_k = found["icc_2_1"]["value"], found["icc_2_k"]["value"]
+    if value is not None and min(images, 1 - value) >= ROUNDING:
+        r = k * value / (n * (1 - value)) * readers
+        e = (1 + k * value * (n - 1) / (n * (1 - value))) * left
+        spread = r**2 / (k - 1) + e**2 / of_left
+        freedom = max((r + e) ** 2 / spread, ROUNDING) if spread else ROUNDING
+        to_low, to_high = f_quantile(n - 1, freedom), f_quantile(freedom, n - 1)
+        others = k * readers + (k * n - k - n) * left
+        low = n * (images - to_low * left) / (to_low * others + n * images)
+        high = n * (to_high * images - left) / (others + n * to_high * images)
+        found["icc_2_1"] |= {"low": low, "high": high}
+        if value_k is not None and 1 + (k - 1) * low >= ROUNDING:
+            found["icc_2_k"] |= {name: k * end / (1 + (k - 1) * end) for name, end in (("low", low), ("high", high))}
+    return found
+
+
+def f_quantile(one: float, other: float) -> float:
+    """Return the F that 97.5 % stay below, by halving: for x of a beta distribution, F = x other / ((1 - x) one)."""
+    low, high = 0.0, 1.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if beta_below(middle, one / 2, other / 2) < 0.975 else (low, middle)
+    return low * other / ((1 - low) * one) if low < 1 else math.inf
+
+
+def beta_below(x: float, a: float, b: float) -> float:
+    """Return the regularised incomplete beta function, by its continued fraction (Abramowitz and Stegun 26.5.8)."""
+    if x <= 0 or x >= 1:
+        return float(x >= 1)
+    if x > (a + 1) / (a + b + 2):
+        return 1 - beta_below(1 - x, b, a)
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)) / a
+    fraction = 0.0
+    for m in range(400, 0, -1):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        fraction = even / (1 + odd / (1 + fraction))
+    return front / (1 + -(a + b) * x / (a + 1) / (1 + fraction))
+
+
+def rmse(errors: Iterable[float]) -> Report:
+    return estimate([(error**2,) for error in errors], lambda m: math.sqrt(m[0]))
+
+
+def average(values: Iterable[float]) -> Report:
+    return estimate([(value,) for value in values], lambda m: m[0])
+
+
+def root_less_root(m: Sequence[float]) -> float:
+    return math.sqrt(m[0]) - math.sqrt(m[1])
+
+
+def lean(differences: Sequence[float]) -> Report:
+    """Return their mean, and it plus and minus 1.96 standard deviations (Bland and Altman 1986)."""
+    limits = {name: paired(name, [(one, 0.0) for one in differences]) for name in ("lower", "upper")}
+    return {"bias": average(differences), "limits_of_agreement": limits}
+
+
+def ratio(one: float, other: float) -> float:
+    return one / other if other > ROUNDING else math.nan
+
+
+# ruff: noqa: ARG005  each function names all of a list of pairs' number, means, variances and covariance
+PAIRED: dict[str, Callable[[int, float, float, float, float, float], float]] = {
+    "kappa": lambda n, x, y, xx, yy, xy: ratio(2 * xy, xx + yy + (x - y) ** 2),  # 1 - mean (x - y)^2 / that by chance
+    "pearson_r": lambda n, x, y, xx, yy, xy: xy / math.sqrt(xx * yy) if min(xx, yy) > ROUNDING else math.nan,
+    "slope": lambda n, x, y, xx, yy, xy: ratio(xy, xx),
+    "intercept": lambda n, x, y, xx, yy, xy: y - ratio(xy, xx) * x,
+    "residual_sd": lambda n, x, y, xx, yy, xy: math.sqrt(max(yy - ratio(xy, xx) * xy, 0) * n / (n - 2)),
+    "lower": lambda n, x, y, xx, yy, xy: x - LIMITS_AT * math.sqrt(max(xx, 0) * n / (n - 1)),
+    "upper": lambda n, x, y, xx, yy, xy: x + LIMITS_AT * math.sqrt(max(xx, 0) * n / (n - 1)),
+}
+
+
+def paired(name: str, pairs: Terms, *, with_interval: bool = True) -> Report:
+    n, of = len(pairs), PAIRED[name]
+    x0, y0 = (sum(side) / n for side in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
+    moved = [(x - x0, y - y0) for x, y in pairs]  # moments of numbers far from 0 would cancel each other's digits
+
+    def statistic(m: Sequence[float]) -> float:
+        x, y, xx, yy, xy = m
+        return of(n, x0 + x, y0 + y, xx - x * x, yy - y * y, xy - x * y)
+
+    terms, fewest = [(x, y, x * x, y * y, x * y) for x, y in moved], FEWEST_TO_SHOW if name == "kappa" else 3
+    return estimate(terms, statistic, fewest=fewest, with_interval=with_interval)
+
+
+def estimate(terms: Terms, statistic: Statistic, *, fewest: int = 1, with_interval: bool = True) -> Report:
+    """Return statistic(means of the terms) and its bootstrap interval, as the report prints it."""
+    n = len(terms)
+    value = statistic([fmean(column) for column in zip(*terms, strict=True)]) if n >= fewest else math.nan
+    if math.isnan(value):
+        return NOTHING | {"n": n}
+    spread = [one for one in resampled(terms, statistic) if math.isfinite(one)] if with_interval and n > 1 else []
+    if len(spread) < RESAMPLES / 2:
+        return NOTHING | {"value": value, "n": n}
+    low, *_, high = quantiles(spread, n=40, method="inclusive")  # 2.5 % and 97.5 %
+    return {"value": value, "low": low, "high": high, "n": n}
+
+
+def resampled(terms: Terms, statistic: Statistic) -> list[float]:
+    """Return the statistic of 2,000 resamples: as many images, drawn with replacement."""
+    n, columns = len(terms), list(zip(*terms, strict=True))
+    return [statistic([sum(map(column.__getitem__, places)) / n for column in columns]) for places in draws(n)]
+
+
+@lru_cache(maxsize=4)
+def draws(n: int) -> list[Sequence[int]]:
+    """Return 2,000 times n places among n: Python promises that these numbers never change."""
+    draw = random.Random(SEED).random  # noqa: S311  no secret
+    return [array("I", [int(draw() * n) for _ in range(n)]) for _ in range(RESAMPLES)]
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
+        sys.stderr.write(f"This is not what the export made: {type(error).__name__}: {error}\n")
+        sys.exit(2)
