@@ -6,8 +6,12 @@ AUDIT := .venv-audit
 # What make runs is on a machine of its own, also with a DATABASE_URL and REDIS_URL that are given (.env.example).
 export LOCAL := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Where pip's default index would bring a CUDA build of torch, name PyTorch's CPU index here.
+# PyTorch's CPU index: pip's default index may have torch's CUDA build alone, of several gigabytes.
 TORCH_INDEX ?=
+# Whatever an index serves is refused unless its SHA-256 is one of those in requirements/.
+INSTALL := python -m pip install -q --require-hashes
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --custom-compile-command "make pins"
 # Complete Kubernetes manifests: not what only kustomize reads.
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
@@ -106,21 +110,27 @@ bench-retrain: $(VENV)/.dev ## Measure a nightly run beside scikit-learn's fits,
 audit: $(AUDIT)/.done ## Known holes, risky calls, secrets, and a list of components (SBOM); says what needs a network
 	@$(AUDIT)/bin/python deploy/audit.py
 
-pins: $(VENV)/.dev ## Write requirements*.txt anew from what is installed
-	@$(BIN)/python -m pip freeze --exclude torch --exclude acne-study > requirements-all.tmp
-	@$(BIN)/python deploy/pins.py requirements-all.tmp && rm requirements-all.tmp
+pins: $(VENV)/.dev ## Pin what requirements/*.in name, with hashes; UPGRADE=name (or all) for newer versions
+	cd requirements && for name in run torch torch-cuda dev audit; do \
+	  ../$(COMPILE) $(if $(filter all,$(UPGRADE)),--upgrade,$(UPGRADE:%=--upgrade-package %)) $$name.in -o $$name.txt || exit 1; \
+	done
 
 clean: ## Remove what can be made again (not the data in var/)
 	rm -rf $(VENV) $(AUDIT) .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp is as new as the requirements it was made from.
-$(VENV)/.run: requirements.txt requirements-torch.txt | $(VENV)
-	$(BIN)/python -m pip install -q $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r requirements-torch.txt
-	$(BIN)/python -m pip install -q -r requirements.txt
+$(VENV)/.run: requirements/run.txt | $(VENV)
+	$(BIN)/$(INSTALL) -r requirements/run.txt
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
-	$(BIN)/python -m pip install -q -r requirements-dev.txt
+$(VENV)/.torch: requirements/torch.txt requirements/torch-cpu.txt requirements/torch-cuda.txt $(VENV)/.run
+	$(BIN)/$(INSTALL) -r requirements/torch.txt
+	$(BIN)/$(INSTALL) --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r requirements/torch-cpu.txt \
+	  $(if $(TORCH_INDEX),,|| $(BIN)/$(INSTALL) -r requirements/torch-cuda.txt)
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.torch
+	$(BIN)/$(INSTALL) -r requirements/dev.txt
 	@touch $@
 
 $(VENV):
@@ -129,9 +139,9 @@ $(VENV):
 	@$(PYTHON) -m venv $(VENV) || \
 	  { rm -rf $(VENV); echo "Python's venv module is missing: install your system's python3-venv package." >&2; exit 1; }
 
-$(AUDIT)/.done: requirements-audit.txt
+$(AUDIT)/.done: requirements/audit.txt
 	@$(PYTHON) -m venv $(AUDIT)
-	$(AUDIT)/bin/python -m pip install -q -r requirements-audit.txt
+	$(AUDIT)/bin/$(INSTALL) -r requirements/audit.txt
 	@touch $@
 
 .PHONY: chromium

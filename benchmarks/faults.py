@@ -153,7 +153,7 @@ def _kinds(
     if theirs.clocks.are_there():
         kinds |= clocks
     else:
-        print("Left out, as libfaketime does not work here (requirements-dev.txt): wrong clocks.")
+        print("Left out, as libfaketime does not work here (requirements/dev.in): wrong clocks.")
     return {name: steps for name, steps in kinds.items() if not options.kinds or name in options.kinds}
 
 

