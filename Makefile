@@ -12,11 +12,14 @@ TORCH_INDEX ?=
 INSTALL := python -m pip install -q --require-hashes
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make pins"
+TYPESCRIPT := tests/javascript/node_modules
+# The last commit from before subjects had to be short.
+SUBJECTS_SINCE := 08976ea
 # Complete Kubernetes manifests: not what only kustomize reads.
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults bench-ledger bench-load bench-memory bench-workers bench-sizes rehearse-upgrade kill-jobs
+.PHONY: help demo test weights lint lint-scripts lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults bench-ledger bench-load bench-memory bench-workers bench-sizes rehearse-upgrade kill-jobs
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -24,7 +27,7 @@ help: ## Show this list
 demo: weights ## Run a demo study: embedded servers, web, scorer, workers and beat, one URL (PORT=8000)
 	@$(BIN)/python manage.py serve --demo $(if $(PORT),--port $(PORT))
 
-test: lint lint-deploy types unit audit ## Everything that continuous integration runs
+test: lint types unit audit ## Everything that continuous integration runs
 
 unit: weights $(VENV)/.dev chromium promtool
 	$(BIN)/python manage.py makemigrations --check --dry-run
@@ -33,11 +36,24 @@ unit: weights $(VENV)/.dev chromium promtool
 weights: $(VENV)/.run ## Fetch and convert the pretrained weights, once
 	@$(BIN)/python manage.py fetch_weights
 
-lint: $(VENV)/.dev ## ruff: style and common mistakes
+lint: $(VENV)/.dev lint-scripts lint-deploy ## Style and common mistakes: Python, scripts, templates, spelling, deployment
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/codespell
+	$(BIN)/pre-commit validate-config
+	@git log --format=%s $(SUBJECTS_SINCE).. 2>/dev/null | \
+	  awk 'length >= 72 { print "A subject of 72 characters or more: " $$0; found = 1 } END { exit found }'
 
-lint-deploy: $(VENV)/.dev ## Dockerfile, compose file and Kubernetes manifests against their schemas
+# The scripts' types, from their JSDoc.
+lint-scripts: $(TYPESCRIPT)/.package-lock.json
+	$(BIN)/node $(TYPESCRIPT)/.bin/tsc --project tests/javascript
+
+$(TYPESCRIPT)/.package-lock.json: tests/javascript/package-lock.json | $(VENV)/.run
+	$(BIN)/npm ci --silent --ignore-scripts --prefix tests/javascript
+
+# Dockerfile, compose file and Kubernetes manifests against their schemas.
+lint-deploy: $(VENV)/.dev
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/kubernetes-validate --kubernetes-version 1.31 --strict --quiet --no-warn $(MANIFESTS)

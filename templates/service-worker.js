@@ -5,6 +5,7 @@ const PAGE = "{% url 'offline' %}";
 const DRAWN_WITH = [
   "{% static 'css/tokens.css' %}",
   "{% static 'css/site.css' %}",
+  "{% static 'js/elements.js' %}",
   "{% static 'js/offline.js' %}",
   "{% static 'js/outbox.js' %}",
   "{% static 'js/site.js' %}",
