@@ -52,9 +52,10 @@ lint-scripts: $(TYPESCRIPT)/.package-lock.json
 $(TYPESCRIPT)/.package-lock.json: tests/javascript/package-lock.json | $(VENV)/.run
 	$(BIN)/npm ci --silent --ignore-scripts --prefix tests/javascript
 
-# Dockerfile, compose file and Kubernetes manifests against their schemas.
+# Dockerfile, compose file, Kubernetes manifests and CITATION.cff against their schemas.
 lint-deploy: $(VENV)/.dev
 	$(BIN)/hadolint Dockerfile
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yml
 	$(BIN)/kubernetes-validate --kubernetes-version 1.31 --strict --quiet --no-warn $(MANIFESTS)
 
@@ -123,7 +124,7 @@ bench-retrain: $(VENV)/.dev ## Measure a nightly run beside scikit-learn's fits,
 	$(BIN)/python -m benchmarks.retrain --rows 1000000
 	$(BIN)/python -m benchmarks.recipes
 
-audit: $(AUDIT)/.done ## Known holes, risky calls, secrets, and a list of components (SBOM); says what needs a network
+audit: $(AUDIT)/.done $(VENV)/.dev ## Known holes, licences, risky calls, secrets, and a list of components (SBOM)
 	@$(AUDIT)/bin/python deploy/audit.py
 
 pins: $(VENV)/.dev ## Pin what requirements/*.in name, with hashes; UPGRADE=name (or all) for newer versions
