@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.executable).parent
 # What the site and its tests run on. The audit's own tools run apart, and nobody is given them.
 LIBRARIES = next((ROOT / ".venv" / "lib").glob("python3*/site-packages"))
-OURS = ("labeler", "scoring", "training", "deploy", "manage.py")
+OURS = ("labeler", "scoring", "training", "demo", "deploy", "manage.py")
 PINNED = tuple(f"requirements/{name}.txt" for name in ("run", "dev", "torch-cuda"))
 VENDORED = re.compile(
     r"^\| (?P<folder>\w+) \| npm package (?P<name>\S+).*? \| (?P<version>\S+) \| (?P<licence>.*) \| (?P<sha256>\w+) \|$"

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from labeler.demo.selfies import make_selfies, read_severities
+from demo.selfies import make_selfies, read_severities
 from labeler.models import Reader, Study, User
 from tests import builders
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from labeler import embedded
+from labeler.server import embedded
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
