@@ -19,21 +19,27 @@ SUBJECTS_SINCE := 08976ea
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test weights lint lint-scripts lint-deploy types unit audit pins clean bench-page bench-server bench-plans bench-oversight bench-prescreening bench-detection bench-dealing bench-million bench-features bench-scoring bench-retrain bench-faults bench-ledger bench-load bench-memory bench-workers bench-sizes rehearse-upgrade kill-jobs
+.PHONY: help demo test test-slow weights lint lint-scripts lint-deploy types unit bench audit pins clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: weights ## Run a demo study: embedded servers, web, scorer, workers and beat, one URL (PORT=8000)
 	@$(BIN)/python manage.py serve_demo $(if $(PORT),--port $(PORT))
 
 test: lint types unit audit ## Everything that continuous integration runs
 
-unit: weights $(VENV)/.dev chromium promtool
+unit: weights $(VENV)/.dev chromium promtool ## The tests
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
 
-weights: $(VENV)/.run ## Fetch and convert the pretrained weights, once
+# Every kill at every single step, and the published recipe too; more grades while the version before is replaced.
+test-slow: weights $(VENV)/.dev ## What takes long: kill jobs at every step, upgrade while readers grade
+	KILL_JOBS="at every step" $(BIN)/python -m pytest tests/faults/test_killed_jobs.py
+	$(BIN)/python -m benchmarks.reliability.upgrade
+
+# The pretrained weights, fetched and converted once.
+weights: $(VENV)/.run
 	@$(BIN)/python manage.py fetch_weights
 
 lint: $(VENV)/.dev lint-scripts lint-deploy ## Style and common mistakes: Python, scripts, templates, spelling, deployment
@@ -62,67 +68,8 @@ lint-deploy: $(VENV)/.dev
 types: $(VENV)/.dev ## mypy --strict
 	$(BIN)/python -m tests.servers mypy labeler scoring training demo tests benchmarks manage.py
 
-bench-page: $(VENV)/.dev chromium ## Measure key to next image in a browser, with and without fetching ahead
-	$(BIN)/python -m benchmarks.grading_page
-
-bench-server: $(VENV)/.dev ## Measure saving a grade and getting the next, beside Label Studio (installs it)
-	$(BIN)/python -m benchmarks.grading_server
-
-bench-load: $(VENV)/.dev ## Let 200 readers grade, beside Label Studio (installs it); 4 and 16 times as many; slow clients
-	$(BIN)/python -m benchmarks.load
-	$(BIN)/python -m benchmarks.slow_clients
-
-bench-memory: $(VENV)/.dev ## Watch every process' memory for an hour of grading
-	$(BIN)/python -m benchmarks.memory
-
-bench-plans: $(VENV)/.dev ## Show how the database answers readers at 1,000,000 assignments
-	$(BIN)/python -m benchmarks.query_plans
-
-bench-detection: $(VENV)/.dev ## Measure finding faces on a small copy against the published full size
-	$(BIN)/python -m benchmarks.detection
-
-bench-features: $(VENV)/.dev ## Measure embedding beside plain torch and the machine's sgemm, and reading stored embeddings
-	$(BIN)/python -m benchmarks.features
-	$(BIN)/python -m benchmarks.feature_store
-
-bench-oversight: $(VENV)/.dev ## Measure the pages of oversight at 1,000,000 labels
-	$(BIN)/python -m benchmarks.oversight
-
-bench-ledger: $(VENV)/.dev ## Measure the audit log, sealing and verifying at 1,000,000 acts
-	$(BIN)/python -m benchmarks.ledger
-
-bench-prescreening: $(VENV)/.dev ## Measure the pages of prescreening and near-duplicates at 1,000,000 images
-	$(BIN)/python -m benchmarks.prescreening
-
-bench-million: $(VENV)/.dev ## Run a study of 1,000,000 images and 300 readers by command
-	$(BIN)/python -m benchmarks.million
-
-bench-dealing: $(VENV)/.dev ## Deal 1,000,000 images to 300 readers
-	$(BIN)/python -m benchmarks.dealing
-
-bench-scoring: $(VENV)/.dev ## Measure one 12-megapixel selfie against the published way, overload, slow clients and memory
-	$(BIN)/python -m benchmarks.scoring
-
-bench-faults: $(VENV)/.dev chromium ## Harm everything while readers and browsers grade; what is acknowledged must be kept, once
-	$(BIN)/python -m benchmarks.faults
-
-bench-workers: weights $(VENV)/.dev ## Measure one, two and four workers that share the embedding of a study's photographs
-	$(BIN)/python -m benchmarks.workers
-
-bench-sizes: $(VENV)/.dev ## Measure the bytes of an image in each table, its indexes and its files
-	$(BIN)/python -m benchmarks.sizes
-
-rehearse-upgrade: $(VENV)/.dev ## Let readers grade on an older version while this one replaces it (FROM=tag or commit)
-	$(BIN)/python -m benchmarks.upgrade $(if $(FROM),--from $(FROM))
-
-kill-jobs: weights $(VENV)/.dev ## Kill retraining, imports, erasures and apps' jobs at every single step; each must end as if nothing had happened
-	KILL_JOBS="at every step" $(BIN)/python -m pytest tests/faults/test_killed_jobs.py
-
-bench-retrain: $(VENV)/.dev ## Measure a nightly run beside scikit-learn's fits, a million rows, and recipes on acne painted otherwise
-	$(BIN)/python -m benchmarks.retrain
-	$(BIN)/python -m benchmarks.retrain --images 4470 --without-mlp
-	$(BIN)/python -m benchmarks.retrain --rows 1000000
-	$(BIN)/python -m benchmarks.recipes
+bench: weights $(VENV)/.dev $(if $(filter grading.next_image reliability.faults,$(NAME)),chromium) ## Measure NAME=..., with ARGS="..."; without a NAME, list what there is
+	@$(BIN)/python -m $(if $(NAME),benchmarks.$(NAME) $(ARGS),benchmarks)
 
 audit: $(AUDIT)/.done $(VENV)/.dev ## Known holes, licences, risky calls, secrets, and a list of components (SBOM)
 	@$(AUDIT)/bin/python deploy/audit.py

@@ -85,7 +85,7 @@ async function decode(url) {
   image.alt = "The selfie to grade";
   image.draggable = false;
   image.decoding = "sync"; // never a frame without it
-  image.setAttribute("elementtiming", "selfie"); // the browser tells when it was painted: benchmarks/grading_page.py
+  image.setAttribute("elementtiming", "selfie"); // the browser tells when it was painted: benchmarks/grading/next_image.py
   image.src = URL.createObjectURL(await response.blob());
   await image.decode();
   return image;

@@ -1,6 +1,6 @@
 """How long reading the stored embeddings of 1,000 images takes, 4 patches each, as they are, rolled and mirrored.
 
-    python -m benchmarks.feature_store [--images 1000] [--rolls 12]
+    python -m benchmarks.scoring.feature_store [--images 1000] [--rolls 12]
 
 The embeddings are SIMULATED: random numbers, written and read by the store itself in a temporary folder. Each reading
 is verified. The page cache holds what was just written, so a disk's or an object store's own time comes on top.

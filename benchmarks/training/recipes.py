@@ -1,6 +1,6 @@
 """All recipes on made selfies, and on selfies whose acne is painted otherwise: what of a margin survives.
 
-    python -m benchmarks.recipes [--selfies 150] [--golden 30]
+    python -m benchmarks.training.recipes [--selfies 150] [--golden 30]
 
 Two studies, each of its own faces and graded by eleven readers at the published RMSE table, go the whole way: made,
 imported, dealt, graded, embedded by the network, every recipe fitted, `ms2019` too. The first has the acne of the demo,
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from benchmarks import stage
-from benchmarks.retrain import print_recipes
+from benchmarks.training.retrain import print_recipes
 
 if TYPE_CHECKING:
     from labeler.models import Study

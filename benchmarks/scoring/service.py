@@ -1,6 +1,6 @@
 """A scoring process under load, beside the published way: one selfie, too many of them, slow clients, and memory.
 
-    python -m benchmarks.scoring [--requests 10000]
+    python -m benchmarks.scoring.service [--requests 10000]
 
 The client is in this process and asks the loopback address only. "Published" is full-size detection (dlib, one
 upsampling) and torch, one patch at a time; its torch network has folded norms and channels last, which is kinder to it
@@ -33,7 +33,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks import stage
-from benchmarks.detection import full_size
+from benchmarks.scoring.detection import full_size
 from labeler.server import supervisor
 
 if TYPE_CHECKING:

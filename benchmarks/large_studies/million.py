@@ -1,6 +1,6 @@
 """A study of 1,000,000 images and 300 readers by command, from prescreening to the export: how long, how much memory.
 
-    python -m benchmarks.million [--images 1000000] [--readers 300] [--golden 230]
+    python -m benchmarks.large_studies.million [--images 1000000] [--readers 300] [--golden 230]
 
 Fills a database of its own with SIMULATED rows, measures and fingerprints, one image in a hundred a near copy of
 another, and runs the commands that an admin would, each a process of its own. The labels between dealing and export

@@ -1,6 +1,6 @@
 """How long the pages of oversight take when a study has 1,000,000 labels.
 
-    python -m benchmarks.oversight [--readers 300] [--ordinary 3104] [--golden 230]
+    python -m benchmarks.large_studies.oversight [--readers 300] [--ordinary 3104] [--golden 230]
 
 Fills a database of its own with a month of grading, counts it as the worker does, and asks for every page through
 Django as a browser would. It fails when one of them takes longer than a person notices.

@@ -1,6 +1,7 @@
 """Readers grade while everything they stand on is killed, paused and cut off: what is acknowledged must be kept, once.
 
-    python -m benchmarks.faults [--submissions 100000] [--faults 200] [--readers 20] [--browsers 2] [--seed 1]
+    python -m benchmarks.reliability.faults [--submissions 100000] [--faults 200] [--readers 20] [--browsers 2]
+        [--seed 1]
 
 Web, both workers, beat, PostgreSQL and Valkey are real processes of this benchmark's own. Scripted readers speak the
 page's protocol: a grade stays in an outbox, oldest first, until the server settles it, and is sent again under its id
@@ -26,16 +27,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import stage, verdict
-from benchmarks.grading_server import PASSWORD
-from benchmarks.harmed_stage import PAUSE, Proxy, Stage
-from benchmarks.harmed_storage import Imports, SmallDisk
-from benchmarks.scripted_reader import Reader
-from benchmarks.tally import Tally
-from benchmarks.wrong_clocks import OFFSETS
+from benchmarks import stage
+from benchmarks.grading.saving import PASSWORD
+from benchmarks.reliability import verdict
+from benchmarks.reliability.harmed_stage import PAUSE, Proxy, Stage
+from benchmarks.reliability.harmed_storage import Imports, SmallDisk
+from benchmarks.reliability.scripted_reader import Reader
+from benchmarks.reliability.tally import Tally
+from benchmarks.reliability.wrong_clocks import OFFSETS
 
 if TYPE_CHECKING:
-    from benchmarks.page_readers import PageReaders
+    from benchmarks.reliability.page_readers import PageReaders
     from labeler.models import Image, Study
 
 SLUG = "faults"
@@ -202,7 +204,7 @@ def _of_clocks(theirs: Stage, chance: np.random.Generator) -> dict[str, Steps]:
 def _readers(
     proxy: Proxy, tally: Tally, images: "list[Image]", options: argparse.Namespace
 ) -> "list[Reader | PageReaders]":
-    from benchmarks.page_readers import PageReaders
+    from benchmarks.reliability.page_readers import PageReaders
 
     names = _names(options)
     scripted = [

@@ -1,6 +1,6 @@
 """How long the audit log's pages take with 1,000,000 acts beside 1,000, and how long sealing and verifying them.
 
-    python -m benchmarks.ledger [--acts 1000000]
+    python -m benchmarks.large_studies.ledger [--acts 1000000]
 
 All of it is SIMULATED. The last column is the ratio of the two: it should not grow with the log.
 """

@@ -1,6 +1,6 @@
 """How long the pages of prescreening and near-duplicates take when a study has 1,000,000 images.
 
-    python -m benchmarks.prescreening [--images 1000000]
+    python -m benchmarks.large_studies.prescreening [--images 1000000]
 
 Fills a database of its own with SIMULATED measures, 2 % of the images in clusters, and asks for every page through
 Django as a browser would. It fails when one of them takes longer than a person notices. Saving limits is timed, too.
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from benchmarks import stage
-from benchmarks.oversight import LIMIT, time_request
+from benchmarks.large_studies.oversight import LIMIT, time_request
 
 FILL = """
 INSERT INTO labeler_image (study_id, content_hash, source_name, original, rendition, width, height, subject, metadata,

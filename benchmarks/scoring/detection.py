@@ -1,6 +1,6 @@
 """How fast faces are found on a small copy, and whether the patches lie where the full size puts them.
 
-    python -m benchmarks.detection [FOLDER ...]
+    python -m benchmarks.scoring.detection [FOLDER ...]
 
 "Full" is the published way: dlib's detector, one upsampling, every pixel. It looks at all photographs of the folders;
 without any named, at the public-domain photographs and the made selfies of the demo (`make demo` leaves both in var/).

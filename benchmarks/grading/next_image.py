@@ -1,6 +1,6 @@
 """How long from a key to the next image on the screen, with the next images fetched ahead and without.
 
-    python -m benchmarks.grading_page [--images 200] [--rounds 4] [--think 1.2]
+    python -m benchmarks.grading.next_image [--images 200] [--rounds 4] [--think 1.2]
 
 A reader grades in headless Chromium over a network of 200 ms latency and 3 Mbit/s, which the browser itself slows
 down. Both variants take turns on the same photographs; "without" is the same page told to look no further than the

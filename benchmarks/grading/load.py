@@ -1,11 +1,12 @@
 """Hundreds of readers at once: what the server takes for each request, beside Label Studio, and what overload does.
 
-    python -m benchmarks.load [--readers 200] [--fewer 20] [--seconds 60] [--rounds 2] [--think 2.5] [--times 4 16]
+    python -m benchmarks.grading.load [--readers 200] [--fewer 20] [--seconds 60] [--rounds 2] [--think 2.5]
+        [--times 4 16]
 
-Locust's readers (benchmarks/crowd.py) are a process of its own on the same machine. Ours and Label Studio's are served
-by gunicorn with the processes and threads of `manage.py serve`, stand on the same PostgreSQL, and take turns. Server
-time is from gunicorn's access log, of both alike; "seen" is what the readers' process measured, on the same cores.
-Every grade that was acknowledged is looked for in the database. All labels are SIMULATED.
+Locust's readers (crowd.py) are a process of its own on the same machine. Ours and Label Studio's are served by gunicorn
+with the processes and threads of `manage.py serve`, stand on the same PostgreSQL, and take turns. Server time is from
+gunicorn's access log, of both alike; "seen" is what the readers' process measured, on the same cores. Every grade that
+was acknowledged is looked for in the database. All labels are SIMULATED.
 """
 
 import argparse
@@ -25,8 +26,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks import grading_page, label_studio, stage
-from benchmarks.grading_server import PASSWORD, sign_in_to_label_studio
+from benchmarks import stage
+from benchmarks.grading import label_studio, next_image
+from benchmarks.grading.saving import PASSWORD, sign_in_to_label_studio
 
 if TYPE_CHECKING:
     from labeler.models import Study, User
@@ -95,7 +97,7 @@ class Site:
 
     def _run(self, plan: str) -> tuple[dict[str, Any], list[str]]:
         """Run the crowd; return what it found, and the access log of the time that counts."""
-        command = [sys.executable, "-m", "benchmarks.crowd", plan]
+        command = [sys.executable, "-m", "benchmarks.grading.crowd", plan]
         at, worked, answer = {"measuring": 0, "over": 0}, list[float](), ""
         with subprocess.Popen(command, cwd=stage.REPOSITORY, stdout=subprocess.PIPE, text=True) as crowd:
             for answer in crowd.stdout or ():
@@ -178,7 +180,7 @@ def make_study(readers: int, images: int) -> list[dict[str, str]]:
     for user in User.objects.bulk_create(users):
         studies.add_reader(study=study, user=user)
     with tempfile.TemporaryDirectory() as photographs:
-        for number, data in enumerate(grading_page.photographs(FILES)):
+        for number, data in enumerate(next_image.photographs(FILES)):
             (Path(photographs) / f"{number}.jpg").write_bytes(data)
         importing.import_folder(study=study, folder=Path(photographs))
     _copy(study, images + readers - FILES)

@@ -1,6 +1,6 @@
 """What readers notice of connections that send, or take, a byte a second: bare, and behind the proxy of deploy/.
 
-    python -m benchmarks.slow_clients [--clients 100] [--seconds 20]
+    python -m benchmarks.grading.slow_clients [--clients 100] [--seconds 20]
 
 Three kinds: heads of requests, bodies, and takers of an image, each a byte a second. Meanwhile a reader saves a grade
 every half second. "Plain gthread" is gunicorn's own worker, with as many threads as we have hands. Caddy is left out
@@ -24,7 +24,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from benchmarks import label_studio, load, stage
+from benchmarks import stage
+from benchmarks.grading import label_studio, load
 
 PAUSE = 0.5  # seconds between a reader's grades
 PATIENCE = 5.0  # seconds until the reader counts a grade as not saved now

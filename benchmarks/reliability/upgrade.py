@@ -1,6 +1,6 @@
 """An upgrade under readers: they grade on the release before while this version migrates and takes its place.
 
-    python -m benchmarks.upgrade [--from REVISION] [--readers 4] [--labels 400]
+    python -m benchmarks.reliability.upgrade [--from REVISION] [--readers 4] [--labels 400]
 
 The old code is taken out of git as it was, makes its own tables and study, and serves. Scripted readers grade over HTTP
 through a proxy. Then this version's `manage.py migrate` runs beside the old web; the old web goes on with the new
@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import stage, verdict
-from benchmarks.grading_server import PASSWORD
-from benchmarks.harmed_stage import Proxy
-from benchmarks.scripted_reader import Reader
-from benchmarks.tally import Tally
+from benchmarks import stage
+from benchmarks.grading.saving import PASSWORD
+from benchmarks.reliability import verdict
+from benchmarks.reliability.harmed_stage import Proxy
+from benchmarks.reliability.scripted_reader import Reader
+from benchmarks.reliability.tally import Tally
 
 if TYPE_CHECKING:
     from labeler.models import Study

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from benchmarks.tally import Act, Tally
+from benchmarks.reliability.tally import Act, Tally
 
 if TYPE_CHECKING:
     from labeler.models import Study

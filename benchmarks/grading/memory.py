@@ -1,9 +1,8 @@
 """Whether memory grows: every process of the installation, looked at each minute while readers grade for an hour.
 
-    python -m benchmarks.memory [--readers 20] [--minutes 60]
+    python -m benchmarks.grading.memory [--readers 20] [--minutes 60]
 
-Web, workers and beat run as `manage.py serve` runs them; the readers are those of benchmarks/load.py. All labels are
-SIMULATED.
+Web, workers and beat run as `manage.py serve` runs them; the readers are those of load.py. All labels are SIMULATED.
 """
 
 import argparse
@@ -15,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import load, stage
-from benchmarks.harmed_stage import Stage
+from benchmarks import stage
+from benchmarks.grading import load
+from benchmarks.reliability.harmed_stage import Stage
 
 THINK = 2.5  # seconds
 SETTLED = 15  # minutes after which a process has what it needs, and the slope counts

@@ -1,6 +1,6 @@
 """A nightly run at the published size, from stored embeddings, beside fitting the published estimator five times.
 
-    python -m benchmarks.retrain [--images 1000] [--golden 230] [--partings 5] [--without-mlp] [--rows N]
+    python -m benchmarks.training.retrain [--images 1000] [--golden 230] [--partings 5] [--without-mlp] [--rows N]
 
 Readers, grades and embeddings are SIMULATED; everything else is what runs at night: reading the labels, all recipes
 with their nested cross-validation from 5 seeds, scores of the golden images, the report with 2,000 bootstrap resamples,
@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from benchmarks import simulated_study, stage
+from benchmarks import stage
+from benchmarks.training import simulated_study
 
 if TYPE_CHECKING:
     from labeler.models import Study

@@ -1,6 +1,6 @@
 """How long it takes to deal 1,000,000 images to 300 readers.
 
-    python -m benchmarks.dealing [--images 1000000] [--readers 300] [--golden 230]
+    python -m benchmarks.large_studies.dealing [--images 1000000] [--readers 300] [--golden 230]
 
 Fills a database of its own with SIMULATED image rows, one in fifty of them in a cluster, and deals them twice: plainly
 as the published study, and with repeats, overlap and strata. The times are of planning and writing, one after another.

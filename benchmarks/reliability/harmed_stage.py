@@ -13,8 +13,9 @@ from urllib.request import urlopen
 import psycopg2
 import redis
 
-from benchmarks import stage, wrong_clocks
-from benchmarks.wrong_clocks import WrongClocks
+from benchmarks import stage
+from benchmarks.reliability import wrong_clocks
+from benchmarks.reliability.wrong_clocks import WrongClocks
 from labeler.server import supervisor
 from labeler.server.embedded.home import Home, await_answer
 from labeler.server.embedded.postgresql import PostgreSQL

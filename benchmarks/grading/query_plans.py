@@ -1,6 +1,6 @@
 """How PostgreSQL answers a reader's requests when a study has 1,000,000 assignments.
 
-    python -m benchmarks.query_plans [--readers 10] [--images 100000]
+    python -m benchmarks.grading.query_plans [--readers 10] [--images 100000]
 
 Fills a database of its own, sends the page's own requests through Django, and explains every statement that they
 made. It fails when one of them reads a large table from end to end.

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
 
-from benchmarks.grading_server import PASSWORD
-from benchmarks.tally import Act, Tally
+from benchmarks.grading.saving import PASSWORD
+from benchmarks.reliability.tally import Act, Tally
 from tests.browser.reading import GRID, LOOK
 
 Looks = NDArray[np.float64]  # (photographs, 8, 6, 3): each photograph's colours

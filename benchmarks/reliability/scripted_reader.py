@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from benchmarks.grading_server import PASSWORD, Session
-from benchmarks.tally import Act, Tally
+from benchmarks.grading.saving import PASSWORD, Session
+from benchmarks.reliability.tally import Act, Tally
 
 PATIENCE = 20.0  # seconds until a request without an answer is given up, as the page does
 SIGNED_OUT = {302, 403, 404}

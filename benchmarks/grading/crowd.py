@@ -1,9 +1,9 @@
 """Readers by the hundred, run by locust in a process of its own: gevent patches this one and none of ours.
 
-    python -m benchmarks.crowd plan.json
+    python -m benchmarks.grading.crowd plan.json
 
-`benchmarks.load` writes the plan and reads what is printed: "measuring" when the warm-up is over, "over" when the
-readers stop grading, and a line of JSON when their outboxes are empty.
+`load` writes the plan and reads what is printed: "measuring" when the warm-up is over, "over" when the readers stop
+grading, and a line of JSON when their outboxes are empty.
 """
 
 import json

@@ -1,6 +1,6 @@
 """How fast the server takes a grade and gives the next image, beside Label Studio, on this machine in one run.
 
-    python -m benchmarks.grading_server [--rounds 3] [--acts 120] [--tasks 1000]
+    python -m benchmarks.grading.saving [--rounds 3] [--acts 120] [--tasks 1000]
 
 Both are signed in to with a session cookie, as a browser is; both are served by gunicorn with the same processes and
 threads and stand on the same PostgreSQL; they take turns. One act is: submit a grade, then ask for the next image.
@@ -23,7 +23,8 @@ from uuid import uuid4
 import numpy as np
 from urllib3 import encode_multipart_formdata
 
-from benchmarks import label_studio, stage
+from benchmarks import stage
+from benchmarks.grading import label_studio
 
 PASSWORD = "a password of this benchmark alone"  # noqa: S105
 READERS = 8  # at once

@@ -1,6 +1,6 @@
 """How many bytes an image takes: in each table and its indexes, and in files.
 
-    python -m benchmarks.sizes [--images 100000]
+    python -m benchmarks.large_studies.sizes [--images 100000]
 
 Fills a database of its own with SIMULATED images, measures, lists of twelve readers and a label for every place in
 them, seals them, and adds what an import, a run of retraining and 100,000 acts leave behind. The files are those of the
@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks import million, stage
+from benchmarks import stage
+from benchmarks.large_studies import million
 
 READERS, GOLDEN, ACTS, RECIPES = 12, 230, 100_000, 4  # above 20,000 images a run fits four recipes
 LEFT_BEHIND = """
@@ -127,7 +128,7 @@ def _enlarged(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 def _embeddings() -> int:
     """Return the bytes of what is stored of a face."""
-    from benchmarks.feature_store import _make
+    from benchmarks.scoring.feature_store import _make
     from scoring.regressor import feature_store
 
     return len(feature_store._pack(_make(seed=1, rolls=0))) // 2  # that one makes each patch mirrored too

@@ -1,6 +1,6 @@
 """How fast patches become embeddings, beside plain torch eager and beside what the machine's sgemm allows.
 
-    python -m benchmarks.features [--backbone resnet50] [--rounds 9] [--one-thread]
+    python -m benchmarks.scoring.features [--backbone resnet50] [--rounds 9] [--one-thread]
 
 "Eager" is the network as anybody would write it in torch: modules, their norms apart, float32. In every round each
 variant embeds the same batch once, and one large product of matrices is timed; shown are medians of the rounds' ratios,

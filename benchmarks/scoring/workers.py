@@ -1,6 +1,6 @@
 """How much faster several workers embed a study's photographs than one, and whether any of it is done twice.
 
-    python -m benchmarks.workers [--images 96] [--rounds 3]
+    python -m benchmarks.scoring.workers [--images 96] [--rounds 3]
 
 Real Celery workers on one broker, each of one process and one thread. In every round one, two and four of them take
 turns at the same run of retraining, from an empty feature store; the run is cancelled when its embedding is over. The
