@@ -1,5 +1,5 @@
 # One image, several commands: `docker run IMAGE run web|scorer|worker|intake|beat`, or any other of manage.py.
-# Tags are exact; pin their digests too where you build (docs/operations.md, "The image").
+# Tags are exact; pin their digests too where you build (docs/running/operations.md, "The image").
 ARG PYTHON=python:3.11.14-slim-bookworm
 
 FROM ${PYTHON} AS libraries

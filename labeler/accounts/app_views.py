@@ -6,7 +6,6 @@ from django.db import transaction
 from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_POST
 
 from labeler.accounts import access
@@ -23,7 +22,6 @@ SHOWN = 200  # stored selfies
 
 @login_required
 @require_http_methods(["GET", "POST"])
-@cache_control(private=True, no_store=True)
 def apps(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the tokens of a study, and make one. It stands in this answer and nowhere else."""
     study = access.get_administered_study(request, slug)
@@ -64,7 +62,6 @@ def revoke_token(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-@cache_control(private=True, no_store=True)
 def stored_selfies(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Show what an app stores here with its persons' consent, and erase one of them or all."""
     study = access.get_administered_study(request, slug)

@@ -1,7 +1,7 @@
 """The audit of blinding: can anything that a reader receives tell golden images, or repeats, from ordinary ones? [core]
 
 Per channel: traits -> columns -> a classifier cross-validated over images -> AUC, its interval, a permutation p-value.
-docs/statistics.md defines every number; docs/blinding.md says what an audit sees and what it can't.
+docs/science/statistics.md defines every number; docs/science/blinding.md says what an audit sees and what it can't.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpResponse
 
-FOLDER = "/photographs/"  # internal locations of the web server, as docs/operations.md shows them
+FOLDER = "/photographs/"  # internal locations of the web server, as docs/running/operations.md shows them
 BUCKET = "/object-storage/"
 GOOD_FOR = 60  # seconds; the web server asks at once
 

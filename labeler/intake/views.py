@@ -141,7 +141,6 @@ def again(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def progress(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     into = _intake(request, slug, pk)
     refused = into.files.filter(state=State.REFUSED).order_by("name")[:REFUSALS]

@@ -3,7 +3,6 @@
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import render
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
 from labeler.accounts import access
@@ -13,7 +12,6 @@ from labeler.operations import health
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def operations(request: AuthedRequest) -> HttpResponse:
     access.require_operator(request)
     findings = health.examine()

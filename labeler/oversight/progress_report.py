@@ -1,7 +1,7 @@
 """How a study goes: every reader's pace, habit and expected finish, and what came in day by day. Read only.
 
-All of it is read off the tallies (`labeler.oversight.tallies`), so nothing here takes longer on a longer history.
-`docs/statistics.md` defines the numbers.
+All of it is read off the tallies, so nothing here takes longer on a longer history.
+`docs/science/statistics.md` defines the numbers.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 A worker calls `count` every half a minute. A label takes its id before it is committed, so an id that is visible does
 not say that those below it are: what was the newest id is counted up to only when every save that had begun by then
-must have ended. `docs/statistics.md` defines the numbers.
+must have ended. `docs/science/statistics.md` defines the numbers.
 """
 
 from datetime import timedelta

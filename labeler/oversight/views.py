@@ -26,7 +26,6 @@ TOO_LITTLE = "not enough to say"
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
     context = {"study": study, "now": _now(study)}
@@ -94,7 +93,6 @@ def _finish(day: date | None, *, is_finished: bool) -> str:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def audit_log(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show who did what to the study, the latest first."""
     study = access.get_audited_study(request, slug)
@@ -103,7 +101,6 @@ def audit_log(request: AuthedRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def site_log(request: AuthedRequest) -> HttpResponse:
     """Show who signed in and whose roles changed, or what was done to a study that is asked for."""
     access.require_auditor(request)

@@ -6,9 +6,9 @@ from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from labeler.platform.compiled_queries import Composed
+from labeler.platform.compiled_queries import CompiledQuery
 
-_VALID = Composed(
+_VALID = CompiledQuery(
     lambda key, now: Session.objects.filter(session_key=key, expire_date__gt=now),
     key="a-key",
     now=datetime(2000, 1, 1, tzinfo=UTC),

@@ -8,7 +8,6 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeler import tasks
@@ -28,7 +27,6 @@ QUEUED = "The queue can't be reached. The erasure is kept and starts when the qu
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def privacy(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show who agreed to what, what is erased and what will be."""
     study = access.get_administered_study(request, slug)
@@ -51,7 +49,6 @@ def set_policy(request: AuthedRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-@cache_control(private=True, no_store=True)
 def person(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Show the person in an image, and write down what they agree to. No address ever names them."""
     image = access.get_overseen_image(request, slug, pk)
@@ -76,7 +73,6 @@ def person(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-@cache_control(private=True, no_store=True)
 def erase(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Erase the person in an image, after a reason and a fresh sign-in."""
     image = access.get_overseen_image(request, slug, pk)
@@ -103,7 +99,6 @@ def erase(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def erasure(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Show an erasure's certificate, or how far it is."""
     erasure = _get_erasure(request, slug, pk)
@@ -118,7 +113,6 @@ def erasure(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def certificate(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Answer the certificate for programs; empty until the erasure is over."""
     erasure = _get_erasure(request, slug, pk)

@@ -4,7 +4,6 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Q, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseGone
 from django.shortcuts import render
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
 from labeler.accounts import access, unblinding
@@ -23,7 +22,6 @@ from labeler.screening.prescreen_forms import DecisionForm
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images that are as the address asks."""
     # Who is not unblinded has no such filters; ignoring one would pass all images off as what was asked for.
@@ -48,7 +46,6 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def disputed(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images on which readers disagree most: nearly all of them golden, as others have one reader."""
     study = access.get_unblinded_study(request, slug)
@@ -61,7 +58,6 @@ def disputed(request: AuthedRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def unstable(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images of which readers changed their mind. Several readers of one image tell what it is."""
     study = access.get_unblinded_study(request, slug)
@@ -80,7 +76,6 @@ def _doubts(request: HttpRequest, doubts: QuerySet[Doubt], context: dict[str, ob
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Show one image and everything that was said of it."""
     image = access.get_overseen_image(request, slug, pk)
@@ -100,7 +95,6 @@ def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpResponse:
     """Answer an image's thumbnail, or with a size one of its renditions."""
     image = access.get_overseen_image(request, slug, pk)

@@ -8,7 +8,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
 from labeler.accounts import access, unblinding
@@ -34,7 +33,6 @@ SAID = {
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def list_clusters(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the clusters, the biggest first, or the pairs that somebody parted."""
     study = access.get_overseen_study(request, slug)
@@ -102,7 +100,6 @@ def search(request: AuthedRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def list_subjects(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the subjects with more than one image, by name."""
     study = access.get_overseen_study(request, slug)

@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeler.accounts import access
@@ -33,7 +32,6 @@ RULES = 10  # former limits that the page shows
 
 @login_required
 @require_http_methods(["GET", "POST"])
-@cache_control(private=True, no_store=True)
 def limits(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show what the limits in the address would drop; save those that are sent."""
     study = access.get_administered_study(request, slug)
@@ -50,7 +48,6 @@ def limits(request: AuthedRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def counts(request: AuthedRequest, slug: str) -> JsonResponse:
     """Answer what the limits in the address would drop, in the words of the page."""
     study = access.get_administered_study(request, slug)
@@ -63,7 +60,6 @@ def counts(request: AuthedRequest, slug: str) -> JsonResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-@cache_control(private=True, no_store=True)
 def drops(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images that limits would drop, or that are dropped; keep or drop those that are chosen."""
     study = access.get_overseen_study(request, slug)

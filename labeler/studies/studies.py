@@ -58,7 +58,7 @@ def add_reader(
 ) -> Reader:
     """Give a person a place in a study that is not dealt yet. Raises StudyError.
 
-    A running study is joined by `redealing.join`, which also gives the reader a list.
+    A running study is joined by `joining_and_leaving.join`, which also gives the reader a list.
     """
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.dealt_at:

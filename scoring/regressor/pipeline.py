@@ -61,7 +61,7 @@ class FittedRegressor:
     estimator: Estimator
     id: int | None = None
     grades: tuple[int, int] = GRADES  # lowest and highest of the study's scale
-    # What an app is told beside the score, where there were enough images to learn it from (docs/scoring.md).
+    # What an app is told beside the score, where there were enough images to learn it from (docs/science/scoring.md).
     half_width: float | None = None  # of the conformal interval, in grades
     familiarity: Familiarity | None = None
 

@@ -6,7 +6,8 @@ It needs Python 3.11 or newer and nothing else: it shares no code with the progr
 labels in the order in which they were stored, stops where each training run stopped reading, and computes what
 report.json and runs.json print. Exit status: 0 identical, 1 different (each difference on a line), 2 unreadable.
 
-The definitions are those of docs/statistics.md: consensus, RMSE in the published form and leaving one out, the paired
+The definitions are those of docs/science/statistics.md:
+consensus, RMSE in the published form and leaving one out, the paired
 comparison, Pearson's r, bias and lines, limits of agreement, weighted kappa, ICC, alpha, repeats, the noise ceiling,
 calibration, and percentile bootstrap intervals (2,000 resamples over images, 95 %, seed 20190101). Not recomputed, and
 named as such in the last line, are NOT_RECOMPUTED below.

@@ -7,7 +7,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
 from labeler.accounts import access
@@ -20,7 +19,6 @@ from training.export import study_zip, subject_access
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def export_study(request: AuthedRequest, slug: str) -> StreamingHttpResponse:
     """Answer the study's zip, piece by piece as it is made. It tells which images are golden."""
     study = access.get_unblinded_study(request, slug)
@@ -39,7 +37,6 @@ def _timed(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def export_person(request: AuthedRequest, slug: str, pk: int) -> StreamingHttpResponse:
     """Answer all that is kept of the person in an image, for them. How many readers there are tells what is golden."""
     study = access.get_unblinded_study(request, slug)

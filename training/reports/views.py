@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST
 
 from labeler.accounts import access, unblinding
@@ -25,7 +24,6 @@ RUNS_SHOWN = 20
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def report(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_reported_study(request, slug)
     return render(request, "training/reports/report.html", _context(request, study))
@@ -89,7 +87,6 @@ def _file(text: str, kind: str, name: str) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def printed(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the whole report on paper, with the checklist that reviewers ask for."""
     study = access.get_reported_study(request, slug)
@@ -100,7 +97,6 @@ def printed(request: AuthedRequest, slug: str) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
     """Show what a reader will see of themself; the images only to who may know that they are golden."""
     study = access.get_reported_study(request, slug)
@@ -115,7 +111,6 @@ def reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
 
 @login_required
 @require_GET
-@cache_control(private=True, no_store=True)
 def own_report(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show a reader how they graded, once the study is closed and its admin has released the reports."""
     reader = access.get_reader_with_report(request, slug)

@@ -1,7 +1,7 @@
 """Errors and correlations of readers and machine, each with its interval or the reason why there is none. [core]
 
-Definitions stand in docs/statistics.md. Grades are an (n readers, N images) float array with NaN where a reader gave
-none: an incomplete design is normal.
+docs/science/statistics.md has the definitions. Grades are an (n readers, N images) float array with NaN where a reader
+gave none: an incomplete design is normal.
 """
 
 from collections.abc import Sequence

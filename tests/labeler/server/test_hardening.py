@@ -13,19 +13,9 @@ from pytest_django import Settings
 
 from labeler.models import Study, User
 from tests import builders
+from tests.labeler.test_environment import PRODUCTION
 from tests.processes import REPOSITORY
 
-GOOD_KEY = "Xf3kQ9vLr2Tz7WbYc5NpHm8JdGs4Ua6EoRi1KtVxBqMlZyCwPn"
-PRODUCTION = {
-    "DATABASE_URL": "postgresql://acne:kJh3@db.clinic.org/acne",
-    "REDIS_URL": "redis://broker.clinic.org/0",
-    "SECRET_KEY": GOOD_KEY,
-    "ALLOWED_HOSTS": "acne.clinic.org",
-    "SECURITY_CONTACT": "mailto:security@clinic.org",
-    "OIDC_ISSUER": "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0",
-    "OIDC_CLIENT_ID": "the application's id",
-    "OIDC_CLIENT_SECRET": "Qw8~fJ3kLm2Xv9Pz7Tn5",
-}
 PASSWORD = "correct horse battery staple"
 
 
@@ -48,33 +38,11 @@ def test_the_deployment_check_is_clean_and_ignores_nothing() -> None:
     assert "no issues (0 silenced)" in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("changed", "sentence"),
-    [
-        ({"SECRET_KEY": ""}, "SECRET_KEY is not set."),
-        ({"SECRET_KEY": GOOD_KEY[:40]}, "SECRET_KEY is too short"),
-        ({"SECRET_KEY": "ab" * 30}, "SECRET_KEY is too short"),
-        ({"SECRET_KEY": f"demo-{GOOD_KEY}"}, "SECRET_KEY is the one of an example or the demo."),
-        ({"OIDC_CLIENT_SECRET": "short"}, "OIDC_CLIENT_SECRET is too short"),
-        ({"OIDC_CLIENT_SECRET": f"change-me-{GOOD_KEY}"}, "OIDC_CLIENT_SECRET is the one of an example"),
-        ({"OIDC_ISSUER": "https://login.microsoftonline.com/common/v2.0"}, "OIDC_ISSUER must name your own tenant"),
-        ({"OIDC_ISSUER": "https://login.microsoftonline.com/organizations/v2.0"}, "must name your own tenant"),
-        ({"OIDC_ISSUER": "http://idp.clinic.org"}, "OIDC_ISSUER must begin with https://"),
-        ({"OIDC_GROUPS": "group=superuser"}, "OIDC_GROUPS gives superuser"),
-        ({"OIDC_REAUTHENTICATION": "none"}, "OIDC_REAUTHENTICATION must be"),
-        ({"LOCAL_PASSWORDS": "1", "REQUIRE_MFA": "0"}, "A password alone is for a machine of your own"),
-        ({"ALLOWED_HOSTS": ""}, "ALLOWED_HOSTS is not set. Name the hosts that people type"),
-        ({"ALLOWED_HOSTS": "acne.clinic.org,*"}, "ALLOWED_HOSTS may not be *"),
-        ({"SCORER_WAITING": "some"}, "SCORER_WAITING must be a whole number"),
-        ({"HAND_OVER": "apache"}, "HAND_OVER must be x-accel-redirect"),
-        ({"HAND_OVER": "x-sendfile", "MEDIA_BUCKET": "files"}, "x-sendfile (without MEDIA_BUCKET)"),
-        ({"SESSION_HOURS": "many"}, "SESSION_HOURS must be a whole number"),
-    ],
-)
-def test_a_bad_setting_stops_the_start(changed: dict[str, str], sentence: str) -> None:
-    done = check(**changed)
+def test_a_bad_setting_stops_the_start() -> None:
+    done = check(SECRET_KEY="", SCORER_WAITING="some")
     assert done.returncode != 0
-    assert sentence in done.stderr
+    assert "SECRET_KEY is not set. Make one with" in done.stderr
+    assert "SCORER_WAITING cannot be 'some'" in done.stderr
 
 
 HEADERS = {

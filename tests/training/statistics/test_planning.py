@@ -31,7 +31,7 @@ def over_readers(readings: planning.Readings, measure: Callable[[Floats, Floats,
 
 
 def repeat_sd(readings: planning.Readings) -> float:
-    """The definition of docs/statistics.md, its interval by bootstrap, for every reader of every study."""
+    """The definition of docs/science/statistics.md, its interval by bootstrap, for every reader of every study."""
     squares = ((readings.first - readings.second) ** 2 / 2).reshape(-1, readings.first.shape[-1])
     roots = [metrics.rmse(np.sqrt(row), np.zeros(len(row))) for row in squares]
     return float(np.mean([width(estimate) for estimate in roots]))
