@@ -146,15 +146,15 @@ def _requests() -> Iterator[tuple[str, Callable[[], int]]]:
     reader = Study.objects.get().readers.earliest("pk").pk
     golden = Image.objects.filter(is_golden=True).earliest("pk").pk
     doubt = Study.objects.get().doubts.filter(spread__gt=0).order_by("-spread")[100].pk
-    version = client.get("/studies/large/oversight/now.json")["ETag"]
+    version = client.get("/studies/large/oversight/now/")["ETag"]
 
     def ask(page: str, **headers: str) -> Callable[[], int]:
         return lambda: client.get(f"/studies/large/{page}", headers=headers).status_code
 
     yield "study", ask("")
     yield "oversight", ask("oversight/")
-    yield "poll", ask("oversight/now.json")
-    yield "poll, nothing new", ask("oversight/now.json", **{"If-None-Match": version})
+    yield "poll", ask("oversight/now/")
+    yield "poll, nothing new", ask("oversight/now/", **{"If-None-Match": version})
     yield "disputed", ask("disputed/")
     yield "disputed, third page", ask(f"disputed/?after={doubt}")
     yield "unstable", ask("unstable/")

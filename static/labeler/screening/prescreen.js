@@ -1,27 +1,24 @@
 // Limits that are dragged, with what they would drop. Without this module, the button shows the same.
 
-import { axis, colour } from "../../training/reports/charts.js";
-
 const PAUSE = 200; // ms after the last movement until the server is asked
 
 const form = document.getElementById("limits");
-const bins = JSON.parse(document.getElementById("charts").textContent);
+const values = JSON.parse(document.getElementById("values").textContent);
 const status = form.querySelector("[data-status]");
 let timer = 0;
 let asked = null;
 
-/** One measure: its chart, its two number fields and the two sliders that move them. */
+/** One measure: the bars of its histogram, its two number fields and the two sliders that move them. */
 class Limits {
   constructor(card) {
     this.name = card.dataset.measure;
-    this.bins = bins[this.name];
+    this.bars = [...card.querySelectorAll(".histogram rect")];
     this.sliders = card.querySelector(".sliders");
     this.ends = ["min", "max"].map((end) => ({
       end,
       field: form.elements[`${this.name}_${end}`],
       slider: card.querySelector(`[data-end="${end}"]`),
     }));
-    this.chart = this.draw(card.querySelector("canvas"));
     this.sliders.hidden = false;
     for (const one of this.ends) {
       one.slider.addEventListener("input", () => this.slide(one));
@@ -47,40 +44,11 @@ class Limits {
       slider.value = field.value === "" ? slider[end] : field.value;
       document.querySelector(`[data-mirrors="${field.name}"]`).value = field.value;
     }
-    this.chart.data.datasets[0].backgroundColor = this.colours();
-    this.chart.update();
-  }
-
-  colours() {
     const [low, high] = this.ends.map(({ field }) => (field.value === "" ? null : Number(field.value)));
-    const [kept, dropped] = [colour("accent"), colour("machine")];
-    return this.bins.map(([from, to]) => {
-      const middle = (from + to) / 2;
-      const value = to - from === 1 ? from : middle; // whole numbers begin their bin
-      return (low !== null && value < low) || (high !== null && value > high) ? dropped : kept;
-    });
-  }
-
-  draw(canvas) {
-    const label = (value) => Number(value.toFixed(3)).toString();
-    return new Chart(canvas, {
-      type: "bar",
-      data: {
-        labels: this.bins.map(([from]) => label(from)),
-        datasets: [{ data: this.bins.map(([, , images]) => images), categoryPercentage: 1, barPercentage: 0.92 }],
-      },
-      options: {
-        maintainAspectRatio: false,
-        scales: {
-          x: { ...axis(), grid: { display: false }, ticks: { color: colour("ink-soft"), maxRotation: 0, autoSkipPadding: 28 } },
-          y: { ...axis(), beginAtZero: true, ticks: { color: colour("ink-soft"), precision: 0, maxTicksLimit: 4 } },
-        },
-        plugins: {
-          legend: { display: false },
-          tooltip: { callbacks: { title: ([{ dataIndex }]) => this.bins[dataIndex].slice(0, 2).map(label).join(" to "), label: ({ raw }) => `${raw} images` } },
-        },
-      },
-    });
+    for (const [place, value] of values[this.name].entries()) {
+      const isDropped = (low !== null && value < low) || (high !== null && value > high);
+      this.bars[place].setAttribute("class", isDropped ? "c-dropped" : "c-kept");
+    }
   }
 }
 

@@ -2,16 +2,13 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
-from training.reports.charts.drawing import Drawing
+from labeler.charts.drawing import Drawing
 
-Document = dict[str, Any]
 Cell = str | int | float | None
 ROWS_ON_A_PAGE = 400
-N = "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 WIDE, NARROW, HALF = 860.0, 320.0, 420.0  # units: a page's width, a phone's, and half a page's
 
 
@@ -52,11 +49,11 @@ EMPTY = Table((), ())
 
 @dataclass(frozen=True)
 class Chart:
-    """One of the report's charts. Without a picture, `sentence` says why there is none."""
+    """One of a page's charts. Without a picture, `sentence` says why there is none."""
 
     name: str  # in addresses
     title: str
-    definition: str  # an anchor of the page of definitions
+    definition: str = ""  # an anchor of the page of definitions
     table: Table = EMPTY
     sentence: str = ""
     rests_on: str = ""  # n in words
@@ -90,36 +87,6 @@ class Chart:
 
     def _svg(self, sheet: Drawing | None, name: str) -> str:
         return sheet.svg(name=name, title=self.title, description=f"{self.sentence} {self.rests_on}") if sheet else ""
-
-
-def estimate_cells(estimate: Mapping[str, Any]) -> tuple[Cell, ...]:
-    """Return an estimate's value, low, high, n and reason."""
-    return tuple(estimate[key] for key in ESTIMATE)
-
-
-ESTIMATE = ("value", "low", "high", "n", "reason")
-
-
-def spoken_interval(estimate: Mapping[str, Any]) -> str:
-    """Return "0.41 (0.36 to 0.47)"."""
-    if estimate["low"] is None:
-        return f"{estimate['value']:.2f}"
-    return f"{estimate['value']:.2f} ({estimate['low']:.2f} to {estimate['high']:.2f})"
-
-
-def images(count: int, kind: str = "golden image") -> str:
-    return f"{count}\N{NO-BREAK SPACE}{kind}{'' if count == 1 else 's'}"
-
-
-def span(counts: Sequence[int], kind: str = "golden image") -> str:
-    """Return "28 golden images", or "20 to 28 golden images"."""
-    low, high = min(counts), max(counts)
-    return images(high, kind) if low == high else f"{low} to {images(high, kind)}"
-
-
-def enumerate_words(words: Sequence[str]) -> str:
-    """Return "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))
 
 
 def _shown(cell: Cell) -> str:

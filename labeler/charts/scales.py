@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.reports.charts.drawing import Drawing
+from labeler.charts.drawing import Drawing
 
 STEPS = (1, 2, 2.5, 5, 10)  # between two ticks, times a power of ten
 
@@ -42,6 +42,13 @@ class Frame:
     bottom: float
 
 
+def counted_beside(sheet: Drawing, frame: Frame, most: int) -> Scale:
+    """Draw the vertical axis of numbers of things, from 0 to `most`, and return its scale."""
+    y = Scale(0, 1.05 * max(most, 1), frame.bottom, frame.top)
+    beside(sheet, frame, y, "", ticks=[tick for tick in y.ticks(4) if tick == round(tick)])
+    return y
+
+
 def spoken(ticks: Sequence[float]) -> list[str]:
     """Return ticks with as many decimals as they need to differ."""
     for decimals in range(4):
@@ -68,4 +75,6 @@ def beside(sheet: Drawing, frame: Frame, y: Scale, title: str, *, ticks: Sequenc
         sheet.words("soft", (frame.left - 6, y(tick) + 4), said, anchor="end")
     if title:
         middle = (frame.top + frame.bottom) / 2
-        sheet.words("soft", (frame.left - 34, middle), title, anchor="middle", turned=-90)
+        longest = max((len(said) for said in spoken(places)), default=0)
+        at = max(frame.left - max(34, 16 + 6.2 * longest), 8)  # beside the numbers, and on the sheet
+        sheet.words("soft", (at, middle), title, anchor="middle", turned=-90)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from html import escape
 
 FONT = "Inter, system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif"
-INK, SOFT, LINE, PAPER = "#1f2328", "#5a616b", "#dcd8d0", "#ffffff"
+INK, SOFT, LINE, PAPER, ACCENT = "#1f2328", "#5a616b", "#dcd8d0", "#ffffff", "#0b5f66"
 # Okabe and Ito's palette, told apart by colour-blind people. Never by colour alone: each has its own mark.
 BLUE, VERMILLION, GREEN = "#0072b2", "#d55e00", "#00795a"  # the green is darkened, so that thin lines show
 
@@ -31,6 +31,11 @@ LOOKS: dict[str, dict[str, str]] = {
     "machine-band": {"fill": VERMILLION, "fill-opacity": "0.14"},
     "reader-band": {"fill": BLUE, "fill-opacity": "0.12"},
     "reader-bar": {"fill": BLUE, "fill-opacity": "0.45"},
+    "count": {"fill": ACCENT},
+    "kept": {"fill": ACCENT, "stroke": ACCENT, "stroke-width": "1"},
+    "dropped": {"fill": VERMILLION, "fill-opacity": "0.3", "stroke": VERMILLION, "stroke-width": "1"},
+    "difference": {"fill": INK},
+    "difference-line": {"fill": "none", "stroke": INK, "stroke-width": "1.6"},
     "point": {"fill": VERMILLION, "fill-opacity": "0.55", "stroke": PAPER, "stroke-width": "0.6"},
     "reader-point": {"fill": BLUE, "fill-opacity": "0.45", "stroke": PAPER, "stroke-width": "0.6"},
     "bar": {"stroke": INK, "stroke-width": "1.6", "stroke-dasharray": "6 4"},
@@ -88,6 +93,10 @@ class Drawing:
     def diamond(self, look: str, centre: tuple[float, float], radius: float, *, tip: str = "") -> None:
         x, y = centre
         self.area(look, [(x, y - radius), (x + radius, y), (x, y + radius), (x - radius, y)], tip=tip)
+
+    def triangle(self, look: str, centre: tuple[float, float], radius: float, *, tip: str = "") -> None:
+        x, y = centre
+        self.area(look, [(x, y - radius), (x + radius, y + radius * 0.8), (x - radius, y + radius * 0.8)], tip=tip)
 
     def words(
         self, look: str, at: tuple[float, float], words: str, *, anchor: str = "start", size: float = 0, turned: int = 0
