@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 class FetchError(ValueError):
-    """Why an address is not fetched, as a sentence for who named it. It does not tell what our network looks like."""
+    """Why an address is not fetched, as a sentence for the caller that reveals nothing of our network."""
 
 
 def resolve(name: str, port: int) -> list[str]:
