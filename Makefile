@@ -24,8 +24,8 @@ MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-demo: weights ## Run a demo study: embedded servers, web, scorer, workers and beat, one URL (PORT=8000)
-	@$(BIN)/python manage.py serve_demo $(if $(PORT),--port $(PORT))
+demo: weights ## Run a demo study: embedded servers, web, scorer, workers and beat, one URL (PORT=8000, SELFIES=150)
+	@$(BIN)/python manage.py serve_demo $(if $(PORT),--port $(PORT)) $(if $(SELFIES),--selfies $(SELFIES))
 
 test: lint types unit audit ## Everything that continuous integration runs
 
