@@ -21,7 +21,7 @@ from scoring.photograph import decoding
 SLUG = "demo"
 SEED = 2019  # the same demo everywhere
 SELFIES = 150
-GOLDEN = 30
+GOLDEN_SHARE = 1 / 5
 ATLAS_SELFIES = 16  # enough that one of them is near every grade
 SIMULATED_READERS = 10
 
@@ -35,14 +35,14 @@ class DemoAccount:
     password: str
 
 
-def make(*, say: Callable[[str], None]) -> Study:
-    """Make the demo study, or what an interruption left of it to make. `say` hears of each step.
+def make(*, count: int = SELFIES, say: Callable[[str], None]) -> Study:
+    """Make the demo study of `count` selfies, or what an interruption left of it to make. `say` hears of each step.
 
     Raises StudyError where the database is in other use, and what make_selfies raises.
     """
     folder = settings.VAR_DIR / "demo" / "selfies"
-    say(f"Making {SELFIES} selfies of nobody, with painted acne (SIMULATED)")
-    made = selfies.make_selfies(folder=folder, count=SELFIES, seed=SEED, on_selfie=_every(25, say))
+    say(f"Making {count} selfies of nobody, with painted acne (SIMULATED)")
+    made = selfies.make_selfies(folder=folder, count=count, seed=SEED, on_selfie=_every(25, say))
     study = Study.objects.filter(slug=SLUG).first() or _create()
     if not _accounts_file().exists():
         raise studies.StudyError(
@@ -51,7 +51,7 @@ def make(*, say: Callable[[str], None]) -> Study:
     if not study.golden_drawn_at:
         say("Importing them")
         importing.import_folder(study=study, folder=folder, subjects={selfie.file: selfie.subject for selfie in made})
-        golden_draw.draw(study=study, size=GOLDEN)
+        golden_draw.draw(study=study, size=round(GOLDEN_SHARE * count))
     if not study.dealt_at:
         folds.deal(study=study)
         study.refresh_from_db()

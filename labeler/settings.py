@@ -296,7 +296,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULER = "labeler.server.beat:Scheduler"
 CELERY_BEAT_SYNC_EVERY = 1  # what is due is written down at once, so that a beat that takes over sends it no more
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule.json")
 
 # Where the site finds the scorer. Without one it scores photographs itself, as in tests.
 SCORER_URL = env.scorer_url

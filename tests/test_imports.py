@@ -10,7 +10,15 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ORDER = [
     *("scoring.models", "scoring.weights", "scoring.photograph", "scoring.network"),
     *("scoring.platform", "scoring.regressor", "scoring.service", "scoring"),
-    *("labeler.models", "labeler.platform", "labeler.record", "labeler.accounts", "labeler.images", "labeler.studies"),
+    *(
+        "labeler.charts",
+        "labeler.models",
+        "labeler.platform",
+        "labeler.record",
+        "labeler.accounts",
+        "labeler.images",
+        "labeler.studies",
+    ),
     *("labeler.screening", "labeler.intake", "labeler.golden_set", "labeler.dealing", "labeler.grading"),
     *("labeler.oversight", "labeler.exchange", "labeler.blinding_audit", "labeler.privacy"),
     *("labeler.operations", "labeler.server", "labeler"),

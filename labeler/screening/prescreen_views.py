@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
+from labeler.charts import histogram
 from labeler.models import Image, Study
 from labeler.screening import limit_preview, prescreen
 from labeler.screening.gallery import PAGE
@@ -153,12 +154,13 @@ def _limits_context(study: Study, form: LimitsForm, wanted: Limits) -> dict[str,
                 "smallest": form[f"{one.name}_min"],
                 "largest": form[f"{one.name}_max"],
                 "bins": bins[one.name],
+                "chart": histogram.of_measure(one.name, one.title, bins[one.name], wanted.get(one.name, (None, None))),
                 "said": said["alone"][one.name],
                 "drops": f"{reverse('drops', args=[study.slug])}?{query}&which={one.name}",
             }
             for one in MEASURES
         ],
-        "charts": {one.name: [[each.low, each.high, each.images] for each in bins[one.name]] for one in MEASURES},
+        "values": {one.name: [each.value for each in bins[one.name]] for one in MEASURES},
     }
 
 

@@ -22,7 +22,7 @@ from scoring.weights import weight_files
 # (the published "1 upsampling"), every further level shrinks to 5/6. On 12 megapixels that takes 13 s, nearly all of it
 # on levels where a selfie's face is far larger than the window. We begin at the first level whose long side is at most
 # this many pixels and go to larger ones until a face is found: 80 pixels of 640 are a face of an eighth of the picture.
-# It is the detector's own level, so it finds the same window on it (benchmarks/detection.py).
+# It is the detector's own level, so it finds the same window on it (benchmarks/scoring/detection.py).
 LONG_SIDES = (640, 1300, 2600)
 WINDOW = 72  # pixels from the first to the last of dlib's window: 9 cells of 8
 STEP = 1.2  # from a level to the next larger one

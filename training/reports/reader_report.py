@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from labeler.charts.chart import Chart
 from labeler.grading import consensus
 from labeler.models import Assignment, Reader, Study
 from training.reports import reader_numbers
 from training.reports.charts import matrices, points, series
-from training.reports.charts.chart import Chart
 
 MOST_DISCUSSED = 12
 # With fewer others, what they said is what somebody in particular said.
