@@ -1,4 +1,4 @@
-"""Requests that an app may repeat: those with one key are one request, done once and answered alike for a day."""
+"""Idempotency keys: a repeated request is done once and gets the same answer for a day."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from scoring.models import ApiToken, StoredAnswer
 
 KEPT = timedelta(hours=24)
-LEASE = timedelta(minutes=5)  # longer than any request takes: a process that holds a key longer is lost
+LEASE = timedelta(minutes=5)  # longer than any request takes; a process that holds it longer was lost
 KEY = "[!-~]{1,255}"  # visible ASCII
 
 REUSED = "This idempotency key was used for another request. Take a new one for each request."

@@ -1,4 +1,4 @@
-"""What a token allows its app, how often, and requests that an app repeats under an idempotency key."""
+"""Authorisation of API requests: token, scope, rate limit and idempotency key."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Middleware: a number for each request; for the API problems instead of pages, rate limits, one line of the log."""
+"""Middleware of every request: a request id, and problem documents in place of error pages for the API."""
 
 import logging
 import time
