@@ -63,7 +63,7 @@ class Web:
 
     def start(self) -> None:
         bind = f"127.0.0.1:{self.port}"
-        threads = [*supervisor.CARRIERS, "--threads", str(supervisor.THREADS)]
+        threads = [*supervisor.WORKER_CLASS, "--threads", str(supervisor.WEB_CONNECTION_THREADS)]
         arguments = ["gunicorn", "--bind", bind, *threads, "--no-control-socket", "labeler.wsgi"]
         self.process = self._stack.enter_context(running(*arguments, log=self.log, **self.changed))
         await_ready(lambda: _answers(f"{self.address}/accounts/login/"), self.process, self.log)

@@ -113,7 +113,7 @@ def scorer(log: Path) -> Iterator[Scorer]:
         yield Scorer(f"http://{address}", process.pid, key)
     finally:
         process.terminate()
-        process.wait(timeout=supervisor.PATIENCE)
+        process.wait(timeout=2 * supervisor.SCORER_STOP_SECONDS)
 
 
 def _one_selfie(served: Scorer, picture: bytes) -> None:

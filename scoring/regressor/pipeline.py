@@ -190,7 +190,7 @@ def changed(patch: Patch, pixels: Pixels, how: Variant) -> Pixels:
 
 def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describe = describe) -> SelfieScore:
     """Score a selfie by its patches. Raises images.ImageError and weights.WeightsError."""
-    with slots.turn():
+    with slots.take():
         described = describe(selfie, regressor.recipe)
     layout, rows = described.layout, described.rows()
     score, scores = score_rows(rows, regressor)
