@@ -10,12 +10,13 @@ from labeler.golden_set import golden_draw
 from labeler.models import Label, Study, User
 from labeler.studies import studies
 from tests import builders
+from training.statistics import planning
 
 
 def test_the_published_rmse_table_comes_out_within_sampling_error() -> None:
     behaviours = simulated_readers.calibrate(simulated_readers.PUBLISHED_RMSE, seed=1)
     rng = np.random.default_rng(2)
-    studies_of_230 = [(simulated_readers.draw_severities(230, rng), rng.standard_normal((11, 230))) for _ in range(200)]
+    studies_of_230 = [(planning.draw_severities(230, rng), rng.standard_normal((11, 230))) for _ in range(200)]
     tables = np.array([simulated_readers.rmse_table(behaviours, *study) for study in studies_of_230])
     # Standard errors: 0.0015 of a mean over 200 studies, 0.002 of the calibration. Three of both together are 0.008.
     assert tables.mean(axis=0) == pytest.approx(simulated_readers.PUBLISHED_RMSE, abs=0.008)
@@ -25,7 +26,7 @@ def test_the_published_rmse_table_comes_out_within_sampling_error() -> None:
 
 
 def test_severities_have_the_middle_and_spread_that_slopes_turn_on() -> None:
-    severities = simulated_readers.draw_severities(100_000, np.random.default_rng(0))
+    severities = planning.draw_severities(100_000, np.random.default_rng(0))
     assert severities.mean() == pytest.approx(simulated_readers.MIDDLE, abs=0.02)
     assert severities.std() == pytest.approx(simulated_readers.SEVERITY_SD, abs=0.02)
 

@@ -76,7 +76,7 @@ def draw_overlay(request: AuthedRequest) -> HttpResponse:
     (photograph,) = bodies.read(request, SEEN).photographs
     selfie, regressor = photograph.selfie(), regressors.active(request.auth.study)
     result = pipeline.score_image(selfie, regressor)
-    picture = overlays.draw(selfie.pixels, result, grades=regressor.grades)
+    picture = overlays.draw(selfie.pixels, result, scale=regressor.scale)
     return HttpResponse(picture, content_type="image/png")
 
 
