@@ -31,7 +31,7 @@ class StudyError(ValueError):
 def create(
     *, slug: str, title: str, is_simulated: bool = False, seed: int | None = None, by: User | None = None
 ) -> Study:
-    """Create a study with the five acne grades and its first admin. Raises StudyError. `seed` is drawn if not given."""
+    """Create a study with ACNE_SCALE and its first admin. Raises StudyError. `seed` is drawn if not given."""
     if Study.objects.filter(slug=slug).exists():
         raise StudyError(f"There is a study {slug} already. Choose another name.")
     if slug in TAKEN:

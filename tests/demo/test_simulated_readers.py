@@ -9,6 +9,7 @@ from labeler.dealing import folds
 from labeler.golden_set import golden_draw
 from labeler.models import Label, Study, User
 from labeler.studies import studies
+from scoring.regressor.scale import Scale
 from tests import builders
 from training.statistics import planning
 
@@ -74,3 +75,13 @@ def test_an_interrupted_simulation_goes_on_with_the_same_grades(simulated_study:
     simulated_readers.simulate(study=simulated_study, made=truth())
     assert Label.objects.count() == 8
     assert Label.objects.first() == first
+
+
+@pytest.mark.parametrize("grades", [(1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 6, 7), (1, 2, 4)])
+def test_what_was_seen_falls_on_every_grade_of_a_studys_scale(grades: tuple[int, ...]) -> None:
+    seen = np.linspace(0.5, 5.5, 1001)
+    given = simulated_readers.to_grades(seen, Scale(grades))
+    assert set(given.tolist()) == set(grades)
+    assert (np.diff(given) >= 0).all()
+    counts = np.unique(given, return_counts=True)[1]
+    assert counts.max() - counts.min() <= 2  # each has an equal share of what is painted

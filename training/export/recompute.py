@@ -23,7 +23,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -919,7 +919,7 @@ def confusion(values: Sequence[float], against: Sequence[float], levels: Sequenc
 
 
 def step(value: float, levels: Sequence[int]) -> int:
-    return sum(value >= level + 0.5 for level in levels[:-1])
+    return sum(value >= (low + high) / 2 for low, high in pairwise(levels))
 
 
 def estimate(terms: Terms, statistic: Statistic) -> Report:

@@ -282,11 +282,12 @@ function onKey(event) {
   action();
 }
 
-/** Return the grade's button for a digit, or the reason's while those are asked for. */
+/** Return the button that shows this key: a grade's, or a reason's while those are asked for. */
 function buttonOf(key) {
   const hidesImage = isOpen(sheets.help) && !isWide.matches;
   const group = isOpen(sheets.reasons) ? sheets.reasons : find("row");
-  return hidesImage ? null : group.querySelectorAll("button[name]")[key - 1];
+  const buttons = hidesImage ? [] : [...group.querySelectorAll("button[name]")];
+  return buttons.find((button) => button.querySelector("kbd").textContent === key);
 }
 
 let pointerKind = "keyboard"; // of the press that a click came from; none means Enter or Space
