@@ -11,6 +11,7 @@ from django.urls import reverse
 from ninja import Router
 
 from scoring.models import ApiToken, Scope, StoredSelfie
+from scoring.photograph import formats
 from scoring.photograph.decoding import MAX_SELFIE_BYTES, Selfie
 from scoring.regressor import overlays, pipeline, regressors
 from scoring.regressor.pipeline import FittedRegressor
@@ -38,11 +39,12 @@ router = Router(tags=["Scores"])
     auth=BearerToken(Scope.SCORE),
     response=OneScoreOut,
     summary="Score one photograph",
+    description=f"A {formats.ANY_OF_THEM} of one face, {MAX_SELFIE_BYTES // 2**20} MB at most. Nothing of it stays "
+    "unless it was to be stored.",
     openapi_extra=ONE.documented(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
     | {"parameters": [authorisation.KEY_PARAMETER]},
 )
 def score(request: AuthedRequest, response: HttpResponse) -> Any:
-    """A JPEG, PNG, WebP, HEIC or TIFF of one face, 20 MB at most. Nothing of it stays unless it was to be stored."""
     sent = bodies.read(request, ONE)
     if sent.said.store:
         request.auth.require(Scope.STORE)
@@ -85,7 +87,7 @@ def draw_overlay(request: AuthedRequest) -> HttpResponse:
     (photograph,) = bodies.read(request, SEEN).photographs
     selfie, regressor = photograph.selfie(), regressors.active(request.auth.token.study)
     result = pipeline.score_image(selfie, regressor)
-    picture = overlays.draw(selfie.pixels, result, grades=regressor.grades)
+    picture = overlays.draw(selfie.pixels, result, scale=regressor.scale)
     return HttpResponse(picture, content_type="image/png")
 
 
