@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
@@ -50,6 +50,17 @@ def _delete_rows(_: TransactionTestCase) -> None:
         for table in filled:
             cursor.execute(f"DELETE FROM {table}")  # noqa: S608  our own tables
         cursor.execute("RESET session_replication_role")
+
+
+@pytest.fixture(scope="module")
+def rows_of_module(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Keep the rows that other fixtures of this scope make until the module ends; a test rolls back what it changes.
+
+    For modules without tests with real transactions: they would not see these rows, and wait for this transaction.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture(autouse=True)
