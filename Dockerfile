@@ -1,5 +1,5 @@
 # One image, several commands: `docker run IMAGE run web|scorer|worker|intake|beat`, or any other of manage.py.
-# Tags are exact; pin their digests too where you build (docs/operations.md, "The image").
+# Tags are exact; pin their digests too where you build (docs/running/operations.md, "The image").
 ARG PYTHON=python:3.11.14-slim-bookworm
 
 FROM ${PYTHON} AS libraries
@@ -22,6 +22,7 @@ COPY manage.py ./
 COPY labeler labeler
 COPY scoring scoring
 COPY training training
+COPY demo demo
 ENV WEIGHTS_DIR=/opt/weights VAR_DIR=/tmp/var BEHIND_TLS=0 \
     DATABASE_URL=postgresql://nobody/none REDIS_URL=redis://nobody
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" python manage.py fetch_weights \
@@ -45,7 +46,7 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC
     VAR_DIR=/var/lib/acne WEIGHTS_DIR=/opt/weights STATIC_ROOT=/opt/static
 RUN DATABASE_URL=postgresql://nobody/none REDIS_URL=redis://nobody BEHIND_TLS=0 \
     SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
-    python manage.py collectstatic --no-input && python -m compileall -q labeler scoring training \
+    python manage.py collectstatic --no-input && python -m compileall -q labeler scoring training demo \
  && chmod -R a+rX,go-w /srv /opt/static
 USER 10001:10001
 EXPOSE 8000

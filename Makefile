@@ -18,7 +18,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo: weights ## Run a demo study: embedded servers, web, scorer, workers and beat, one URL (PORT=8000)
-	@$(BIN)/python manage.py serve --demo $(if $(PORT),--port $(PORT))
+	@$(BIN)/python manage.py serve_demo $(if $(PORT),--port $(PORT))
 
 test: lint lint-deploy types unit audit ## Everything that continuous integration runs
 
@@ -39,7 +39,7 @@ lint-deploy: $(VENV)/.dev ## Dockerfile, compose file and Kubernetes manifests a
 	$(BIN)/kubernetes-validate --kubernetes-version 1.31 --strict --quiet --no-warn $(MANIFESTS)
 
 types: $(VENV)/.dev ## mypy --strict
-	$(BIN)/python -m tests.servers mypy labeler scoring training tests benchmarks manage.py
+	$(BIN)/python -m tests.servers mypy labeler scoring training demo tests benchmarks manage.py
 
 bench-page: $(VENV)/.dev chromium ## Measure key to next image in a browser, with and without fetching ahead
 	$(BIN)/python -m benchmarks.grading_page

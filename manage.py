@@ -4,7 +4,7 @@
 import os
 import sys
 
-from labeler import embedded
+from labeler.server import embedded
 
 
 def main() -> None:

@@ -44,8 +44,8 @@ def _fill(*, images: int, readers: int, golden: int) -> None:
     from django.db import connection
     from django.utils import timezone
 
-    from labeler import studies
     from labeler.models import Study, User
+    from labeler.studies import studies
 
     study = studies.create(slug="large", title="Large", is_simulated=True, seed=2019)
     for number in range(readers):
@@ -60,14 +60,14 @@ def _time(name: str, design: dict[str, Any]) -> None:
     """Plan, look, deal and take all of it back."""
     from django.db import connection
 
-    from labeler import folds, proofs
+    from labeler.dealing import folds, proof_sheet
     from labeler.models import Assignment, Study
 
     study = Study.objects.get()
     began = time.perf_counter()
     plan = folds.plan(study, folds.Design(**design))
     planned = time.perf_counter()
-    sheet = proofs.proof(plan)
+    sheet = proof_sheet.proof(plan)
     proved = time.perf_counter()
     folds.deal(study=study, design=folds.Design(**design), digest=sheet.digest)
     dealt = time.perf_counter()

@@ -17,9 +17,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from scoring import faces, patches
-from scoring.images import Pixels, decode
-from scoring.patches import Box
+from scoring.photograph import faces, patches
+from scoring.photograph.decoding import Pixels, decode
+from scoring.photograph.patches import Box
 
 FOLDERS = (Path("var/faces"), Path("var/demo/selfies"))
 TWELVE_MEGAPIXELS = 3000 * 4000

@@ -239,15 +239,18 @@ def _end(
 
 def _make_study(options: argparse.Namespace) -> "tuple[Study, list[Image]]":
     """Deal everybody enough images, each of which shows one of the photographs that are stored."""
-    from labeler import folds, golden, intake, studies
+    from labeler.dealing import folds
+    from labeler.golden_set import golden_draw
+    from labeler.intake import importing
     from labeler.models import Image, Study, User
+    from labeler.studies import studies
     from tests import builders
 
     shown = studies.create(slug="photographs", title="Photographs", is_simulated=True, seed=2019)
     with tempfile.TemporaryDirectory() as folder:
         for number in range(PHOTOGRAPHS):
             (Path(folder) / f"{number}.jpg").write_bytes(builders.make_jpeg(number, size=(600, 800)))
-        intake.import_folder(study=shown, folder=Path(folder))
+        importing.import_folder(study=shown, folder=Path(folder))
     photographs = list(shown.images.all())
     study = studies.create(slug=SLUG, title="Faults", is_simulated=True, seed=2019)
     for name in _names(options):
@@ -265,7 +268,7 @@ def _make_study(options: argparse.Namespace) -> "tuple[Study, list[Image]]":
         ),
         batch_size=5000,
     )
-    golden.draw(study=study, size=GOLDEN)
+    golden_draw.draw(study=study, size=GOLDEN)
     folds.deal(study=Study.objects.get(slug=SLUG), design=folds.Design(repeats=REPEATS))
     return Study.objects.get(slug=SLUG), photographs
 

@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks import stage
 
 if TYPE_CHECKING:
-    from scoring.pipeline import Described
+    from scoring.regressor.pipeline import Described
 
 REGIONS = ("forehead", "right_cheek", "left_cheek", "chin")
 ROUNDS = 3
@@ -35,7 +35,8 @@ def main() -> None:
 def _measure(images: int, rolls: int) -> None:
     from django.core.files.storage import default_storage
 
-    from scoring import blobs, feature_store, recipes
+    from scoring.platform import blobs
+    from scoring.regressor import feature_store, recipes
 
     recipe = recipes.ms2019()
     hashes = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(images)]
@@ -53,9 +54,9 @@ def _measure(images: int, rolls: int) -> None:
 
 
 def _make(seed: int, rolls: int) -> "Described":
-    from scoring.patches import Layout, Patch
-    from scoring.pipeline import Described, Variant
-    from scoring.quality import Quality
+    from scoring.photograph.patches import Layout, Patch
+    from scoring.photograph.quality import Quality
+    from scoring.regressor.pipeline import Described, Variant
 
     layout = Layout("landmarks", tuple(Patch(region, (0, 0, 400, 300)) for region in REGIONS))
     quality = Quality(exposure=0.5, contrast=0.2, sharpness=-3.0, short_side=3000, faces=1, face_size=0.5)

@@ -21,12 +21,12 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from scoring import backbones, cores, onnx_graph
-from scoring.backbones import Backbone
-from scoring.features import SIDE
-from scoring.onnx_network import OnnxNetwork
-from scoring.torch_network import TorchNetwork
-from tests.scoring.reference_resnet import ResNet, random_state_dict
+from scoring.network import backbones, cores, onnx_graph
+from scoring.network.backbones import Backbone
+from scoring.network.embedder import SIDE
+from scoring.network.onnx_network import OnnxNetwork
+from scoring.network.torch_network import TorchNetwork
+from tests.scoring.network.reference_resnet import ResNet, random_state_dict
 
 BATCHES = (1, 8, 32)
 MATRIX = 2048  # side of the matrices whose product is the measure: 17 GFLOP

@@ -92,8 +92,11 @@ def _options() -> argparse.Namespace:
 
 def _make_study(images: int, readers: int) -> list["Reader"]:
     """Make a study in which every reader has the same images (and one more) to grade."""
-    from labeler import folds, golden, intake, studies
+    from labeler.dealing import folds
+    from labeler.golden_set import golden_draw
+    from labeler.intake import importing
     from labeler.models import Study, User
+    from labeler.studies import studies
 
     study = studies.create(slug="benchmark", title="Benchmark", is_simulated=True, seed=2019)
     for number in range(readers):
@@ -102,8 +105,8 @@ def _make_study(images: int, readers: int) -> list["Reader"]:
     with tempfile.TemporaryDirectory() as folder:
         for number, data in enumerate(photographs(images + readers)):
             (Path(folder) / f"{number}.jpg").write_bytes(data)
-        intake.import_folder(study=study, folder=Path(folder))
-    golden.draw(study=study, size=images)
+        importing.import_folder(study=study, folder=Path(folder))
+    golden_draw.draw(study=study, size=images)
     folds.deal(study=Study.objects.get())
     return list(study.readers.select_related("user"))
 

@@ -173,8 +173,10 @@ def _options() -> argparse.Namespace:
 
 def _make_study(images: int) -> None:
     """Make a study in which every reader has the same images (and one more) to grade; nobody fetches their files."""
-    from labeler import folds, golden, studies
+    from labeler.dealing import folds
+    from labeler.golden_set import golden_draw
     from labeler.models import Image, Study, User
+    from labeler.studies import studies
 
     study = studies.create(slug="benchmark", title="Benchmark", is_simulated=True, seed=2019)
     for number in range(READERS):
@@ -183,7 +185,7 @@ def _make_study(images: int) -> None:
         Image(study=study, content_hash=f"{n:064x}", source_name=f"{n}.jpg", original="", width=1200, height=1600)
         for n in range(images + READERS)
     )
-    golden.draw(study=study, size=images)
+    golden_draw.draw(study=study, size=images)
     folds.deal(study=Study.objects.get())
 
 

@@ -15,10 +15,10 @@ import redis
 
 from benchmarks import stage, wrong_clocks
 from benchmarks.wrong_clocks import WrongClocks
-from labeler import supervisor
-from labeler.embedded.home import Home, await_answer
-from labeler.embedded.postgresql import PostgreSQL
-from labeler.embedded.valkey import Valkey
+from labeler.server import supervisor
+from labeler.server.embedded.home import Home, await_answer
+from labeler.server.embedded.postgresql import PostgreSQL
+from labeler.server.embedded.valkey import Valkey
 
 PAUSE = 3.0  # seconds that something is stopped or cut off
 

@@ -74,8 +74,8 @@ class Imports:
     PHOTOGRAPHS = 6  # of each
 
     def __init__(self) -> None:
-        from labeler import studies
         from labeler.models import User
+        from labeler.studies import studies
 
         self.study = studies.create(slug="imports", title="Imports", is_simulated=True, seed=2019)
         self.admin = User.objects.create_user(username="olga")
@@ -85,7 +85,8 @@ class Imports:
         """Send new photographs, as a browser would, and ask the workers for them."""
         from django.db import connections
 
-        from labeler import tasks, uploads
+        from labeler import tasks
+        from labeler.intake import uploads
         from scoring.tasks import send
         from tests import builders
 
@@ -102,7 +103,8 @@ class Imports:
         from django.core.files.storage import default_storage
         from django.utils import timezone
 
-        from labeler import renditions, tasks
+        from labeler import tasks
+        from labeler.images import renditions
         from labeler.models import IntakeFile
 
         waiting = IntakeFile.objects.filter(state=IntakeFile.State.WAITING)

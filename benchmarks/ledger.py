@@ -44,8 +44,8 @@ def main() -> None:
 
 
 def _pages() -> Mapping[str, Mapping[str, str]]:
-    from labeler import studies
     from labeler.models import User
+    from labeler.studies import studies
 
     often, rare = (User.objects.create_user(username=name) for name in ("often", "rare"))
     studies.create(slug="large", title="Large", is_simulated=True, seed=2019).admins.add(often)
@@ -90,14 +90,14 @@ def _time(client: Any, asked: Mapping[str, str]) -> float:
 
 
 def _seal_and_verify() -> None:
-    from labeler import ledger, tampering
+    from labeler.record import ledger, ledger_check
 
     ledger.settle(after=timedelta(0))
     began = time.perf_counter()
     rows = ledger.seal(settled=timedelta(0))
     print(f"\nsealing {rows:,} rows at once: {time.perf_counter() - began:.0f} s")
     began = time.perf_counter()
-    inspection = tampering.inspect()
+    inspection = ledger_check.inspect()
     print(
         f"verifying {inspection.rows:,} rows: {time.perf_counter() - began:.0f} s, {len(inspection.findings)} findings"
     )

@@ -166,8 +166,11 @@ def make_study(readers: int, images: int) -> list[dict[str, str]]:
     """Make it, and return the headers of each reader's browser."""
     from django.contrib.auth.hashers import make_password
 
-    from labeler import folds, golden, intake, studies
+    from labeler.dealing import folds
+    from labeler.golden_set import golden_draw
+    from labeler.intake import importing
     from labeler.models import Study, User
+    from labeler.studies import studies
 
     study = studies.create(slug=SLUG, title="Load", is_simulated=True, seed=2019)
     password = make_password(PASSWORD)  # once: it is slow on purpose
@@ -177,9 +180,9 @@ def make_study(readers: int, images: int) -> list[dict[str, str]]:
     with tempfile.TemporaryDirectory() as photographs:
         for number, data in enumerate(grading_page.photographs(FILES)):
             (Path(photographs) / f"{number}.jpg").write_bytes(data)
-        intake.import_folder(study=study, folder=Path(photographs))
+        importing.import_folder(study=study, folder=Path(photographs))
     _copy(study, images + readers - FILES)
-    golden.draw(study=study, size=images)
+    golden_draw.draw(study=study, size=images)
     folds.deal(study=Study.objects.get())
     return [_headers(user) for user in users]
 
@@ -201,7 +204,7 @@ def _headers(user: "User") -> dict[str, str]:
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
     from django.contrib.sessions.backends.db import SessionStore
 
-    from labeler import sessions
+    from labeler.accounts import sessions
 
     session = SessionStore()
     session[SESSION_KEY] = str(user.pk)
@@ -234,7 +237,7 @@ def _pictures() -> list[bytes]:
     """Return what a reader of ours gets of each file."""
     from django.core.files.storage import default_storage
 
-    from labeler import renditions
+    from labeler.images import renditions
     from labeler.models import Image
 
     names = Image.objects.order_by("rendition").values_list("rendition", flat=True).distinct()

@@ -78,8 +78,8 @@ def main() -> None:
 
 
 def _fill(images: int, readers: int) -> None:
-    from labeler import studies
     from labeler.models import User
+    from labeler.studies import studies
 
     study = studies.create(slug=SLUG, title="Large", is_simulated=True, seed=2019)
     for number in range(readers):

@@ -96,8 +96,8 @@ def _options() -> argparse.Namespace:
 def _fill(*, readers: int, ordinary: int, golden: int) -> int:
     from django.db import connection
 
-    from labeler import studies
     from labeler.models import Label, User
+    from labeler.studies import studies
 
     study = studies.create(slug="large", title="Large", is_simulated=True, seed=2019)
     study.admins.add(User.objects.create_user(username="olga"))
@@ -114,15 +114,16 @@ def _count() -> None:
     """Count all labels at once, and then, as every half a minute, the few that came since."""
     from uuid import uuid4
 
-    from labeler import grading, tallies
+    from labeler.grading import label_store
     from labeler.models import Assignment, Study
+    from labeler.oversight import tallies
 
     study = Study.objects.get()
     began = time.perf_counter()
     tallies.count(study, settled=timedelta(0))
     print(f"counting all of them, once: {time.perf_counter() - began:.1f} s")
     for assignment in Assignment.objects.filter(image__is_golden=True).order_by("-pk")[:100]:
-        grading.record_label(assignment=assignment, version=assignment.version, submission=uuid4(), grade=4)
+        label_store.record_label(assignment=assignment, version=assignment.version, submission=uuid4(), grade=4)
     tallies.count(study, settled=timedelta(0))
     began = time.perf_counter()
     tallies.count(study, settled=timedelta(0))
@@ -133,7 +134,7 @@ def _requests() -> Iterator[tuple[str, Callable[[], int]]]:
     """Yield each page with a call that asks for it and returns its status."""
     from django.test import Client
 
-    from labeler import unblinding
+    from labeler.accounts import unblinding
     from labeler.models import Image, Study, User
 
     client = Client(SERVER_NAME="localhost")

@@ -74,8 +74,8 @@ def main() -> None:
 def _fill(images: int) -> None:
     from django.db import connection
 
-    from labeler import studies
     from labeler.models import User
+    from labeler.studies import studies
 
     study = studies.create(slug="large", title="Large", is_simulated=True, seed=2019)
     study.admins.add(User.objects.create_user(username="olga"))
@@ -104,10 +104,10 @@ def _after_drawing() -> Iterator[tuple[str, Callable[[], int]]]:
     """Draw a golden set, which no near-duplicate of may be learned from, and yield the pages that look for those."""
     from django.db import connection
 
-    from labeler import golden
+    from labeler.golden_set import golden_draw
     from labeler.models import Study
 
-    golden.draw(study=Study.objects.get(), size=230)
+    golden_draw.draw(study=Study.objects.get(), size=230)
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     for name, ask in _requests():
@@ -117,8 +117,8 @@ def _after_drawing() -> Iterator[tuple[str, Callable[[], int]]]:
 
 def _save() -> None:
     """Save limits, take them back, and judge one pair."""
-    from labeler import duplicates, prescreen
     from labeler.models import SimilarPair, Study
+    from labeler.screening import near_duplicates, prescreen
 
     study = Study.objects.get()
     for name, limits in (("dropping", {"sharpness": (-4.0, None), "faces": (1.0, 1.0)}), ("taking back", {})):
@@ -127,7 +127,7 @@ def _save() -> None:
         print(f"applying limits, {name} ({dropped:,}): {time.perf_counter() - began:.1f} s", flush=True)
     pair = SimilarPair.objects.latest("pk")
     began = time.perf_counter()
-    duplicates.judge(study=study, pairs=[pair.pk], verdict=SimilarPair.Verdict.DISTINCT, by=None)
+    near_duplicates.judge(study=study, pairs=[pair.pk], verdict=SimilarPair.Verdict.DISTINCT, by=None)
     print(f"parting one pair: {1000 * (time.perf_counter() - began):.0f} ms")
 
 

@@ -74,8 +74,8 @@ def _options() -> argparse.Namespace:
 def _fill(*, readers: int, images: int) -> None:
     from django.db import connection
 
-    from labeler import studies
     from labeler.models import User
+    from labeler.studies import studies
 
     study = studies.create(slug="large", title="Large", is_simulated=True, seed=2019)
     for number in range(readers):
@@ -91,7 +91,7 @@ def _requests() -> Iterator[tuple[str, list[str]]]:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    from labeler import grading
+    from labeler.grading import label_store
     from labeler.models import Reader
 
     reader = Reader.objects.select_related("user", "study").first()
@@ -100,7 +100,7 @@ def _requests() -> Iterator[tuple[str, list[str]]]:
     client = Client(raise_request_exception=False, SERVER_NAME="localhost")
     logging.getLogger("django.request").setLevel(logging.CRITICAL)
     client.force_login(reader.user)
-    assignment = grading.upcoming(reader)[0]
+    assignment = label_store.upcoming(reader)[0]
     of_image = f"/read/{reader.study.slug}/{assignment.public_id}"
     label = {"submission": uuid4(), "version": 0, "grade": 3}
     undo = {"submission": uuid4(), "version": 1}

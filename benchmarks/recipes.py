@@ -4,7 +4,7 @@
 
 Two studies, each of its own faces and graded by eleven readers at the published RMSE table, go the whole way: made,
 imported, dealt, graded, embedded by the network, every recipe fitted, `ms2019` too. The first has the acne of the demo,
-on which recipes were developed; the second one is painted by `labeler/demo/other_lesions.py`, held out until this.
+on which recipes were developed; the second one is painted by `demo/other_lesions.py`, held out until this.
 Last, what the regressor of each says of the other's golden images. All of it is SIMULATED.
 """
 
@@ -45,9 +45,12 @@ def main() -> None:
 
 def _make(folder: Path, painter: str, count: int, golden_size: int) -> "Study":
     """Return a study of made selfies that simulated readers have graded."""
-    from labeler import folds, golden, intake, studies
-    from labeler.demo import readers, selfies
+    from demo import selfies, simulated_readers
+    from labeler.dealing import folds
+    from labeler.golden_set import golden_draw
+    from labeler.intake import importing
     from labeler.models import User
+    from labeler.studies import studies
 
     seed = SEEDS[painter]
     made = selfies.make_selfies(folder=folder, count=count, seed=seed, painter=painter)
@@ -55,18 +58,18 @@ def _make(folder: Path, painter: str, count: int, golden_size: int) -> "Study":
     for number in range(READERS):
         user, _ = User.objects.get_or_create(username=f"simulated-{number:02d}")
         studies.add_reader(study=study, user=user, is_simulated=True)
-    intake.import_folder(study=study, folder=folder, subjects={selfie.file: selfie.subject for selfie in made})
-    golden.draw(study=study, size=golden_size)
+    importing.import_folder(study=study, folder=folder, subjects={selfie.file: selfie.subject for selfie in made})
+    golden_draw.draw(study=study, size=golden_size)
     folds.deal(study=study)
     study.refresh_from_db()
-    readers.simulate(study=study, made=made)
+    simulated_readers.simulate(study=study, made=made)
     return study
 
 
 def _retrain(study: "Study") -> None:
-    from scoring import jobs
-    from training import retrain
+    from scoring.platform import jobs
     from training.models import TrainingRun
+    from training.runs import retrain
 
     run = jobs.claim(TrainingRun, retrain.request(study=study, fits_ms2019=True).pk)
     if run is None:
@@ -76,15 +79,15 @@ def _retrain(study: "Study") -> None:
 
 def _print_transfer(learned: "Study", asked: "Study") -> None:
     """Print what a regressor is off on golden images of the other painter."""
-    from scoring import regressors
-    from training import contest, dataset
+    from scoring.regressor import regressors
+    from training.fitting import dataset, model_selection
 
     row = learned.training_runs.earliest("pk").regressor
     if row is None:
         raise SystemExit(f"Study {learned.slug} has no regressor.")
     golden = dataset.load_graded_images(asked).golden
     target = np.array([image.consensus for image in golden])
-    scores = contest.score_golden(golden, regressors.load(row))
+    scores = model_selection.score_golden(golden, regressors.load(row))
     rmse = np.sqrt(np.mean((scores - target) ** 2))
     r = np.corrcoef(scores, target)[0, 1]
     print(f"{row.recipe['name']} learned from {learned.slug}, asked about {asked.slug}: RMSE {rmse:.3f}, r {r:.2f}")

@@ -74,11 +74,13 @@ def _memory() -> str:
 
 
 def _run_at_night(study: "Study", partings: int) -> float:
-    from scoring import jobs
-    from training import contest, reports, retrain
+    from scoring.platform import jobs
+    from training.fitting import model_selection
     from training.models import TrainingRun
+    from training.reports import study_report
+    from training.runs import retrain
 
-    contest.REPEATS = partings
+    model_selection.REPEATS = partings
     run = retrain.request(study=study, is_nightly=True)
     TrainingRun.objects.filter(pk=run.pk).update(fits_ms2019=False)
     claimed = jobs.claim(TrainingRun, run.pk)
@@ -88,7 +90,7 @@ def _run_at_night(study: "Study", partings: int) -> float:
         retrain.retrain(claimed)
     _print_stages(claimed)
     with clock("the readers' part of the report") as reported:
-        reports.current(study)
+        study_report.current(study)
     print(claimed.conclusion, "\n", flush=True)
     return ran() + reported()
 
@@ -100,10 +102,10 @@ def _print_stages(run: "TrainingRun") -> None:
 
 def print_readers(study: "Study") -> None:
     """Print the readers' RMSE beside the published ones, both from the worst on."""
-    from labeler.demo.readers import PUBLISHED_RMSE
-    from training import reports
+    from demo.simulated_readers import PUBLISHED_RMSE
+    from training.reports import study_report
 
-    rows = sorted((row["rmse"] for row in reports.current(study)["readers"]), key=lambda one: -float(one["value"]))
+    rows = sorted((row["rmse"] for row in study_report.current(study)["readers"]), key=lambda one: -float(one["value"]))
     print("| reader RMSE, published | here, SIMULATED | 95 % interval |\n|---|---|---|")
     for published, here in zip(sorted(PUBLISHED_RMSE, reverse=True), rows, strict=True):
         print(f"| {published:.3f} | {here['value']:.3f} | {here['low']:.3f} to {here['high']:.3f} |")
@@ -111,7 +113,7 @@ def print_readers(study: "Study") -> None:
 
 
 def print_recipes(study: "Study") -> None:
-    from training import leaderboard
+    from training.reports import leaderboard
 
     board = leaderboard.of(study)
     print(board["sentence"])
@@ -140,20 +142,20 @@ def print_truth(study: "Study", severities: "np.typing.NDArray[np.float64]") -> 
 
 
 def _beside_mlp(nightly: float) -> None:
-    from training import fitting
+    from training.fitting import estimators
 
     embedder, rng = simulated_study.Embedder(2019), np.random.default_rng(3)
     severities = rng.uniform(0.5, 5.5, ROLLED_ROWS // 4)
     rows = np.concatenate([embedder.embed(float(severity), rng) for severity in severities]).astype(np.float32)
     grades = np.repeat(np.round(severities), 4).tolist()
     with threadpool_limits(1), clock(f"one fit of MLPRegressor, {len(rows):,} rows") as fitted:
-        fitting.fit_ms2019(rows, grades, seed=2019)
+        estimators.fit_ms2019(rows, grades, seed=2019)
     print(f"Five of them take {FITS * fitted() / nightly:.0f} times the processors' time of the whole nightly run.")
 
 
 def _fit_in_bounded_memory(count: int) -> None:
     """Fit face_ridge on rows that would not fit into memory, with the nested choice of its penalty."""
-    from training import ridge
+    from training.fitting import ridge
 
     rng = np.random.default_rng(1)
     embedder = simulated_study.Embedder(2019)

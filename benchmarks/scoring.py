@@ -34,10 +34,10 @@ from PIL import Image
 
 from benchmarks import stage
 from benchmarks.detection import full_size
-from labeler import supervisor
+from labeler.server import supervisor
 
 if TYPE_CHECKING:
-    from scoring.torch_network import TorchNetwork
+    from scoring.network.torch_network import TorchNetwork
 
 PHOTOGRAPH = stage.REPOSITORY / "var" / "faces" / "grace_hopper.jpg"
 TWELVE_MEGAPIXELS = (3000, 4000)
@@ -135,30 +135,32 @@ def _one_selfie(served: Scorer, picture: bytes) -> None:
 
 
 def _published(picture: bytes) -> None:
-    from scoring import faces, features, patches
-    from scoring.images import decode
+    from scoring.network import embedder
+    from scoring.photograph import faces, patches
+    from scoring.photograph.decoding import decode
 
     pixels = decode(picture)
     _, predictor = faces._dlib_models()
     points = faces._landmarks(predictor, pixels, full_size(pixels)[0])
     network = _torch()
     for patch in patches.from_landmarks(points, pixels.shape[1], pixels.shape[0]):
-        network.embed(features.resize(patch.crop(pixels))[None])
+        network.embed(embedder.resize(patch.crop(pixels))[None])
 
 
 @cache
 def _torch() -> "TorchNetwork":
-    from scoring import backbones, weights
-    from scoring.torch_network import TorchNetwork
+    from scoring.network import backbones
+    from scoring.network.torch_network import TorchNetwork
+    from scoring.weights import weight_files
 
-    return TorchNetwork(backbones.load("resnet50", weights.RESNET50.sha256))
+    return TorchNetwork(backbones.load("resnet50", weight_files.RESNET50.sha256))
 
 
 def _overload(served: Scorer, picture: bytes) -> None:
     """Ask with as many clients as are served at once, then with four times as many as there are places."""
     from django.conf import settings
 
-    from scoring import cores
+    from scoring.network import cores
 
     calm = _load(served, picture, cores.share())
     busy = _load(served, picture, 4 * (cores.share() + settings.SCORER_WAITING))
@@ -219,7 +221,7 @@ def _crawl(served: Scorer, stop: threading.Event) -> None:
 
 def _memory(served: Scorer, pictures: Sequence[bytes], requests: int) -> None:
     """Send a face, no face, a damaged file and no picture in turn: each leaves by another way."""
-    from scoring import cores
+    from scoring.network import cores
 
     print(f"memory at the start: {served.megabytes():.0f} MB")
     part = requests // MEMORY_LINES
@@ -233,16 +235,17 @@ def _memory(served: Scorer, pictures: Sequence[bytes], requests: int) -> None:
 def _publish() -> str:
     from sklearn.neural_network import MLPRegressor
 
-    from scoring import recipes, regressors, tokens
     from scoring.models import Scope
-    from scoring.pipeline import FittedRegressor
-    from training import fitting
+    from scoring.regressor import recipes, regressors
+    from scoring.regressor.pipeline import FittedRegressor
+    from scoring.service import tokens
+    from training.fitting import estimators
 
     rng = np.random.default_rng(1)
     rows, grades = rng.normal(size=(200, 2048)).astype(np.float32), rng.uniform(1, 5, 200).astype(np.float32)
     layers = (1024, 512, 256)
     estimator = MLPRegressor(hidden_layer_sizes=layers, random_state=1, tol=1e6, n_iter_no_change=2).fit(rows, grades)
-    fitted = FittedRegressor(recipes.ms2019(), fitting.network(estimator))
+    fitted = FittedRegressor(recipes.ms2019(), estimators.network(estimator))
     row = regressors.save(fitted, study="benchmark", provenance={})
     regressors.publish(row)
     _, key = tokens.make(name="benchmark", study="benchmark", made_by=None, scopes=(Scope.SCORE,), per_minute=10**6)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from labeler.models import Study
-    from scoring.patches import Layout
+    from scoring.photograph.patches import Layout
 
 REGIONS = ("forehead", "right_cheek", "left_cheek", "chin")
 FACE_TRAITS, PATCH_TRAITS = 60, 20  # things that differ between faces, and between patches of one, beside acne
@@ -47,15 +47,18 @@ class Embedder:
 
 def make(*, images: int, golden_size: int, seed: int) -> "tuple[Study, NDArray[np.float64]]":
     """Make a study, dealt to eleven readers and graded, whose embeddings are stored. Returns it with the severities."""
-    from labeler import folds, golden, studies
-    from labeler.demo import readers
+    from demo import simulated_readers
+    from labeler.dealing import folds
+    from labeler.golden_set import golden_draw
     from labeler.models import Image, User
-    from scoring import blobs, feature_store, recipes
-    from scoring.pipeline import PLAIN, Described
-    from scoring.quality import Quality
+    from labeler.studies import studies
+    from scoring.photograph.quality import Quality
+    from scoring.platform import blobs
+    from scoring.regressor import feature_store, recipes
+    from scoring.regressor.pipeline import PLAIN, Described
 
     rng = np.random.default_rng(seed)
-    severities = readers.draw_severities(images, rng)
+    severities = simulated_readers.draw_severities(images, rng)
     study = studies.create(slug="published", title="A study of the published size", is_simulated=True, seed=seed)
     for number in range(PUBLISHED_READERS):
         user = User.objects.create_user(username=f"simulated-{number:02d}")
@@ -73,7 +76,7 @@ def make(*, images: int, golden_size: int, seed: int) -> "tuple[Study, NDArray[n
         )
         for n, name in enumerate(hashes)
     )
-    golden.draw(study=study, size=golden_size)
+    golden_draw.draw(study=study, size=golden_size)
     folds.deal(study=study)
     study.refresh_from_db()
     _grade(study, dict(zip(hashes, severities.tolist(), strict=True)), seed)
@@ -88,7 +91,7 @@ def make(*, images: int, golden_size: int, seed: int) -> "tuple[Study, NDArray[n
 
 
 def _layout() -> "Layout":
-    from scoring.patches import Layout, Patch
+    from scoring.photograph.patches import Layout, Patch
 
     return Layout("landmarks", tuple(Patch(region, (0, 0, 400, 300)) for region in REGIONS))
 
@@ -100,16 +103,16 @@ def _grade(study: "Study", severities: dict[str, float], seed: int) -> None:
     from django.db.models import Count, F, Q
     from django.utils import timezone
 
-    from labeler.demo import readers
+    from demo import simulated_readers
     from labeler.models import Assignment, Label, Reader
 
     rng = np.random.default_rng(seed + 1)
-    behaviours = readers.calibrate(readers.PUBLISHED_RMSE, seed=seed)
+    behaviours = simulated_readers.calibrate(simulated_readers.PUBLISHED_RMSE, seed=seed)
     labels = []
     for behaviour, reader in zip(behaviours, study.readers.order_by("code"), strict=True):
         for assignment in reader.assignments.select_related("image").order_by("position"):
             seen = behaviour.see(severities[assignment.image.content_hash], float(rng.normal()))
-            grade = int(readers.to_grades(seen))
+            grade = int(simulated_readers.to_grades(seen))
             labels.append(Label(submission=uuid4(), assignment=assignment, version=1, grade=grade))
     Label.objects.bulk_create(labels, batch_size=2000)
     Assignment.objects.filter(reader__study=study).update(version=1, is_done=True, labeled_at=timezone.now())

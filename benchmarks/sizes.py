@@ -63,11 +63,13 @@ def _fill(images: int) -> None:
 
     from django.db import connection
 
-    from labeler import folds, golden, ledger
+    from labeler.dealing import folds
+    from labeler.golden_set import golden_draw
     from labeler.models import Study
+    from labeler.record import ledger
 
     million._fill(images, READERS)
-    golden.draw(study=Study.objects.get(), size=GOLDEN)
+    golden_draw.draw(study=Study.objects.get(), size=GOLDEN)
     folds.deal(study=Study.objects.get())
     million._label()
     with connection.cursor() as cursor:
@@ -99,7 +101,7 @@ def _print_tables(images: int) -> None:
 
 
 def _print_files() -> None:
-    from labeler import renditions
+    from labeler.images import renditions
 
     faces = sorted(path for path in (stage.REPOSITORY / "var" / "faces").iterdir() if path.suffix in {".jpg", ".png"})
     found: dict[str, list[int]] = {}
@@ -126,7 +128,7 @@ def _enlarged(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 def _embeddings() -> int:
     """Return the bytes of what is stored of a face."""
     from benchmarks.feature_store import _make
-    from scoring import feature_store
+    from scoring.regressor import feature_store
 
     return len(feature_store._pack(_make(seed=1, rolls=0))) // 2  # that one makes each patch mirrored too
 

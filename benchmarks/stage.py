@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import psutil
 
-from labeler import embedded, supervisor
+from labeler.server import embedded, supervisor
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 180  # seconds until a server that does not answer counts as broken

@@ -45,8 +45,8 @@ def of_study(study: "Study", *, golden_size: int, repeats: int, lists: str) -> F
     from django.core.management import CommandError, call_command
     from django.db.models import Count, F, Max, Min, OuterRef, Q, Subquery
 
-    from labeler import ledger
     from labeler.models import Assignment, Label, Reader
+    from labeler.record import ledger
 
     latest = Label.objects.filter(assignment=OuterRef("pk")).order_by("-version")
     assignments = Assignment.objects.filter(reader__study=study).annotate(
@@ -89,14 +89,14 @@ def of_schedule(study: "Study", *, patience: float) -> Found:
     """Wait until everything that beat asks for was done after now, by right clocks; count what was not."""
     from django.db.models import Sum
 
-    from labeler import vitals
     from labeler.models import DayTally, Label, LedgerMark
+    from labeler.operations import health
 
     since, deadline = datetime.now(tz=UTC), time.monotonic() + patience
     labels = Label.objects.filter(assignment__reader__study=study, is_undo=False).count()
 
     def undone() -> Found:
-        tick, now = vitals.last_tick(), datetime.now(tz=UTC)
+        tick, now = health.last_tick(), datetime.now(tz=UTC)
         counted = DayTally.objects.filter(reader__study=study).aggregate(all=Sum("labels"))["all"]
         return {
             "schedules that stand still": int(tick is None or not since < tick <= now),

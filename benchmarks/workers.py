@@ -95,7 +95,8 @@ def main() -> None:
 def _measure(study: "Study", number: int, folder: Path) -> Measured:
     from django.conf import settings
 
-    from training import retrain, tasks
+    from training import tasks
+    from training.runs import retrain
 
     shutil.rmtree(Path(settings.MEDIA_ROOT) / "features", ignore_errors=True)
     with _working(number, folder) as workers:
@@ -127,7 +128,7 @@ def _working(number: int, folder: Path) -> Iterator[list[Worker]]:
 
 def _until_embedded(run: "TrainingRun") -> int:
     """Wait until the embedding is over; return of how many photographs it was."""
-    from training import retrain
+    from training.runs import retrain
 
     total = 0
 
@@ -145,7 +146,7 @@ def _until_embedded(run: "TrainingRun") -> int:
 def _end(run: "TrainingRun") -> None:
     """Cancel the run: what comes after is not measured."""
     from labeler.models import User
-    from training import retrain
+    from training.runs import retrain
 
     retrain.cancel(run=run, by=User.objects.get(username="reader0"))
 
@@ -157,9 +158,12 @@ def _end(run: "TrainingRun") -> None:
 
 
 def _make_study(images: int, folder: Path) -> "Study":
-    from labeler import folds, golden, intake, studies
-    from labeler.demo.selfies import make_selfies
+    from demo.selfies import make_selfies
+    from labeler.dealing import folds
+    from labeler.golden_set import golden_draw
+    from labeler.intake import importing
     from labeler.models import Study, User
+    from labeler.studies import studies
     from tests.training.builders import grade_everything
 
     selfies = folder / "selfies"
@@ -167,8 +171,8 @@ def _make_study(images: int, folder: Path) -> "Study":
     study = studies.create(slug="workers", title="Workers", is_simulated=True, seed=2019)
     for number in range(2):
         studies.add_reader(study=study, user=User.objects.create_user(username=f"reader{number}"))
-    intake.import_folder(study=study, folder=selfies)
-    golden.draw(study=study, size=GOLDEN)
+    importing.import_folder(study=study, folder=selfies)
+    golden_draw.draw(study=study, size=GOLDEN)
     folds.deal(study=Study.objects.get())
     grade_everything(Study.objects.get())
     return Study.objects.get()

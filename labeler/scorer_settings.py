@@ -17,9 +17,9 @@ ROOT_URLCONF = "scoring.scorer_urls"
 TEMPLATES = []  # it has no pages, also for errors
 WSGI_APPLICATION = "scoring.wsgi.application"
 MIDDLEWARE = [
-    "labeler.views.headers.IsolatePages",
-    "scoring.api.middleware.RequestIds",
-    "scoring.api.middleware.ApiAnswers",
+    "labeler.server.headers.IsolatePages",
+    "scoring.service.api.middleware.RequestIds",
+    "scoring.service.api.middleware.ApiAnswers",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
 ]

@@ -5,9 +5,13 @@ from functools import partial
 
 from celery import shared_task
 
-from labeler import chores, erasing, ledger, retention, seats, tallies, uploads, vitals
+from labeler.intake import slots, uploads
 from labeler.models import Chore, Erasure, Intake, Study
-from scoring import jobs
+from labeler.operations import health, study_job_work
+from labeler.oversight import tallies
+from labeler.privacy import erasing, retention_erasures
+from labeler.record import ledger
+from scoring.platform import jobs
 from scoring.tasks import send
 
 TURN = 2.0  # seconds that a message works at an import: all seats taken, one process is with others in half a minute
@@ -16,7 +20,7 @@ TURN = 2.0  # seconds that a message works at an import: all seats taken, one pr
 @shared_task
 def tick() -> None:
     """Show that beat, the queue and a worker work together."""
-    vitals.tick()
+    health.tick()
 
 
 @shared_task
@@ -54,7 +58,7 @@ def erase_what_is_due() -> None:
     erasing.watch()
     for erasure in Erasure.objects.filter(state=Erasure.State.FAILED):
         erasing.retry(erasure)
-    for erasure in retention.request_due():
+    for erasure in retention_erasures.request_due():
         send(erase, erasure.pk)
 
 
@@ -64,7 +68,7 @@ def do_chore(chore_id: int) -> None:
     chore = jobs.claim(Chore, chore_id)
     if chore is not None:
         with suppress(jobs.JobError):  # it stands on its row, for people
-            chores.do(chore)
+            study_job_work.do(chore)
 
 
 @shared_task
@@ -82,23 +86,23 @@ def import_files(intake_id: int, ticket: str = "") -> None:
     """
     into = Intake.objects.select_related("study").get(pk=intake_id)
     what = f"import-{into.pk}"
-    ticket = seats.take(what, ticket)
+    ticket = slots.take(what, ticket)
     if not ticket:
         return
     goes_on = False
     try:
         done = uploads.import_waiting(into, on_unpacked=partial(call_workers, into), seconds=TURN)
         if done and uploads.waiting(into):
-            seats.keep(what, ticket)
+            slots.keep(what, ticket)
             goes_on = send(import_files, into.pk, ticket)
     finally:
         if not goes_on:
-            seats.leave(what, ticket)
+            slots.leave(what, ticket)
 
 
 def call_workers(into: Intake) -> None:
     """Ask all workers to help with an import. Who comes too late finds no seat, or nothing that waits."""
-    for _ in range(seats.SEATS):
+    for _ in range(slots.SEATS):
         send(import_files, into.pk)
 
 

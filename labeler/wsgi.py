@@ -15,10 +15,10 @@ from django.conf import settings  # noqa: E402
 from django.urls import resolve  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
-from labeler import vitals  # noqa: E402
-from labeler.crew import HANDS, WAITING, Crew  # noqa: E402
-from scoring.health import ALIVE, READY, Health, Migrations, Seldom, database  # noqa: E402
-from scoring.telemetry import METRICS, Telemetry  # noqa: E402
+from labeler.operations import health  # noqa: E402
+from labeler.server.site_limiter import HANDS, WAITING, Crew  # noqa: E402
+from scoring.platform.probes import ALIVE, READY, Health, Migrations, Seldom, database  # noqa: E402
+from scoring.platform.telemetry import METRICS, Telemetry  # noqa: E402
 
 # Reading the addresses imports every view, which takes seconds: no reader waits for it after /readyz said yes.
 resolve("/")
@@ -26,6 +26,6 @@ resolve("/")
 site = Health(
     Telemetry(django_application, collectors=lambda: [import_string(name)() for name in settings.METRICS]),
     checks={"database": database, "migrations": Migrations()},
-    told={"queue": Seldom(vitals.broker), "storage": Seldom(vitals.storage)},
+    told={"queue": Seldom(health.broker), "storage": Seldom(health.storage)},
 )
 application = Crew(site, hands=HANDS, waiting=WAITING, aside={ALIVE, READY, METRICS})

@@ -117,7 +117,7 @@ class StoredSelfie(models.Model):
 
 
 class Job(models.Model):
-    """Work to be done once, whatever happens to the broker or the workers. `scoring.jobs` moves it along."""
+    """Work to be done once, whatever happens to the broker or the workers. `scoring.platform.jobs` moves it along."""
 
     # Of a study's jobs the addresses' names: where one is shown, and where a failed one is tried again.
     PAGE: ClassVar[str] = ""

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.api import api, legacy
+from scoring.service.api import api, legacy
 
-handler500 = "scoring.api.problems.answer_error"
+handler500 = "scoring.service.api.problems.answer_error"
 urlpatterns = [path("api/v1/", api.urls), path("url/", legacy.urls)]

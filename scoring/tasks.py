@@ -7,8 +7,9 @@ from typing import Any
 from celery import Task, shared_task
 from kombu.exceptions import OperationalError
 
-from scoring import bulk, idempotency, jobs, webhooks
 from scoring.models import BulkJob
+from scoring.platform import jobs
+from scoring.service import batches, idempotency, webhooks
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +20,7 @@ def score_job(job_id: int) -> None:
     job = jobs.claim(BulkJob, job_id)
     if job is not None:
         with suppress(jobs.JobError, jobs.LostLeaseError):  # the one stands on its row; the other is somebody else's
-            bulk.work(job)
+            batches.work(job)
     webhooks.deliver(job_id)
 
 
@@ -36,7 +37,7 @@ def sweep() -> None:
         send(score_job, job.pk)
     for job in webhooks.due():
         send(tell_app, job.pk)
-    bulk.forget()
+    batches.forget()
     idempotency.forget()
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.api import api, legacy, pages
+from scoring.service.api import api, legacy, pages
 
 urlpatterns = [
     path("api/v1/docs", pages.documentation, name="api_documentation"),

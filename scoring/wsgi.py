@@ -11,13 +11,14 @@ django_application = get_wsgi_application()
 # What knows models comes after Django's start.
 from django.conf import settings  # noqa: E402
 
-from scoring import cores, turns  # noqa: E402
-from scoring.admission import Admission  # noqa: E402
-from scoring.health import Health, Migrations, database  # noqa: E402
-from scoring.telemetry import Telemetry  # noqa: E402
-from scoring.warming import Warmth  # noqa: E402
+from scoring.network import cores  # noqa: E402
+from scoring.photograph import slots  # noqa: E402
+from scoring.platform.probes import Health, Migrations, database  # noqa: E402
+from scoring.platform.request_limiter import Admission  # noqa: E402
+from scoring.platform.telemetry import Telemetry  # noqa: E402
+from scoring.service.warm_up import Warmth  # noqa: E402
 
-turns.limit(cores.share())
+slots.limit(cores.share())
 warmth = Warmth()
 warmth.begin()
 application = Health(

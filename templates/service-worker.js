@@ -3,11 +3,11 @@
 
 const PAGE = "{% url 'offline' %}";
 const DRAWN_WITH = [
-  "{% static 'css/tokens.css' %}",
-  "{% static 'css/site.css' %}",
-  "{% static 'js/offline.js' %}",
-  "{% static 'js/outbox.js' %}",
-  "{% static 'js/site.js' %}",
+  "{% static 'site/tokens.css' %}",
+  "{% static 'site/site.css' %}",
+  "{% static 'labeler/grading/offline.js' %}",
+  "{% static 'labeler/grading/outbox.js' %}",
+  "{% static 'site/site.js' %}",
   "{% static 'icon.svg' %}",
   "{% static 'vendor/inter/inter-latin-wght-normal.woff2' %}",
 ];

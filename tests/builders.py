@@ -11,9 +11,12 @@ from django.core.management import call_command
 from django.test import Client
 from PIL import Image as PillowImage
 
-from labeler import folds, golden, intake, studies
+from labeler.accounts.sessions import SignIn
+from labeler.dealing import folds
+from labeler.golden_set import golden_draw
+from labeler.intake import importing
 from labeler.models import Image, Reader, Study, User
-from labeler.sessions import SignIn
+from labeler.studies import studies
 
 _numbers = count(1)
 
@@ -72,16 +75,16 @@ def make_study(slug: str = "acne", *, readers: tuple[User, ...] = (), images: in
         studies.add_reader(study=study, user=user)
     make_images(study, images)
     if golden_size:
-        golden.draw(study=study, size=golden_size)
+        golden_draw.draw(study=study, size=golden_size)
         folds.deal(study=study)
     study.refresh_from_db()
     return study
 
 
-def import_photographs(study: Study, folder_bytes: dict[str, bytes], folder: Path) -> intake.ImportReport:
+def import_photographs(study: Study, folder_bytes: dict[str, bytes], folder: Path) -> importing.ImportReport:
     for name, data in folder_bytes.items():
         (folder / name).write_bytes(data)
-    return intake.import_folder(study=study, folder=folder)
+    return importing.import_folder(study=study, folder=folder)
 
 
 def reader_of(user: User, study: Study) -> Reader:

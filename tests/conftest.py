@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
 from pytest_django import DjangoDbBlocker
 
-from labeler.demo.selfies import make_selfies, read_severities
+from demo.selfies import make_selfies, read_severities
 from labeler.models import Reader, Study, User
 from tests import builders
 

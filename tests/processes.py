@@ -14,7 +14,7 @@ from urllib.request import urlopen
 from django.conf import settings
 from django.db import connection
 
-from labeler import supervisor
+from labeler.server import supervisor
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 60  # seconds until a process that is not ready counts as broken

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from labeler import embedded
+from labeler.server import embedded
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

@@ -1,11 +1,11 @@
-"""docs/asvs.md names tests and files that are there, and says of each requirement one thing."""
+"""docs/running/asvs.md names tests and files that are there, and says of each requirement one thing."""
 
 import re
 from collections import Counter
 
 from tests.processes import REPOSITORY
 
-SAID = (REPOSITORY / "docs" / "asvs.md").read_text()
+SAID = (REPOSITORY / "docs" / "running" / "asvs.md").read_text()
 TESTS = "".join(path.read_text() for path in sorted((REPOSITORY / "tests").rglob("*.py")))
 FILES = {path.name for folder in ("tests", "docs") for path in (REPOSITORY / folder).rglob("*.*")}
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from labeler import supervisor
+from labeler.environment import Environment
+from labeler.server import supervisor
 from tests import processes
 
 REPOSITORY = processes.REPOSITORY
@@ -43,7 +44,7 @@ def pod(document: Document) -> Document:
 
 
 def settings_named() -> set[str]:
-    return set(re.findall(r"^([A-Z_]+)=", (REPOSITORY / ".env.example").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([A-Z0-9_]+)=", (REPOSITORY / ".env.example").read_text(), re.MULTILINE))
 
 
 def test_compose_runs_every_process_and_the_migrations() -> None:
@@ -62,8 +63,12 @@ def test_every_setting_that_is_given_is_documented() -> None:
     (config,) = of_kind("ConfigMap").values()
     given = set(COMPOSE["x-app"]["environment"]) | set(config["data"]) | SECRETS
     assert given <= settings_named()
-    operations = (REPOSITORY / "docs" / "operations.md").read_text()
+    operations = (REPOSITORY / "docs" / "running" / "operations.md").read_text()
     assert not {name for name in settings_named() if f"`{name}`" not in operations}
+
+
+def test_every_setting_that_is_read_is_documented() -> None:
+    assert settings_named() == {name.upper() for name in Environment.model_fields} | {"LOCAL"}
 
 
 def test_no_secret_stands_in_a_file() -> None:

@@ -1,4 +1,4 @@
-"""Imports run one way (docs/architecture.md): training -> labeler -> scoring, and the core knows no Django."""
+"""The house (docs/architecture.md): each folder imports only folders above it, and a [core] folder knows no Django."""
 
 import ast
 from collections.abc import Iterator
@@ -8,48 +8,52 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-ALLOWED = {"scoring": {"scoring"}, "labeler": {"labeler", "scoring"}, "training": {"training", "labeler", "scoring"}}
-CORE = [
-    *("images", "faces", "patches", "recipes", "backbones", "features", "pipeline", "turns"),
-    *("torch_network", "onnx_network", "onnx_graph", "cores", "answers"),
-    *("weights", "conversion", "files"),
-    *("quality", "upright", "overlays", "familiarity", "abstention", "addresses"),
-    *("heads", "ridge", "reader_effects", "selection", "gate"),
-    *("rolling", "fitting", "calibration", "planning", "recompute", "verify_ledger"),
-    *("intervals", "metrics", "regression", "agreement", "bias"),
-    *("stability", "drift", "subgroups", "panels", "label_tables"),
-    *("blinding", "guessing", "traits", "webp"),
+# Each folder may import those before it. A package's own files, such as its settings, urls and tasks, come last.
+ORDER = [
+    *("scoring.models", "scoring.weights", "scoring.photograph", "scoring.network"),
+    *("scoring.platform", "scoring.regressor", "scoring.service", "scoring"),
+    *("labeler.models", "labeler.platform", "labeler.record", "labeler.accounts", "labeler.images", "labeler.studies"),
+    *("labeler.screening", "labeler.intake", "labeler.golden_set", "labeler.dealing", "labeler.grading"),
+    *("labeler.oversight", "labeler.exchange", "labeler.blinding_audit", "labeler.privacy"),
+    *("labeler.operations", "labeler.server", "labeler"),
+    *("training.models", "training.statistics", "training.fitting", "training.publication"),
+    *("training.reports", "training.runs", "training.export", "training"),
+    "demo",
 ]
-CORE_FILES = [
-    *(path for app in ALLOWED for path in (REPOSITORY / app).glob("*.py") if path.stem in CORE),
-    *(REPOSITORY / "training" / "charts").glob("*.py"),
-]
+PACKAGES = ("scoring", "labeler", "training", "demo")
+# Views put a row's id into the queue, so they know the tasks, which stand at the end of their package.
+TASKS = {"scoring.tasks", "labeler.tasks", "training.tasks"}
 # The one file of each that may load it, and only on first use.
 HEAVY = {
-    "torch": {"scoring/torch_network.py", "scoring/backbones.py"},
-    "onnxruntime": {"scoring/onnx_network.py"},
-    "dlib": {"scoring/faces.py"},
+    "torch": {"scoring/network/torch_network.py", "scoring/network/backbones.py"},
+    "onnxruntime": {"scoring/network/onnx_network.py"},
+    "dlib": {"scoring/photograph/faces.py"},
 }
-NOUN_EXCEPTIONS = {
-    "run_pages",
-    "views",
-    "api",
-    "urls",
-    "admin",
-    "forms",
-    "tasks",
-    "apps",
-    "wsgi",
-    "celery",
-    "settings",
-    "access",
-    "accounts",
-    "provider",
-}
+MOST_FILES = 12  # of a folder: more than that nobody reads as a list
+MANY_FILES = {"migrations", "commands", "tests", "__pycache__", "node_modules"}
+NOUN_EXCEPTIONS = {"views", "urls", "admin", "forms", "access", "adapters", "provider", "responses"}
 
 
-def files(*apps: str) -> list[Path]:
-    return sorted(path for app in apps for path in (REPOSITORY / app).rglob("*.py") if "migrations" not in path.parts)
+def files(*packages: str) -> list[Path]:
+    found = (path for package in packages for path in (REPOSITORY / package).rglob("*.py"))
+    return sorted(path for path in found if "migrations" not in path.parts)
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(REPOSITORY))
+
+
+def module(path: Path) -> str:
+    return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
+
+
+def folder(of: str) -> str:
+    """Return the place in ORDER of a module."""
+    return max((known for known in ORDER if of == known or of.startswith(f"{known}.")), key=len)
+
+
+FILES = files(*PACKAGES)
+MODULES = {module(path): path for path in FILES}
 
 
 def modules(tree: ast.AST) -> Iterator[str]:
@@ -71,45 +75,79 @@ def imported(path: Path) -> frozenset[str]:
     return frozenset(modules(parsed(path)))
 
 
+def ours(path: Path) -> set[str]:
+    """Return the modules of ours that a file imports, at whatever place in it."""
+    return {one for one in imported(path) & MODULES.keys() if MODULES[one].name != "__init__.py"}
+
+
 def imported_at_start(path: Path) -> set[str]:
     """Return what importing the file imports: not what its functions import when they are called."""
     tree = parsed(path)
-    return {name for node in tree.body for name in modules(node) if isinstance(node, ast.Import | ast.ImportFrom)}
+    return {one for node in tree.body for one in modules(node) if isinstance(node, ast.Import | ast.ImportFrom)}
 
 
-def name(path: Path) -> str:
-    return str(path.relative_to(REPOSITORY))
+@cache
+def is_core(path: Path) -> bool:
+    """Whether the file, or the folder that it stands in, says that it is [core]."""
+    said = (ast.get_docstring(parsed(one)) or "" for one in (path, path.with_name("__init__.py")))
+    return any("[core]" in docstring for docstring in said)
 
 
-@pytest.mark.parametrize("path", files("scoring", "labeler", "training"), ids=name)
-def test_imports_run_one_way(path: Path) -> None:
-    ours = {module.split(".")[0] for module in imported(path)} & ALLOWED.keys()
-    assert ours <= ALLOWED[path.relative_to(REPOSITORY).parts[0]]
+CORE_FILES = [path for path in FILES if is_core(path)]
+
+
+def test_every_folder_has_its_place_and_says_what_it_is() -> None:
+    assert {folder(one) for one in MODULES} == set(ORDER)
+    folders = [path for path in FILES if path.name == "__init__.py" and "management" not in path.parts]
+    assert not [name(path) for path in folders if not ast.get_docstring(parsed(path))]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
+def test_a_folder_imports_only_folders_above_it(path: Path) -> None:
+    own = ORDER.index(folder(module(path)))
+    is_view = path.stem.endswith("views") or "api" in path.parts
+    allowed = TASKS if is_view else set()
+    assert not [one for one in ours(path) - allowed if ORDER.index(folder(one)) > own]
+
+
+def test_there_is_a_core() -> None:
+    assert len(CORE_FILES) > 40
 
 
 @pytest.mark.parametrize("path", CORE_FILES, ids=name)
 def test_the_core_knows_no_django(path: Path) -> None:
-    roots = {module.split(".")[0] for module in imported(path)}
+    roots = {one.split(".")[0] for one in imported(path)}
     assert not roots & {"django", "celery", "ninja"}
 
 
 @pytest.mark.parametrize("path", CORE_FILES, ids=name)
 def test_the_core_knows_only_the_core_of_ours(path: Path) -> None:
-    ours = {module for module in imported(path) if module.split(".")[0] in ALLOWED and module.count(".") == 1}
-    assert {module.split(".")[1] for module in ours} <= {*CORE, "charts"}
+    assert not [one for one in ours(path) if not is_core(MODULES[one])]
 
 
-@pytest.mark.parametrize("path", files("scoring", "labeler", "training"), ids=name)
+def test_no_folder_holds_more_files_than_one_can_read() -> None:
+    """Screens and pictures count too; migrations, commands and tests do not."""
+    tops = [REPOSITORY / top for top in (*PACKAGES, "templates", "static", "benchmarks", "docs", "deploy")]
+    folders = [one for top in tops for one in (top, *top.rglob("*")) if one.is_dir()]
+    known = [one for one in folders if not MANY_FILES & set(one.relative_to(REPOSITORY).parts)]
+    counts = {name(one): sum(file.is_file() for file in one.iterdir()) for one in known}
+    assert not {place: count for place, count in counts.items() if count > MOST_FILES}
+
+
+@pytest.mark.parametrize("path", FILES, ids=name)
 @pytest.mark.parametrize("heavy", HEAVY)
 def test_heavy_libraries_load_in_their_own_file_on_first_use(path: Path, heavy: str) -> None:
-    roots = {module.split(".")[0] for module in imported(path)}
+    roots = {one.split(".")[0] for one in imported(path)}
     assert heavy not in roots or name(path) in HEAVY[heavy]
-    assert heavy not in {module.split(".")[0] for module in imported_at_start(path)}
+    assert heavy not in {one.split(".")[0] for one in imported_at_start(path)}
 
 
-@pytest.mark.parametrize("path", files("scoring", "labeler", "training"), ids=name)
+@pytest.mark.parametrize("path", FILES, ids=name)
 def test_a_noun_knows_no_request(path: Path) -> None:
-    if path.stem in NOUN_EXCEPTIONS or {"management", "views", "forms", "api"} & set(path.parts):
+    stem = path.stem.rsplit("_", 1)[-1]
+    if stem in NOUN_EXCEPTIONS or {"management", "api", "server"} & set(path.parts):
         return
-    forbidden = ("django.http", "django.shortcuts", "labeler.views", "labeler.forms", "training.views")
-    assert not [module for module in imported(path) if module.startswith(forbidden)]
+    forbidden = ("django.http", "django.shortcuts")
+    shown = ("views", "forms")
+    assert not [one for one in imported(path) if one.startswith(forbidden)]
+    assert not [one for one in ours(path) if one.rsplit(".", 1)[-1].rsplit("_", 1)[-1] in shown]

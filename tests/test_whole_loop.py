@@ -12,7 +12,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
-from labeler.demo.selfies import MadeSelfie, read_severities
+from demo.selfies import MadeSelfie, read_severities
 from labeler.models import Image, Study, User
 from tests import builders, processes
 from training.models import TrainingRun

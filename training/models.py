@@ -47,7 +47,7 @@ class TrainingRun(Job):
         Regressor, null=True, blank=True, on_delete=models.PROTECT, related_name="training_run"
     )
 
-    # When its scores and the list of what it learned from were deleted, or began to be (training/pruning.py).
+    # When its scores and the list of what it learned from were deleted, or began to be (training/runs/pruning.py).
     details_deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
     are_details_gone = models.BooleanField(default=False, db_default=False, editable=False)
 
@@ -124,7 +124,7 @@ class TrainingImage(models.Model):
 class LearnedFrom(models.Model):
     """Images that an old run's regressor learned from: many in one row, in the place of training images.
 
-    Ids and no key: images are never deleted (labeler/erasing.py empties them), and a run has up to millions.
+    Ids and no key: images are never deleted (labeler/privacy/erasing.py empties them), and a run has up to millions.
     """
 
     run = models.ForeignKey(TrainingRun, on_delete=models.CASCADE, related_name="learned_from")

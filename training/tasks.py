@@ -9,10 +9,11 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from labeler.models import Study
-from scoring import jobs
-from training import collecting, nightly, pruning, standings, unlearning
-from training import retrain as retraining
+from scoring.platform import jobs
 from training.models import TrainingRun
+from training.reports import reader_numbers
+from training.runs import pruning, schedule, unlearning, unused_features
+from training.runs import retrain as retraining
 
 WORKERS = 16  # messages, which take milliseconds where there is nothing left to do
 
@@ -45,7 +46,7 @@ def call_workers(run: TrainingRun) -> None:
 @shared_task
 def retrain_nightly() -> None:
     """Ask for a run of every study whose time it is. Beat asks every minute."""
-    for study in nightly.due(timezone.now()):
+    for study in schedule.due(timezone.now()):
         send(retraining.request(study=study, is_nightly=True))
 
 
@@ -60,13 +61,13 @@ def resume_runs() -> None:
 def refresh_standings() -> None:
     """Compute the readers' numbers of studies where nobody should wait for them."""
     for study in Study.objects.order_by("pk"):
-        standings.refresh(study)
+        reader_numbers.refresh(study)
 
 
 @shared_task
 def collect_features() -> None:
     """Delete stored embeddings and regressors that nothing needs."""
-    logger.info("Stored files deleted: %s", collecting.collect_features())
+    logger.info("Stored files deleted: %s", unused_features.collect_features())
 
 
 @shared_task

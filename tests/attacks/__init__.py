@@ -1,1 +1,1 @@
-"""What broke others' labeling tools, tried on this one. docs/asvs.md says where each class of attack has its tests."""
+"""Attacks that broke other labeling tools, tried on this one. docs/running/asvs.md lists the tests of each class."""

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from labeler import archives, intake
+from labeler.images import zip_files
+from labeler.intake import importing
 from labeler.models import Study
-from scoring import images
+from scoring.photograph import decoding
 from tests import builders
 
 CLIMBING = [
@@ -37,7 +38,7 @@ def test_a_name_is_only_a_name(study: Study, tmp_path: Path) -> None:
     with zipfile.ZipFile(path, "w") as packed:
         for number, name in enumerate(CLIMBING):
             packed.writestr(name, builders.make_jpeg(number))
-    report = intake.import_folder(study=study, folder=path)
+    report = importing.import_folder(study=study, folder=path)
     assert report.imported == len(CLIMBING)
     assert set(tmp_path.parent.iterdir()) == outside
     assert not Path("/var/climbed.jpg").exists()
@@ -50,39 +51,39 @@ def test_a_link_is_not_followed(study: Study, tmp_path: Path) -> None:
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr(link, "/etc/passwd")
-    report = intake.import_folder(study=study, folder=path)
-    assert [refusal.reason for refusal in report.refused] == [f"This file is not a {images.KINDS} image."]
+    report = importing.import_folder(study=study, folder=path)
+    assert [refusal.reason for refusal in report.refused] == [f"This file is not a {decoding.KINDS} image."]
 
 
 def test_a_list_of_names_is_looked_at_before_memory_is_taken_for_it(tmp_path: Path) -> None:
     path = tmp_path / "many.zip"
-    path.write_bytes(many_names(archives.MOST_AT_ONCE // 47 + 1))
-    with pytest.raises(archives.ArchiveError, match="list of files is too long"):
-        archives.members(path)
-    path.write_bytes(many_names(archives.MAX_MEMBERS + 1))
-    with pytest.raises(archives.ArchiveError, match=r"200,000 are allowed"):
-        archives.members(path)
+    path.write_bytes(many_names(zip_files.MOST_AT_ONCE // 47 + 1))
+    with pytest.raises(zip_files.ArchiveError, match="list of files is too long"):
+        zip_files.members(path)
+    path.write_bytes(many_names(zip_files.MAX_MEMBERS + 1))
+    with pytest.raises(zip_files.ArchiveError, match=r"200,000 are allowed"):
+        zip_files.members(path)
 
 
 def test_a_member_that_grows_is_read_no_further_than_a_photograph_may_go(tmp_path: Path) -> None:
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("bomb.jpg", bytes(10 * images.MAX_SELFIE_BYTES))
-    assert path.stat().st_size < images.MAX_SELFIE_BYTES / 50
-    assert len(archives.read(path, "bomb.jpg")) == images.MAX_SELFIE_BYTES + 1
+        packed.writestr("bomb.jpg", bytes(10 * decoding.MAX_SELFIE_BYTES))
+    assert path.stat().st_size < decoding.MAX_SELFIE_BYTES / 50
+    assert len(zip_files.read(path, "bomb.jpg")) == decoding.MAX_SELFIE_BYTES + 1
 
 
 def test_members_that_are_all_the_same_bytes_are_read_one_by_one(tmp_path: Path) -> None:
     """Fifield's bomb: a thousand entries that point at one compressed block."""
     path = tmp_path / "overlap.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("0.jpg", bytes(images.MAX_SELFIE_BYTES))
+        packed.writestr("0.jpg", bytes(decoding.MAX_SELFIE_BYTES))
         first = packed.infolist()[0]
         for number in range(1, 1000):
             again = zipfile.ZipInfo(f"{number}.jpg")
             for name in ("compress_type", "CRC", "compress_size", "file_size", "header_offset", "flag_bits"):
                 setattr(again, name, getattr(first, name))
             packed.filelist.append(again)
-    assert len(archives.members(path)) == 1000
-    with pytest.raises(archives.ArchiveError, match="damaged"):
-        archives.read(path, "999.jpg")  # its own header says another name
+    assert len(zip_files.members(path)) == 1000
+    with pytest.raises(zip_files.ArchiveError, match="damaged"):
+        zip_files.read(path, "999.jpg")  # its own header says another name

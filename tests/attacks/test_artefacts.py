@@ -10,10 +10,12 @@ import pytest
 import safetensors.numpy
 import torch
 
-from scoring import blobs, regressors, weights
-from scoring.backbones import _read
 from scoring.models import Regressor
-from scoring.regressors import FACTS, ArtefactError
+from scoring.network.backbones import _read
+from scoring.platform import blobs
+from scoring.regressor import regressors
+from scoring.regressor.regressors import FACTS, ArtefactError
+from scoring.weights import weight_files
 from tests.scoring.builders import make_fitted
 
 
@@ -77,6 +79,6 @@ def test_a_pickle_in_the_weights_place_does_not_run(tmp_path: Path) -> None:
 def test_other_weights_than_the_known_ones_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEIGHTS_DIR", str(tmp_path))
     torch.save({"conv1.weight": Bomb(tmp_path / "ran")}, tmp_path / "resnet152-394f9c45.pth")
-    with pytest.raises(weights.WeightsError, match="SHA-256 must begin with"):
-        weights.backbone_sha256("resnet152")
+    with pytest.raises(weight_files.WeightsError, match="SHA-256 must begin with"):
+        weight_files.backbone_sha256("resnet152")
     assert not (tmp_path / "ran").exists()

@@ -3,8 +3,8 @@
 import pytest
 from django.test import Client
 
-from labeler import studies
 from labeler.models import Label, Reader, Role, Study, User
+from labeler.studies import studies
 from tests import builders
 
 LOOKUPS = [

@@ -6,7 +6,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from labeler import uploads
+from labeler.intake import uploads
 from labeler.models import Reader, Study, User
 
 LARGE = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 2 * 2**20

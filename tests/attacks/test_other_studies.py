@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labeler import unblinding
+from labeler.accounts import unblinding
 from labeler.models import Study
 from tests.test_who_may import ROWS, World, addresses, ask, staged, world
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 
 import pytest
 
-from scoring import fetching, idempotency, request_ids
-from scoring.api.legacy import ASKED
-from scoring.images import MARKER
+from scoring.photograph.decoding import MARKER
+from scoring.platform import request_ids
+from scoring.service import fetching, idempotency
+from scoring.service.api.legacy import ASKED
 
 SHORT, LONG = 20_000, 160_000  # characters; a line of a request has 4,094
 FACTOR = LONG / SHORT

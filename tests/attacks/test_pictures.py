@@ -1,4 +1,4 @@
-"""Pictures that mean harm, through every door that takes one. tests/scoring/test_images.py has more of them."""
+"""Pictures that mean harm, through every door that takes one. tests/scoring/photograph has more of them."""
 
 import io
 import struct
@@ -9,9 +9,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from PIL import Image as PillowImage
 
-from labeler import intake
+from labeler.intake import importing
 from labeler.models import AtlasPicture, Study
-from scoring import images
+from scoring.photograph import decoding
 from tests import builders
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script></svg>'
@@ -38,27 +38,27 @@ def many_scans(number: int, side: int = 256) -> bytes:
 
 
 def test_a_jpeg_of_endless_scans_is_refused_before_it_is_unpacked() -> None:
-    assert images.decode(many_scans(images.MAX_SCANS - 1)).shape == (256, 256, 3)
-    with pytest.raises(images.ImageError, match="made to take long"):
-        images.decode(many_scans(images.MAX_SCANS))
+    assert decoding.decode(many_scans(decoding.MAX_SCANS - 1)).shape == (256, 256, 3)
+    with pytest.raises(decoding.ImageError, match="made to take long"):
+        decoding.decode(many_scans(decoding.MAX_SCANS))
 
 
 def test_what_looks_like_scans_behind_a_photograph_costs_nothing() -> None:
     """A motion photo carries its film behind its end."""
-    assert images.decode(builders.make_jpeg(1) + b"\xff\xda\x00\x02" * 1000).shape == (128, 96, 3)
+    assert decoding.decode(builders.make_jpeg(1) + b"\xff\xda\x00\x02" * 1000).shape == (128, 96, 3)
 
 
 def test_a_progressive_photograph_of_a_camera_is_taken() -> None:
     stream = io.BytesIO()
     PillowImage.open(io.BytesIO(builders.make_jpeg(1))).save(stream, "JPEG", progressive=True)
-    assert images.decode(stream.getvalue()).shape == (128, 96, 3)
+    assert decoding.decode(stream.getvalue()).shape == (128, 96, 3)
 
 
 @pytest.mark.parametrize("data", [SVG, HTML, b"GIF89a" + HTML, b"\xff\xd8\xff" + HTML, b"%PDF-1.7", b"PK\x03\x04"])
 @pytest.mark.parametrize("name", ["a.svg", "a.jpg", "a.html", "a.jpg.php", "a.jpg\x00.svg", "a.htaccess"])
 def test_what_is_no_photograph_gets_in_by_no_name(as_olga: Client, study: Study, data: bytes, name: str) -> None:
-    with pytest.raises(images.ImageError):
-        intake.import_photograph(study=study, data=data, name=name.replace("\x00", ""))
+    with pytest.raises(decoding.ImageError):
+        importing.import_photograph(study=study, data=data, name=name.replace("\x00", ""))
     level = study.grade_levels.all()[0]
     sent = SimpleUploadedFile(name, data, content_type="image/svg+xml")
     answer = as_olga.post("/studies/acne/atlas/", {"level": level.pk, "picture": sent, "caption": ""})
@@ -70,7 +70,7 @@ def test_a_picture_that_is_also_a_page_is_made_anew(study: Study, as_olga: Clien
     """A polyglot: a JPEG with a page in its comment and behind its end. What a browser gets was drawn by us."""
     polyglot = builders.make_jpeg(5)
     polyglot = polyglot[:2] + segment(0xFE, b"*/" + HTML) + polyglot[2:] + HTML
-    intake.import_photograph(study=study, data=polyglot, name="a.html")
+    importing.import_photograph(study=study, data=polyglot, name="a.html")
     image = study.images.latest("pk")
     answer = as_olga.get(f"/studies/acne/images/{image.pk}/picture/")
     served = b"".join(answer)

@@ -9,11 +9,11 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.test import Client
 
-from labeler import grading
+from labeler.accounts.sessions import NOTED, SignIn
+from labeler.grading import label_store
 from labeler.models import AuditEvent, Label, Reader, Study, User
-from labeler.sessions import NOTED, SignIn
-from scoring import tokens
 from scoring.models import ApiToken
+from scoring.service import tokens
 from tests import builders
 from tests.scoring.builders import App
 
@@ -57,14 +57,14 @@ def test_a_grade_whose_session_another_request_ends_is_stored_and_asks_for_a_sig
     came = time.time() - 2 * NOTED  # so long ago that this request notes in the session that she is here
     SignIn(began=came, seen=came, role_version=ana.role_version).keep(session)
     session.save()
-    assignment = grading.upcoming(reader)[0]
-    store = grading.record_label
+    assignment = label_store.upcoming(reader)[0]
+    store = label_store.record_label
 
     def store_meanwhile(**act: Any) -> Label:
         Session.objects.all().delete()
         return store(**act)
 
-    monkeypatch.setattr(grading, "record_label", store_meanwhile)
+    monkeypatch.setattr(label_store, "record_label", store_meanwhile)
     address = f"/read/acne/{assignment.public_id}/label/"
     fields = {"submission": str(uuid4()), "version": 0, "grade": 3}
     answer = as_ana.post(address, fields, headers={"accept": "application/json"})

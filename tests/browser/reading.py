@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from playwright.sync_api import Page, expect
 
-from labeler import folds, golden, renditions, studies
+from labeler.dealing import folds
+from labeler.golden_set import golden_draw
+from labeler.images import renditions
 from labeler.models import Image, Label, Reader, Study
+from labeler.studies import studies
 from tests import builders
 
 PASSWORD = "correct horse battery staple"
@@ -34,7 +37,7 @@ def make_reader(tmp_path: Path, *, images: int = 6, size: tuple[int, int] = (600
     (tmp_path / "photographs").mkdir()
     photographs = {f"IMG_{seed}.jpg": builders.make_jpeg(seed, size=size) for seed in range(images)}
     builders.import_photographs(study, photographs, tmp_path / "photographs")
-    golden.draw(study=study, size=2)
+    golden_draw.draw(study=study, size=2)
     folds.deal(study=Study.objects.get())
     return reader
 

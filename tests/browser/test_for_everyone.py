@@ -7,9 +7,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from labeler import atlas
 from labeler.models import Label, Reader, Study
-from scoring import images
+from labeler.studies import atlas
+from scoring.photograph import decoding
 from tests import builders
 from tests.browser.reading import PAINTED, PASSWORD, await_saved, make_reader, press, sign_in, start_grading
 
@@ -29,7 +29,7 @@ def reader(transactional_db: None, tmp_path: Path) -> Reader:
     reader = make_reader(tmp_path, images=24)
     for level in reader.study.grade_levels.all():
         atlas.add_picture(
-            level=level, pixels=images.decode(builders.make_jpeg(100 + level.value)), caption="An example"
+            level=level, pixels=decoding.decode(builders.make_jpeg(100 + level.value)), caption="An example"
         )
     return reader
 

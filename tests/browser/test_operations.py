@@ -7,13 +7,15 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from labeler import chores, erasing, uploads
+from labeler.intake import uploads
 from labeler.models import AuditEvent, Chore, Erasure, Study, User
-from scoring import jobs
+from labeler.privacy import erasing
+from labeler.studies import study_jobs
+from scoring.platform import jobs
 from tests import builders
 from tests.browser.test_admin_pages import PASSWORD, violations
-from training import retrain
 from training.models import TrainingRun
+from training.runs import retrain
 
 WHY = "Study acne has no golden set, so nothing could judge a regressor. Draw it: manage.py draw_golden acne SIZE."
 
@@ -25,7 +27,7 @@ def set_aside(transactional_db: None) -> Study:
     study = builders.make_study(images=4)
     retrain.request(study=study)
     erasing.request(study=study, images=study.images.filter(pk=study.images.first().pk), reason="They asked.", by=None)  # type: ignore[union-attr]
-    chores.request(study=study, kind=chores.Kind.DUPLICATES, by=None)
+    study_jobs.request(study=study, kind=study_jobs.Kind.DUPLICATES, by=None)
     now = timezone.now()
     ended = {"state": "failed", "started_at": now - timedelta(minutes=5), "finished_at": now}
     TrainingRun.objects.update(error=WHY, **ended)

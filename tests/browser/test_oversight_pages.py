@@ -7,8 +7,12 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from labeler import folds, golden, grading, studies, tallies
+from labeler.dealing import folds
+from labeler.golden_set import golden_draw
+from labeler.grading import label_store
 from labeler.models import Study
+from labeler.oversight import tallies
+from labeler.studies import studies
 from tests import builders
 from tests.browser.test_admin_pages import PASSWORD, ink, open_as_olga, violations
 
@@ -23,11 +27,11 @@ def watched(transactional_db: None, tmp_path: Path) -> Study:
     for name in ("ana", "ben"):
         studies.add_reader(study=study, user=builders.make_user(name))
     builders.import_photographs(study, {f"IMG_{n}.jpg": builders.make_jpeg(n) for n in range(8)}, tmp_path)
-    golden.draw(study=study, size=4)
+    golden_draw.draw(study=study, size=4)
     folds.deal(study=study)
     for grade, reader in zip((1, 4), study.readers.all(), strict=True):
         for assignment in reader.assignments.filter(image__is_golden=True):
-            grading.record_label(assignment=assignment, version=0, submission=uuid4(), grade=grade)
+            label_store.record_label(assignment=assignment, version=0, submission=uuid4(), grade=grade)
     count(study)
     return study
 
@@ -43,8 +47,8 @@ def test_the_page_follows_the_study_without_a_reload(page: Page, watched: Study)
     assert ink(page, "days") > 1000
     page.evaluate("window.isTheSamePage = true")
     reader = watched.readers.get(code="R01")
-    assignment = grading.upcoming(reader)[0]
-    grading.record_label(assignment=assignment, version=0, submission=uuid4(), not_gradable="blurred")
+    assignment = label_store.upcoming(reader)[0]
+    label_store.record_label(assignment=assignment, version=0, submission=uuid4(), not_gradable="blurred")
     count(watched)
     ana = page.locator("[data-reader=R01]")
     expect(ana.locator("[data-cell=done]")).to_have_text("5", timeout=SOON)

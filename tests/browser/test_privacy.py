@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeler import erasing, grading
+from labeler.grading import label_store
 from labeler.models import Erasure, Image, Label, Reader
-from scoring import jobs
+from labeler.privacy import erasing
+from scoring.platform import jobs
 from tests import builders
 from tests.browser.reading import PASSWORD, make_reader, press, start_grading
 from tests.browser.test_for_everyone import violations
@@ -28,7 +29,7 @@ def erase(reader: Reader, image: Image) -> Erasure:
 
 @pytest.mark.provokes("410")
 def test_a_page_that_is_open_passes_over_who_was_erased(page: Page, reader: Reader) -> None:
-    fetched, gone = (list(grading.upcoming(reader))[place] for place in (1, 6))
+    fetched, gone = (list(label_store.upcoming(reader))[place] for place in (1, 6))
     start_grading(page)
     press(page, "3", then="Graded Mild, image 1 of 10")
     expect(page.locator("[data-picture] img")).to_be_visible()

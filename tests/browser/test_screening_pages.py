@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from labeler import chores, prescreen, studies
-from labeler.chores import Kind
 from labeler.models import Chore, Study
-from scoring import jobs
+from labeler.screening import prescreen
+from labeler.studies import studies, study_jobs
+from labeler.studies.study_jobs import Kind
+from scoring.platform import jobs
 from tests import builders
 from tests.browser.test_admin_pages import PASSWORD, ink, open_as_olga, violations
-from tests.labeler.screening import chain, measure
+from tests.labeler.screening.screening import chain, measure
 
 PAGES = ("prescreen/", "prescreen/images/?sharpness_min=-3.5", "duplicates/", "duplicates/?show=distinct", "subjects/")
 
@@ -53,7 +54,7 @@ def test_a_dragged_limit_tells_what_it_drops_and_is_saved(page: Page, measured: 
 
 def test_pages_tell_how_far_a_chore_is_and_why_one_stopped(page: Page, measured: Study, tmp_path: Path) -> None:
     for kind in (Kind.MEASURE, Kind.LIMITS, Kind.DUPLICATES):
-        chores.request(study=measured, kind=kind, by=None)
+        study_jobs.request(study=measured, kind=kind, by=None)
     measuring = jobs.claim(Chore, measured.chores.get(kind=Kind.MEASURE).pk)
     assert measuring is not None
     jobs.tell(measuring, "Measuring images", done=1234, total=5000)

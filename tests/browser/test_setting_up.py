@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from labeler import studies, uploads
+from labeler.intake import uploads
 from labeler.models import Intake, Study
+from labeler.studies import studies
 from tests import builders
 from tests.browser.test_admin_pages import PASSWORD, open_as_olga, violations
 

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from labeler import people
+from labeler.accounts import people
 from labeler.models import AuditEvent, Invitation, ProviderSession, Role, User
 from tests import builders, identity_provider
 from tests.identity_provider import TENANT, IdentityProvider

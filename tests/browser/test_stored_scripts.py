@@ -6,9 +6,10 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from labeler import audit, grading
+from labeler.grading import label_store
 from labeler.models import AtlasPicture, Image, Study, User
-from scoring import tokens
+from labeler.record import audit
+from scoring.service import tokens
 from tests import builders
 from tests.test_who_may import ROWS, addresses
 from training.models import TrainingRun
@@ -32,8 +33,10 @@ def infested(transactional_db: None) -> Study:
         Image.objects.filter(pk=image.pk).update(source_name=f"{number}{SCRIPT}.svg")
     study.grade_levels.update(name=SHORT, criterion=SCRIPT)
     AtlasPicture.objects.create(level=study.grade_levels.all()[0], file="examples/one", caption=SCRIPT)
-    for assignment in grading.upcoming(study.readers.get()):
-        grading.record_label(assignment=assignment, version=0, submission=uuid4(), not_gradable="blurred", note=SCRIPT)
+    for assignment in label_store.upcoming(study.readers.get()):
+        label_store.record_label(
+            assignment=assignment, version=0, submission=uuid4(), not_gradable="blurred", note=SCRIPT
+        )
     audit.record(study, root, SHORT, detail=SCRIPT, reason=SCRIPT)
     audit.record(None, root, SHORT, detail=SCRIPT, reason=SCRIPT)
     tokens.make(name=SCRIPT[:100], study="acne", made_by=root)

@@ -11,9 +11,9 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from labeler.embedded.home import Home
-from labeler.embedded.postgresql import PostgreSQL
-from labeler.embedded.valkey import Valkey
+from labeler.server.embedded.home import Home
+from labeler.server.embedded.postgresql import PostgreSQL
+from labeler.server.embedded.valkey import Valkey
 
 
 class Behind:

@@ -17,9 +17,9 @@ app.conf.broker_transport_options = {**app.conf.broker_transport_options, "visib
 
 @worker_process_init.connect
 def _hurry(**_: object) -> None:
-    from labeler import erasing
     from labeler.models import Erasure
-    from scoring import jobs
+    from labeler.privacy import erasing
+    from scoring.platform import jobs
 
     jobs.LEASE, jobs.RENEWAL = timedelta(seconds=3), 0.5
     make_sure = erasing._make_sure

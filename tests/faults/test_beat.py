@@ -17,17 +17,21 @@ from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
 
-from labeler import chores, erasing, tasks, uploads, vitals
-from labeler.beat import Turn
+from labeler import tasks
 from labeler.celery import app
+from labeler.intake import uploads
 from labeler.models import Intake, Study, User
-from scoring import jobs
+from labeler.operations import health
+from labeler.privacy import erasing
+from labeler.server.beat import Turn
+from labeler.studies import study_jobs
 from scoring import tasks as scoring_tasks
 from scoring.models import BulkJob, Job, Scope
+from scoring.platform import jobs
 from tests import builders, processes
 from tests.scoring.builders import App
-from training import retrain
 from training import tasks as training_tasks
+from training.runs import retrain
 
 BEGUN, WAITS, SENT = b"This beat says what is due.", b"This one waits", b"Sending due task"
 TASKS = len(settings.CELERY_BEAT_SCHEDULE)
@@ -98,14 +102,14 @@ def test_a_lock_that_its_connection_lost_goes_to_who_waits(transactional_db: Non
 @pytest.fixture
 def asked(study: Study, olga: User) -> list[Job]:
     """Ask for one job of each kind, in time for nobody to hear of it."""
-    sources = {kind: study if kind == chores.Kind.SCORE else None for kind in chores.Kind}
+    sources = {kind: study if kind == study_jobs.Kind.SCORE else None for kind in study_jobs.Kind}
     unfinished: list[Job] = [
         retrain.request(study=study),
         erasing.request(study=study, images=study.images.filter(is_golden=False), reason="They asked.", by=olga),
         BulkJob.objects.create(token=App(Scope.BATCH).token),
-        *(chores.request(study=study, kind=kind, by=olga, source=source) for kind, source in sources.items()),
+        *(study_jobs.request(study=study, kind=kind, by=olga, source=source) for kind, source in sources.items()),
     ]
-    assert {type(job) for job in unfinished} == set(vitals.job_models())
+    assert {type(job) for job in unfinished} == set(health.job_models())
     return unfinished
 
 

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 import redis
 
-from labeler import embedded
+from labeler.server import embedded
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 

@@ -9,8 +9,9 @@ import pytest
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from labeler import erasing, tasks
+from labeler import tasks
 from labeler.models import ErasedImage, Erasure, User
+from labeler.privacy import erasing
 from scoring.models import Job
 from scoring.tasks import send
 from tests import processes

@@ -13,9 +13,12 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.utils import timezone
 
-from labeler import erasing, intake, orphans, tasks, uploads, vitals
+from labeler import tasks
 from labeler.celery import app
+from labeler.intake import importing, orphaned_files, uploads
 from labeler.models import Erasure, Intake, IntakeFile, User
+from labeler.operations import health
+from labeler.privacy import erasing
 from scoring.tasks import send
 from tests import builders, processes
 
@@ -73,13 +76,13 @@ def test_an_erasure_and_the_tick_need_not_wait_for_the_end_of_a_large_import(
     with processes.worker(tmp_path / "worker.log", queue="intake", of="tests.faults.taking_turns"):
         send(tasks.import_files, into.pk)
         wait_until(lambda: images.count() >= 3)
-        last = vitals.last_tick()
+        last = health.last_tick()
         erasure = erasing.request(
             study=into.study, images=images.filter(pk=images.earliest("pk").pk), reason=".", by=olga
         )
         send(tasks.erase, erasure.pk)
         send(tasks.tick)
-        wait_until(lambda: Erasure.objects.get().state == Erasure.State.SUCCEEDED and vitals.last_tick() != last)
+        wait_until(lambda: Erasure.objects.get().state == Erasure.State.SUCCEEDED and health.last_tick() != last)
         assert uploads.waiting(into)
         wait_until(lambda: not uploads.waiting(into))
     assert images.count() == MANY
@@ -108,7 +111,7 @@ def test_a_command_that_is_killed_leaves_no_process_and_goes_on(transactional_db
     study = builders.make_study()
     folder = tmp_path / "photographs"
     folder.mkdir()
-    for number in range(2 * intake.WORTH_A_PROCESS):
+    for number in range(2 * importing.WORTH_A_PROCESS):
         (folder / f"IMG_{number}.jpg").write_bytes(builders.make_jpeg(number, size=(900, 1200)))
     arguments = ("manage", "import_images", "acne", str(folder))
     with processes.running(*arguments, log=tmp_path / "first.log") as command:
@@ -117,16 +120,16 @@ def test_a_command_that_is_killed_leaves_no_process_and_goes_on(transactional_db
         command.wait()
         wait_until(lambda: not alive(command.pid))
     left = study.images.count()
-    assert left < 2 * intake.WORTH_A_PROCESS
+    assert left < 2 * importing.WORTH_A_PROCESS
     # Killed between the files and their row:
     orphan = default_storage.save("renditions/ab/abcd-full", ContentFile(b"a face"))
     long_ago = (timezone.now() - timedelta(hours=2)).timestamp()
     for path in Path(settings.MEDIA_ROOT).rglob("*"):
         os.utime(path, (long_ago, long_ago))
     said = builders.command_output("import_images", "acne", str(folder))
-    assert said.startswith(f"{2 * intake.WORTH_A_PROCESS - left} imported, {left} known already, 0 refused.")
+    assert said.startswith(f"{2 * importing.WORTH_A_PROCESS - left} imported, {left} known already, 0 refused.")
     kept = {name for image in study.images.all() for name in (image.original, f"{image.rendition}-full")}
-    orphans.collect()
+    orphaned_files.collect()
     assert not default_storage.exists(orphan)
     stored = {str(path.relative_to(settings.MEDIA_ROOT)) for path in Path(settings.MEDIA_ROOT).rglob("*-full")}
     assert stored == {name for name in kept if name.endswith("-full")}

@@ -27,8 +27,10 @@ from django.urls import reverse
 from django.utils import timezone
 from PIL import Image as PillowImage
 
-from labeler import chores, erasing, folds, golden, orphans, prescreen, renditions, uploads
-from labeler.chores import Kind
+from labeler.dealing import folds
+from labeler.golden_set import golden_draw
+from labeler.images import renditions
+from labeler.intake import orphaned_files, uploads
 from labeler.models import (
     Assignment,
     AuditEvent,
@@ -42,14 +44,21 @@ from labeler.models import (
     Study,
     User,
 )
-from scoring import blobs, bulk, jobs, regressors
+from labeler.privacy import erasing
+from labeler.screening import prescreen
+from labeler.studies import study_jobs
+from labeler.studies.study_jobs import Kind
 from scoring.models import BulkJob, Job, Regressor, Scope
-from scoring.outcomes import Photograph
+from scoring.platform import blobs, jobs
+from scoring.regressor import regressors
+from scoring.service import batches
+from scoring.service.outcomes import Photograph
 from tests import builders, processes
 from tests.scoring.builders import App, publish_one
 from tests.training.builders import give_grade
-from training import bundle, collecting, retrain
+from training.export import study_zip
 from training.models import Score, TrainingImage, TrainingRun
+from training.runs import retrain, unused_features
 
 SEED = 8
 NEVER = "no step has these words"
@@ -114,7 +123,7 @@ def some(steps: list[str], number: int) -> list[int]:
 
 
 def lose(job: Job) -> None:
-    """Let a lease pass, and forget that it was tried: a third time would be the last (tests/scoring/test_jobs.py)."""
+    """Let a lease pass, and forget that it was tried: a third time would be the last (see test_jobs.py)."""
     rows = type(job)._default_manager.filter(pk=job.pk)
     assert job not in jobs.overdue(type(job))
     rows.update(lease_until=timezone.now() - timedelta(seconds=1), attempts=0)
@@ -149,7 +158,7 @@ def learnable(transactional_db: None, ana: User, ben: User, tmp_path: Path) -> S
     """Return a study whose regressor passes the gate: ana says what the colour says, ben often one more. SIMULATED."""
     study = builders.make_study(readers=(ana, ben))
     builders.import_photographs(study, {f"{1 + n % 4}-{n}.jpg": tinted(1 + n % 4, n) for n in range(22)}, tmp_path)
-    golden.draw(study=study, size=8)
+    golden_draw.draw(study=study, size=8)
     folds.deal(study=study)
     for assignment in Assignment.objects.filter(reader__study=study).select_related("image", "reader"):
         milder = assignment.reader.user == ana or not assignment.image.is_golden
@@ -210,7 +219,7 @@ def test_a_run_that_is_killed_at_every_stage_ends_as_one_that_was_not(doomed: Do
             lose(run)
     doomed.steps(RETRAIN, run.pk)
     age_files()
-    collecting.collect_features()
+    unused_features.collect_features()
     assert outcome(run) == undisturbed
     assert TrainingRun.objects.count() == 1
     assert doomed.steps(RETRAIN, run.pk) == [STAGE] * 2  # its message once more: it asks for the job, and gets none
@@ -271,7 +280,7 @@ def test_an_import_that_is_killed_at_any_step_brings_every_photograph_once(
 
     def brought(into: Intake) -> Any:
         age_files()
-        orphans.collect()
+        orphaned_files.collect()
         uploads.sweep()
         assert not list((settings.VAR_DIR / "uploads").iterdir())
         kept = {name for image in Image.objects.all() for name in (image.original, image.rendition)}
@@ -307,7 +316,7 @@ def test_an_apps_job_that_is_killed_at_any_step_scores_every_photograph_once(
     def sent() -> BulkJob:
         pictures = [builders.make_jpeg(number) for number in range(2)]
         photographs = [Photograph(f"{n}.jpg", "", partial(bytes, picture)) for n, picture in enumerate(pictures)]
-        return bulk.create(token=token, photographs=photographs, webhook="")
+        return batches.create(token=token, photographs=photographs, webhook="")
 
     def scored(job: BulkJob) -> Any:
         job.refresh_from_db()
@@ -341,7 +350,7 @@ def done(chore: Chore) -> Any:
     """Return what a chore made of its study, without when, and which files, once beat has deleted what is half-done."""
     chore.refresh_from_db()
     age_files()
-    collecting.collect_features()
+    unused_features.collect_features()
     images = chore.study.images.order_by("source_name")
     of_study = {"image__study": chore.study}
     names = "image__source_name"
@@ -371,7 +380,7 @@ def test_a_chore_that_is_killed_at_any_step_ends_as_one_that_was_not(
     def asked(slug: str) -> Chore:
         shutil.rmtree(Path(settings.MEDIA_ROOT) / "features", ignore_errors=True)
         study = left_to_do(builders.make_study(slug), kind, tmp_path)
-        return chores.request(study=study, kind=kind, by=None, source=source)
+        return study_jobs.request(study=study, kind=kind, by=None, source=source)
 
     first = asked("undisturbed")
     steps = doomed.steps(CHORE, first.pk)
@@ -392,7 +401,7 @@ def test_a_chore_that_is_killed_at_any_step_ends_as_one_that_was_not(
 
 def ask_to_measure(study: Study) -> Chore:
     with_files(study)
-    return chores.request(study=study, kind=Kind.MEASURE, by=None)
+    return study_jobs.request(study=study, kind=Kind.MEASURE, by=None)
 
 
 @pytest.mark.parametrize(
@@ -432,7 +441,7 @@ def test_an_export_that_is_killed_is_seen_to_be_no_export_and_leaves_nothing(
     transactional_db: None, study: Study, as_olga: Client, tmp_path: Path
 ) -> None:
     as_olga.post(reverse("unblind", args=["acne"]), {"reason": "We publish."})
-    whole = b"".join(bundle.stream(study))
+    whole = b"".join(study_zip.stream(study))
     with processes.web(tmp_path / "web.log", TMPDIR=str(tmp_path)) as web:
         request = Request(f"{web.address}/studies/acne/export/", headers={"Cookie": cookie(as_olga)})  # noqa: S310
         with transaction.atomic(), connection.cursor() as cursor:
@@ -447,7 +456,7 @@ def test_an_export_that_is_killed_is_seen_to_be_no_export_and_leaves_nothing(
         assert not [path for path in tmp_path.iterdir() if path.name != "web.log"]
         web.start()
         with urlopen(request, timeout=processes.PATIENCE) as answer:  # noqa: S310
-            assert answer.read() == b"".join(bundle.stream(study))
+            assert answer.read() == b"".join(study_zip.stream(study))
 
 
 def cookie(client: Client) -> str:

@@ -12,9 +12,10 @@ from subprocess import Popen
 import pytest
 from django.db.models.functions import Now
 
-from labeler import erasing, tasks
+from labeler import tasks
 from labeler.models import AuditEvent, Erasure
-from scoring import jobs
+from labeler.privacy import erasing
+from scoring.platform import jobs
 from tests import builders, processes
 
 RECEIVED = b"Task labeler.tasks.erase"

@@ -16,10 +16,10 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from labeler import grading
+from labeler.grading import label_store
 from labeler.models import Label, Reader, Study
 from scoring.models import Scope
-from scoring.outages import RETRY_AFTER
+from scoring.platform.outages import RETRY_AFTER
 from tests import builders, processes
 from tests.faults.conftest import Behind
 from tests.faults.test_scorer import run
@@ -76,7 +76,7 @@ def browser_of(client: Client, address: str) -> Browser:
 
 def grade_fields(reader: Reader) -> tuple[str, dict[str, str]]:
     """Return where a reader's next grade goes, and what is sent."""
-    assignment = grading.next_assignment(reader)
+    assignment = label_store.next_assignment(reader)
     assert assignment
     address = reverse("label", args=["acne", assignment.public_id])
     submission = "00000000-0000-4000-8000-000000000001"

@@ -43,7 +43,7 @@ def test_web_is_ready_with_every_view_loaded_and_gives_up_what_hangs() -> None:
 import sys
 from labeler import wsgi
 from django.db import connection
-print("labeler.views.reading" in sys.modules and "training.views" in sys.modules)
+print("labeler.grading.views" in sys.modules and "training.reports.views" in sys.modules)
 with connection.cursor() as cursor:
     cursor.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
     print(*cursor.fetchone())

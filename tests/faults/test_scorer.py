@@ -19,9 +19,10 @@ import pytest
 from django.core.files.storage import default_storage
 from django.db import connection, transaction
 
-from labeler import vitals
-from scoring import regressors, weights
+from labeler.operations import health
 from scoring.models import Regressor, Scope
+from scoring.regressor import regressors
+from scoring.weights import weight_files
 from tests import processes
 from tests.scoring.builders import App, make_fitted, publish_one
 
@@ -116,7 +117,7 @@ def test_four_times_more_than_it_can_do_is_answered_and_no_more(
 def test_a_scorer_without_weights_is_alive_and_becomes_ready_when_they_come(
     transactional_db: None, tmp_path: Path
 ) -> None:
-    given, empty = weights.folder(), tmp_path / "weights"
+    given, empty = weight_files.folder(), tmp_path / "weights"
     empty.mkdir()
     with run("scorer", tmp_path / "scorer.log", WEIGHTS_DIR=str(empty)) as scorer:
         while (answer := scorer.get("/readyz"))[1].get("weights") == "warming up":
@@ -125,7 +126,7 @@ def test_a_scorer_without_weights_is_alive_and_becomes_ready_when_they_come(
         assert (status, said["database"], said["migrations"]) == (503, "ok", "ok")
         assert said["weights"] == "missing or damaged: the log says which"
         assert "Run `make weights`" in (tmp_path / "scorer.log").read_text()
-        for file in weights.FILES:
+        for file in weight_files.FILES:
             shutil.copy(given / file.name, empty)
         wait_until_ready(scorer)
 
@@ -181,7 +182,7 @@ def test_regressors_are_switched_and_a_damaged_one_refused_without_a_failed_requ
         with urlopen(metrics, timeout=SECONDS) as answer:  # noqa: S310  our own loopback address
             assert b"acne_artefacts_refused_total 1.0" in answer.read()
     assert f"{third} of study acne can't answer: The artefact {third.artefact} is not the one" in log.read_text()
-    (found,) = (one for one in vitals.examine() if one.name == "Regressors")
+    (found,) = (one for one in health.examine() if one.name == "Regressors")
     assert f"{second} answers in its place." in found.said
 
 

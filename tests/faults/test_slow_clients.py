@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scoring import carriers
+from scoring.platform import gunicorn_worker
 from tests import processes
 
 THREADS = 4
@@ -27,7 +27,13 @@ def address(folder: Path) -> Iterator[tuple[str, int]]:
         f"    return [b'x' * {len(ANSWER)}] if environ['PATH_INFO'] == '/large' else [environ['wsgi.input'].read()]\n"
     )
     port = processes.free_port()
-    options = ["--worker-class", "scoring.carriers.Worker", "--threads", str(THREADS), "--no-control-socket"]
+    options = [
+        "--worker-class",
+        "scoring.platform.gunicorn_worker.Worker",
+        "--threads",
+        str(THREADS),
+        "--no-control-socket",
+    ]
     arguments = ["gunicorn", "app", "--chdir", str(folder), "--bind", f"127.0.0.1:{port}", *options]
     log = folder / "web.log"
     with processes.running(*arguments, log=log) as process:
@@ -68,7 +74,7 @@ HALF = {
 
 @pytest.mark.parametrize("sends", HALF.values(), ids=HALF)
 def test_who_is_too_slow_is_given_up(db: None, address: tuple[str, int], sends: bytes) -> None:
-    assert carriers.HEAD_SECONDS > HEAD_SECONDS  # what is served has shorter ones than the product
+    assert gunicorn_worker.HEAD_SECONDS > HEAD_SECONDS  # what is served has shorter ones than the product
     with slow_ones(address, sends):
         assert asks(address)
 

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from labeler import supervisor
+from labeler.server import supervisor
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 

@@ -9,12 +9,13 @@ import pytest
 from django.utils import timezone
 
 from labeler.models import Study, User
-from scoring import jobs
 from scoring.models import Regressor
+from scoring.platform import jobs
 from tests import processes
 from tests.training.builders import photographed_study
-from training import retrain, tasks
+from training import tasks
 from training.models import Score, TrainingRun
+from training.runs import retrain
 
 PATIENCE = 240  # seconds for a run on a busy machine
 

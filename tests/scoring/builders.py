@@ -10,11 +10,12 @@ from django.test import Client
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 from sklearn.neural_network import MLPRegressor
 
-from scoring import recipes, regressors, tokens
-from scoring.heads import Network
-from scoring.images import Selfie
 from scoring.models import Regressor, Scope
-from scoring.pipeline import FittedRegressor
+from scoring.photograph.decoding import Selfie
+from scoring.regressor import recipes, regressors
+from scoring.regressor.heads import Network
+from scoring.regressor.pipeline import FittedRegressor
+from scoring.service import tokens
 from tests.builders import make_jpeg
 
 

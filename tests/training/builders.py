@@ -6,18 +6,24 @@ from uuid import uuid4
 import numpy as np
 from django.utils import timezone
 
-from labeler import folds, golden, grading, studies
+from labeler.dealing import folds
+from labeler.golden_set import golden_draw
+from labeler.grading import label_store
 from labeler.models import Assignment, Image, Study, User
-from scoring import jobs, recipes
+from labeler.studies import studies
+from scoring.platform import jobs
+from scoring.regressor import recipes
 from tests import builders
-from training import contest, dataset, reports, retrain, selection
-from training.contest import Entry
+from training.fitting import dataset, model_selection, recipe_comparison
+from training.fitting.model_selection import Entry
 from training.models import Score, TrainingRun
+from training.reports import study_report
+from training.runs import retrain
 
 
 def give_grade(assignment: Assignment, grade: int | None = None, *, not_gradable: str = "") -> None:
     """Label the assignment; neither a grade nor a reason takes the label back."""
-    grading.record_label(
+    label_store.record_label(
         assignment=assignment, version=assignment.version, submission=uuid4(), grade=grade, not_gradable=not_gradable
     )
     assignment.refresh_from_db()
@@ -42,7 +48,7 @@ def photographed_study(readers: tuple[User, ...], folder: Path, *, images: int, 
         studies.add_reader(study=study, user=user)
     folder.mkdir()
     builders.import_photographs(study, {f"IMG_{n}.jpg": builders.make_jpeg(n) for n in range(images)}, folder)
-    golden.draw(study=study, size=golden_size)
+    golden_draw.draw(study=study, size=golden_size)
     folds.deal(study=study)
     study.refresh_from_db()
     grade_everything(study)
@@ -62,15 +68,15 @@ def retrain_without_ms2019(study: Study, *, force: bool = False) -> TrainingRun:
 def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> TrainingRun:
     """Return a run as retraining leaves it, with made scores: nothing is embedded or fitted."""
     graded = dataset.load_graded_images(study)
-    parts = contest.parts_of(graded.ordinary, study.seed)
+    parts = model_selection.parts_of(graded.ordinary, study.seed)
     random = np.random.default_rng(study.seed)
     target = np.array([image.consensus for image in graded.golden])
     golden = (target + random.normal(0, error, (2, len(target)))).clip(1, 5)
     truth = np.array([image.grade for image in graded.ordinary])
     left_out = truth + random.normal(0, error, (1, len(truth)))
     entry = Entry(recipes.faces()["face_ridge"], len(truth), left_out, golden, (), 0.1)
-    choice = selection.choose({"face_ridge": left_out}, truth, parts)
-    report = reports.build(study=study, graded=graded, entries=[entry], choice=choice, active=None)
+    choice = recipe_comparison.choose({"face_ridge": left_out}, truth, parts)
+    report = study_report.build(study=study, graded=graded, entries=[entry], choice=choice, active=None)
     now = timezone.now()
     run = TrainingRun.objects.create(
         study=study, state="succeeded", started_at=now, finished_at=now, conclusion=report["conclusion"]

@@ -6,10 +6,11 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db import transaction
 
-from labeler import redealing, studies
-from labeler.folds import DealError
+from labeler.dealing import redealing
+from labeler.dealing.folds import DealError
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study, User
+from labeler.studies import studies
 
 
 class Command(StudyCommand):

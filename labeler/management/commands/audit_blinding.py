@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import blinding, captures
-from labeler.blinding import Answer, Finding
-from labeler.captures import Capture
+from labeler.blinding_audit import blinding_audit, recordings
+from labeler.blinding_audit.blinding_audit import Answer, Finding
+from labeler.blinding_audit.recordings import Capture
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 
@@ -27,17 +27,17 @@ class Command(StudyCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--json", action="store_true", help="everything, in full precision")
-        about = f"whose lists are looked through (default {captures.READERS})"
-        parser.add_argument("--readers", type=int, default=captures.READERS, help=about)
-        about = f"times that each picture is read in each size (default {captures.READS})"
-        parser.add_argument("--repeats-of-read", type=int, default=captures.READS, help=about)
+        about = f"whose lists are looked through (default {recordings.READERS})"
+        parser.add_argument("--readers", type=int, default=recordings.READERS, help=about)
+        about = f"times that each picture is read in each size (default {recordings.READS})"
+        parser.add_argument("--repeats-of-read", type=int, default=recordings.READS, help=about)
         parser.add_argument("--url", default="", help="ask the site that answers here, not the one in this process")
 
     def handle_study(self, study: Study, **options: Any) -> None:
         if min(options["readers"], options["repeats_of_read"]) < 1:
             raise CommandError("--readers and --repeats-of-read must be 1 or more.")
         capture = self._capture(study, options)
-        answers = blinding.audit(capture.rows)
+        answers = blinding_audit.audit(capture.rows)
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(study, capture, answers), indent=2))
         else:
@@ -47,14 +47,14 @@ class Command(StudyCommand):
     def _capture(self, study: Study, options: dict[str, Any]) -> Capture:
         say = self.stderr.write if options["verbosity"] and not options["json"] else lambda _: None
         try:
-            return captures.take(
+            return recordings.take(
                 study=study,
                 readers=options["readers"],
                 reads=options["repeats_of_read"],
                 url=options["url"],
                 say=say,
             )
-        except captures.CaptureError as error:
+        except recordings.CaptureError as error:
             raise CommandError(str(error)) from error
 
     def _write(self, capture: Capture, answers: list[Answer]) -> None:
@@ -88,13 +88,13 @@ def _as_json(study: Study, capture: Capture, answers: list[Answer]) -> dict[str,
         "is_simulated": study.is_simulated,
         "capture": {name: value for name, value in asdict(replace(capture, rows=[])).items() if name != "rows"},
         "answers": [asdict(answer) for answer in answers],
-        "status": blinding.exit_status(answers),
+        "status": blinding_audit.exit_status(answers),
     }
 
 
 def _conclude(answers: list[Answer]) -> None:
     """End with the exit status, and with a sentence where it is not 0."""
-    status = blinding.exit_status(answers)
+    status = blinding_audit.exit_status(answers)
     leaks = [finding for answer in answers for finding in answer.findings if finding.verdict == "leak"]
     if leaks:
         told = ", ".join(f"{leak.question} by {leak.channel} (AUC {leak.auc:.2f})" for leak in leaks)
@@ -105,6 +105,6 @@ def _conclude(answers: list[Answer]) -> None:
         few = [answer for answer in answers if answer.reference is None]
         counted = ", ".join(f"{answer.question}: {answer.members} against {answer.others}" for answer in few)
         raise CommandError(
-            f"Too few images to say whether the study is blind ({counted}); each side needs {blinding.FEWEST}.",
+            f"Too few images to say whether the study is blind ({counted}); each side needs {blinding_audit.FEWEST}.",
             returncode=status,
         )

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeler.backup import places, writing
+from labeler.operations.backup import places, writing
 
 
 class Command(BaseCommand):

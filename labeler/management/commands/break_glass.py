@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.urls import reverse
 
-from labeler import break_glass
+from labeler.accounts import break_glass
 
 
 class Command(BaseCommand):

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import closing
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
+from labeler.studies import closing
 
 
 class Command(StudyCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from labeler import orphans
+from labeler.intake import orphaned_files
 
 
 class Command(BaseCommand):
@@ -14,4 +14,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         del args, options
-        self.stdout.write(f"{orphans.collect()} files were deleted.")
+        self.stdout.write(f"{orphaned_files.collect()} files were deleted.")

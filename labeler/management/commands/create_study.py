@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeler import studies
 from labeler.models import User
+from labeler.studies import studies
 
 
 class Command(BaseCommand):

@@ -5,12 +5,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import folds, proofs
-from labeler.folds import Design, Plan
+from labeler.dealing import folds, proof_sheet
+from labeler.dealing.folds import Design, Plan
+from labeler.dealing.proof_sheet import Proof
 from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
-from labeler.proofs import Proof
 
 
 class Command(StudyCommand):
@@ -34,7 +34,7 @@ class Command(StudyCommand):
             plan = folds.plan(study, design) if options["preview"] else self._deal(study, design)
         except folds.DealError as error:
             raise CommandError(str(error)) from error
-        self._print(proofs.proof(plan))
+        self._print(proof_sheet.proof(plan))
         self.stdout.write("Nothing is dealt: this was a preview." if options["preview"] else "Dealt.")
 
     def _deal(self, study: Study, design: Design) -> Plan:

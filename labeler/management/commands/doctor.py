@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from labeler import vitals
+from labeler.operations import health
 
 
 class Command(BaseCommand):
@@ -16,11 +16,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         del args, options
-        findings = vitals.examine()
+        findings = health.examine()
         for finding in findings:
             mark = self.style.SUCCESS("well") if finding.is_well else self.style.ERROR("MEND")
             self.stdout.write(f"{mark}  {finding.name}: {finding.said}.")
             if not finding.is_well:
                 self.stdout.write(f"      {finding.mend}")
-        if any(vitals.troubles(findings)):
+        if any(health.troubles(findings)):
             sys.exit(1)

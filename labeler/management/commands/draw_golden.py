@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import golden
+from labeler.golden_set import golden_draw
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 
@@ -27,10 +27,10 @@ class Command(StudyCommand):
     def handle_study(self, study: Study, **options: Any) -> None:
         try:
             if options["names"]:
-                drawn = golden.choose(study=study, names=options["names"].read_text().splitlines())
+                drawn = golden_draw.choose(study=study, names=options["names"].read_text().splitlines())
             else:
-                drawn = golden.draw(study=study, size=options["size"] or 0, by=options["by"])
-        except (golden.GoldenError, OSError) as error:
+                drawn = golden_draw.draw(study=study, size=options["size"] or 0, by=options["by"])
+        except (golden_draw.GoldenError, OSError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{len(drawn)} golden images. Next: manage.py deal_folds {study.slug}")
         self.stdout.write(f"Publish this commitment to them: {study.commitment.digest}")

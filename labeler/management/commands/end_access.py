@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeler import people
+from labeler.accounts import people
 from labeler.models import User
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import erasing
 from labeler.management.study_command import StudyCommand
 from labeler.models import Erasure, Study
-from scoring import jobs
+from labeler.privacy import erasing
+from scoring.platform import jobs
 
 
 class Command(StudyCommand):

@@ -8,12 +8,14 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import buckets, intake, tasks, uploads
-from labeler.intake import ImportReport
+from labeler import tasks
+from labeler.images import buckets
+from labeler.intake import importing, uploads
+from labeler.intake.importing import ImportReport
 from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
-from scoring import cores
+from scoring.network import cores
 
 
 class Command(StudyCommand):
@@ -28,7 +30,7 @@ class Command(StudyCommand):
     def handle_study(self, study: Study, **options: Any) -> None:
         try:
             report = self._import(study, options["place"])
-        except (intake.IntakeError, buckets.BucketError) as error:
+        except (importing.IntakeError, buckets.BucketError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{report.imported} imported, {report.known} known already, {len(report.refused)} refused.")
         for refusal in report.refused:
@@ -39,7 +41,9 @@ class Command(StudyCommand):
     def _import(self, study: Study, place: str) -> ImportReport:
         with progress_bar.shown("Imported") as on_file:
             if not place.startswith(f"{buckets.SCHEME}://"):
-                return intake.import_folder(study=study, folder=Path(place), on_file=on_file, processes=cores.usable())
+                return importing.import_folder(
+                    study=study, folder=Path(place), on_file=on_file, processes=cores.usable()
+                )
             return self._import_bucket(study, place, on_file)
 
     def _import_bucket(self, study: Study, place: str, on_file: progress_bar.ProgressBar) -> ImportReport:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import imported_labels, published_layout
+from labeler.exchange import imported_labels, published_layout
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 

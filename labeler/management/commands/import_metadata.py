@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import metadata
+from labeler.intake import metadata
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_email
 from django.forms import ValidationError
 
-from labeler import people
+from labeler.accounts import people
 from labeler.models import Role
 
 

@@ -5,10 +5,11 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import measurements, prescreen
+from labeler.images import measurements
 from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
+from labeler.screening import prescreen
 
 
 class Command(StudyCommand):

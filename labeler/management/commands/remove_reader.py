@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import redealing
-from labeler.folds import DealError
+from labeler.dealing import redealing
+from labeler.dealing.folds import DealError
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeler import second_factors
+from labeler.accounts import second_factors
 from labeler.models import User
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeler.backup import places, restoring, writing
+from labeler.operations.backup import places, restoring, writing
 
 
 class Command(BaseCommand):

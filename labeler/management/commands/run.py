@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeler import supervisor
+from labeler.server import supervisor
 
 
 class Command(BaseCommand):

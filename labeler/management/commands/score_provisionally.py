@@ -5,12 +5,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import provisional
+from labeler.golden_set import provisional_scores
 from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
-from scoring.regressors import ArtefactError, NoActiveRegressor
-from scoring.weights import WeightsError
+from scoring.regressor.regressors import ArtefactError, NoActiveRegressor
+from scoring.weights.weight_files import WeightsError
 
 
 class Command(StudyCommand):
@@ -28,7 +28,7 @@ class Command(StudyCommand):
             raise CommandError(f"There is no study {options['source']}.")
         try:
             with progress_bar.shown("Scored") as on_image:
-                scored = provisional.score_missing(study=study, source=source, on_image=on_image)
+                scored = provisional_scores.score_missing(study=study, source=source, on_image=on_image)
         except (NoActiveRegressor, ArtefactError, WeightsError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(

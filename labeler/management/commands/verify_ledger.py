@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from labeler import ledger, tampering
 from labeler.models import LedgerBlock
+from labeler.record import ledger, ledger_check
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         del args
-        inspection = tampering.inspect(known=options["known"])
+        inspection = ledger_check.inspect(known=options["known"])
         for finding in inspection.findings:
             self.stdout.write(finding)
         counted = f"{inspection.rows:,} rows in {inspection.blocks:,} blocks"

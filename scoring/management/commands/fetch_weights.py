@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from scoring import weights
+from scoring.weights import weight_files
 
 
 class Command(BaseCommand):
@@ -14,6 +14,6 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         del args, options
         try:
-            weights.fetch(self.stdout.write)
-        except weights.WeightsError as error:
+            weight_files.fetch(self.stdout.write)
+        except weight_files.WeightsError as error:
             raise CommandError(str(error)) from error

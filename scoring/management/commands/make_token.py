@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.core.validators import validate_slug
 from django.utils import timezone
 
-from scoring import tokens, webhooks
 from scoring.models import ApiToken, Regressor, Scope
+from scoring.service import tokens, webhooks
 
 
 class Command(BaseCommand):

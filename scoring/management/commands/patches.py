@@ -7,11 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from scoring import faces, overlays
-from scoring.images import ImageError, decode
-from scoring.patches import Layout
-from scoring.pipeline import GEOMETRIES
-from scoring.weights import WeightsError
+from scoring.photograph import faces
+from scoring.photograph.decoding import ImageError, decode
+from scoring.photograph.patches import Layout
+from scoring.regressor import overlays
+from scoring.regressor.pipeline import GEOMETRIES
+from scoring.weights.weight_files import WeightsError
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from scoring import tokens
 from scoring.models import ApiToken
+from scoring.service import tokens
 
 
 class Command(BaseCommand):

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from scoring import overlays, regressors
-from scoring.images import ImageError, Selfie
 from scoring.models import Regressor
-from scoring.pipeline import FittedRegressor, SelfieScore, score_image
-from scoring.regressors import ArtefactError, NoActiveRegressor
-from scoring.weights import WeightsError
+from scoring.photograph.decoding import ImageError, Selfie
+from scoring.regressor import overlays, regressors
+from scoring.regressor.pipeline import FittedRegressor, SelfieScore, score_image
+from scoring.regressor.regressors import ArtefactError, NoActiveRegressor
+from scoring.weights.weight_files import WeightsError
 
 
 class Command(BaseCommand):

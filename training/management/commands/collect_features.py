@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from scoring.jobs import JobError
-from training import collecting
+from scoring.platform.jobs import JobError
+from training.runs import unused_features
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         del args, options
         try:
-            deleted = collecting.collect_features()
+            deleted = unused_features.collect_features()
         except JobError as error:
             raise CommandError(f"Nothing was deleted. {error}") from error
         self.stdout.write(f"Stored files deleted: {deleted}.")

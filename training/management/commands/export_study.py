@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler import audit
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
-from training import bundle
+from labeler.record import audit
+from training.export import study_zip
 
 
 class Command(StudyCommand):
@@ -28,7 +28,7 @@ class Command(StudyCommand):
             raise CommandError(f"{path} is there already. Give another name, or remove it first.")
         try:
             with unfinished.open("wb") as file:
-                file.writelines(bundle.stream(study))
+                file.writelines(study_zip.stream(study))
             unfinished.rename(path)
             audit.record(study, None, "exported the study", detail="by command")
         except OSError as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
-from training import leaderboard
+from training.reports import leaderboard
 
 
 class Command(StudyCommand):

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from training import planning
-from training.planning import Design, Expected, Plan
+from training.statistics import planning
+from training.statistics.planning import Design, Expected, Plan
 
 HELP = {
     "readers": "dermatologists who read",

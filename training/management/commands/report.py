@@ -6,7 +6,7 @@ from typing import Any
 
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
-from training import reports
+from training.reports import study_report
 
 
 class Command(StudyCommand):
@@ -19,7 +19,7 @@ class Command(StudyCommand):
         parser.add_argument("--json", action="store_true", help="everything, as the page's JSON has it")
 
     def handle_study(self, study: Study, **options: Any) -> None:
-        report = reports.current(study)
+        report = study_report.current(study)
         if options["json"]:
             self.stdout.write(json.dumps(report, indent=2))
             return

@@ -7,9 +7,9 @@ from django.core.management.base import CommandError
 
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
-from scoring import jobs
-from training import retrain
+from scoring.platform import jobs
 from training.models import TrainingRun
+from training.runs import retrain
 
 
 class Command(StudyCommand):

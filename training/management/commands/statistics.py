@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from training import label_tables, panels
-from training.label_tables import LabelTable, TableError
-from training.panels import Document
+from training.statistics import label_tables, panels
+from training.statistics.label_tables import LabelTable, TableError
+from training.statistics.panels import Document
 
 METHODS = {
     "intervals": "95 %, percentile bootstrap over images, 2,000 resamples, seeded; of ICC by F (McGraw and Wong 1996)",

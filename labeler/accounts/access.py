@@ -1,0 +1,178 @@
+"""Load and authorise in one call. Whoever may not see a thing gets the same 404 as if it were not there."""
+
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+
+from labeler.accounts import sessions, unblinding
+from labeler.models import Assignment, AtlasPicture, Image, Reader, Role, Study, User
+from labeler.platform.compiled_queries import Composed
+from scoring.platform import log_context
+
+READS_IT = "You read this study yourself, so you may not see what other readers said or which images are golden."
+
+# Each column that a query names costs time, whatever is in it.
+_OF_GRADE = (
+    "public_id",
+    "version",
+    "is_done",
+    "reader__code",
+    "reader__study__slug",
+    "reader__study__closed_at",
+    "image__may_be_graded",
+)
+_OF_IMAGE = [f"image__{name}" for name in ("may_be_graded", "original", "rendition", "width", "height")]
+
+
+def _own_assignment(user: int, slug: str, public_id: UUID) -> QuerySet[Assignment]:
+    return Assignment.objects.filter(reader__user=user, reader__study__slug=slug, public_id=public_id).order_by()
+
+
+_EXAMPLE: dict[str, Any] = {"user": -1, "slug": "a-slug", "public_id": UUID(int=1)}
+_TO_GRADE = Composed(
+    lambda **values: _own_assignment(**values).select_related("reader__study", "image").only(*_OF_GRADE),
+    **_EXAMPLE,
+)
+_TO_SEE = Composed(lambda **values: _own_assignment(**values).select_related("image").only(*_OF_IMAGE), **_EXAMPLE)
+
+
+class AuthedRequest(HttpRequest):
+    """A request behind `login_required`."""
+
+    user: User
+
+
+def readerships(user: User) -> QuerySet[Reader]:
+    """Return the places a person has as a reader, while they hold that role."""
+    return user.readerships.all() if user.holds(Role.READER) else Reader.objects.none()
+
+
+def get_reader(request: AuthedRequest, slug: str) -> Reader:
+    reader = get_object_or_404(readerships(request.user).select_related("study"), study__slug=slug)
+    log_context.reader.set(reader.code)
+    return reader
+
+
+def get_reader_with_report(request: AuthedRequest, slug: str) -> Reader:
+    """Return somebody's place in a study whose readers were given their reports."""
+    released = readerships(request.user).filter(study__reports_released_at__isnull=False).select_related("study")
+    return get_object_or_404(released, study__slug=slug)
+
+
+def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
+    """Return one of the reader's own assignments, with what a grade is held against of its reader, study and image."""
+    assignment = _own(_TO_GRADE, request, slug, public_id)
+    log_context.reader.set(assignment.reader.code)
+    return assignment
+
+
+def get_image(request: AuthedRequest, slug: str, public_id: UUID) -> Image:
+    """Return the image of one of the reader's own assignments."""
+    return _own(_TO_SEE, request, slug, public_id).image
+
+
+def _own(query: Composed[Assignment], request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
+    user = request.user
+    assignment = query.first(user=user.pk, slug=slug, public_id=public_id) if user.holds(Role.READER) else None
+    if assignment is None:
+        raise Http404
+    return assignment
+
+
+def get_atlas_picture(request: AuthedRequest, slug: str, picture: int) -> AtlasPicture:
+    """Return an example for those who read or run its study."""
+    user = request.user
+    studies = Study.objects.filter(Q(pk__in=administered_studies(user)) | Q(readers__in=readerships(user)))
+    return get_object_or_404(AtlasPicture, pk=picture, level__study__in=studies.filter(slug=slug))
+
+
+def get_administered_study(request: AuthedRequest, slug: str) -> Study:
+    return get_object_or_404(administered_studies(request.user), slug=slug)
+
+
+def get_overseen_study(request: AuthedRequest, slug: str) -> Study:
+    """Return a study whose readers' grades may be shown. Raises PermissionDenied for who reads it too."""
+    study = get_administered_study(request, slug)
+    return _not_read(request, study)
+
+
+def get_audited_study(request: AuthedRequest, slug: str) -> Study:
+    """Return a study whose log may be seen: also by auditors, who see that of every study."""
+    return get_object_or_404(audited_studies(request.user), slug=slug)
+
+
+def get_reported_study(request: AuthedRequest, slug: str) -> Study:
+    """Return a study whose numbers may be seen, also by auditors. Raises PermissionDenied for who reads it too."""
+    return _not_read(request, get_audited_study(request, slug))
+
+
+def _not_read(request: AuthedRequest, study: Study) -> Study:
+    if study.readers.filter(user=request.user).exists():
+        raise PermissionDenied(READS_IT)
+    return study
+
+
+def get_unblinded_study(request: AuthedRequest, slug: str) -> Study:
+    """Return a study whose golden images may be shown.
+
+    Raises PermissionDenied for who reads it too, and ReasonNeededError until a reason was given in this session.
+    """
+    study = get_overseen_study(request, slug)
+    if not unblinding.is_unblinded(study, request.session):
+        raise unblinding.ReasonNeededError(study)
+    return study
+
+
+def get_overseen_image(request: AuthedRequest, slug: str, pk: int) -> Image:
+    return get_object_or_404(get_overseen_study(request, slug).images, pk=pk)
+
+
+def administered_studies(user: User) -> QuerySet[Study]:
+    """Return the studies somebody runs, while they hold that role."""
+    if not user.holds(Role.ADMIN):
+        return Study.objects.none()
+    return Study.objects.all() if user.is_superuser else Study.objects.filter(admins=user)
+
+
+def administers(user: User, study: Study) -> bool:
+    return administered_studies(user).filter(pk=study.pk).exists()
+
+
+def audited_studies(user: User) -> QuerySet[Study]:
+    return Study.objects.all() if user.holds(Role.AUDITOR) else administered_studies(user)
+
+
+def require_admin(request: AuthedRequest) -> None:
+    """Let pass who runs a study or may make one. Raises Http404."""
+    if not may_make_studies(request.user):
+        raise Http404
+
+
+def require_operator(request: AuthedRequest) -> None:
+    """Let pass who looks after the installation. Raises Http404."""
+    if not request.user.is_superuser:
+        raise Http404
+
+
+def require_auditor(request: AuthedRequest) -> None:
+    """Let pass who may see the log of the whole site. Raises Http404."""
+    if not (request.user.is_superuser or request.user.holds(Role.AUDITOR)):
+        raise Http404
+
+
+def may_make_studies(user: User) -> bool:
+    """Whether a provider, an invitation or a study made somebody an admin."""
+    return user.is_superuser or Role.ADMIN in (user.roles or []) or administered_studies(user).exists()
+
+
+def require_recent_sign_in(request: AuthedRequest) -> None:
+    """Let pass who proved in the last minutes who they are: before unblinding, erasing or making a token.
+
+    Raises SignInNeededError, which leads to a sign-in and back to the page; a form is then sent once more.
+    """
+    if not sessions.is_recent(request.session):
+        raise sessions.SignInNeededError(request.get_full_path())

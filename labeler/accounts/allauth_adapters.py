@@ -1,0 +1,106 @@
+"""How django-allauth signs somebody in here: nobody signs up, nothing is linked, every sign-in is written down."""
+
+import logging
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
+from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialLogin
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+from labeler.accounts import people, sessions
+from labeler.models import User
+from labeler.platform.compiled_queries import Composed
+from labeler.record import audit
+
+logger = logging.getLogger(__name__)
+
+
+_PERSON = Composed(lambda pk: User.objects.filter(pk=pk), pk=-1)
+
+
+class Passwords(AuthenticationBackend):  # type: ignore[misc]
+    """Local passwords, where they are switched on. Whoever is signed in is found either way."""
+
+    def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
+        if not settings.LOCAL_PASSWORDS:
+            return None
+        user: User | None = super().authenticate(request, **credentials)
+        return user
+
+    def get_user(self, user_id: int) -> User | None:
+        user = _PERSON.first(pk=user_id)
+        return user if user and self.user_can_authenticate(user) else None
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """Nobody signs up for a local account: an admin makes it."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        del request
+        return False
+
+    def post_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse:
+        login: SocialLogin | None = (kwargs["signal_kwargs"] or {}).get("sociallogin")
+        tokens, by = (login.tokens, "provider") if login else (None, "password")
+        sessions.begin(request.session, user, tokens=tokens, by=by)
+        audit.record(None, user, "signed in", detail=f"by {by}")
+        answer: HttpResponse = super().post_login(request, user, **kwargs)
+        return answer
+
+    def set_password(self, user: User, password: str) -> None:
+        user.password_is_given = False
+        super().set_password(user, password)
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        """Write a wrong password down, and no name that nobody has: it may be a password, typed a field too early."""
+        del request
+        user = User.objects.filter(username__iexact=credentials.get("username") or "").first()
+        audit.record(None, None, "sign-in failed", detail=user.username if user else "a name that nobody has")
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Who signed in a minute ago need not prove it again before they set up a second factor."""
+        del app, kwargs
+        return not sessions.is_recent(context.request.session)
+
+    def send_mail(self, template_prefix: str, email: str, fields: dict[str, Any]) -> None:
+        """Send nothing: there is no mail server, and no page that asks for an address."""
+        del template_prefix, email, fields
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    """Whether somebody comes in is said by `people`, at each sign-in anew."""
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
+        del request, sociallogin
+        return False
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        try:
+            user = people.admit(sociallogin.tokens.claims)
+        except people.NotAdmittedError as error:
+            audit.record(None, None, "sign-in refused", detail=sociallogin.account.uid, reason=str(error))
+            raise ImmediateHttpResponse(render(request, "account/refused.html", {"why": error}, status=403)) from error
+        if user == request.user:
+            sessions.prove(request.session, sociallogin.tokens)
+            if not sessions.is_recent(request.session):
+                raise ImmediateHttpResponse(render(request, "account/not_proven.html", status=403))
+            raise ImmediateHttpResponse(HttpResponseRedirect(sociallogin.get_redirect_url(request) or "/"))
+        sociallogin.user = None
+        sociallogin.lookup()
+
+    def on_authentication_error(
+        self,
+        request: HttpRequest,
+        provider: object,
+        error: object = None,
+        exception: Exception | None = None,
+        extra_context: object = None,
+    ) -> None:
+        del request, provider, extra_context
+        logger.warning("A sign-in at the identity provider failed: %s", exception or error)

@@ -1,0 +1,34 @@
+"""Unblinding: learning which images are golden. It takes a reason, which stays in the audit log, once in a session."""
+
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+
+from labeler.models import AuditEvent, Study, User
+from labeler.record import audit
+
+ACTION = "unblinded"
+REMEMBERED = "unblinded"  # key of the session
+
+
+class ReasonNeededError(Exception):
+    """Nobody has said in this session why they must know which images of the study are golden."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study.slug)
+        self.study = study
+
+
+def is_unblinded(study: Study, session: SessionBase) -> bool:
+    return study.pk in session.get(REMEMBERED, [])
+
+
+@transaction.atomic
+def unblind(*, study: Study, user: User, session: SessionBase, reason: str) -> AuditEvent:
+    """Let this session see what is golden, and write down who asked for it and why."""
+    session[REMEMBERED] = [*session.get(REMEMBERED, []), study.pk]
+    return audit.record(study, user, ACTION, reason=reason)
+
+
+def has_unblinded(study: Study, user: User) -> bool:
+    """Whether this person ever learnt what is golden, and so can't become a reader of the study."""
+    return AuditEvent.objects.filter(study=study, user=user, action=ACTION).exists()

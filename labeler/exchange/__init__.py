@@ -1,0 +1,1 @@
+"""Tables that leave a study, and labels that come from elsewhere."""

@@ -1,0 +1,1 @@
+"""The golden set: drawn once, promised by a hash, frozen."""

@@ -1,0 +1,1 @@
+"""What is made of a photograph, and what is known of the person in it."""

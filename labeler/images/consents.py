@@ -1,0 +1,129 @@
+"""What subjects agreed to, and what follows for their images: three marks on each, kept when anything changes.
+
+A subject's latest word counts. Of whom none is known, everything is allowed, unless the study needs consent.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, Q, QuerySet
+
+from labeler.models import Assignment, Consent, ConsentScope, Image, Reader, Study, User
+from labeler.record import audit, pseudonyms
+
+MARKS = {
+    ConsentScope.GRADING: "may_be_graded",
+    ConsentScope.TRAINING: "may_be_trained_on",
+    ConsentScope.SHARING: "may_be_shared",
+}
+
+
+@transaction.atomic
+def record(
+    *,
+    study: Study,
+    subject: str,
+    scopes: Collection[str],
+    given_on: date | None = None,
+    source: str = "",
+    by: User | None,
+) -> Consent:
+    """Write down what a subject agrees to from now on, and mark their images by it. Nothing is what takes it back."""
+    said = write(study=study, subject=subject, scopes=scopes, given_on=given_on, source=source, by=by)
+    apply(study, subjects=[subject])
+    return said
+
+
+@transaction.atomic
+def write(
+    *, study: Study, subject: str, scopes: Collection[str], given_on: date | None, source: str, by: User | None
+) -> Consent:
+    """Write down what a subject agrees to. `apply` has still to follow."""
+    said = Consent.objects.create(
+        study=study,
+        subject=subject,
+        scopes=sorted(scopes),
+        given_on=given_on,
+        source=source[:200],
+        recorded_by=by,
+    )
+    audit.record(study, by, "consent recorded", detail=f"{pseudonyms.of_subject(study, subject)}: {said}")
+    return said
+
+
+@transaction.atomic
+def require(study: Study, *, is_needed: bool, by: User | None) -> None:
+    """Say whether images of whom no consent is known may be dealt and learned from."""
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    if study.needs_consent == is_needed:
+        return
+    study.needs_consent = is_needed
+    study.save(update_fields=["needs_consent"])
+    audit.record(study, by, "consent is needed" if is_needed else "consent is not needed")
+    apply(study)
+
+
+def latest(study: Study) -> QuerySet[Consent]:
+    """Return what each subject said last."""
+    said = Consent.objects.filter(study=study).order_by("subject", "-pk").distinct("subject")
+    return Consent.objects.filter(pk__in=said.values("pk")).order_by("subject")
+
+
+def history(study: Study, subject: str) -> QuerySet[Consent]:
+    return study.consents.filter(subject=subject).select_related("recorded_by")
+
+
+@transaction.atomic
+def apply(study: Study, *, subjects: Sequence[str] | None = None) -> None:
+    """Mark the images of these subjects, or of the whole study, by what was said last."""
+    said = latest(study)
+    images = study.images.filter(is_erased=False)
+    if subjects is not None:
+        said, images = said.filter(subject__in=subjects), images.filter(subject__in=subjects)
+    alike = defaultdict(list)
+    for consent in said:
+        alike[tuple(consent.scopes)].append(consent.subject)
+    for scopes, of in alike.items():
+        _mark(images.filter(subject__in=of), scopes)
+    unknown = images.exclude(subject__in=[subject for of in alike.values() for subject in of])
+    _mark(unknown, () if study.needs_consent else tuple(ConsentScope.values))
+    count_skipped(study)
+
+
+def judge(image: Image) -> None:
+    """Mark one new image."""
+    consent = history(image.study, image.subject).first() if image.subject else None
+    if consent:
+        _mark(Image.objects.filter(pk=image.pk), consent.scopes)
+    elif image.study.needs_consent:
+        _mark(Image.objects.filter(pk=image.pk), ())
+
+
+def count_skipped(study: Study) -> None:
+    """Keep each reader's number of images that are left out of their list."""
+    shut = Assignment.objects.filter(
+        reader__study=study, is_done=False, withdrawn_in=None, image__may_be_graded=False
+    ).order_by()
+    counted = dict(shut.values_list("reader").annotate(images=Count("pk")))
+    for reader in study.readers.filter(Q(skipped__gt=0) | Q(pk__in=counted)):
+        Reader.objects.filter(pk=reader.pk).update(skipped=counted.get(reader.pk, 0))
+
+
+def counts(study: Study) -> Mapping[str, int]:
+    """Return how many images may not be graded, not be trained on and not be shared, and how many are erased."""
+    shut = {mark: Count("pk", filter=Q(**{mark: False}, is_erased=False)) for mark in MARKS.values()}
+    return study.images.aggregate(**shut, erased=Count("pk", filter=Q(is_erased=True)))
+
+
+def with_latest(study: Study, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return these rows of subjects, each with what they said last."""
+    said = {one.subject: one for one in latest(study).filter(subject__in=[row["subject"] for row in rows])}
+    return [{**row, "consent": said.get(row["subject"])} for row in rows]
+
+
+def _mark(images: QuerySet[Image], scopes: Collection[str]) -> None:
+    marks = {mark: scope in scopes for scope, mark in MARKS.items()}
+    images.exclude(**marks).update(**marks)

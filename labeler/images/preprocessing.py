@@ -1,0 +1,84 @@
+"""What is made of a photograph before anything of it is stored. It needs no database, so it is made in any process."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+
+from labeler.images import renditions
+from scoring.photograph import decoding, faces, fingerprints, quality
+from scoring.photograph.quality import Quality
+
+Submit = Callable[[bytes], "Future[Prepared]"]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What a photograph's pixels say of it."""
+
+    quality: Quality
+    fingerprint: bytes
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A photograph's renditions and measures."""
+
+    width: int
+    height: int
+    renditions: dict[str, bytes]
+    measures: Measures
+
+
+def prepare(data: bytes) -> Prepared:
+    """Raises images.ImageError, and scoring.weights.weight_files.WeightsError without the landmarks."""
+    pixels = decoding.decode(data)
+    height, width = pixels.shape[:2]
+    return Prepared(width, height, renditions.render(pixels), measure(pixels))
+
+
+def measure(pixels: decoding.Pixels) -> Measures:
+    """Raises scoring.weights.weight_files.WeightsError without the landmarks."""
+    found = faces.find_landmarks(pixels)
+    return Measures(quality.measure(pixels, found), fingerprints.to_bytes(fingerprints.fingerprint(pixels, found)))
+
+
+@contextmanager
+def preparing(processes: int) -> Iterator[Submit]:
+    """Return what prepares photographs in so many processes beside this one; with one, at once and here."""
+    if processes == 1:
+        yield _now
+        return
+    # Started anew, not forked: OpenCV's threads and the database's connection would not survive that.
+    with ProcessPoolExecutor(processes, get_context("spawn"), _end_with_parent) as pool:
+        try:
+            yield lambda data: pool.submit(prepare, data)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _now(data: bytes) -> "Future[Prepared]":
+    future: Future[Prepared] = Future()
+    try:
+        future.set_result(prepare(data))
+    except Exception as error:  # noqa: BLE001  whoever asks for the result gets it
+        future.set_exception(error)
+    return future
+
+
+def _end_with_parent() -> None:
+    """Let Ctrl-C go to the parent alone, and stop when that is gone: nobody would take the results."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_await_parent, daemon=True).start()
+
+
+def _await_parent() -> None:
+    parent = parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,1 @@
+"""How photographs, and what is known of them, come into a study."""

@@ -1,0 +1,104 @@
+"""The audit log, the ledger, and what stands for an erased note."""
+
+import secrets
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from labeler.models.people import User
+from labeler.models.readings import Label
+from labeler.models.studies import Study
+
+
+class ErasedNote(models.Model):
+    """What stands for a note that was erased with its image: its hash, by which the ledger knows the label."""
+
+    label = models.OneToOneField(Label, on_delete=models.PROTECT, primary_key=True)
+    note_sha256 = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"note of label {self.label_id}"
+
+
+def draw_salt() -> str:
+    """Return what keeps an act from being guessed by its hash, which leaves the installation in exports."""
+    return secrets.token_hex(16)
+
+
+class AuditEvent(models.Model):
+    """Somebody did something to a study, or signed in. Rows are only ever added (a trigger sees to it)."""
+
+    study = models.ForeignKey(
+        Study, null=True, on_delete=models.PROTECT, related_name="audit_events", help_text="None: the whole site."
+    )
+    user = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+", help_text="None: a command.")
+    action = models.CharField(max_length=40)
+    detail = models.CharField(max_length=500, blank=True)
+    reason = models.CharField(max_length=300, blank=True)
+    origin = models.CharField(
+        max_length=45, blank=True, db_default="", help_text="The address it came from, as far as it is kept."
+    )
+    at = models.DateTimeField(default=timezone.now, editable=False)
+    salt = models.CharField(max_length=32, default=draw_salt, db_default="", editable=False)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes: ClassVar = [
+            models.Index(fields=["study", "-id"], name="audit_of_study"),
+            # The log's filters.
+            models.Index(fields=["study", "action", "-id"], name="audit_by_action"),
+            models.Index(fields=["study", "user", "-id"], name="audit_by_person"),
+            models.Index(fields=["at", "id"], name="audit_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.detail}"
+
+
+class LedgerMark(models.Model):
+    """Up to which ids labels and acts are settled: no transaction is left that could still add one below them.
+
+    There is one row. `labeler.record.ledger` moves it on.
+    """
+
+    labels = models.PositiveBigIntegerField(default=0, help_text="Every label up to this id is settled.")
+    events = models.PositiveBigIntegerField(default=0)
+    # What was newest at a moment, and the transactions that had begun by then: settled once these have ended.
+    seen_labels = models.PositiveBigIntegerField(default=0)
+    seen_events = models.PositiveBigIntegerField(default=0)
+    seen_at = models.DateTimeField(default=timezone.now)
+    seen_transactions = models.PositiveBigIntegerField(default=0, help_text="Those that begin later have this number.")
+
+    def __str__(self) -> str:
+        return f"settled up to label {self.labels} and act {self.events}"
+
+
+class LedgerBlock(models.Model):
+    """Labels and acts of a study, sealed: who changes one of them, or an earlier block, no longer fits its hash.
+
+    Rows are only ever added (a trigger sees to it). What is hashed, and how: `labeler.record.ledger`.
+    """
+
+    study = models.ForeignKey(
+        Study, null=True, on_delete=models.PROTECT, related_name="ledger_blocks", help_text="None: the whole site."
+    )
+    number = models.PositiveIntegerField(help_text="From 1 on, without a gap.")
+    previous = models.CharField(max_length=64, help_text="Digest of the block before.")
+    rows = models.BinaryField(help_text="Of each row in order its kind, its id and its SHA-256: 41 bytes.")
+    rows_sha256 = models.CharField(max_length=64)
+    # Where the next block goes on.
+    labels_until = models.BigIntegerField()
+    events_until = models.BigIntegerField()
+    heads = models.JSONField(default=dict, help_text="In a block of the site: every study's latest block.")
+    sealed_at = models.DateTimeField()
+    digest = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        ordering = ("number",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["study", "number"], nulls_distinct=False, name="one_block_per_number"),
+        ]
+
+    def __str__(self) -> str:
+        return f"block {self.number} of {self.study or 'the site'}"

@@ -1,0 +1,158 @@
+"""A study, its grading scale with examples, its readers, and how it was dealt."""
+
+import secrets
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+
+from labeler.models.people import User
+
+
+def draw_seed() -> int:
+    """Return a seed that nobody can guess: who knew it could deal the study again and see what is golden."""
+    return secrets.randbelow(2**31)
+
+
+class Study(models.Model):
+    """One labeling campaign: images, readers, a grading scale."""
+
+    slug = models.SlugField(unique=True)
+    title = models.CharField(max_length=200)
+    # Every draw, deal and fit of this study starts from this number.
+    seed = models.PositiveIntegerField(default=draw_seed)
+    is_simulated = models.BooleanField(default=False, help_text="Its images are made, not photographed.")
+    admins = models.ManyToManyField(User, related_name="administered_studies", blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    golden_drawn_at = models.DateTimeField(null=True, blank=True)
+    dealt_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="From then on nobody grades.")
+    reports_released_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="From then on each reader sees their own report."
+    )
+    retrain_at = models.TimeField(null=True, blank=True, help_text="When it is retrained; empty: when all others are.")
+    needs_consent = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Images of whom no consent is known are neither dealt nor learned from.",
+    )
+    # Retention: photographs are erased on the earlier of the two days.
+    erase_on = models.DateField(null=True, blank=True)
+    erase_months_after_closing = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    class Meta:
+        verbose_name_plural = "studies"
+        constraints: ClassVar = [
+            # Who still grades must not learn how they do, nor which of their images were golden.
+            models.CheckConstraint(
+                condition=Q(reports_released_at=None) | Q(closed_at__isnull=False), name="released_after_closing"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class GradeLevel(models.Model):
+    """One step of a study's grading scale."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="grade_levels")
+    value = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=40)
+    criterion = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ("value",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["study", "value"], name="one_level_per_value"),
+            # Each grade is given by one digit key, and 0 resets the zoom.
+            models.CheckConstraint(condition=Q(value__gte=1, value__lte=9), name="level_has_a_digit_key"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.value} {self.name}"
+
+
+class AtlasPicture(models.Model):
+    """An example of one grade, for the readers of its study to compare with."""
+
+    level = models.ForeignKey(GradeLevel, on_delete=models.CASCADE, related_name="atlas_pictures")
+    file = models.CharField(max_length=200, help_text="Storage name of its WebP.")
+    caption = models.CharField(max_length=200, blank=True, help_text="What to look at, and where the picture is from.")
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"example of {self.level}"
+
+
+class Reader(models.Model):
+    """A dermatologist's place in one study."""
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="readers")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="readerships")
+    # The pseudonym that charts and exports show.
+    code = models.CharField(max_length=12)
+    is_simulated = models.BooleanField(default=False, help_text="A program grades for this reader.")
+    # Kept by labeler.grading.label_store as labels come:
+    # counting a long list anew for every page would take longer and longer.
+    done = models.PositiveIntegerField(default=0, editable=False, help_text="Assignments that are done.")
+    # Kept by labeler.images.consents likewise.
+    skipped = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Images of the list that are not done and that nobody may grade any more.",
+    )
+    capacity = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Longest list this reader can take, golden images and repeats included."
+    )
+    left_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("code",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["study", "user"], name="one_readership_per_study"),
+            models.UniqueConstraint(fields=["study", "code"], name="one_reader_per_code"),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Commitment(models.Model):
+    """The promise made when the golden set was drawn: shown at once as a hash, opened when the study closes."""
+
+    study = models.OneToOneField(Study, on_delete=models.CASCADE, related_name="commitment")
+    # The bytes of the file that is opened: with a salt in it, so that nobody finds them by trying.
+    opening = models.TextField(editable=False)
+    digest = models.CharField(max_length=64, help_text="SHA-256 of the opening.")
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class Dealing(models.Model):
+    """One act of dealing: the first, or a later change of who reads what. The latest can be taken back."""
+
+    class Kind(models.TextChoices):
+        FIRST = "first", "The study was dealt"
+        IMAGES = "images", "Images were added"
+        JOIN = "join", "A reader joined"
+        LEAVE = "leave", "A reader left"
+
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="dealings")
+    kind = models.CharField(max_length=10, choices=Kind)
+    reader = models.ForeignKey(Reader, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    plan = models.JSONField(default=dict, help_text="What was asked for.")
+    reason = models.CharField(max_length=300, blank=True)
+    dealt_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    dealt_at = models.DateTimeField(auto_now_add=True)
+    reversed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} on {self.dealt_at:%Y-%m-%d}"

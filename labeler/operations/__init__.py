@@ -1,0 +1,1 @@
+"""The installation's health, telemetry, backups, and jobs over a whole study."""

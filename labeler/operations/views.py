@@ -1,0 +1,24 @@
+"""The operator's page: what is well, what is not, and how to mend it."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from labeler.accounts import access
+from labeler.accounts.access import AuthedRequest
+from labeler.operations import health
+
+
+@login_required
+@require_GET
+def operations(request: AuthedRequest) -> HttpResponse:
+    access.require_operator(request)
+    findings = health.examine()
+    context = {
+        "findings": findings,
+        "troubles": list(health.troubles(findings)),
+        "set_aside": health.set_aside(),
+        "jobs": health.job_counts(),
+    }
+    return render(request, "labeler/operations/operations.html", context)

@@ -1,0 +1,1 @@
+"""How a study goes: each reader's pace and habits, day by day."""

@@ -1,0 +1,124 @@
+"""How a study goes, while it goes, and who did what."""
+
+from datetime import date
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.utils import formats, timezone
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import conditional_page, require_GET
+
+from labeler.accounts import access
+from labeler.accounts.access import AuthedRequest
+from labeler.models import Study
+from labeler.oversight import progress_report as state_of
+from labeler.oversight.forms import AuditForm, WhichLogForm
+from labeler.oversight.progress_report import ReaderState, StudyState
+from labeler.record import audit, ledger
+from labeler.screening.gallery_forms import PlaceForm
+
+EVENTS = 100  # on a page of the audit log
+TOO_LITTLE = "not enough to say"
+
+
+@login_required
+@require_GET
+def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
+    study = access.get_administered_study(request, slug)
+    context = {"study": study, "now": _now(study)}
+    return render(request, "labeler/oversight/oversight.html", context)
+
+
+@conditional_page
+@login_required
+@require_GET
+@cache_control(private=True, no_cache=True)
+def now(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Answer what changes on the page, or 304 when it has not."""
+    return JsonResponse(_now(access.get_administered_study(request, slug)))
+
+
+def _now(study: Study) -> dict[str, Any]:
+    """Return the numbers of the page in the words in which it shows them: its script only puts them in place."""
+    state = state_of.study_state(study)
+    return {
+        "totals": _totals(state),
+        "readers": [_reader(reader) for reader in state.readers],
+        "reasons": state_of.reason_totals(state),
+        "days": [(formats.date_format(day, "j M Y"), labels) for day, labels in state.days],
+    }
+
+
+def _totals(state: StudyState) -> dict[str, str | int]:
+    progress = state.progress
+    counted = timezone.localtime(state.counted_at) if state.counted_at else None
+    return {
+        "done": f"{progress.done:,}",
+        "total": f"{progress.total:,}",
+        "percent": f"{progress.percent} %",
+        "today": f"{state.labels_today:,}",
+        "finish": _finish(state.finish, is_finished=progress.is_finished),
+        "counted": formats.date_format(counted, "j M Y, H:i") if counted else "not yet",
+    }
+
+
+def _reader(state: ReaderState) -> dict[str, str | int | bool]:
+    reader, progress = state.reader, state.progress
+    return {
+        "code": reader.code,
+        "account": reader.user.username,
+        "is_simulated": reader.is_simulated,
+        "done": f"{progress.done:,}",
+        "total": f"{progress.total:,}",
+        "bar": progress.done,
+        "bar_max": max(progress.total, 1),
+        "pace": f"{state.pace:,.0f}" if state.pace else TOO_LITTLE,
+        "finish": "left" if reader.left_at else _finish(state.finish, is_finished=progress.is_finished),
+        "median": f"{state.median_ms / 1000:.1f} s" if state.median_ms else TOO_LITTLE,
+        "reasons": ", ".join(f"{reason} {images:,}" for reason, images in state.reasons) or "none",
+    }
+
+
+def _finish(day: date | None, *, is_finished: bool) -> str:
+    if is_finished:
+        return "finished"
+    return formats.date_format(day, "j M Y") if day else TOO_LITTLE
+
+
+@login_required
+@require_GET
+def audit_log(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show who did what to the study, the latest first."""
+    study = access.get_audited_study(request, slug)
+    return _log(request, study, {"is_auditor": not access.administers(request.user, study)})
+
+
+@login_required
+@require_GET
+def site_log(request: AuthedRequest) -> HttpResponse:
+    """Show who signed in and whose roles changed, or what was done to a study that is asked for."""
+    access.require_auditor(request)
+    which = WhichLogForm(request.GET, studies=access.audited_studies(request.user))
+    if not which.is_valid():
+        raise Http404
+    return _log(request, which.cleaned_data["study"], {"which": which, "is_auditor": True})
+
+
+def _log(request: AuthedRequest, study: Study | None, context: dict[str, Any]) -> HttpResponse:
+    form = AuditForm(request.GET, study=study)
+    context |= {"study": study, "form": form, "next": "", "last_block": ledger.blocks(study).defer("rows").last()}
+    if not form.is_valid():
+        return render(request, "labeler/oversight/audit_log.html", context, status=422)
+    events = audit.find(study, form.wanted())
+    place = PlaceForm(request.GET)
+    if place.is_valid():
+        events = events.filter(pk__lt=place.cleaned_data["after"])
+    rows = list(events[: EVENTS + 1])
+    context["events"] = rows[:EVENTS]
+    if len(rows) > EVENTS:
+        query = request.GET.copy()
+        query["after"] = str(rows[EVENTS - 1].pk)
+        context["next"] = f"?{query.urlencode()}"
+    return render(request, "labeler/oversight/audit_log.html", context)

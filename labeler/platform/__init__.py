@@ -1,0 +1,1 @@
+"""What Django lacks for us: compiled queries, the database's clock, cache, session store, static files, form fields."""

@@ -1,0 +1,1 @@
+"""Erasing a person's photographs, and how long a study keeps photographs."""

@@ -1,0 +1,161 @@
+"""What persons agreed to, erasing them, and how long a study keeps photographs."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from labeler import tasks
+from labeler.accounts import access
+from labeler.accounts.access import AuthedRequest
+from labeler.images import consents, subjects
+from labeler.models import Consent, Erasure, Study
+from labeler.privacy import erasing
+from labeler.privacy.forms import ConsentForm, EraseForm, PolicyForm, SubjectsForm
+from labeler.studies import retention
+from scoring.tasks import send
+
+PAGE = 50  # subjects
+ERASURES = 20
+QUEUED = "The queue can't be reached. The erasure is kept and starts when the queue is back."
+
+
+@login_required
+@require_GET
+def privacy(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show who agreed to what, what is erased and what will be."""
+    study = access.get_administered_study(request, slug)
+    return _privacy(request, study, PolicyForm.of(study))
+
+
+@login_required
+@require_POST
+def set_policy(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Say whether silence is consent, and how long photographs stay."""
+    study = access.get_administered_study(request, slug)
+    form = PolicyForm(request.POST)
+    if not form.is_valid():
+        return _privacy(request, study, form, status=422)
+    consents.require(study, is_needed=form.cleaned_data["needs_consent"], by=request.user)
+    retention.set_time(study=study, by=request.user, **form.time())
+    messages.success(request, "Kept.")
+    return redirect("privacy", slug=slug)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def person(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Show the person in an image, and write down what they agree to. No address ever names them."""
+    image = access.get_overseen_image(request, slug, pk)
+    study = image.study
+    if image.is_erased:
+        return redirect("erasure", slug=slug, pk=image.erased.erasure_id)
+    said = consents.history(study, image.subject) if image.subject else Consent.objects.none()
+    form = ConsentForm(request.POST or None, initial={"scopes": said[0].scopes if said else []})
+    if image.subject and form.is_valid():
+        consents.record(study=study, subject=image.subject, by=request.user, **form.cleaned_data)
+        messages.success(request, "Recorded.")
+        return redirect("person", slug=slug, pk=pk)
+    context = {
+        "study": study,
+        "image": image,
+        "images": subjects.images_of_person(image),
+        "said": said,
+        "form": form,
+    }
+    return render(request, "labeler/privacy/person.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def erase(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Erase the person in an image, after a reason and a fresh sign-in."""
+    image = access.get_overseen_image(request, slug, pk)
+    access.require_recent_sign_in(request)
+    if image.is_erased:
+        return redirect("erasure", slug=slug, pk=image.erased.erasure_id)
+    study, images = image.study, subjects.images_of_person(image)
+    form = EraseForm(request.POST or None)
+    if form.is_valid():
+        reason = form.cleaned_data["reason"]
+        asked = erasing.request(study=study, images=images, subject=image.subject, reason=reason, by=request.user)
+        if not send(tasks.erase, asked.pk):
+            messages.warning(request, QUEUED)
+        return redirect("erasure", slug=slug, pk=asked.pk)
+    context = {
+        "study": study,
+        "image": image,
+        "images": images,
+        "elsewhere": erasing.elsewhere(study, images),
+        "form": form,
+    }
+    return render(request, "labeler/privacy/erase.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_GET
+def erasure(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Show an erasure's certificate, or how far it is."""
+    erasure = _get_erasure(request, slug, pk)
+    context = {
+        "study": erasure.study,
+        "erasure": erasure,
+        "certificate": erasing.certificate_of(erasure),
+        "is_auditor": not access.administers(request.user, erasure.study),
+    }
+    return render(request, "labeler/privacy/erasure.html", context)
+
+
+@login_required
+@require_GET
+def certificate(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Answer the certificate for programs; empty until the erasure is over."""
+    erasure = _get_erasure(request, slug, pk)
+    answer = JsonResponse(erasing.certificate_of(erasure), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    answer["Content-Disposition"] = f'attachment; filename="{slug}-erasure-{pk}.json"'
+    return answer
+
+
+@login_required
+@require_POST
+def retry_erasure(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Have an erasure that failed done again."""
+    study = access.get_administered_study(request, slug)
+    erasure = get_object_or_404(study.erasures, pk=pk)
+    if erasing.retry(erasure, by=request.user) and not send(tasks.erase, erasure.pk):
+        messages.warning(request, QUEUED)
+    return redirect("erasure", slug=slug, pk=pk)
+
+
+def _get_erasure(request: AuthedRequest, slug: str, pk: int) -> Erasure:
+    study = access.get_audited_study(request, slug)
+    return get_object_or_404(study.erasures.select_related("study", "requested_by"), pk=pk)
+
+
+def _privacy(request: AuthedRequest, study: Study, policy: PolicyForm, *, status: int = 200) -> HttpResponse:
+    asked = SubjectsForm(request.GET)
+    wanted = asked.cleaned_data if asked.is_valid() else {"name": "", "after": ""}
+    rows = list(subjects.with_images(study, beginning=wanted["name"], after=wanted["after"])[: PAGE + 1])
+    context: dict[str, Any] = {
+        "study": study,
+        "counts": consents.counts(study),
+        "policy": policy,
+        "due": retention.due_on(study),
+        "is_near": retention.is_near(study),
+        "asked": asked,
+        "people": consents.with_latest(study, rows[:PAGE]),
+        "next": _next(wanted["name"], rows),
+        "is_first": not wanted["after"],
+        "first": reverse("privacy", args=[study.slug]),
+        "erasures": study.erasures.select_related("requested_by")[:ERASURES],
+    }
+    return render(request, "labeler/privacy/privacy.html", context, status=status)
+
+
+def _next(name: str, rows: list[dict[str, Any]]) -> str:
+    return f"?{urlencode({'name': name, 'after': rows[PAGE - 1]['subject']})}" if len(rows) > PAGE else ""

@@ -1,0 +1,1 @@
+"""The audit log, and the ledger that seals labels and acts."""

@@ -1,0 +1,1 @@
+"""Which images are good enough: limits, near-duplicates, and the gallery."""

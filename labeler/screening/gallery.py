@@ -1,0 +1,139 @@
+"""Finding images of a study by what was said of them and what is known of them. Read only."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Collate
+
+from labeler.models import Doubt, Image, Label, Measurement, Reader, Study
+from labeler.screening.prescreen import MEASURES, Measure
+
+PAGE = 48  # images: divides into rows of 2, 3, 4, 6 and 8
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which images to find; what is None or empty does not matter."""
+
+    grade: int | None = None
+    reader: Reader | None = None
+    not_gradable: str = ""
+    is_kept: bool | None = None
+    column: str = ""
+    value: str = ""
+    has_duplicates: bool | None = None
+    name: str = ""
+    is_golden: bool | None = None
+
+
+def find(study: Study, wanted: Wanted, *, after: int = 0) -> QuerySet[Image]:
+    """Return the images that are all that is wanted: by name where a name is, else by id.
+
+    `after` is the id of the image that the page before ended with.
+    """
+    images = _by_name(study, wanted.name, after) if wanted.name else study.images.filter(pk__gt=after).order_by("pk")
+    images = images.filter(_of_image(wanted))
+    if wanted.grade is None and wanted.reader is None and not wanted.not_gradable:
+        return images
+    return images.filter(Exists(_labels(wanted)))
+
+
+def _by_name(study: Study, beginning: str, after: int) -> QuerySet[Image]:
+    """Return images in the order of an index in which those of one beginning stand together."""
+    images = study.images.annotate(named=Collate("source_name", "C"))
+    found = images.filter(named__startswith=beginning).order_by("named", "pk")
+    last = images.filter(pk=after).first()
+    if last is None:
+        return found
+    # Said so that the index is entered at the name: it can't be by "a later name, or this name and a later id".
+    return found.filter(Q(named__gt=last.named) | Q(pk__gt=after), named__gte=last.named)
+
+
+def _of_image(wanted: Wanted) -> Q:
+    q = Q()
+    if wanted.is_kept is not None:
+        q &= Q(is_kept=wanted.is_kept)
+    if wanted.has_duplicates is not None:
+        q &= Q(cluster__isnull=not wanted.has_duplicates)
+    if wanted.is_golden is not None:
+        q &= Q(is_golden=wanted.is_golden)
+    if wanted.column and wanted.value:
+        q &= _metadata(wanted.column, wanted.value)
+    return q
+
+
+def _metadata(column: str, value: str) -> Q:
+    """A value counts as the text it is, and as the number it may be."""
+    q = Q(metadata__contains={column: value})
+    try:
+        number = float(value)
+    except ValueError:
+        return q
+    return q | Q(metadata__contains={column: number}) if math.isfinite(number) else q
+
+
+def _labels(wanted: Wanted) -> QuerySet[Label]:
+    """Return the current labels of the outer query's image that are as wanted."""
+    labels = Label.objects.filter(
+        assignment__image=OuterRef("pk"), version=F("assignment__version"), is_undo=False
+    ).order_by()
+    if wanted.grade is not None:
+        labels = labels.filter(grade=wanted.grade)
+    if wanted.reader is not None:
+        labels = labels.filter(assignment__reader=wanted.reader)
+    if wanted.not_gradable:
+        labels = labels.filter(not_gradable=wanted.not_gradable)
+    return labels
+
+
+def with_words(page: Sequence[Image]) -> list[Image]:
+    """Return the images of a page with what is said of each now, not reading all that 300 readers say of a golden one.
+
+    `some_grade` is one of its current grades and `is_refused` whether anybody calls it not gradable; where the
+    grades differ, its `doubt` has the lowest and the highest.
+    """
+    current = Label.objects.filter(
+        assignment__image=OuterRef("pk"), version=F("assignment__version"), is_undo=False
+    ).order_by()
+    images = Image.objects.select_related("doubt").annotate(
+        some_grade=Subquery(current.filter(grade__isnull=False).values("grade")[:1]),
+        is_refused=Exists(current.filter(grade=None)),
+    )
+    said = images.in_bulk([image.pk for image in page])
+    return [said[image.pk] for image in page]
+
+
+def disputed(study: Study) -> QuerySet[Doubt]:
+    """Return the images on which the readers' current grades lie furthest apart."""
+    return study.doubts.filter(spread__gt=0).select_related("image").order_by("-spread", "image_id")
+
+
+def unstable(study: Study) -> QuerySet[Doubt]:
+    """Return the images of which a reader says now what they did not say before, or not at the repeated reading."""
+    return study.doubts.filter(unstable__gt=0).select_related("image").order_by("-unstable", "image_id")
+
+
+def labels_of(image: Image) -> QuerySet[Label]:
+    """Return everything that was said of an image, the current labels marked by their assignment's version."""
+    return (
+        Label.objects.filter(assignment__image=image)
+        .select_related("assignment__reader")
+        .order_by("assignment__reader__code", "assignment__is_repeat", "version")
+    )
+
+
+def measures_of(image: Image) -> list[tuple[Measure, float, bool]]:
+    """Return each measure with its value and whether that is outside the limits; nothing of an unmeasured image."""
+    measurement = Measurement.objects.filter(image=image).defer("fingerprint").first()
+    if measurement is None:
+        return []
+    failed = image.failed.split()
+    return [(one, getattr(measurement, one.name), one.name in failed) for one in MEASURES]
+
+
+def columns(study: Study) -> list[str]:
+    """Return the names of the metadata columns, as the latest images that have any know them."""
+    latest = study.images.exclude(metadata={}).order_by("-pk").values_list("metadata", flat=True)[:PAGE]
+    return sorted({column for metadata in latest for column in metadata})

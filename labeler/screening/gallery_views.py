@@ -1,0 +1,136 @@
+"""A study's images with what was said of them, for those who run it and do not read it."""
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q, QuerySet
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseGone
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from labeler.accounts import access, unblinding
+from labeler.accounts.access import AuthedRequest
+from labeler.images import renditions, thumbnails
+from labeler.images.forms import ImageForm
+from labeler.images.picture_responses import webp
+from labeler.models import Doubt, Image
+from labeler.record import audit
+from labeler.screening import gallery
+from labeler.screening.gallery import PAGE
+from labeler.screening.gallery_forms import UNBLINDING, GalleryForm, PlaceForm
+from labeler.screening.near_duplicate_forms import SubjectForm
+from labeler.screening.prescreen_forms import DecisionForm
+
+
+@login_required
+@require_GET
+def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show the images that are as the address asks."""
+    # Who is not unblinded has no such filters; ignoring one would pass all images off as what was asked for.
+    is_telling = any(request.GET.get(name) for name in UNBLINDING)
+    get_study = access.get_unblinded_study if is_telling else access.get_overseen_study
+    study = get_study(request, slug)
+    is_unblinded = unblinding.is_unblinded(study, request.session)
+    form = GalleryForm(request.GET, study=study, is_unblinded=is_unblinded)
+    context = {"study": study, "form": form, "is_unblinded": is_unblinded}
+    if not form.is_valid():
+        return render(request, "labeler/screening/gallery.html", context, status=422)
+    rows = list(gallery.find(study, form.wanted(), after=_after(request))[: PAGE + 1])
+    shown = gallery.with_words(rows[:PAGE])
+    context |= {
+        "images": [(image, _in_words(image, is_unblinded=is_unblinded)) for image in shown],
+        "is_empty": not shown,
+        "next": _next(request, rows),
+        "is_first": not _after(request),
+    }
+    return render(request, "labeler/screening/gallery.html", context)
+
+
+@login_required
+@require_GET
+def disputed(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show the images on which readers disagree most: nearly all of them golden, as others have one reader."""
+    study = access.get_unblinded_study(request, slug)
+    doubts = gallery.disputed(study)
+    last = study.doubts.filter(pk=_after(request)).first()
+    if last:
+        doubts = doubts.filter(Q(spread__lt=last.spread) | Q(spread=last.spread, pk__gt=last.pk))
+    return _doubts(request, doubts, {"study": study, "current": "disputed"})
+
+
+@login_required
+@require_GET
+def unstable(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show the images of which readers changed their mind. Several readers of one image tell what it is."""
+    study = access.get_unblinded_study(request, slug)
+    doubts = gallery.unstable(study)
+    last = study.doubts.filter(pk=_after(request)).first()
+    if last:
+        doubts = doubts.filter(Q(unstable__lt=last.unstable) | Q(unstable=last.unstable, pk__gt=last.pk))
+    return _doubts(request, doubts, {"study": study, "current": "unstable"})
+
+
+def _doubts(request: HttpRequest, doubts: QuerySet[Doubt], context: dict[str, object]) -> HttpResponse:
+    rows = list(doubts[: PAGE + 1])
+    context |= {"doubts": rows[:PAGE], "next": _next(request, rows), "is_first": not _after(request)}
+    return render(request, "labeler/screening/doubts.html", context)
+
+
+@login_required
+@require_GET
+def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Show one image and everything that was said of it."""
+    image = access.get_overseen_image(request, slug, pk)
+    is_unblinded = unblinding.is_unblinded(image.study, request.session)
+    context = {
+        "study": image.study,
+        "image": image,
+        "labels": gallery.labels_of(image) if is_unblinded else [],
+        "is_unblinded": is_unblinded,
+        "measures": gallery.measures_of(image),
+        "decisions": image.decisions.select_related("decided_by"),
+        "decision": DecisionForm(),
+        "subject": SubjectForm(initial={"subject": image.subject}),
+    }
+    return render(request, "labeler/screening/image.html", context)
+
+
+@login_required
+@require_GET
+def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpResponse:
+    """Answer an image's thumbnail, or with a size one of its renditions."""
+    image = access.get_overseen_image(request, slug, pk)
+    if image.is_erased:
+        return HttpResponseGone()
+    form = ImageForm(request.GET)
+    if not form.is_valid() or not image.has_file:
+        raise Http404
+    audit.record(image.study, request.user, audit.SAW, detail=str(image))
+    if "size" not in request.GET:
+        return webp(thumbnails.storage_name(image))
+    size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
+    return webp(renditions.storage_name(image.rendition, size))
+
+
+def _after(request: HttpRequest) -> int:
+    place = PlaceForm(request.GET)
+    return int(place.cleaned_data["after"]) if place.is_valid() else 0
+
+
+def _next(request: HttpRequest, rows: list[Image] | list[Doubt]) -> str:
+    """Return the query of the page that follows, or nothing where this is the last."""
+    if len(rows) <= PAGE:
+        return ""
+    query = request.GET.copy()
+    query["after"] = str(rows[PAGE - 1].pk)
+    return f"?{query.urlencode()}"
+
+
+def _in_words(image: Image, *, is_unblinded: bool) -> str:
+    """Return what is said of an image from `gallery.with_words`; to who is blind, as if one reader had said it."""
+    grade, is_refused = image.some_grade, image.is_refused  # type: ignore[attr-defined]
+    if grade is None:
+        return "Not gradable" if is_refused else "Not graded yet"
+    if not is_unblinded:
+        return f"Grade {grade}"
+    doubt = getattr(image, "doubt", None)
+    grades = f"Grades {doubt.lowest} to {doubt.highest}" if doubt and doubt.spread else f"Grade {grade}"
+    return f"{grades}, or not gradable" if is_refused else grades

@@ -1,0 +1,157 @@
+"""Near-duplicates and subjects: judging what looks like one photograph, correcting who is in one."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_GET, require_POST
+
+from labeler.accounts import access, unblinding
+from labeler.accounts.access import AuthedRequest
+from labeler.images import subjects
+from labeler.models import SimilarPair, Study
+from labeler.screening import clusters, near_duplicates
+from labeler.screening import prescreen as prescreening
+from labeler.screening.clusters import PAGE
+from labeler.screening.gallery_forms import PlaceForm
+from labeler.screening.near_duplicate_forms import BestForm, ClustersForm, SubjectForm, SubjectPlaceForm, VerdictForm
+from labeler.studies import study_jobs
+from labeler.studies.study_job_views import begin
+from labeler.studies.study_jobs import Kind
+
+Verdict = SimilarPair.Verdict
+SAID = {
+    Verdict.CONFIRMED: "Confirmed: the same photograph.",
+    Verdict.DISTINCT: "Parted: different photographs.",
+    Verdict.SUSPECTED: "Taken back: to be judged again.",
+}
+
+
+@login_required
+@require_GET
+def list_clusters(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show the clusters, the biggest first, or the pairs that somebody parted."""
+    study = access.get_overseen_study(request, slug)
+    is_unblinded = unblinding.is_unblinded(study, request.session)
+    form = ClustersForm(request.GET, is_unblinded=is_unblinded)
+    context: dict[str, Any] = {"study": study, "form": form, "is_unblinded": is_unblinded, "show": "", "is_first": True}
+    if not form.is_valid():
+        return render(request, "labeler/screening/near_duplicates.html", context, status=422)
+    show, after = form.cleaned_data["show"], _after(request)
+    context |= _parted(study, after) if show == Verdict.DISTINCT else _clusters(study, show, after)
+    context |= {
+        "show": show,
+        "is_first": not after,
+        "chores": study_jobs.of_pages(study, Kind.DUPLICATES),
+        "searched": study.audit_events.filter(action=near_duplicates.SEARCHED).select_related("user").first(),
+        "on_both_sides": clusters.has_any_on_both_sides(study),
+    }
+    return render(request, "labeler/screening/near_duplicates.html", context)
+
+
+@login_required
+@require_POST
+def judge(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Say of a pair, or of all pairs of a cluster, whether they are one photograph."""
+    study = access.get_overseen_study(request, slug)
+    form = VerdictForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "Nothing was judged: use the buttons beside the pictures.")
+        return _back(request, slug)
+    verdict, cluster = form.cleaned_data["verdict"], form.cleaned_data["cluster"]
+    within = near_duplicates.pairs_of(study, cluster).values_list("pk", flat=True) if cluster else None
+    pairs = list(within) if within is not None else [form.cleaned_data["pair"]]
+    changed = near_duplicates.judge(study=study, pairs=pairs, verdict=verdict, by=request.user)
+    messages.success(request, SAID[Verdict(verdict)] if changed else "Somebody said so already.")
+    return _back(request, slug)
+
+
+@login_required
+@require_POST
+def keep_best(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Drop all of a cluster but one."""
+    study = access.get_overseen_study(request, slug)
+    form = BestForm(request.POST)
+    if not (form.is_valid() and study.images.filter(cluster=form.cleaned_data["cluster"]).exists()):
+        messages.error(request, "There is no such cluster any more. Look at the list again.")
+        return _back(request, slug)
+    try:
+        dropped = near_duplicates.keep_best(study=study, by=request.user, **form.cleaned_data)
+    except prescreening.PrescreenError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{dropped} near-duplicate{'' if dropped == 1 else 's'} dropped.")
+    return _back(request, slug)
+
+
+@login_required
+@require_POST
+def search(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Have a worker search all images again."""
+    study = access.get_overseen_study(request, slug)
+    chore = study_jobs.request(study=study, kind=Kind.DUPLICATES, by=request.user)
+    begin(request, chore, "A worker searches, some minutes for a million images; this page says how far it is.")
+    return redirect("duplicates", slug=slug)
+
+
+@login_required
+@require_GET
+def list_subjects(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show the subjects with more than one image, by name."""
+    study = access.get_overseen_study(request, slug)
+    place = SubjectPlaceForm(request.GET)
+    after = place.cleaned_data["after"] if place.is_valid() else ""
+    rows = list(clusters.subjects(study, after=after)[: PAGE + 1])
+    context = {
+        "study": study,
+        "subjects": clusters.subjects_with_pictures(study, rows[:PAGE]),
+        "next": f"?{urlencode({'after': rows[PAGE - 1]['subject']})}" if len(rows) > PAGE else "",
+        "is_first": not after,
+    }
+    return render(request, "labeler/screening/subjects.html", context)
+
+
+@login_required
+@require_POST
+def correct_subject(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Say who is in an image."""
+    image = access.get_overseen_image(request, slug, pk)
+    form = SubjectForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, "The subject is as it was: give a code of at most 100 characters.")
+    elif subjects.correct(image=image, by=request.user, **form.cleaned_data):
+        messages.success(request, "The subject is corrected.")
+    return redirect("study_image", slug=slug, pk=pk)
+
+
+def _clusters(study: Study, show: str, after: int) -> dict[str, Any]:
+    found = clusters.on_both_sides(study) if show == "both" else clusters.of_study(study, verdict=show)
+    rows = list(clusters.after(found, study, after)[: PAGE + 1])
+    following = rows[PAGE - 1]["cluster"] if len(rows) > PAGE else None
+    return {"clusters": clusters.with_pictures(study, rows[:PAGE]), "next": _next(show, following)}
+
+
+def _parted(study: Study, after: int) -> dict[str, Any]:
+    pairs = list(clusters.distinct_pairs(study, after=after)[: PAGE + 1])
+    return {"parted": pairs[:PAGE], "next": _next(Verdict.DISTINCT, pairs[PAGE - 1].pk if len(pairs) > PAGE else None)}
+
+
+def _next(show: str, following: int | None) -> str:
+    return f"?{urlencode({'show': show, 'after': str(following)})}" if following else ""
+
+
+def _after(request: HttpRequest) -> int:
+    place = PlaceForm(request.GET)
+    return int(place.cleaned_data["after"]) if place.is_valid() else 0
+
+
+def _back(request: HttpRequest, slug: str) -> HttpResponse:
+    """Go back to the part of the list that the form was on."""
+    form = ClustersForm(request.GET, is_unblinded=True)
+    show = form.cleaned_data["show"] if form.is_valid() else ""
+    query = urlencode({"show": show, "after": str(_after(request))})
+    return redirect(f"{reverse('duplicates', args=[slug])}?{query}")

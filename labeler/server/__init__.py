@@ -1,0 +1,1 @@
+"""How the site is served: request limits, headers, error pages, the supervisor of its processes, embedded servers."""

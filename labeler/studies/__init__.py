@@ -1,0 +1,1 @@
+"""A study: its grading scale, its atlas, its checklist, and how it is closed."""

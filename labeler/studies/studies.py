@@ -1,0 +1,102 @@
+"""Setting up a study: its grading scale and its readers."""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.crypto import get_random_string
+
+from labeler.accounts import unblinding
+from labeler.models import GradeLevel, Reader, Study, User, draw_seed
+from labeler.record import audit
+
+# The published five grades, with criteria in the words of the Investigator's Global Assessment.
+ACNE_SCALE = (
+    ("Clear", "Clear skin: no inflammatory and no non-inflammatory lesions. Marks of old lesions do not count."),
+    ("Almost clear", "A few comedones and no more than one small papule."),
+    ("Mild", "Some comedones and a few papules or pustules; no nodules."),
+    ("Moderate", "Many comedones, papules and pustules; at most one small nodule."),
+    ("Severe", "Inflammatory lesions over most of the face, with several nodules or cysts."),
+)
+
+
+TAKEN = {"new"}  # addresses below studies/ that are no study's
+
+
+class StudyError(ValueError):
+    """Why a study or a reader can't be made, as a sentence for people."""
+
+
+@transaction.atomic
+def create(
+    *, slug: str, title: str, is_simulated: bool = False, seed: int | None = None, by: User | None = None
+) -> Study:
+    """Make a study with the five acne grades, run by who makes it; without a `seed` one is drawn. Raises StudyError."""
+    if Study.objects.filter(slug=slug).exists():
+        raise StudyError(f"There is a study {slug} already. Choose another name.")
+    if slug in TAKEN:
+        raise StudyError(f"{slug} is the name of a page. Choose another name.")
+    seed = draw_seed() if seed is None else seed
+    study = Study.objects.create(slug=slug, title=title, is_simulated=is_simulated, seed=seed)
+    GradeLevel.objects.bulk_create(
+        GradeLevel(study=study, value=value, name=name, criterion=criterion)
+        for value, (name, criterion) in enumerate(ACNE_SCALE, start=1)
+    )
+    if by:
+        study.admins.add(by)
+        audit.record(study, by, "made")
+    return study
+
+
+@transaction.atomic
+def add_reader(
+    *,
+    study: Study,
+    user: User,
+    is_simulated: bool = False,
+    capacity: int | None = None,
+    by: User | None = None,
+) -> Reader:
+    """Give a person a place in a study that is not dealt yet. Raises StudyError.
+
+    A running study is joined by `redealing.join`, which also gives the reader a list.
+    """
+    study = Study.objects.select_for_update().get(pk=study.pk)
+    if study.dealt_at:
+        raise StudyError(
+            f"Study {study.slug} is dealt; a reader added now would have no images. Let them join instead."
+        )
+    reader = new_reader(study=study, user=user, is_simulated=is_simulated, capacity=capacity)
+    audit.record(study, by, "reader added", detail=f"{user.username} as {reader.code}")
+    return reader
+
+
+def new_reader(*, study: Study, user: User, is_simulated: bool = False, capacity: int | None = None) -> Reader:
+    """Make a reader without a list, under the next code. Raises StudyError."""
+    if study.readers.filter(user=user).exists():
+        raise StudyError(f"{user.username} reads study {study.slug} already.")
+    if unblinding.has_unblinded(study, user):
+        raise StudyError(f"{user.username} has seen which images of study {study.slug} are golden, so can't read it.")
+    code = f"R{study.readers.count() + 1:02d}"
+    return Reader.objects.create(study=study, user=user, code=code, is_simulated=is_simulated, capacity=capacity)
+
+
+@transaction.atomic
+def set_capacity(*, reader: Reader, capacity: int | None, by: User) -> None:
+    """Say how long a list this reader takes; it counts at the next dealing."""
+    Reader.objects.filter(pk=reader.pk).update(capacity=capacity)
+    audit.record(reader.study, by, "capacity set", detail=f"{reader.code}: {capacity or 'no limit'}")
+
+
+def create_account(*, username: str) -> tuple[User, str]:
+    """Make a local account; return it with its first password, which is kept nowhere. Raises StudyError."""
+    if not settings.LOCAL_PASSWORDS:
+        raise StudyError(f"There is no account {username}. They sign in once first, or: manage.py invite EMAIL.")
+    # A name that looks like another's, or like those of imported readers, would be a way to be taken for them.
+    if User.objects.filter(username__iexact=username).exists():
+        raise StudyError(f"There is an account whose name differs from {username} in capitals alone.")
+    try:
+        User.username_validator(username)
+    except ValidationError as error:
+        raise StudyError(f"{username} can't be an account's name: letters, digits and @ . + - _ can.") from error
+    password = get_random_string(20)
+    return User.objects.create_user(username=username, password=password, password_is_given=True), password

@@ -1,1 +1,0 @@
-"""What a browser can ask for: each view gates, validates, does and answers."""

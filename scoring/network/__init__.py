@@ -1,0 +1,1 @@
+"""From patches to embeddings: backbones, run by ONNX Runtime or torch. [core]"""

@@ -1,0 +1,1 @@
+"""What every service process needs: jobs, stored files, logs, probes, limits, telemetry."""

@@ -1,0 +1,250 @@
+"""The only road from pixels to a score: the API, the evaluation and the commands all take it. [core]"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.network import embedder
+from scoring.photograph import faces, patches, quality, slots, upright_patches
+from scoring.photograph.decoding import Pixels, Selfie
+from scoring.photograph.patches import Box, Dropped, Landmarks, Layout, Mode, Patch
+from scoring.photograph.quality import Quality
+from scoring.regressor import abstention
+from scoring.regressor.abstention import Reason
+from scoring.regressor.out_of_distribution import Familiarity
+from scoring.regressor.recipes import Recipe
+
+Geometry = Callable[[Pixels, Sequence[Landmarks]], Layout]
+
+# Round half up, so that a score of 1.5 is grade 2: the published cuts are 1.5, 2.5, 3.5, 4.5.
+GRADES = (1, 5)
+GEOMETRIES: dict[str, Geometry] = {"ms2019": patches.lay_out, "upright2026": upright_patches.lay_out}
+# How a face's patches become one row, for an estimator that sees it as a whole. "mean" is of the patches' scores.
+POOLINGS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "mean embedding": lambda rows: rows.mean(axis=0),
+    # Of large activations half as much is made: a few of them would else decide on how alike two faces are.
+    "root of the mean embedding": lambda rows: np.sqrt(rows.mean(axis=0)),
+}
+
+
+class Variant(NamedTuple):
+    """How a crop is changed before it is embedded: mirrored left to right, then moved circularly by some pixels."""
+
+    roll: int = 0
+    flipped: bool = False
+
+
+PLAIN = Variant()
+Key = tuple[str, Variant]  # the region, and how its crop was changed
+Variants = Mapping[str, Sequence[Variant]]
+UNCHANGED: Variants = {}
+Crops = Mapping[Key, Pixels]
+
+
+class Estimator(Protocol):
+    """Anything fitted that turns (n, 2048) float32 into (n,) grades: see scoring/regressor/heads.py."""
+
+    def predict(self, rows: NDArray[np.float32], /) -> NDArray[np.floating[Any]]: ...
+
+    def arrays(self) -> dict[str, NDArray[Any]]: ...
+
+
+@dataclass(frozen=True)
+class FittedRegressor:
+    """An estimator, the recipe it was fitted for, and the row it is stored under (None until it is)."""
+
+    recipe: Recipe
+    estimator: Estimator
+    id: int | None = None
+    grades: tuple[int, int] = GRADES  # lowest and highest of the study's scale
+    # What an app is told beside the score, where there were enough images to learn it from (docs/science/scoring.md).
+    half_width: float | None = None  # of the conformal interval, in grades
+    familiarity: Familiarity | None = None
+
+
+@dataclass(frozen=True)
+class Described:
+    """A selfie as the regressor sees it: where its patches are, (2048,) float16 for each, and how good it is."""
+
+    layout: Layout
+    quality: Quality
+    embeddings: dict[Key, NDArray[np.float16]]
+
+    def rows(self) -> NDArray[np.float32]:
+        """Return the embeddings of the patches as they are: (n, 2048)."""
+        rows = [self.embeddings[patch.region, PLAIN] for patch in self.layout.patches]
+        return np.stack(rows).astype(np.float32)
+
+    def missing(self, variants: Variants) -> list[Key]:
+        """Return what is wanted of this selfie and not embedded yet, in order."""
+        return [key for key in keys(self.layout, variants) if key not in self.embeddings]
+
+
+@dataclass(frozen=True)
+class PatchScore:
+    """What one patch contributes."""
+
+    region: str
+    box: Box
+    score: float
+    turn: float = 0.0  # degrees, as in patches.Patch
+
+    def as_json(self) -> dict[str, Any]:
+        fields = {"region": self.region, "box": self.box, "score": self.score}
+        return fields | {"turn": self.turn} if self.turn else fields
+
+
+@dataclass(frozen=True)
+class SelfieScore:
+    """The machine's answer about one selfie, what it looked at, and why it would rather not say.
+
+    The numbers are there whatever the reasons to abstain: the evaluation on golden images scores every image. What an
+    app is told is `answer`.
+    """
+
+    score: float
+    grade: int
+    interval: tuple[float, float] | None  # of 90 % conformal coverage; None where too few images were there to tell
+    patches: tuple[PatchScore, ...]
+    dropped: tuple[Dropped, ...]
+    mode: Mode
+    face: Box | None  # around its landmarks, where there is exactly one; it may reach beyond the picture
+    quality: Quality
+    reasons: tuple[Reason, ...]  # to abstain
+    recipe: str
+    regressor_id: int | None
+
+    @property
+    def abstains(self) -> bool:
+        return bool(self.reasons)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return every number, for those who evaluate."""
+        return asdict(self) | {"patches": [patch.as_json() for patch in self.patches]}
+
+    def answer(self) -> dict[str, Any]:
+        """Return what an app is told: where the machine abstains, its numbers are None and the reasons say why."""
+        fields = self.as_json() | {"abstains": self.abstains}
+        if self.abstains:
+            fields |= {"score": None, "grade": None, "interval": None}
+            fields["patches"] = [patch | {"score": None} for patch in fields["patches"]]
+        return fields
+
+
+class Describe(Protocol):
+    """`describe` below, or `feature_store.describe`, which remembers."""
+
+    def __call__(self, selfie: Selfie, recipe: Recipe, *, variants: Variants = UNCHANGED) -> Described: ...
+
+
+def describe(selfie: Selfie, recipe: Recipe, *, variants: Variants = UNCHANGED) -> Described:
+    """Lay out the patches and embed each, as it is and by every further variant of its region.
+
+    Raises images.ImageError and weights.WeightsError.
+    """
+    layout, measured = look(selfie.pixels, recipe)
+    (embeddings,) = embed([cut(selfie.pixels, layout, keys(layout, variants))], recipe)
+    return Described(layout, measured, embeddings)
+
+
+def look(pixels: Pixels, recipe: Recipe) -> tuple[Layout, Quality]:
+    """Find the faces once, for the patches and for the photograph's quality. Raises weights.WeightsError."""
+    found = faces.find_landmarks(pixels)
+    return GEOMETRIES[recipe.geometry](pixels, found), quality.measure(pixels, found)
+
+
+def keys(layout: Layout, variants: Variants) -> list[Key]:
+    """Every embedding wanted of this layout, in order."""
+    return [
+        (patch.region, variant)
+        for patch in layout.patches
+        for variant in dict.fromkeys((PLAIN, *variants.get(patch.region, ())))
+    ]
+
+
+def cut(pixels: Pixels, layout: Layout, wanted: Sequence[Key]) -> Crops:
+    """Cut the wanted crops out, each as small as the network sees it."""
+    boxes = {patch.region: patch for patch in layout.patches}
+    return {(region, how): embedder.resize(changed(boxes[region], pixels, how)) for region, how in wanted}
+
+
+def embed(crops: Sequence[Crops], recipe: Recipe) -> list[dict[Key, NDArray[np.float16]]]:
+    """Embed the crops of any number of selfies in common batches.
+
+    They are rounded to float16 as they are stored: a score is the same from either.
+    """
+    together = [crop for one in crops for crop in one.values()]
+    embeddings = iter(embedder.embed(together, recipe.backbone, sha256=recipe.backbone_sha256).astype(np.float16))
+    return [{key: next(embeddings) for key in one} for one in crops]
+
+
+def changed(patch: Patch, pixels: Pixels, how: Variant) -> Pixels:
+    """Cut the patch out, mirror it and move it circularly: the forehead to the left, every other region up."""
+    crop = patch.crop(pixels)
+    return np.roll(crop[:, ::-1] if how.flipped else crop, -how.roll, axis=1 if patch.region == "forehead" else 0)
+
+
+def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describe = describe) -> SelfieScore:
+    """Score a selfie by its patches. Raises images.ImageError and weights.WeightsError."""
+    with slots.turn():
+        described = describe(selfie, regressor.recipe)
+    layout, rows = described.layout, described.rows()
+    score, scores = score_rows(rows, regressor)
+    return SelfieScore(
+        score=score,
+        grade=grade_of(score, regressor.grades),
+        interval=interval_of(score, regressor),
+        patches=tuple(_patch_scores(layout.patches, scores)),
+        dropped=layout.dropped,
+        mode=layout.mode,
+        face=face_of(layout),
+        quality=described.quality,
+        reasons=abstention.reasons(described.quality, layout, rows.mean(axis=0), regressor.familiarity),
+        recipe=regressor.recipe.name,
+        regressor_id=regressor.id,
+    )
+
+
+def score_rows(rows: NDArray[np.float32], regressor: FittedRegressor) -> tuple[float, list[float]]:
+    """Return a face's score and each patch's, from the embeddings of its patches (n, 2048).
+
+    Either the face's is the mean of the patches', or, where the face is judged as a whole, a patch's is what a face of
+    such patches alone would get.
+    """
+    predict = regressor.estimator.predict
+    pool = POOLINGS.get(regressor.recipe.aggregate)
+    if pool is None:
+        scores = predict(rows).tolist()
+        return float(np.mean(scores)), scores
+    alone = predict(np.stack([pool(row[None]) for row in rows]))
+    return float(predict(pool(rows)[None])[0]), alone.tolist()
+
+
+def face_of(layout: Layout) -> Box | None:
+    if layout.landmarks is None:
+        return None
+    columns, rows = zip(*layout.landmarks, strict=True)
+    return int(min(columns)), int(min(rows)), int(max(columns)), int(max(rows))
+
+
+def interval_of(score: float, regressor: FittedRegressor) -> tuple[float, float] | None:
+    """The score and as much on either side as nine in ten grades of validation images were off, within the scale."""
+    if regressor.half_width is None:
+        return None
+    lowest, highest = regressor.grades
+    low, high = score - regressor.half_width, score + regressor.half_width
+    return min(max(low, lowest), highest), min(max(high, lowest), highest)
+
+
+def grade_of(score: float, grades: tuple[int, int] = GRADES) -> int:
+    """The grade whose half-open interval [grade - 0.5, grade + 0.5) holds the score, within the scale."""
+    lowest, highest = grades
+    return min(max(math.floor(score + 0.5), lowest), highest)
+
+
+def _patch_scores(layout: Iterable[Patch], scores: Iterable[float]) -> list[PatchScore]:
+    return [PatchScore(patch.region, patch.box, score, patch.turn) for patch, score in zip(layout, scores, strict=True)]

@@ -1,0 +1,1 @@
+"""What apps reach: the scoring API, tokens, batches, webhooks."""

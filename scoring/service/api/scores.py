@@ -1,0 +1,121 @@
+"""Scoring photographs while the caller waits. A selfie is held in memory; nothing of it is stored or logged, unless
+its person agreed that it stays."""
+
+import time
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from ninja import Router
+
+from scoring.models import Scope, StoredSelfie
+from scoring.photograph.decoding import MAX_SELFIE_BYTES, Selfie
+from scoring.regressor import overlays, pipeline, regressors
+from scoring.regressor.pipeline import FittedRegressor
+from scoring.service import outcomes, stored_selfies
+from scoring.service.api import authorisation, bodies
+from scoring.service.api.authorisation import AuthedRequest, BearerToken
+from scoring.service.api.bodies import Kind, Sent
+from scoring.service.api.problems import ASKED, NOT_FOUND, ProblemError
+from scoring.service.api.schemas import OneScoreOut, ResultsOut
+from scoring.service.outcomes import Outcome, Photograph
+
+MOST_AT_ONCE = 32
+MOST_BYTES_AT_ONCE = 100 * 2**20  # held in memory: 32 photographs of 3 MB
+SECONDS_AT_ONCE = 60  # then what is left of a batch is told to come as a job
+
+ONE = Kind("file", bodies.StoreForm, bodies.OneUrl, most_files=1, most_bytes=MAX_SELFIE_BYTES)
+SEEN = Kind("file", bodies.NothingElse, bodies.SeenUrl, most_files=1, most_bytes=MAX_SELFIE_BYTES)
+SOME = Kind("files", bodies.NothingElse, bodies.Urls, most_files=MOST_AT_ONCE, most_bytes=MOST_BYTES_AT_ONCE)
+
+router = Router(tags=["Scores"])
+
+
+@router.post(
+    "/score",
+    auth=BearerToken(Scope.SCORE),
+    response=OneScoreOut,
+    summary="Score one photograph",
+    openapi_extra=ONE.documented(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
+    | {"parameters": [authorisation.KEY_PARAMETER]},
+)
+def score(request: AuthedRequest) -> Any:
+    """A JPEG, PNG, WebP, HEIC or TIFF of one face, 20 MB at most. Nothing of it stays unless it was to be stored."""
+    sent = bodies.read(request, ONE)
+    if sent.said.store:
+        authorisation.require(request.auth, Scope.STORE)
+    return authorisation.once(request, sent.digest, lambda: _score(request, sent))
+
+
+@router.post(
+    "/batch",
+    auth=BearerToken(Scope.BATCH),
+    response=ResultsOut,
+    summary="Score up to 32 photographs",
+    openapi_extra=SOME.documented(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
+    | {"parameters": [authorisation.KEY_PARAMETER]},
+)
+def score_batch(request: AuthedRequest) -> Any:
+    """Each result has the status that its photograph would have had alone. 100 MB at most, and about a minute."""
+    sent = bodies.read(request, SOME)
+    authorisation.spend(request, request.auth, len(sent.photographs) - 1)
+    return authorisation.once(request, sent.digest, lambda: {"results": list(_score_all(request, sent))})
+
+
+@router.post(
+    "/overlay",
+    auth=BearerToken(Scope.OVERLAY),
+    summary="See which region drives the score",
+    openapi_extra=SEEN.documented(HTTPStatus.SERVICE_UNAVAILABLE),
+)
+def draw_overlay(request: AuthedRequest) -> HttpResponse:
+    """A PNG of the upright photograph, its regions coloured by their scores. Where the machine abstains, by none."""
+    (photograph,) = bodies.read(request, SEEN).photographs
+    selfie, regressor = photograph.selfie(), regressors.active(request.auth.study)
+    result = pipeline.score_image(selfie, regressor)
+    picture = overlays.draw(selfie.pixels, result, grades=regressor.grades)
+    return HttpResponse(picture, content_type="image/png")
+
+
+def _score(request: AuthedRequest, sent: Sent) -> dict[str, Any]:
+    data, regressor = sent.photographs[0].read(), regressors.active(request.auth.study)
+    answer = outcomes.answer(Selfie.of(data), regressor)
+    return answer | {"stored": _store(request, data, sent.said.consent, answer) if sent.said.store else None}
+
+
+def _store(request: AuthedRequest, data: bytes, consent: str, answer: dict[str, Any]) -> dict[str, str]:
+    stored = stored_selfies.store(token=request.auth, data=data, consent=consent, answer=answer)
+    return {"id": str(stored.public_id), "erase": reverse("api:erase_selfie", args=[stored.public_id])}
+
+
+def _score_all(request: HttpRequest, sent: Sent) -> Iterator[dict[str, Any]]:
+    """One after the other, so that one photograph's pixels are in memory at a time."""
+    regressor, begun = regressors.active(request.auth.study), time.monotonic()  # type: ignore[attr-defined]
+    for position, photograph in enumerate(sent.photographs):
+        yield outcomes.told(position, photograph.name, _outcome(photograph, regressor, time.monotonic() - begun))
+
+
+def _outcome(photograph: Photograph, regressor: FittedRegressor, seconds: float) -> Outcome:
+    if seconds > SECONDS_AT_ONCE:
+        return Outcome(HTTPStatus.GATEWAY_TIMEOUT, None, "There was no time left for this one. Send a job instead.")
+    return outcomes.of(photograph, regressor)
+
+
+selfies = Router(tags=["Stored selfies"])
+
+
+@selfies.delete(
+    "/selfies/{uuid:public_id}",
+    auth=BearerToken(Scope.STORE),
+    response={204: None},
+    url_name="erase_selfie",
+    summary="Erase a stored selfie",
+    openapi_extra={"responses": ASKED},
+)
+def erase_selfie(request: AuthedRequest, public_id: UUID) -> None:
+    """The photograph, its person's consent and its score are gone when this is answered."""
+    if not stored_selfies.erase(StoredSelfie.objects.filter(token=request.auth, public_id=public_id)):
+        raise ProblemError(HTTPStatus.NOT_FOUND, NOT_FOUND)

@@ -1,0 +1,69 @@
+"""The demo study's accounts: its own, never somebody else's."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from demo import study as demo
+from labeler.models import Study, User
+from labeler.studies import studies
+from tests import builders
+
+
+@pytest.fixture(autouse=True)
+def _own_var(settings: object, tmp_path: Path) -> None:
+    settings.VAR_DIR = tmp_path  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def few_selfies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "SELFIES", 6)
+    monkeypatch.setattr(demo, "GOLDEN", 2)
+
+
+def make() -> Study:
+    said: list[str] = []
+    return demo.make(say=said.append)
+
+
+def counts(study: Study) -> tuple[int, int, int]:
+    labels = sum(reader.assignments.filter(is_done=True).count() for reader in study.readers.all())
+    return study.images.count(), study.readers.count(), labels
+
+
+def test_making_the_study_again_changes_nothing(few_selfies: None, db: None) -> None:
+    study, accounts = make(), demo.accounts()
+    before = counts(study)
+    assert before[:2] == (6, 11)
+    assert counts(make()) == before
+    assert demo.accounts() == accounts
+
+
+def test_ten_readers_have_finished_and_the_eleventh_has_not_begun(few_selfies: None, db: None) -> None:
+    study = make()
+    waiting = {reader.code: reader.assignments.filter(is_done=False).count() for reader in study.readers.all()}
+    assert waiting.pop("R11") >= demo.GOLDEN
+    assert set(waiting.values()) == {0}
+    assert study.is_simulated
+
+
+def test_the_accounts_sign_in_and_nobody_else_reads_their_passwords(
+    few_selfies: None, db: None, tmp_path: Path
+) -> None:
+    make()
+    for account in demo.accounts():
+        assert User.objects.get(username=account.username).check_password(account.password)
+    assert stat.S_IMODE((tmp_path / "demo" / "accounts.json").stat().st_mode) == 0o600
+    assert not any(user.has_usable_password() for user in User.objects.filter(readerships__is_simulated=True))
+
+
+def test_somebody_elses_admin_keeps_their_password(few_selfies: None, db: None) -> None:
+    stranger = builders.make_user("admin")
+    before = stranger.password
+    with pytest.raises(studies.StudyError, match="a database of its own"):
+        make()
+    stranger.refresh_from_db()
+    assert stranger.password == before
+    assert not stranger.is_superuser
+    assert not Study.objects.exists()

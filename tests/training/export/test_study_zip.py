@@ -1,0 +1,406 @@
+"""What leaves a study in its zip, and that the script inside computes every printed number anew."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from arro3.io import read_parquet
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from labeler.exchange import export
+from labeler.exchange.export import image_code
+from labeler.exchange.tables import restore
+from labeler.grading import label_store
+from labeler.models import Image, Label, Reader, Study, User
+from labeler.record import ledger
+from tests import builders
+from tests.labeler.record.test_ledger import seal
+from tests.training.builders import (
+    finish_run,
+    give_grade,
+    grade_everything,
+    photographed_study,
+    retrain_without_ms2019,
+)
+from training.export import check_ledger, study_zip
+from training.reports import study_report
+
+FORMULA = '=HYPERLINK("http://evil.example","Alice")'
+
+
+@pytest.fixture
+def graded(study: Study) -> Study:
+    grade_everything(study)
+    return study
+
+
+@pytest.fixture
+def ran(ana: User, ben: User, tmp_path: Path) -> Study:
+    """Return a study with two runs, a changed grade between them, and labels of every kind after them."""
+    study = photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
+    golden, ordinary = (study.images.filter(is_golden=flag).first() for flag in (True, False))
+    assert golden is not None
+    assert ordinary is not None
+    retrain_without_ms2019(study)
+    graded = golden.assignments.earliest("pk")
+    give_grade(graded, 1 if graded.labels.get().grade == 5 else 5)
+    retrain_without_ms2019(study)
+    give_grade(golden.assignments.latest("pk"), not_gradable="blurred")
+    give_grade(ordinary.assignments.get())
+    return study
+
+
+def unzipped(study: Study, folder: Path) -> Path:
+    with zipfile.ZipFile(io.BytesIO(b"".join(study_zip.stream(study)))) as archive:
+        assert archive.testzip() is None
+        archive.extractall(folder)
+    return folder
+
+
+def recompute(folder: Path) -> tuple[int, str]:
+    """Run the script in a bare Python: no packages, no environment, nothing of ours."""
+    command = [sys.executable, "-I", "-S", str(folder / "recompute.py")]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env={})
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def rows(folder: Path, table: str) -> list[dict[str, str]]:
+    with (folder / f"{table}.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def rewrite(folder: Path, table: str, changed: list[dict[str, str]]) -> None:
+    with (folder / f"{table}.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, changed[0])
+        writer.writeheader()
+        writer.writerows(changed)
+
+
+def test_the_script_recomputes_every_printed_number(ran: Study, tmp_path: Path) -> None:
+    folder = unzipped(ran, tmp_path / "export")
+    status, said = recompute(folder)
+    assert (status, said.split(".")[0]) == (0, "identical"), said
+    printed = json.loads((folder / "report.json").read_text())
+    assert printed == study_report.current(ran)
+    assert printed["labels_since_run"] == 2
+    assert len([run for run in json.loads((folder / "runs.json").read_text()) if run["report"]]) == 2
+
+
+def test_the_script_recomputes_whom_a_machine_is_closer_than_and_how_often_its_interval_held(
+    ana: User, ben: User, tmp_path: Path
+) -> None:
+    """On scores that are made, so that there are enough for an interval and for subgroups."""
+    study = builders.make_study(readers=(ana, ben, builders.make_user("dora")), images=80, golden_size=40)
+    grade_everything(study)
+    run = finish_run(study, published=True)
+    assert (run.report or {})["machine"]["interval"]["golden_grades"]["share"]["low"] is not None
+    folder = unzipped(study, tmp_path / "export")
+    status, said = recompute(folder)
+    assert (status, said.split(".")[0]) == (0, "identical"), said
+    report = json.loads((folder / "report.json").read_text())
+    assert report["better_than"]["of"] == 3
+    report["better_than"]["closer_than"] -= 1
+    (folder / "report.json").write_text(json.dumps(report))
+    assert "report.json: better_than closer_than" in recompute(folder)[1]
+
+
+def test_a_run_that_left_images_out_is_identical_even_after_the_clusters_were_corrected(
+    ana: User, ben: User, tmp_path: Path
+) -> None:
+    study = photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
+    golden = study.images.filter(is_golden=True).earliest("pk")
+    ordinary = study.images.filter(is_golden=False).earliest("pk")
+    first = min(golden.pk, ordinary.pk)
+    study.images.filter(pk__in=[golden.pk, ordinary.pk]).update(cluster=first)
+    retrain_without_ms2019(study)
+    folder = unzipped(study, tmp_path / "export")
+    (run,) = json.loads((folder / "runs.json").read_text())
+    assert run["report"]["images"] == {"golden": 8, "ordinary": 15, "left_out": 1}
+    assert run["left_out"] == [image_code(study, ordinary.content_hash)]
+    assert recompute(folder)[0] == 0
+    clusters = [row["cluster"] for row in rows(folder, "images") if row["cluster"]]
+    assert clusters == ["c" + image_code(study, study.images.get(pk=first).content_hash)[1:]] * 2
+
+    study.images.update(cluster=None)
+    retrain_without_ms2019(study)
+    folder = unzipped(study, tmp_path / "another")
+    assert [run["report"]["images"]["left_out"] for run in json.loads((folder / "runs.json").read_text())] == [1, 0]
+    assert recompute(folder)[0] == 0
+
+
+def test_the_script_recomputes_the_interval_of_a_score(ana: User, ben: User, tmp_path: Path) -> None:
+    study = photographed_study((ana, ben), tmp_path / "photographs", images=56, golden_size=8)
+    retrain_without_ms2019(study)
+    folder = unzipped(study, tmp_path / "export")
+    assert recompute(folder)[0] == 0
+    runs = json.loads((folder / "runs.json").read_text())
+    interval = runs[-1]["report"]["machine"]["interval"]
+    assert interval["half_width"] > 0
+    interval["golden_grades"]["held"] += 1
+    (folder / "runs.json").write_text(json.dumps(runs))
+    assert "runs.json: run" in recompute(folder)[1]
+    assert "machine interval golden_grades held: printed" in recompute(folder)[1]
+
+
+def test_one_edited_grade_is_named(graded: Study, tmp_path: Path) -> None:
+    folder = unzipped(graded, tmp_path / "export")
+    labels = rows(folder, "labels")
+    place = next(n for n, row in enumerate(labels) if row["is_golden"] == row["is_current"] == "yes" and row["grade"])
+    edited = labels[place]
+    edited["grade"] = str(int(edited["grade"]) % 5 + 1)
+    rewrite(folder, "labels", labels)
+    status, said = recompute(folder)
+    assert status == 1
+    assert f"labels.csv, row {place + 2}, label {edited['label']}: grade_name of grade {edited['grade']}" in said
+    assert f"consensus.csv: image {edited['image']} consensus" in said
+    assert f"report.json: readers[{edited['reader']}] rmse value" in said
+    assert "identical" not in said
+
+
+def test_an_edited_score_and_an_edited_report_are_named(ran: Study, tmp_path: Path) -> None:
+    folder = unzipped(ran, tmp_path / "export")
+    scores = rows(folder, "scores")
+    scores[0]["score"] = repr(float(scores[0]["score"]) + 0.5)
+    rewrite(folder, "scores", scores)
+    assert f"runs.json: run {scores[0]['run']}: recipes[{scores[0]['recipe']}]" in recompute(folder)[1]
+
+    folder = unzipped(ran, tmp_path / "another")
+    report = json.loads((folder / "report.json").read_text())
+    report["readers"][1]["rmse_leave_one_out"]["high"] += 0.001
+    (folder / "report.json").write_text(json.dumps(report))
+    status, said = recompute(folder)
+    assert status == 1
+    assert said.splitlines()[0].startswith("report.json: readers[R02] rmse_leave_one_out high: printed")
+    assert said.splitlines()[1].startswith("1 differences")
+
+
+def test_a_study_that_nobody_graded_is_identical_too(study: Study, tmp_path: Path) -> None:
+    assert recompute(unzipped(study, tmp_path / "export"))[0] == 0
+
+
+def test_a_folder_that_is_no_export_says_so(study: Study, tmp_path: Path) -> None:
+    folder = unzipped(study, tmp_path / "export")
+    (folder / "scores.csv").unlink()
+    status, said = recompute(folder)
+    assert status == 2
+    assert "scores.csv can't be read" in said
+    assert "Traceback" not in said
+
+
+def test_all_history_is_there_in_readable_values(graded: Study, tmp_path: Path) -> None:
+    assignment = graded.readers.get(code="R01").assignments.get(position=2)
+    give_grade(assignment, not_gradable="badly_lit")
+    give_grade(assignment)
+    first, second, third = (
+        row
+        for row in rows(unzipped(graded, tmp_path / "export"), "labels")
+        if row["reader"] == "R01" and row["position"] == "2"
+    )
+    assert first["grade_name"] == graded.grade_levels.get(value=first["grade"]).name
+    assert (second["grade"], second["not_gradable"], second["version"]) == ("", "Badly lit", "2")
+    assert (third["is_undo"], third["version"]) == ("yes", "3")
+    assert [row["is_current"] for row in (first, second, third)] == ["no", "no", "no"]
+    stored = Label.objects.get(pk=first["label"])
+    assert first["labeled_at"] == stored.labeled_at.isoformat().replace("+00:00", "Z")
+
+
+def test_a_note_that_is_a_formula_is_defused_and_comes_back(graded: Study, tmp_path: Path) -> None:
+    assignment = graded.readers.get(code="R01").assignments.get(position=1)
+    for note in (FORMULA, "'quoted", "plain, with a comma\nand a line"):
+        assignment.refresh_from_db()
+        submission = uuid4()
+        label_store.record_label(
+            assignment=assignment, version=assignment.version, submission=submission, grade=3, note=note
+        )
+    folder = unzipped(graded, tmp_path / "export")
+    notes = [row["note"] for row in rows(folder, "labels") if row["note"]]
+    assert notes == [f"'{FORMULA}", "''quoted", "plain, with a comma\nand a line"]
+    assert [restore(note) for note in notes] == [FORMULA, "'quoted", "plain, with a comma\nand a line"]
+    assert recompute(folder)[0] == 0
+
+
+def test_parquet_holds_the_same_labels_with_types_and_the_text_as_it_is(graded: Study, tmp_path: Path) -> None:
+    assignment = graded.readers.get(code="R01").assignments.get(position=1)
+    submission = uuid4()
+    label_store.record_label(
+        assignment=assignment, version=assignment.version, submission=submission, grade=3, note=FORMULA
+    )
+    folder = unzipped(graded, tmp_path / "export")
+    table = read_parquet(folder / "labels.parquet").read_all()
+    in_csv = rows(folder, "labels")
+    assert table.schema.names == list(in_csv[0])
+    assert [str(value) for value in table["label"].to_pylist()] == [row["label"] for row in in_csv]
+    assert table["note"].to_pylist()[-1] == FORMULA
+    assert table["is_current"].to_pylist() == [row["is_current"] == "yes" for row in in_csv]
+    assert table["labeled_at"].to_pylist()[-1] == Label.objects.latest("pk").labeled_at
+
+
+def test_nobodys_name_leaves(graded: Study, tmp_path: Path) -> None:
+    User.objects.filter(username="ana").update(email="ana@clinic.example", first_name="Anastasia")
+    Image.objects.filter(study=graded).update(subject="Petra Patient", source_name="Petra Patient.jpg")
+    folder = unzipped(graded, tmp_path / "export")
+    everything = b"".join(path.read_bytes() for path in folder.iterdir())
+    for name in (b"ana@clinic", b"Anastasia", b"Petra", b"olga"):
+        assert name not in everything
+    assignment = graded.readers.get(code="R01").assignments.earliest("pk")
+    assert str(assignment.public_id).encode() not in everything
+    people = {row["subject"] for row in rows(folder, "images")}
+    assert len(people) == 1
+    assert people != {""}
+
+
+def test_the_codebook_speaks_of_every_column(graded: Study, tmp_path: Path) -> None:
+    folder = unzipped(graded, tmp_path / "export")
+    explained = {(row["file"], row["column"]) for row in rows(folder, "codebook") if row["meaning"]}
+    tables = [path for path in folder.glob("*.csv") if path.stem != "codebook"]
+    assert len(tables) == 9
+    for path in tables:
+        columns = path.read_text().splitlines()[0].split(",")
+        assert {(path.name, column) for column in columns} <= explained
+
+
+def test_the_published_layout_has_the_labels_that_count(graded: Study, tmp_path: Path) -> None:
+    first, second, third = graded.readers.get(code="R01").assignments.filter(position__lte=3)
+    give_grade(first)  # taken back
+    give_grade(second, not_gradable="not_acne")
+    give_grade(third, not_gradable="blurred")
+    published = rows(unzipped(graded, tmp_path / "export"), "image_labels_new")
+    latest = {row["image_name"]: row["label"] for row in published if row["labeler"] == "R01"}
+    codes = [image_code(graded, assignment.image.content_hash) for assignment in (first, second, third)]
+    assert [latest.get(code) for code in codes] == [None, "0", None]
+    assert len(latest) == first.reader.assignments.count() - 2
+
+
+def test_the_same_state_gives_the_same_bytes(graded: Study) -> None:
+    assert b"".join(study_zip.stream(graded)) == b"".join(study_zip.stream(graded))
+
+
+def test_an_export_is_of_one_moment(transactional_db: None, graded: Study, tmp_path: Path) -> None:
+    pieces = study_zip.stream(graded)
+    begun = b"".join(next(pieces) for _ in range(5))  # as far as report.json, whose queries set the moment
+
+    def meanwhile() -> None:
+        give_grade(Reader.objects.get(code="R01").assignments.earliest("pk"), 5)
+        connection.close()
+
+    thread = threading.Thread(target=meanwhile)
+    thread.start()
+    thread.join()
+    with zipfile.ZipFile(io.BytesIO(begun + b"".join(pieces))) as archive:
+        archive.extractall(tmp_path / "export")
+    assert len(rows(tmp_path / "export", "labels")) == Label.objects.count() - 1
+    assert recompute(tmp_path / "export")[0] == 0
+
+
+def test_whoever_runs_the_study_downloads_it(as_olga: Client, graded: Study) -> None:
+    as_olga.post(reverse("unblind", args=["acne"]), {"reason": "The study is over."})
+    answer = as_olga.get(reverse("training:export", args=["acne"]))
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/zip"
+    assert answer["Content-Disposition"].startswith('attachment; filename="acne-2')
+    assert "no-store" in answer["Cache-Control"]
+    names = zipfile.ZipFile(io.BytesIO(answer.getvalue())).namelist()
+    assert names[:2] == ["README.txt", "recompute.py"]
+    assert reverse("training:export", args=["acne"]).encode() in as_olga.get(reverse("study", args=["acne"])).content
+
+
+def test_readers_and_strangers_download_nothing(as_ana: Client, as_cleo: Client, study: Study) -> None:
+    address = reverse("training:export", args=["acne"])
+    assert [client.get(address).status_code for client in (as_ana, as_cleo)] == [404, 404]
+    assert Client().get(address)["Location"].startswith(reverse("account_login"))
+    assert as_ana.post(address).status_code == 405
+
+
+def test_the_command_writes_the_zip_and_overwrites_none(graded: Study, tmp_path: Path) -> None:
+    path = tmp_path / "acne.zip"
+    call_command("export_study", "acne", str(path), stdout=io.StringIO())
+    assert path.read_bytes() == b"".join(study_zip.stream(graded))
+    with pytest.raises(CommandError, match="is there already"):
+        call_command("export_study", "acne", str(path))
+    with pytest.raises(CommandError, match="can't be written"):
+        call_command("export_study", "acne", str(tmp_path / "nowhere" / "acne.zip"))
+    assert [file.name for file in tmp_path.glob("acne*")] == ["acne.zip"]
+
+
+def verify(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run the ledger's script in a bare Python."""
+    command = [sys.executable, "-I", "-S", str(folder / "check_ledger.py"), *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env={})
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+@pytest.fixture
+def sealed(graded: Study, tmp_path: Path) -> Path:
+    """Return the export of a graded study whose labels are sealed; one of them has words that a spreadsheet runs."""
+    assignment = Label.objects.earliest("pk").assignment
+    viewing = label_store.Viewing(visible_ms=900, zoom=1.5, viewport_width=1440, input_kind="pen")
+    said = {"not_gradable": "badly_lit", "note": FORMULA, "viewing": viewing}
+    label_store.record_label(assignment=assignment, version=assignment.version, submission=uuid4(), **said)  # type: ignore[arg-type]
+    seal()
+    return unzipped(graded, tmp_path / "export")
+
+
+def test_the_ledgers_script_finds_an_export_untouched(sealed: Path, graded: Study) -> None:
+    last = ledger.blocks(graded).last()
+    assert last is not None
+    status, said = verify(sealed, "--known", last.digest)
+    labels = Label.objects.count()
+    assert (status, said) == (
+        0,
+        f"untouched. {labels} labels and {ledger.acts(graded).count()} acts in 1 blocks; the newest: {last.digest}\n",
+    )
+    assert verify(sealed, "--known", "f" * 64)[0] == 1
+
+
+@pytest.mark.parametrize("column", ["grade", "note", "visible_ms", "labeled_at", "reader", "is_repeat"])
+def test_the_ledgers_script_names_a_changed_label(sealed: Path, column: str) -> None:
+    labels = rows(sealed, "labels")
+    changed = {"grade": "1" if labels[3]["grade"] != "1" else "2", "is_repeat": "yes", "visible_ms": "7"}
+    other = "R02" if labels[3]["reader"] == "R01" else "R01"
+    labels[3][column] = {**changed, "note": "hm", "labeled_at": "2020-01-01T00:00:00Z", "reader": other}[column]
+    rewrite(sealed, "labels", labels)
+    status, said = verify(sealed)
+    assert status == 1
+    assert said.startswith(f"labels.csv, row 5: label {labels[3]['label']} (reader {labels[3]['reader']}, image ")
+    assert "1 findings in" in said
+
+
+def test_the_ledgers_script_names_what_was_removed_put_in_and_moved(sealed: Path) -> None:
+    labels = rows(sealed, "labels")
+    removed = labels.pop(2)
+    labels[4], labels[5] = labels[5], labels[4]
+    labels.insert(0, {**labels[0], "label": str(int(labels[0]["label"]) - 1)})
+    rewrite(sealed, "labels", labels)
+    said = verify(sealed)[1]
+    assert f"Label {removed['label']} was removed from labels.csv: block 1 has it." in said
+    assert f"stands after label {labels[5]['label']}, which was stored later." in said
+    assert f"label {labels[0]['label']} (reader {labels[0]['reader']}, image {labels[0]['image']}) was put in" in said
+
+
+def test_the_ledgers_script_finds_a_ledger_that_was_changed_with_its_label(sealed: Path) -> None:
+    entries = rows(sealed, "ledger")
+    entries[0]["sha256"] = "0" * 64
+    rewrite(sealed, "ledger", entries)
+    assert "Block 1: its rows in ledger.csv were changed" in verify(sealed)[1]
+    document = json.loads((sealed / "ledger.json").read_text())
+    document["blocks"][0]["sealed_at"] = "2020-01-01T00:00:00Z"
+    (sealed / "ledger.json").write_text(json.dumps(document))
+    assert "Block 1 was changed: its hash" in verify(sealed)[1]
+    document["blocks"] = []
+    (sealed / "ledger.json").write_text("no JSON")
+    assert verify(sealed)[0] == 2
+
+
+def test_the_ledgers_script_knows_every_word_of_a_label() -> None:
+    assert {value: word for word, value in check_ledger.REASONS.items()} == export.REASONS
+    assert {value: word for word, value in check_ledger.INPUTS.items()} == export.INPUTS

@@ -1,0 +1,257 @@
+"""Charts of reports of every kind: a picture and its numbers, or a sentence that says why there is none."""
+
+import csv
+import io
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from training.reports import study_report
+from training.reports.charts import catalogue, matrices, points, rmse_chart, series
+from training.reports.charts.chart import Chart
+from training.reports.charts.drawing import LOOKS, Drawing
+from training.reports.charts.points import Place
+from training.reports.charts.scales import Scale
+from training.reports.charts.series import Night
+from training.statistics import metrics, panels, subgroups
+from training.statistics.panels import Reading
+
+LEVELS = {1.0: "Clear", 2.0: "Almost clear", 3.0: "Mild", 4.0: "Moderate", 5.0: "Severe"}
+SVG = "{http://www.w3.org/2000/svg}"
+NO_ESTIMATE = {"value": None, "low": None, "high": None, "n": 0, "reason": "None yet."}
+
+
+def report_of(grades: Sequence[Sequence[float]], *, scores: Sequence[float] | None = None) -> dict[str, Any]:
+    """Return the report of (n readers, N images) grades, NaN for none, as the report's JSON has it."""
+    codes = [f"R{number:02d}" for number in range(1, len(grades) + 1)]
+    readings = [
+        Reading(code, f"{image:03d}", grade, position=image)
+        for code, row in zip(codes, grades, strict=True)
+        for image, grade in enumerate(row)
+        if np.isfinite(grade)
+    ]
+    panel = panels.build(readings, readers=codes, images={one.image for one in readings}, levels=LEVELS)
+    rows = [
+        {**panels.describe_reader(panel, place), "is_simulated": place == 0, "counts_for_bar": True}
+        for place in range(len(codes))
+    ]
+    halves = {"view": np.array(["left" if int(name) % 2 else "right" for name in panel.images])}
+    kinds = subgroups.by_column(metrics.residuals(panel.grades), halves)
+    told = [row for row in rows if row["rmse"]["value"] is not None]
+    return {
+        "golden_images": len(panel.images),
+        "readers": rows,
+        "levels": [{"value": int(value), "name": name} for value, name in LEVELS.items()],
+        "bar": study_report.bar_of(told),
+        "agreement": panels.describe_agreement(panel),
+        "subgroups": [
+            {"column": one.column, "value": one.value, "images": one.n, "rmse": one.rmse.as_json()} for one in kinds
+        ],
+        "machine_run": machine_run(metrics.consensus(panel.grades), np.array(scores)) if scores is not None else None,
+    }
+
+
+def machine_run(target: np.ndarray[Any, Any], scores: np.ndarray[Any, Any]) -> dict[str, Any]:
+    levels = tuple(int(value) for value in LEVELS)
+    return {
+        "run": 7,
+        "readers": [],
+        "points": [{"consensus": float(c), "score": float(s)} for c, s in zip(target, scores, strict=True)],
+        "machine": {
+            "levels": [{"value": int(value), "name": name} for value, name in LEVELS.items()],
+            "golden_rmse": metrics.rmse(scores, target).as_json(),
+            "pearson_r": metrics.pearson_r(scores, target).as_json(),
+            "confusion": metrics.confusion(scores, target, levels).tolist(),
+            "subgroups": [],
+            **study_report._against_consensus(scores, target, levels),
+        },
+    }
+
+
+def many(readers: int = 4, images: int = 60, seed: int = 3) -> list[list[float]]:
+    random = np.random.default_rng(seed)
+    severity = random.uniform(1, 5, images)
+    rows: list[list[float]] = (severity + random.normal(0, 0.5, (readers, images))).round().clip(1, 5).tolist()
+    return rows
+
+
+NAN = float("nan")
+KINDS: dict[str, dict[str, Any]] = {
+    "everything": {"grades": many(), "scores": np.linspace(1, 5, 60).tolist()},
+    "no machine yet": {"grades": many()},
+    "no readers": {"grades": []},
+    "one reader": {"grades": [[1, 2, 3, 4, 5] * 5]},
+    "one image": {"grades": [[3], [4]], "scores": [3.2]},
+    "one image of one reader": {"grades": [[3]], "scores": [2.0]},
+    "constant readers": {"grades": [[3] * 30, [3] * 30, [4] * 30], "scores": [3.0] * 30},
+    "a reader without grades": {"grades": [*many(2), [NAN] * 60], "scores": [3.1] * 60},
+    "different halves": {"grades": [[1, 2, 3, 4] * 6 + [NAN] * 24, [NAN] * 24 + [4, 3, 2, 1] * 6]},
+    "more readers than a map holds": {"grades": many(readers=45, images=25)},
+}
+
+
+def nights(*values: float) -> list[Night]:
+    return [
+        Night(place, "2026-11-25", {**NO_ESTIMATE, "value": value, "n": 30}, 0.5, "ms2019", place % 2 == 0)
+        for place, value in enumerate(values)
+    ]
+
+
+@cache
+def charts_of(kind: str) -> dict[str, Chart]:
+    return catalogue.of_report(report_of(**KINDS[kind]), nights(0.4, 0.45))
+
+
+def marks(chart: Chart, tag: str, look: str) -> list[ET.Element]:
+    picture = ET.fromstring(chart.picture)  # noqa: S314  our own
+    return [mark for mark in picture.iter(f"{SVG}{tag}") if mark.get("class") == f"c-{look}"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_chart_is_a_picture_with_words_or_says_why_there_is_none(kind: str) -> None:
+    for name, chart in charts_of(kind).items():
+        assert chart.sentence, name
+        assert "nan" not in (chart.sentence + chart.table.as_csv()).lower(), name
+        for picture in filter(None, (chart.picture, chart.picture_for_phones)):
+            assert {"nan", "inf"}.isdisjoint(picture.lower().replace('"', " ").replace(",", " ").split()), name
+            root = ET.fromstring(picture)  # noqa: S314  our own
+            assert root.find(f"{SVG}title") is not None, name
+            assert root.find(f"{SVG}desc") is not None, name
+            # The security policy would drop them.
+            assert not [mark for mark in root.iter() if mark.get("style") or mark.tag.endswith(("script", "style"))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_mark_stays_on_its_sheet(kind: str) -> None:
+    for name, chart in charts_of(kind).items():
+        for sheet in filter(None, (chart.wide, chart.narrow)):
+            root = ET.fromstring(sheet.svg(name="one", title="One", description="A chart."))  # noqa: S314
+            for mark in root.iter():
+                for key, end in (("cx", sheet.width), ("x2", sheet.width), ("cy", sheet.height), ("y2", sheet.height)):
+                    assert 0 <= float(mark.get(key, 0)) <= end, (name, kind, mark.attrib)
+
+
+def test_with_everything_there_every_chart_has_a_picture() -> None:
+    assert [chart.name for chart in charts_of("everything").values() if not chart.picture] == []
+
+
+def test_the_rmse_chart_has_everybody_the_bar_and_the_ceiling() -> None:
+    chart = charts_of("everything")["errors"]
+    assert len(marks(chart, "circle", "reader")) == 3 + 1  # and the one of the legend
+    assert len(marks(chart, "circle", "simulated")) == 1 + 1
+    assert len(marks(chart, "polygon", "machine")) == 1 + 1
+    assert (len(marks(chart, "line", "bar")), len(marks(chart, "line", "ceiling"))) == (1, 1)
+
+
+def test_a_reader_without_a_grade_is_named_and_not_drawn() -> None:
+    chart = charts_of("a reader without grades")["errors"]
+    assert "Without a golden grade so far: R03." in chart.sentence
+    assert len(marks(chart, "circle", "reader")) == 1 + 1
+
+
+def test_of_many_readers_the_ends_are_drawn_and_all_are_in_the_table() -> None:
+    report = report_of(grades=many(readers=90, images=22))
+    chart = rmse_chart.of_everybody(report)
+    drawn = marks(chart, "circle", "reader") + marks(chart, "circle", "simulated")
+    assert len(drawn) - len({mark.get("class") for mark in drawn}) == rmse_chart.MOST_ROWS
+    assert "30 readers in the middle" in chart.sentence
+    assert len(chart.table.rows) == 90 + 1  # and the noise ceiling
+
+
+def test_a_map_has_a_shade_for_each_pair_that_can_be_compared() -> None:
+    chart = charts_of("everything")["agreement"]
+    shaded = [mark for step in range(10) for mark in marks(chart, "rect", f"shade-{step}")]
+    assert len(shaded) == 6
+    apart = charts_of("different halves")["agreement"]
+    assert not apart.picture
+    assert "No two readers can be compared" in apart.sentence
+
+
+def test_the_table_of_pairs_has_what_the_report_has() -> None:
+    report = report_of(**KINDS["everything"])
+    rows = list(csv.DictReader(io.StringIO(matrices.agreement(report).table.as_csv())))
+    pairs = report["agreement"]["pairwise_kappa"]
+    assert [(row["reader"], row["other"], float(row["value"]), int(row["n"])) for row in rows] == [
+        (*pair["readers"], pair["value"], pair["n"]) for pair in pairs
+    ]
+
+
+def test_confusions_have_counts_and_rates() -> None:
+    report = report_of(**KINDS["everything"])
+    table = matrices.machine_confusion(report).table
+    counts = np.array(report["machine_run"]["machine"]["confusion"])
+    assert [row[3] for row in table.rows] == counts.ravel().tolist()
+    shares = [row[4] for row in table.rows if row[1] == "Mild"]
+    assert sum(share for share in shares if isinstance(share, float)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("names", [["No", "Yes"], ["Conspicuously inflammatory papules"] * 9])
+def test_scales_of_other_lengths_and_long_names_fit(names: list[str]) -> None:
+    size = len(names)
+    report = report_of(**KINDS["everything"])
+    counts = [[place * size + other for other in range(size)] for place in range(size)]
+    report["machine_run"]["machine"] |= {"levels": [{"name": name} for name in names], "confusion": counts}
+    chart = matrices.machine_confusion(report)
+    assert len(marks(chart, "rect", "agree")) == size
+    longest = max((text.text or "" for text in marks(chart, "text", "soft")[:-2]), key=len)
+    assert len(longest) <= 84 / matrices.LETTER
+
+
+def test_a_point_opens_its_image_where_it_may() -> None:
+    report = report_of(**KINDS["everything"])
+    assert "<a " not in points.scatter(report).picture
+    linked = points.scatter(report, [Place(f"/images/{n}/", f"{n}.jpg") for n in range(60)])
+    links = [mark.get("href") for mark in ET.fromstring(linked.picture).iter(f"{SVG}a")]  # noqa: S314
+    assert links == [f"/images/{n}/" for n in range(60)]
+    assert linked.table == points.scatter(report).table
+
+
+def test_limits_are_drawn_where_they_are() -> None:
+    chart = points.machine_differences(report_of(**KINDS["everything"]))
+    assert len(marks(chart, "line", "limit")) == 2
+    assert len(marks(chart, "circle", "point")) == 60
+
+
+def test_a_drift_is_marked_where_it_begins() -> None:
+    *steady, third = many(readers=4, images=80)
+    stricter = [grade + (place > 50) for place, grade in enumerate(third)]
+    report = report_of([*steady, stricter])
+    chart = series.drift(report)
+    alarms = [reader["code"] for reader in report["readers"] if reader["drift"]["alarm_at"]]
+    assert "R04" in alarms
+    assert len(marks(chart, "circle", "alarm")) == len(alarms)
+    assert "R04 from image" in chart.sentence
+
+
+def test_history_tells_what_was_published() -> None:
+    chart = series.history(nights(0.4, 0.5, 0.45))
+    assert len(marks(chart, "polygon", "machine")) == 2
+    assert len(marks(chart, "polygon", "unpublished")) == 1
+    assert series.history([]).sentence == "No run has finished yet."
+
+
+def test_names_from_outside_are_escaped() -> None:
+    sheet = Drawing(100, 100)
+    sheet.words("label", (1, 1), "<script>alert('1')</script>")
+    with sheet.linked('/"><script>', "<b>"):
+        sheet.dot("point", (1, 1), 2, tip="</title><script>")
+    picture = sheet.svg(name="x", title="<i>", description="&")
+    assert "<script" not in picture
+    assert ET.fromstring(picture).find(f"{SVG}text") is not None  # noqa: S314  our own
+
+
+def test_every_look_is_known_to_the_page_or_needs_no_other_colour_in_the_dark() -> None:
+    sheet = Path("static/training/reports/charts.css").read_text()
+    assert [look for look in LOOKS if f".c-{look}" not in sheet] == []
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 0.57), (0, 1e-3), (-2.2, 2.2), (1, 1), (0, 4700)])
+def test_ticks_are_few_and_round_and_inside(low: float, high: float) -> None:
+    ticks = Scale(low, high, 0, 100).ticks(6)
+    assert len(ticks) <= 7
+    assert all(low - 1e-9 <= tick <= max(high, low + 1) + 1e-9 for tick in ticks)

@@ -1,0 +1,172 @@
+"""Hold the tables beside this file against the ledger, and name every label that is not what was sealed.
+
+    python3 check_ledger.py [FOLDER] [--known HASH]
+
+It needs Python 3.11 or newer and nothing else: it shares no code with the program that kept the ledger. It computes
+every label's hash from labels.csv, every block's from the rows it seals and the block before, and compares. HASH is a
+block's that was noted earlier, such as from an older export: it must be in the chain. Acts of people (the audit log)
+are in the chain by their hashes alone, as their words do not leave the installation. Exit status: 0 untouched,
+1 with each finding on a line, 2 unreadable.
+"""
+
+import csv
+import hashlib
+import json
+import struct
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ENTRY = struct.Struct(">cq32s")
+KINDS = {"label": b"L", "act": b"A"}
+FIRST = "0" * 64
+# labels.csv has words where a label has these.
+REASONS = {
+    "Blurred": "blurred",
+    "Badly lit": "badly_lit",
+    "Not a face": "not_a_face",
+    "Not acne": "not_acne",
+    "Covered or made up": "occluded",
+    "Seen before": "duplicate",
+    "Something else": "other",
+}
+INPUTS = {"Keyboard": "keyboard", "Mouse": "mouse", "Touch": "touch", "Pen": "pen"}
+
+Row = dict[str, str]
+
+
+class UnreadableError(Exception):
+    """The folder is not what the export made."""
+
+
+def main() -> int:
+    parser = ArgumentParser(description="Hold an export against its ledger.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--known", default="", help="hash of a block that was noted earlier")
+    options = parser.parse_args()
+    try:
+        return inspect(options.folder, options.known)
+    except UnreadableError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def inspect(folder: Path, known: str) -> int:
+    ledger, sealed = _document(folder / "ledger.json"), list(_rows(folder / "ledger.csv"))
+    findings = [*inspect_chain(ledger, sealed), *inspect_labels(folder, sealed)]
+    if known and known not in {block["digest"] for block in ledger["blocks"]}:
+        findings.append(f"There is no block with the hash {known}: it is gone, or what it sealed was changed.")
+    for finding in findings:
+        sys.stdout.write(f"{finding}\n")
+    labels = sum(row["kind"] == "label" for row in sealed)
+    counted = f"{labels} labels and {len(sealed) - labels} acts in {len(ledger['blocks'])} blocks"
+    if findings:
+        sys.stdout.write(f"{len(findings)} findings in {counted}.\n")
+        return 1
+    newest = ledger["blocks"][-1]["digest"] if ledger["blocks"] else "none yet"
+    sys.stdout.write(f"untouched. {counted}; the newest: {newest}\n")
+    return 0
+
+
+def inspect_chain(ledger: dict[str, Any], sealed: list[Row]) -> Iterator[str]:
+    """Compute every block's hash from its rows and from the block before it."""
+    rows_of: dict[int, list[Row]] = {}
+    for row in sealed:
+        rows_of.setdefault(int(row["block"]), []).append(row)
+    number, previous = 0, FIRST
+    for block in ledger["blocks"]:
+        if block["number"] != number + 1:
+            yield f"Block {number + 1} is missing from the ledger."
+        elif block["previous"] != previous:
+            yield f"Block {block['number']} does not follow the block before it: one of the two was changed."
+        packed = b"".join(map(pack, rows_of.get(block["number"], [])))
+        if hashlib.sha256(packed).hexdigest() != block["rows_sha256"]:
+            yield f"Block {block['number']}: its rows in ledger.csv were changed, removed or put into another order."
+        said = {"chain": ledger["chain"], **{key: value for key, value in block.items() if key != "digest"}}
+        if _sha256(json.dumps(said, sort_keys=True, separators=(",", ":"))) != block["digest"]:
+            yield f"Block {block['number']} was changed: its hash is not that of what it says."
+        number, previous = block["number"], block["digest"]
+
+
+def pack(row: Row) -> bytes:
+    return ENTRY.pack(KINDS[row["kind"]], int(row["id"]), bytes.fromhex(row["sha256"]))
+
+
+def inspect_labels(folder: Path, sealed: list[Row]) -> Iterator[str]:
+    """Hold labels.csv, with what images.csv says of its images, against the sealed hashes."""
+    hash_of = {row["image"]: row["content_hash"] for row in _rows(folder / "images.csv")}
+    known = {int(row["id"]): row for row in sealed if row["kind"] == "label"}
+    newest, last, seen = max(known, default=-1), None, set()
+    for line, row in enumerate(_rows(folder / "labels.csv"), start=2):
+        label = int(row["label"])
+        where = f"labels.csv, row {line}: label {label} (reader {row['reader']}, image {row['image']})"
+        if label in known:
+            if hash_label(row, hash_of.get(row["image"], ""), known[label]) != known[label]["sha256"]:
+                yield f"{where} was changed: it is not what block {known[label]['block']} has sealed."
+        elif label <= newest:
+            yield f"{where} was put in later: no block has it."
+        if last is not None and label <= last:
+            yield f"{where} stands after label {last}, which was stored later."
+        last = label
+        seen.add(label)
+    for label in sorted(known.keys() - seen):
+        yield f"Label {label} was removed from labels.csv: block {known[label]['block']} has it."
+
+
+def hash_label(row: Row, content_hash: str, sealed: Row) -> str:
+    note = sealed["note_sha256"] if sealed["note_sha256"] and not row["note"] else ""
+    facts = [
+        "label",
+        int(row["label"]),
+        content_hash,
+        row["reader"],
+        row["is_repeat"] == "yes",
+        int(row["version"]),
+        _whole(row["grade"]),
+        REASONS.get(row["not_gradable"], row["not_gradable"]),
+        note or _sha256(f"{sealed['submission']}:{row['note']}"),
+        row["is_undo"] == "yes",
+        _whole(row["visible_ms"]),
+        _number(row["zoom"]),
+        _whole(row["viewport_width"]),
+        _whole(row["viewport_height"]),
+        _number(row["pixel_ratio"]),
+        INPUTS.get(row["input_kind"], row["input_kind"]),
+        row["labeled_at"],
+    ]
+    return _sha256(json.dumps(facts, ensure_ascii=False, separators=(",", ":")))
+
+
+def _whole(cell: str) -> int | None:
+    return int(cell) if cell else None
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    """Yield a table's rows; the apostrophe that defuses formulas is taken off each cell again."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                yield {column: cell.removeprefix("'") for column, cell in row.items()}
+    except (OSError, UnicodeDecodeError, AttributeError, csv.Error) as error:  # a short row has None in it
+        raise UnreadableError(f"{path} can't be read: {error}") from error
+
+
+def _document(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UnreadableError(f"{path} can't be read: {error}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

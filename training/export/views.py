@@ -1,0 +1,47 @@
+"""Downloads: a whole study, and all that is kept of one person."""
+
+import time
+from collections.abc import Iterator
+
+from django.contrib.auth.decorators import login_required
+from django.http import StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from labeler.accounts import access
+from labeler.accounts.access import AuthedRequest
+from labeler.exchange import export
+from labeler.record import audit, pseudonyms
+from scoring.platform import telemetry
+from training.export import study_zip, subject_access
+
+
+@login_required
+@require_GET
+def export_study(request: AuthedRequest, slug: str) -> StreamingHttpResponse:
+    """Answer the study's zip, piece by piece as it is made. It tells which images are golden."""
+    study = access.get_unblinded_study(request, slug)
+    audit.record(study, request.user, "exported the study")
+    file = f"{study.slug}-{timezone.now():%Y-%m-%d}.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{file}"'}
+    return StreamingHttpResponse(_timed(study_zip.stream(study)), content_type="application/zip", headers=headers)
+
+
+def _timed(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Count how long it takes until all of it is sent."""
+    began = time.monotonic()
+    yield from chunks
+    telemetry.exports.observe(time.monotonic() - began)
+
+
+@login_required
+@require_GET
+def export_person(request: AuthedRequest, slug: str, pk: int) -> StreamingHttpResponse:
+    """Answer all that is kept of the person in an image, for them. How many readers there are tells what is golden."""
+    study = access.get_unblinded_study(request, slug)
+    image = get_object_or_404(study.images.filter(is_erased=False), pk=pk)
+    code = pseudonyms.of_subject(study, image.subject) or export.image_code(study, image.content_hash)
+    audit.record(study, request.user, "exported a person", detail=code)
+    headers = {"Content-Disposition": f'attachment; filename="{study.slug}-{code}.zip"'}
+    return StreamingHttpResponse(subject_access.stream(image), content_type="application/zip", headers=headers)

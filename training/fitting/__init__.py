@@ -1,0 +1,1 @@
+"""From graded images to a fitted regressor: dataset, embeddings, estimators, and the choice of a recipe."""

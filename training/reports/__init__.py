@@ -1,0 +1,1 @@
+"""The report of a study: its numbers, charts and pages."""

@@ -1,0 +1,128 @@
+"""What a chart is: a sentence, two pictures of it, and its table. [core]"""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from training.reports.charts.drawing import Drawing
+
+Document = dict[str, Any]
+Cell = str | int | float | None
+ROWS_ON_A_PAGE = 400
+N = "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
+WIDE, NARROW, HALF = 860.0, 320.0, 420.0  # units: a page's width, a phone's, and half a page's
+
+
+@dataclass(frozen=True)
+class Table:
+    """The numbers that a chart is drawn from."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def as_csv(self, *, defuse: Callable[[str], str] = str) -> str:
+        """Return a comma-separated table; numbers in full, as the report's JSON has them.
+
+        defuse: what becomes of a cell of text, which a spreadsheet might run.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(self.columns)
+        writer.writerows([defuse(cell) if isinstance(cell, str) else cell for cell in row] for row in self.rows)
+        return text.getvalue()
+
+    @property
+    def headings(self) -> list[str]:
+        return [column.replace("_", " ") for column in self.columns]
+
+    @property
+    def first_rows(self) -> list[list[str]]:
+        """What a page shows of it; 300 readers have 69,000 rows of drift."""
+        return [[_shown(cell) for cell in row] for row in self.rows[:ROWS_ON_A_PAGE]]
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.rows) > ROWS_ON_A_PAGE
+
+
+EMPTY = Table((), ())
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One of the report's charts. Without a picture, `sentence` says why there is none."""
+
+    name: str  # in addresses
+    title: str
+    definition: str  # an anchor of the page of definitions
+    table: Table = EMPTY
+    sentence: str = ""
+    rests_on: str = ""  # n in words
+    wide: Drawing | None = None
+    narrow: Drawing | None = None  # for phones; None where the wide one is as good there
+
+    def saying(self, sentence: str, rests_on: str = "") -> "Chart":
+        return replace(self, sentence=sentence, rests_on=rests_on)
+
+    def drawn(self, sheet: Drawing) -> "Chart":
+        """Return the chart with one picture for everybody."""
+        return replace(self, wide=sheet)
+
+    def drawn_twice(self, draw: Callable[[float], Drawing]) -> "Chart":
+        """Return the chart with a picture for pages and one for phones, drawn for their widths."""
+        return replace(self, wide=draw(WIDE), narrow=draw(NARROW))
+
+    @property
+    def is_half(self) -> bool:
+        """Whether two of them fit beside each other."""
+        return self.wide is not None and self.wide.width <= HALF
+
+    @property
+    def picture(self) -> str:
+        """The SVG, or nothing where there is none."""
+        return self._svg(self.wide, self.name)
+
+    @property
+    def picture_for_phones(self) -> str:
+        return self._svg(self.narrow, f"{self.name}-narrow")
+
+    def _svg(self, sheet: Drawing | None, name: str) -> str:
+        return sheet.svg(name=name, title=self.title, description=f"{self.sentence} {self.rests_on}") if sheet else ""
+
+
+def estimate_cells(estimate: Mapping[str, Any]) -> tuple[Cell, ...]:
+    """Return an estimate's value, low, high, n and reason."""
+    return tuple(estimate[key] for key in ESTIMATE)
+
+
+ESTIMATE = ("value", "low", "high", "n", "reason")
+
+
+def spoken_interval(estimate: Mapping[str, Any]) -> str:
+    """Return "0.41 (0.36 to 0.47)"."""
+    if estimate["low"] is None:
+        return f"{estimate['value']:.2f}"
+    return f"{estimate['value']:.2f} ({estimate['low']:.2f} to {estimate['high']:.2f})"
+
+
+def images(count: int, kind: str = "golden image") -> str:
+    return f"{count}\N{NO-BREAK SPACE}{kind}{'' if count == 1 else 's'}"
+
+
+def span(counts: Sequence[int], kind: str = "golden image") -> str:
+    """Return "28 golden images", or "20 to 28 golden images"."""
+    low, high = min(counts), max(counts)
+    return images(high, kind) if low == high else f"{low} to {images(high, kind)}"
+
+
+def enumerate_words(words: Sequence[str]) -> str:
+    """Return "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1] if words else ""]))
+
+
+def _shown(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)

@@ -1,0 +1,206 @@
+"""The readers' numbers from the current labels: computed once for a state of the labels, then remembered."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache as once
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.core.cache import cache
+from django.db.models import Count, Max, Q
+from django.utils import timezone
+from numpy.typing import NDArray
+
+from labeler.grading import consensus
+from labeler.models import GradeLevel, Image, Label, Reader, Study
+from training.statistics import agreement, metrics, panels, subgroups
+from training.statistics.panels import Panel, Reading
+
+Document = dict[str, Any]
+
+# A reader who has just begun would otherwise set the bar by two or three images.
+BAR_SHARE = 0.5  # of the golden images
+MEASURED = ("exposure", "contrast", "sharpness")  # whose thirds are subgroups
+# Beyond, only golden and repeated labels are read: what came before each would take the page seconds to read.
+MOST_LABELS_IN_ORDER = 100_000
+REMEMBERED = 7 * 24 * 3600  # seconds
+LONG = 5.0  # seconds of computing that nobody should wait for at every new label
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the numbers follow from, except the labels."""
+
+    readers: list[Reader]
+    levels: list[GradeLevel]
+    golden: list[Image]  # in the order of their hashes
+
+
+@dataclass(frozen=True)
+class _Remembered:
+    """The numbers as they were last computed: from which state of labels and facts, when, and how long it took."""
+
+    state: str
+    counted_at: str
+    seconds: float
+    numbers: Document
+
+
+def of(study: Study, *, may_be_late: bool = False) -> Document:
+    """Return what the readers' current labels say of them.
+
+    The same labels, images and readers have the same numbers, so these are remembered. With 300 readers they take many
+    seconds to compute: who says that they may be late gets them as they last were, with the time in `counted_at`,
+    which is None where they are those of now. `refresh` computes them in the background.
+    """
+    facts = _facts(study)
+    state, known = _state(study, facts), _remembered(study)
+    if known is not None and known.state == state:
+        return known.numbers | {"counted_at": None}
+    if known is not None and may_be_late and known.seconds > LONG and _are_of_all(known.numbers, facts):
+        return known.numbers | {"counted_at": known.counted_at}
+    return _remember(study, facts, state) | {"counted_at": None}
+
+
+def refresh(study: Study) -> bool:
+    """Compute what a page would show late, or would take long to show for the first time. False if there is none."""
+    facts = _facts(study)
+    state, known = _state(study, facts), _remembered(study)
+    takes_long = known.seconds > LONG if known else len(facts.readers) > agreement.MOST_READERS_WITH_INTERVALS
+    if not takes_long or (known is not None and known.state == state):
+        return False
+    _remember(study, facts, state)
+    return True
+
+
+def _remembered(study: Study) -> _Remembered | None:
+    known = cache.get(_key(study))
+    return _Remembered(**json.loads(known)) if known else None
+
+
+def _remember(study: Study, facts: _Facts, state: str) -> Document:
+    began = time.monotonic()
+    numbers = _compute(study, facts)
+    counted_at, seconds = timezone.now().isoformat(timespec="seconds"), time.monotonic() - began
+    cache.set(_key(study), json.dumps(asdict(_Remembered(state, counted_at, seconds, numbers))), REMEMBERED)
+    return numbers
+
+
+def _are_of_all(numbers: Document, facts: _Facts) -> bool:
+    """A reader who came since then would be looked for in vain."""
+    return [row["code"] for row in numbers["readers"]] == [reader.code for reader in facts.readers]
+
+
+def _key(study: Study) -> str:
+    return f"standings-{study.pk}"
+
+
+def drifting(study: Study) -> dict[str, int]:
+    """Return of how many readers it can be told whether they drift, and how many have an alarm."""
+    watched = [reader["drift"] for reader in of(study)["readers"] if reader["drift"]["limit"] is not None]
+    return {"watched": len(watched), "alarms": sum(drift["alarm_at"] is not None for drift in watched)}
+
+
+def compute(study: Study) -> Document:
+    """Return the same, whatever is remembered."""
+    return _compute(study, _facts(study)) | {"counted_at": None}
+
+
+def _facts(study: Study) -> _Facts:
+    golden = study.images.filter(is_golden=True).select_related("measurement").order_by("content_hash")
+    return _Facts(list(study.readers.order_by("code")), list(study.grade_levels.all()), list(golden))
+
+
+def _state(study: Study, facts: _Facts) -> str:
+    """Hash all that the numbers follow from. Labels are only ever added: the newest and their number tell all."""
+    labels = Label.objects.filter(assignment__reader__study=study).aggregate(newest=Max("pk"), number=Count("pk"))
+    known = [
+        _version(),
+        labels,
+        [(reader.code, reader.is_simulated, reader.done) for reader in facts.readers],
+        [(level.value, level.name) for level in facts.levels],
+        [(image.content_hash, image.metadata, _measures(image)) for image in facts.golden],
+    ]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+
+@once
+def _version() -> str:
+    """Hash the code that computes: another version of it may define a number otherwise."""
+    sources = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+
+
+def _compute(study: Study, facts: _Facts) -> Document:
+    panel = _panel(study, facts)
+    graded = {image.content_hash: image for image in facts.golden}
+    columns = columns_of([graded[name] for name in panel.images])
+    by_column = subgroups.by_column(metrics.residuals(panel.grades), columns)
+    return {
+        "golden_images": len(facts.golden),
+        "levels": [{"value": level.value, "name": level.name} for level in facts.levels],
+        "readers": _reader_rows(facts.readers, panel, drawn=len(facts.golden)),
+        "agreement": panels.describe_agreement(panel),
+        "subgroups": [as_row(one) for one in by_column],
+    }
+
+
+def _panel(study: Study, facts: _Facts) -> Panel:
+    """Return the readers' current labels; they are compared on the golden images that somebody graded."""
+    labels = consensus.current_labels(study).order_by("pk")
+    if sum(reader.done for reader in facts.readers) > MOST_LABELS_IN_ORDER:
+        labels = labels.filter(Q(assignment__image__is_golden=True) | Q(assignment__is_repeat=True))
+    columns = ("reader__code", "image__content_hash", "is_repeat", "position", "image__is_golden")
+    rows = labels.values_list("grade", "labeled_at", *(f"assignment__{column}" for column in columns))
+    readings, golden = [], set()
+    for grade, labeled_at, reader, image, is_repeat, position, is_golden in rows:
+        readings.append(Reading(reader, image, grade, is_repeat, position, labeled_at.timestamp()))
+        if is_golden and grade is not None and not is_repeat:
+            golden.add(image)
+    levels = {float(level.value): level.name for level in facts.levels}
+    return panels.build(readings, readers=[reader.code for reader in facts.readers], images=golden, levels=levels)
+
+
+def _reader_rows(readers: Sequence[Reader], panel: Panel, *, drawn: int) -> list[Document]:
+    """Return every reader's numbers, without the machine."""
+    rows = []
+    for place, reader in enumerate(readers):
+        row = panels.describe_reader(panel, place)
+        counts = counts_for_bar(row["rmse"]["n"], drawn)
+        rows.append({**row, "is_simulated": reader.is_simulated, "counts_for_bar": counts})
+    return rows
+
+
+def counts_for_bar(graded: int, drawn: int) -> bool:
+    return graded > 0 and graded >= BAR_SHARE * drawn
+
+
+def columns_of(golden: Sequence[Image]) -> dict[str, NDArray[np.str_]]:
+    """Return column -> (N,) values of all that is known of images: metadata, thirds of what was measured."""
+    names = sorted({name for image in golden for name in image.metadata})
+    columns = {name: np.array([str(image.metadata.get(name, "")) for image in golden]) for name in names}
+    measured = [getattr(image, "measurement", None) for image in golden]
+    for name in MEASURED:
+        values = np.array([getattr(one, name) if one else np.nan for one in measured], dtype=float)
+        columns[name] = subgroups.thirds(values)
+    columns["face"] = np.array([("found" if one.faces == 1 else "none or several") if one else "" for one in measured])
+    return columns
+
+
+def as_row(one: subgroups.Subgroup) -> Document:
+    return {
+        "column": one.column,
+        "value": one.value,
+        "images": one.n,
+        "rmse": one.rmse.as_json(),
+        "bias": one.bias.as_json(),
+    }
+
+
+def _measures(image: Image) -> list[float] | None:
+    measurement = getattr(image, "measurement", None)
+    return [getattr(measurement, name) for name in (*MEASURED, "faces")] if measurement else None

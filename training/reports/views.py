@@ -1,0 +1,156 @@
+"""The report and the runs of a study, for those who run it."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from labeler.accounts import access, unblinding
+from labeler.accounts.access import AuthedRequest
+from labeler.exchange import tables
+from labeler.models import Reader, Study
+from labeler.studies import closing
+from training.reports import figures, reader_report, reporting_checklist, study_report
+from training.reports.charts.chart import Chart
+from training.reports.forms import PlanForm
+from training.statistics import planning
+
+RUNS_SHOWN = 20
+
+
+@login_required
+@require_GET
+def report(request: AuthedRequest, slug: str) -> HttpResponse:
+    study = access.get_reported_study(request, slug)
+    return render(request, "training/reports/report.html", _context(request, study))
+
+
+def _context(request: AuthedRequest, study: Study, *, has_links: bool = True) -> dict[str, Any]:
+    """Return what pages of the report show. Points of the scatter lead to images for who may see which are golden."""
+    report = study_report.current(study, may_be_late=True)
+    administers = access.administers(request.user, study)
+    is_unblinded = administers and unblinding.is_unblinded(study, request.session)
+    of_the_run = report["machine_run"]["readers"] if report["machine_run"] else ()
+    compared = {row["code"]: row["machine_minus_reader"] for row in of_the_run}
+    return {
+        "study": study,
+        "report": report,
+        "latest": report["machine_run"],
+        "readers": [(reader, compared.get(reader["code"])) for reader in report["readers"]],
+        "charts": figures.of_study(study, report, may_open=has_links and is_unblinded),
+        "runs": study.training_runs.select_related("requested_by")[:RUNS_SHOWN],
+        "published": study_report.published(study),
+        "is_auditor": not administers,
+        "is_unblinded": is_unblinded,
+    }
+
+
+@login_required
+@require_GET
+def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
+    return JsonResponse(study_report.current(access.get_reported_study(request, slug), may_be_late=True))
+
+
+@login_required
+@require_GET
+def chart_csv(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
+    """Answer the numbers that a chart is drawn from."""
+    chart = _get_chart(request, slug, name)
+    return _file(chart.table.as_csv(defuse=tables.defuse), "text/csv", f"{slug}-{name}.csv")
+
+
+@login_required
+@require_GET
+def chart_svg(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
+    """Answer a chart as a picture that stands alone."""
+    chart = _get_chart(request, slug, name)
+    if not chart.picture:
+        raise Http404
+    return _file(chart.picture, "image/svg+xml", f"{slug}-{name}.svg")
+
+
+def _get_chart(request: AuthedRequest, slug: str, name: str) -> Chart:
+    study = access.get_reported_study(request, slug)
+    chart = figures.find(study, name)
+    if chart is None:
+        raise Http404
+    return chart
+
+
+def _file(text: str, kind: str, name: str) -> HttpResponse:
+    return HttpResponse(text, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@login_required
+@require_GET
+def printed(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show the whole report on paper, with the checklist that reviewers ask for."""
+    study = access.get_reported_study(request, slug)
+    context = _context(request, study, has_links=False)  # paper is passed on
+    context["facts"] = reporting_checklist.of(study, context["report"])
+    return render(request, "training/reports/printed.html", context)
+
+
+@login_required
+@require_GET
+def reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
+    """Show what a reader will see of themself; the images only to who may know that they are golden."""
+    study = access.get_reported_study(request, slug)
+    reader = get_object_or_404(study.readers.select_related("study"), code=code)
+    administers = access.administers(request.user, study)
+    context = {
+        "is_auditor": not administers,
+        "may_see_images": administers and unblinding.is_unblinded(study, request.session),
+    }
+    return _show_reader(request, reader, context)
+
+
+@login_required
+@require_GET
+def own_report(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show a reader how they graded, once the study is closed and its admin has released the reports."""
+    reader = access.get_reader_with_report(request, slug)
+    return _show_reader(request, reader, {"is_own": True, "may_see_images": True})
+
+
+def _show_reader(request: AuthedRequest, reader: Reader, context: dict[str, Any]) -> HttpResponse:
+    context |= {"study": reader.study, "reader": reader, "report": reader_report.of(reader)}
+    return render(request, "training/reports/reader.html", context)
+
+
+@login_required
+@require_POST
+def release(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Let every reader of a closed study see their own report."""
+    study = access.get_administered_study(request, slug)
+    try:
+        closing.release_reports(study=study, by=request.user)
+    except closing.ClosingError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "Every reader now sees their own report, and nobody else's.")
+    return redirect("training:report", slug=slug)
+
+
+@login_required
+@require_GET
+def definitions(request: AuthedRequest) -> HttpResponse:
+    """Say what each number of the report is."""
+    return render(request, "training/reports/definitions.html")
+
+
+@login_required
+@require_GET
+def plan(request: AuthedRequest) -> HttpResponse:
+    """Show what the design in the address would tell."""
+    access.require_admin(request)
+    form = PlanForm(request.GET.dict())
+    if not form.is_valid():
+        return render(request, "training/reports/plan.html", {"form": form}, status=422)
+    plan = planning.plan(form.design())
+    chart = {"golden": plan.design.golden, "by_golden": plan.as_json()["by_golden"]}
+    context = {"form": form, "plan": plan, "sentences": planning.in_words(plan), "chart": chart}
+    return render(request, "training/reports/plan.html", context)

@@ -1,0 +1,1 @@
+"""One run of retraining from start to end, when it happens, and what it leaves."""

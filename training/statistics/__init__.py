@@ -1,0 +1,1 @@
+"""What readers' grades and a machine's scores say: errors, agreement, bias, drift, each with its interval. [core]"""

@@ -1,0 +1,189 @@
+"""Errors and correlations of readers and machine, each with its interval or the reason why there is none. [core]
+
+docs/science/statistics.md has the definitions. Grades are an (n readers, N images) float array with NaN where a reader
+gave none: an incomplete design is normal.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.statistics.intervals import ROUNDING, Estimate, Floats, estimate, mean, none, resampled_means
+
+FEWEST_TO_CORRELATE = 3  # any two images lie on a line
+MOST_TO_RANK = 2000  # images: each resample is ranked anew, in a table of resamples and images
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The machine's RMSE minus a reader's, both against the mean of the other readers, on the same images."""
+
+    difference: Estimate
+    # Share of the resamples in which the machine's RMSE is the smaller one.
+    machine_better: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.difference.as_json(), "machine_better": self.machine_better}
+
+
+def consensus(grades: Floats) -> Floats:
+    """Return (N,): the mean of each image's grades; NaN where it has none."""
+    given = np.isfinite(grades)
+    with np.errstate(invalid="ignore"):
+        means: Floats = np.where(given, grades, 0).sum(axis=0) / given.sum(axis=0)
+    return means
+
+
+def consensus_without(grades: Floats, reader: int) -> Floats:
+    """Return (N,): the mean of the other readers' grades."""
+    return consensus(np.delete(grades, reader, axis=0))
+
+
+def residuals(grades: Floats) -> Floats:
+    """Return (n, N): each grade less the mean of the other readers' grades of the image; NaN without both."""
+    given = np.isfinite(grades)
+    others = given.sum(axis=0) - given
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left: Floats = grades - (np.nansum(grades, axis=0) - np.where(given, grades, 0)) / others
+    return left
+
+
+def rmse(values: Floats, against: Floats) -> Estimate:
+    """Return the root mean square of (N,) values - (N,) against, over the images where both are there."""
+    squares = (values - against) ** 2
+    squares = squares[np.isfinite(squares)]
+    return estimate(squares[:, None], lambda means: np.sqrt(means[..., 0]))
+
+
+def reader_rmse(grades: Floats, reader: int) -> Estimate:
+    """The published form: against the consensus that includes the reader."""
+    return rmse(grades[reader], consensus(grades))
+
+
+def reader_rmse_leave_one_out(grades: Floats, reader: int) -> Estimate:
+    """Against the mean of the others. On complete data the published form is (n - 1) / n times this one."""
+    return rmse(grades[reader], consensus_without(grades, reader))
+
+
+def mean_absolute_error(values: Floats, against: Floats) -> Estimate:
+    return mean(np.abs(values - against))
+
+
+def pearson_r(values: Floats, against: Floats) -> Estimate:
+    """Pearson's correlation. A constant side has none, and any two images lie on a line."""
+    both = np.isfinite(values) & np.isfinite(against)
+    x, y = values[both], against[both]
+    reason = _why_no_correlation(x, y)
+    if reason:
+        return none(len(x), reason)
+    x, y = _standardised(x), _standardised(y)  # moments of far-off numbers would cancel each other's digits
+    return estimate(np.stack([x, y, x * x, y * y, x * y], axis=1), _r_from_moments)
+
+
+def compare_with_reader(scores: Floats, grades: Floats, reader: int) -> Comparison:
+    """Pair the machine with a reader: RMSE of each against the mean of the others, on the images the reader graded."""
+    others = consensus_without(grades, reader)
+    squares = np.stack([(scores - others) ** 2, (grades[reader] - others) ** 2], axis=1)
+    squares = squares[np.isfinite(squares).all(axis=1)]
+
+    def difference(means: Floats) -> Floats:
+        return np.sqrt(means[..., 0]) - np.sqrt(means[..., 1])
+
+    compared = estimate(squares, difference)
+    if compared.value is None:
+        return Comparison(compared, None)
+    return Comparison(compared, float(np.mean(difference(resampled_means(squares)) < -ROUNDING)))
+
+
+def spearman_r(values: Floats, against: Floats) -> Estimate:
+    """Spearman's rank correlation, ties by middle ranks; a resample is ranked anew."""
+    both = np.isfinite(values) & np.isfinite(against)
+    x, y = values[both], against[both]
+    n = len(x)
+    reason = _why_no_correlation(x, y)
+    if reason:
+        return none(n, reason)
+    if n > MOST_TO_RANK:
+        return none(n, f"More than {MOST_TO_RANK} images are not ranked anew for every resample.")
+    columns = (np.unique(side, return_inverse=True)[1] for side in (x, y))
+    x_of, y_of = (np.eye(column.max() + 1)[column] for column in columns)  # (N, different values)
+
+    def of_ranks(times: Floats) -> Floats:
+        """Return r of the middle ranks, for (..., N) shares of how often each image was drawn."""
+        ranks = []
+        for which in (x_of, y_of):
+            drawn = times @ which
+            ranks.append((np.cumsum(drawn, axis=-1) - drawn / 2) @ which.T - 0.5)
+        one, other = ranks
+        pairs = ((times * one * one), (times * other * other), (times * one * other))
+        zero = np.zeros(times.shape[:-1])
+        return _r_from_moments(np.stack([zero, zero, *(pair.sum(axis=-1) for pair in pairs)], axis=-1))
+
+    return estimate(np.eye(n), of_ranks)
+
+
+def coverage(held: Floats) -> Estimate:
+    """Return the share that held, of (n, N) ones and noughts with NaN where nothing was there; images are drawn whole.
+
+    One row of N is as good as many.
+    """
+    rows = np.atleast_2d(held)
+    given = np.isfinite(rows).sum(axis=0)
+    terms = np.stack([np.nansum(rows, axis=0), given], axis=1)[given > 0]
+    return estimate(terms, lambda means: means[..., 0] / means[..., 1])
+
+
+def confusion(values: Floats, against: Floats, levels: Sequence[float]) -> NDArray[np.int64]:
+    """Return (levels, levels) counts: rows are `against`, columns `values`, each cut half-way between two grades."""
+    both = np.isfinite(values) & np.isfinite(against)
+    table = np.zeros((len(levels), len(levels)), dtype=np.int64)
+    np.add.at(table, (steps(against[both], levels), steps(values[both], levels)), 1)
+    return table
+
+
+def recall(values: Floats, against: Floats, levels: Sequence[float]) -> list[Estimate]:
+    """Return, per level, the share of the images at it that the values are at it too."""
+    both = np.isfinite(values) & np.isfinite(against)
+    found, wanted = steps(values[both], levels), steps(against[both], levels)
+    return [mean((found == level).astype(float)[wanted == level]) for level in range(len(levels))]
+
+
+def reliability(scores: Floats, target: Floats, levels: Sequence[float]) -> list[tuple[float, Estimate]]:
+    """Return, for each step of the scale that scores fall on, their mean and the mean of what they should have said."""
+    both = np.isfinite(scores) & np.isfinite(target)
+    scores, target = scores[both], target[both]
+    on = steps(scores, levels)
+    return [(float(scores[on == step].mean()), mean(target[on == step])) for step in np.unique(on)]
+
+
+def steps(values: Floats, levels: Sequence[float]) -> NDArray[np.intp]:
+    """Return the place of the level that each value is at; half-way it is at the higher one."""
+    scale = np.array(levels, dtype=float)
+    return np.digitize(values, (scale[:-1] + scale[1:]) / 2)
+
+
+def _why_no_correlation(x: Floats, y: Floats) -> str:
+    if len(x) < FEWEST_TO_CORRELATE:
+        return f"A correlation needs at least {FEWEST_TO_CORRELATE} images."
+    if min(np.ptp(x), np.ptp(y)) < ROUNDING:
+        return "One side never varies, so there is nothing to correlate."
+    return ""
+
+
+def _standardised(values: Floats) -> Floats:
+    standardised: Floats = (values - values.mean()) / values.std()
+    return standardised
+
+
+def _r_from_moments(means: Floats) -> Floats:
+    """Return r from the means of x, y, xx, yy, xy of standardised numbers; NaN for a resample without variance."""
+    x, y, xx, yy, xy = np.moveaxis(means, -1, 0)
+    of_x, of_y = xx - x * x, yy - y * y
+    # Each side by itself: a side that never varies leaves 1e-17 or so, and the other side would hide that in a product.
+    varies = np.minimum(of_x, of_y) > ROUNDING
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r: Floats = np.where(varies, (xy - x * y) / np.sqrt(of_x * of_y), np.nan)
+    return np.clip(r, -1, 1)
