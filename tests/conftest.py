@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client, TransactionTestCase
 from pytest_django import DjangoDbBlocker
+from whitenoise.base import WhiteNoise
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from demo.selfies import make_selfies, read_severities
 from labeler.models import Reader, Study, User
@@ -15,9 +18,16 @@ from tests import builders
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _static_files() -> None:
-    """Pages name static files by their hash, as in production."""
+def _static_files() -> Iterator[None]:
+    """Pages name static files by their hash, as in production.
+
+    WhiteNoise looks at every file when it starts, which it does for each test client. Here it looks once.
+    """
     call_command("collectstatic", interactive=False, verbosity=0)
+    whitenoise = WhiteNoiseMiddleware(settings=settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoise, "update_files_dictionary", lambda self, *_: self.files.update(whitenoise.files))
+        yield
 
 
 @pytest.fixture(scope="session")
