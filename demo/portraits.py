@@ -1,4 +1,4 @@
-"""Head and shoulders of nobody, with acne of a known severity, in front of a room, as a phone sees them."""
+"""Made portraits with acne of a known severity, as a phone would take them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

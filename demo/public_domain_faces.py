@@ -1,4 +1,4 @@
-"""Photographs in the public domain, and from several of them the face of nobody.
+"""Public-domain photographs, and blends of several of them into faces of no real person.
 
 Each photograph lies inside a package of the Python registry; only that member is read, and it is known by its SHA-256.
 """

@@ -1,4 +1,4 @@
-"""A folder of selfies of nobody, with acne of known severity: what a demonstration can show to anyone.
+"""A folder of made selfies with known severity.
 
 The grades are as frequent as in the published study, and so are the photographs that are hard to use.
 """

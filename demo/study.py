@@ -1,4 +1,4 @@
-"""The demo study: made selfies, ten simulated readers who have graded, and you as the eleventh. SIMULATED."""
+"""The demo study: made selfies, ten SIMULATED readers who have graded, and an eleventh place for you."""
 
 import json
 import os

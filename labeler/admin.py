@@ -1,4 +1,4 @@
-"""Django's admin for what has no page of its own, for superusers. Of grading, images and history it only shows.
+"""Django's admin for superusers. Images, readings and history are read-only there.
 
 Nothing here tells golden, repeated and ordinary images apart: lists and labels don't name their image, which several
 readers have in common where it is golden. Who reads a study sees none of its images or labels.

@@ -1,4 +1,4 @@
-"""What the worker does for studies. Running a task twice is harmless."""
+"""Celery tasks of the site. Each may run twice."""
 
 from contextlib import suppress
 from functools import partial

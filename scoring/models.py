@@ -1,4 +1,4 @@
-"""What the scoring service keeps: fitted regressors, the tokens of the apps that call it, and what they asked for."""
+"""Tables of the scoring service: fitted regressors, tokens of apps, and scoring jobs."""
 
 import uuid
 from typing import ClassVar

@@ -19,7 +19,7 @@ from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.resolvers import RoutePattern
 
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.models import AtlasPicture, Chore, Erasure, Intake, Role, Study, User
 from scoring.models import ApiToken, BulkJob, Scope, StoredSelfie
 from scoring.service import tokens
@@ -277,7 +277,7 @@ def world(db: None, staged: Staged, settings: Any) -> World:
 
 def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
     """Make one of everything that an address can name."""
-    assignment = label_store.next_assignment(builders.reader_of(ana, study))
+    assignment = queries.next_assignment(builders.reader_of(ana, study))
     assert assignment is not None
     image = assignment.image
     picture = builders.make_jpeg(7)

@@ -1,7 +1,4 @@
-"""Load and authorise in one call. Whoever may not see a thing gets the same 404 as if it were not there."""
-
-from typing import Any
-from uuid import UUID
+"""Loading and authorisation in one call. What a person may not see answers 404, as if it did not exist."""
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -9,35 +6,10 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from labeler.accounts import sessions, unblinding
-from labeler.models import Assignment, AtlasPicture, Image, Reader, Role, Study, User
-from labeler.platform.compiled_queries import Composed
+from labeler.models import AtlasPicture, Image, Reader, Role, Study, User
 from scoring.platform import log_context
 
 READS_IT = "You read this study yourself, so you may not see what other readers said or which images are golden."
-
-# Each column that a query names costs time, whatever is in it.
-_OF_GRADE = (
-    "public_id",
-    "version",
-    "is_done",
-    "reader__code",
-    "reader__study__slug",
-    "reader__study__closed_at",
-    "image__may_be_graded",
-)
-_OF_IMAGE = [f"image__{name}" for name in ("may_be_graded", "original", "rendition", "width", "height")]
-
-
-def _own_assignment(user: int, slug: str, public_id: UUID) -> QuerySet[Assignment]:
-    return Assignment.objects.filter(reader__user=user, reader__study__slug=slug, public_id=public_id).order_by()
-
-
-_EXAMPLE: dict[str, Any] = {"user": -1, "slug": "a-slug", "public_id": UUID(int=1)}
-_TO_GRADE = Composed(
-    lambda **values: _own_assignment(**values).select_related("reader__study", "image").only(*_OF_GRADE),
-    **_EXAMPLE,
-)
-_TO_SEE = Composed(lambda **values: _own_assignment(**values).select_related("image").only(*_OF_IMAGE), **_EXAMPLE)
 
 
 class AuthedRequest(HttpRequest):
@@ -61,26 +33,6 @@ def get_reader_with_report(request: AuthedRequest, slug: str) -> Reader:
     """Return somebody's place in a study whose readers were given their reports."""
     released = readerships(request.user).filter(study__reports_released_at__isnull=False).select_related("study")
     return get_object_or_404(released, study__slug=slug)
-
-
-def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    """Return one of the reader's own assignments, with what a grade is held against of its reader, study and image."""
-    assignment = _own(_TO_GRADE, request, slug, public_id)
-    log_context.reader.set(assignment.reader.code)
-    return assignment
-
-
-def get_image(request: AuthedRequest, slug: str, public_id: UUID) -> Image:
-    """Return the image of one of the reader's own assignments."""
-    return _own(_TO_SEE, request, slug, public_id).image
-
-
-def _own(query: Composed[Assignment], request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    user = request.user
-    assignment = query.first(user=user.pk, slug=slug, public_id=public_id) if user.holds(Role.READER) else None
-    if assignment is None:
-        raise Http404
-    return assignment
 
 
 def get_atlas_picture(request: AuthedRequest, slug: str, picture: int) -> AtlasPicture:

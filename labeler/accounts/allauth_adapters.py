@@ -1,4 +1,4 @@
-"""How django-allauth signs somebody in here: nobody signs up, nothing is linked, every sign-in is written down."""
+"""django-allauth's adapters: no sign-up, no linking of accounts, every sign-in is logged."""
 
 import logging
 from typing import Any
@@ -15,13 +15,13 @@ from django.shortcuts import render
 
 from labeler.accounts import people, sessions
 from labeler.models import User
-from labeler.platform.compiled_queries import Composed
+from labeler.platform.compiled_queries import CompiledQuery
 from labeler.record import audit
 
 logger = logging.getLogger(__name__)
 
 
-_PERSON = Composed(lambda pk: User.objects.filter(pk=pk), pk=-1)
+_PERSON = CompiledQuery(lambda pk: User.objects.filter(pk=pk), pk=-1)
 
 
 class Passwords(AuthenticationBackend):  # type: ignore[misc]

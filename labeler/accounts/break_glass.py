@@ -1,4 +1,4 @@
-"""A way in when the identity provider is down: a link that signs a superuser in, once, within ten minutes."""
+"""Emergency access while the identity provider is down: a one-time link for a superuser, valid ten minutes."""
 
 from django.contrib.auth.models import update_last_login
 from django.contrib.auth.tokens import PasswordResetTokenGenerator

@@ -1,4 +1,4 @@
-"""An app that is to score selfies, and why a person unblinds."""
+"""Forms for app tokens, for stored selfies, and for the reason of unblinding."""
 
 from datetime import timedelta
 from typing import Any

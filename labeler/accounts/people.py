@@ -1,4 +1,4 @@
-"""Who may come in through the identity provider, and as what.
+"""Accounts of people who come through the identity provider: invitations and roles.
 
 A person is (issuer, subject) of a checked ID token. Addresses and names say nothing about who somebody is: Entra's are
 not verified, and whoever may choose one could be anybody (the nOAuth attack).

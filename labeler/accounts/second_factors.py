@@ -1,4 +1,4 @@
-"""The second factor of local accounts: an authenticator app, passkeys, and recovery codes for when both are lost."""
+"""Second factors of local accounts: authenticator app, passkeys, recovery codes."""
 
 import base64
 from collections.abc import Sequence

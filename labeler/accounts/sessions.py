@@ -1,4 +1,4 @@
-"""How long somebody stays signed in: a working day, an idle hour, and no longer than they hold their roles."""
+"""The length of a session: a working day, an idle hour, and no longer than the person holds the role."""
 
 import logging
 import time

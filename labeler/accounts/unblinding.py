@@ -1,4 +1,4 @@
-"""Unblinding: learning which images are golden. It takes a reason, which stays in the audit log, once in a session."""
+"""Unblinding: a session sees which images are golden after a reason was given, which the audit log keeps."""
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction

@@ -1,4 +1,4 @@
-"""Asking for the reason before golden images are shown."""
+"""The page that asks for the reason of unblinding."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Signing in and out, proving anew who one is, and the check of every session at every request."""
+"""Sign-in, sign-out, re-authentication, and the check of the session at every request."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The audit of blinding: can anything that a reader receives tell golden images, or repeats, from ordinary ones? [core]
+"""The blinding audit: AUC per channel for telling golden or repeated images from ordinary ones. [core]
 
 Per channel: traits -> columns -> a classifier cross-validated over images -> AUC, its interval, a permutation p-value.
 docs/science/statistics.md defines every number; docs/science/blinding.md says what an audit sees and what it can't.

@@ -1,4 +1,4 @@
-"""How a study is dealt, and who joins or leaves it."""
+"""Forms for the design of a deal, and for readers who join or leave."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Reading lists in the database: written by COPY, because a large study has millions of rows."""
+"""Reading lists in the database, written by COPY, because a large study has millions of rows."""
 
 import hashlib
 import io

@@ -1,4 +1,4 @@
-"""Reading lists as numbers: who reads which image, and in which order. Nothing here knows a database.
+"""Reading lists as arrays: which reader reads which image, in which order. No database.
 
 Everything is drawn from a `RandomState`, whose numbers NumPy promises never to change: the same seed deals the same.
 """

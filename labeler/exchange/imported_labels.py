@@ -1,4 +1,4 @@
-"""Labels that were given elsewhere become a study's readers, lists and labels, with their own times."""
+"""Import of labels given elsewhere: they become readers, lists and labels with their own times."""
 
 import hashlib
 from collections import Counter, defaultdict

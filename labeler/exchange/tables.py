@@ -1,4 +1,4 @@
-"""A table that leaves the study: what its columns mean, and how it is written as CSV and Parquet.
+"""An export table: its columns with their meaning, written as CSV and Parquet.
 
 A column carries its own meaning, so that the codebook cannot speak of other columns than there are.
 """

@@ -1,4 +1,4 @@
-"""The promise that a golden set was not chosen afterwards: hashed at once, opened when the study closes."""
+"""The commitment to a golden set: its salted hash is published at once and opened at closing."""
 
 import hashlib
 import json

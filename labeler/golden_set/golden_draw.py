@@ -1,4 +1,4 @@
-"""The golden set: the images that every reader grades and no regressor is trained on. Chosen once, then frozen."""
+"""The golden draw: it chooses the images that every reader grades and no regressor is trained on, once."""
 
 import random
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Provisional grades: what the regressor of another study says of images that nobody has graded yet.
+"""Provisional scores of ungraded images, by another study's regressor.
 
 A golden set can be spread over them before the study has a regressor of its own. No reader and no fit sees them.
 """

@@ -1,4 +1,4 @@
-"""Photographs in object storage: the places that the installation's operator allows, and what lies there."""
+"""Object storage as a source of photographs: the allowed places, and their contents."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -1,4 +1,4 @@
-"""Measurements of images in the database."""
+"""Quality measures of images in the database."""
 
 import logging
 from collections.abc import Callable

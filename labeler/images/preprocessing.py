@@ -1,4 +1,4 @@
-"""What is made of a photograph before anything of it is stored. It needs no database, so it is made in any process."""
+"""Preprocessing of a photograph before it is stored: renditions and measures. No database, any process."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Subjects: the persons in the images, where known."""
+"""Subjects: the people in the images, where known."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Zips that strangers packed: what is in them, read without ever unpacking one to disk."""
+"""Zip files from strangers, read without unpacking them to disk."""
 
 import io
 import zipfile

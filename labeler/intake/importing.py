@@ -1,4 +1,4 @@
-"""Intake: photographs become Images of a study, each once, with what is measured of it."""
+"""Import: each photograph becomes one Image of a study, with its measures."""
 
 import os
 import secrets

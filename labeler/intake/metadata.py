@@ -1,4 +1,4 @@
-"""What is known of images: a table joined by their file names."""
+"""Metadata of images: a table joined by file name."""
 
 import csv
 import io

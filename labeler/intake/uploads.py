@@ -1,4 +1,4 @@
-"""Files that a browser sends: in pieces, so that a broken connection costs one piece, and imported by workers."""
+"""Uploads from a browser, in resumable pieces, imported by workers."""
 
 import errno
 import math

@@ -1,4 +1,4 @@
-"""Work that a worker does from a row: imports, erasures and study-wide jobs."""
+"""Rows from which workers work: imports, erasures, jobs over a whole study."""
 
 from typing import ClassVar
 

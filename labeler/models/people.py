@@ -1,4 +1,4 @@
-"""Who signs in: accounts, invitations, and what the identity provider gave for a session."""
+"""Accounts, invitations, and sessions at the identity provider."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""Assignments, labels, and the counts that pages of oversight are drawn from."""
+"""Assignments, labels, and the tallies of the oversight pages."""
 
 import uuid
 from typing import ClassVar

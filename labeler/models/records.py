@@ -1,4 +1,4 @@
-"""The audit log, the ledger, and what stands for an erased note."""
+"""The audit log, the ledger, and hashes of erased notes."""
 
 import secrets
 from typing import ClassVar

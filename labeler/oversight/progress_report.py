@@ -1,4 +1,4 @@
-"""How a study goes: every reader's pace, habit and expected finish, and what came in day by day. Read only.
+"""Progress of a study: each reader's pace, habits and expected finish, and labels per day. Read-only.
 
 All of it is read off the tallies, so nothing here takes longer on a longer history.
 `docs/science/statistics.md` defines the numbers.

@@ -1,4 +1,4 @@
-"""Counting labels as they come, so that pages of oversight need not count a million of them anew.
+"""Running tallies of labels, so that oversight pages need not count a million rows.
 
 A worker calls `count` every half a minute. A label takes its id before it is committed, so an id that is visible does
 not say that those below it are: what was the newest id is counted up to only when every save that had begun by then

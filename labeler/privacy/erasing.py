@@ -1,4 +1,4 @@
-"""Erasing somebody's photographs and all that was made of them, so that nothing is left but what was said of them.
+"""Erasure of photographs and of all that was derived from them. Labels stay, without their notes.
 
 What is asked for is a row, and from that moment on nobody is shown the images. A worker does the work under a lease.
 Killed at any point it is done again from there: of each image is first written down what there is of it, then the

@@ -1,4 +1,4 @@
-"""What persons agreed to, erasing them, and how long a study keeps photographs."""
+"""Pages for consent, erasure and retention."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The ledger: labels and acts, sealed in blocks that hold each other's hash. It only ever grows.
+"""The ledger: labels and audit events sealed in hash-chained blocks. Append-only.
 
 Each study has a chain of its own, so that its export holds all that it takes to check it; what belongs to no study is
 in the site's, whose blocks also hold every study's latest one. Rows are sealed about a minute after they are stored,

@@ -1,4 +1,4 @@
-"""Holding the database against its ledger: what was changed, removed, put in or put elsewhere since it was sealed."""
+"""Check of the database against its ledger: rows that were changed, removed, inserted or moved."""
 
 import hashlib
 from collections.abc import Iterator

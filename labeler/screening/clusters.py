@@ -1,4 +1,4 @@
-"""Clusters of near-duplicates and subjects with several images, as pages show them. Read only."""
+"""Clusters of near-duplicates, and subjects with several images, for pages. Read-only."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence

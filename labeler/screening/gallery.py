@@ -1,4 +1,4 @@
-"""Finding images of a study by what was said of them and what is known of them. Read only."""
+"""Search of a study's images by labels and metadata. Read-only."""
 
 import math
 from collections.abc import Sequence

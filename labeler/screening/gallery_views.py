@@ -1,4 +1,4 @@
-"""A study's images with what was said of them, for those who run it and do not read it."""
+"""The gallery: images with their labels, for admins who do not read the study."""
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q, QuerySet

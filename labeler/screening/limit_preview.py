@@ -1,4 +1,4 @@
-"""What limits would drop, before anybody sets them. Read only.
+"""Preview of the images that given limits would drop. Read-only.
 
 A large study is judged by the 5,000 images whose hashes are smallest: hashes have nothing to do with what is in a
 photograph, so this is a random sample, always the same one, and the index of hashes finds it. A share of it is off by

@@ -1,4 +1,4 @@
-"""Which near-duplicates to show, and what somebody says of them."""
+"""Forms for near-duplicates: which to show, and a decision on them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Near-duplicates and subjects: judging what looks like one photograph, correcting who is in one."""
+"""Pages for near-duplicates and for subjects."""
 
 from typing import Any
 

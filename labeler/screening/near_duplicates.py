@@ -1,4 +1,4 @@
-"""Near-duplicates: pairs of images that look like one photograph, what people say of them, the clusters they form."""
+"""Near-duplicates: similar pairs, decisions on them, and the clusters they form."""
 
 from collections.abc import Callable, Collection
 

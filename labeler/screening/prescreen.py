@@ -1,4 +1,4 @@
-"""Prescreening: which images are good enough to be graded. Limits drop images, a person's word goes over them.
+"""Prescreening: limits on quality measures drop images; a person's decision overrides them.
 
 What was there when the golden set was drawn is settled, and so is what is dealt: its grades are there, or will be.
 """

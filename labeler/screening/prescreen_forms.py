@@ -1,4 +1,4 @@
-"""Limits, and what people say over them."""
+"""Forms for prescreening: limits and decisions."""
 
 from typing import Any
 

@@ -1,5 +1,4 @@
-"""Beat's scheduler: of any number of beats one says what is due, and the next takes over when it is gone; a clock that
-was wrong for a while stops none."""
+"""Beat's scheduler: one of several beats is in charge, another takes over, and wrong clocks stop none."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Web, scorer, workers and beat: each one's command, and all under one roof for `manage.py serve`."""
+"""The commands of web, scorer, workers and beat, and running them all under `manage.py serve`."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Setting up a study: its grading scale and its readers."""
+"""Creating a study, with its grading scale and readers."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -58,7 +58,7 @@ def add_reader(
 ) -> Reader:
     """Give a person a place in a study that is not dealt yet. Raises StudyError.
 
-    A running study is joined by `redealing.join`, which also gives the reader a list.
+    A running study is joined by `joining_and_leaving.join`, which also gives the reader a list.
     """
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.dealt_at:

@@ -1,4 +1,4 @@
-"""The pages of the person who runs a study."""
+"""Pages of a study for its admins."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse

@@ -1,4 +1,4 @@
-"""ResNet-50 and ResNet-152: their weights, their shape and the preprocessing these weights want, as one object. [core]
+"""ResNet-50 and ResNet-152: weights, input shape and preprocessing of each in one object.
 
 Arrays only: `onnx_network` and `torch_network` run them.
 """

@@ -1,4 +1,4 @@
-"""Finding the face: dlib's 68 landmarks, and one eye where there is no whole face. [core]
+"""Face detection: dlib's 68 landmarks, or one eye where no whole face is found.
 
 dlib loads on first use, and the landmark model (1.6 s) once per process.
 """

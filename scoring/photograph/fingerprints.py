@@ -1,4 +1,4 @@
-"""Fingerprints that stay nearly the same when one is encoded again, resized, cropped, mirrored or lit anew. [core]
+"""Perceptual fingerprints that survive re-encoding, resizing, cropping, mirroring and new light.
 
 Two perceptual hashes (pHash by ImageHash) of 256 bits: of the whole frame, and of the face turned upright and brought
 to one size by its landmarks, which a crop leaves as it was. Each stands there as it is and mirrored. Whose faces are

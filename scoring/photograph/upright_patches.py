@@ -1,4 +1,4 @@
-"""Geometry `upright2026`, our own: patches of skin, laid out along the line between the eyes. [core]
+"""Patch geometry `upright2026`, our own: patches of skin along the line between the eyes.
 
 What it mends in `ms2019`, whose boxes stand upright whatever the head does: the cheeks are mirror images of each other
 and end before the jaw and above the beard; the forehead stays between the brows' ends and below the hair; a patch that

@@ -1,4 +1,4 @@
-"""A database that is away: known from a statement that failed, and told as 503, which says "send it again".
+"""A database that cannot be reached: recognised from the failed statement, answered with 503 and Retry-After.
 
 A statement that the database itself gave up (a lock that was waited for too long, a page that takes minutes, a
 deadlock) is none: the database is there, waiting may not mend it, and a person must see where it was. It stays a 500,

@@ -1,4 +1,4 @@
-"""Whether a process is alive (/healthz) and whether it can do its work (/readyz): what orchestrators ask.
+"""Liveness (/healthz) and readiness (/readyz) probes of a process.
 
 It wraps the WSGI application, because a probe names no host that people type and speaks no TLS: Django would refuse it.
 """

@@ -1,4 +1,4 @@
-"""What a process counts for Prometheus, and where it is read: /metrics, for whoever has METRICS_TOKEN.
+"""Prometheus counters of a process, and /metrics, which needs METRICS_TOKEN.
 
 Processes of one command share their counts through files (PROMETHEUS_MULTIPROC_DIR, which `manage.py run` sets).
 """

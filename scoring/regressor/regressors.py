@@ -1,4 +1,4 @@
-"""Fitted regressors: an artefact in storage, its row, and which one answers for a study."""
+"""Fitted regressors: artefact in storage, row in the database, and the active one of a study."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Which addresses of the internet a server may be sent to by a stranger. [core]"""
+"""Which internet addresses the server may connect to on a stranger's request. [core]"""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 

@@ -1,4 +1,4 @@
-"""Jobs of many photographs: taken in, scored by a worker one by one, told, and erased."""
+"""Batches of photographs: accepted as a job, scored one by one by a worker, reported, erased."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Asking an address that a stranger named: for an image, or to bring a message.
+"""HTTP requests to addresses that strangers named: to fetch a photograph or to deliver a webhook.
 
 A name is resolved once, every address it has must be public, and the connection goes to that very address, whatever
 the name means a moment later. Each redirect is a new address and is looked at anew. Nothing is unpacked.

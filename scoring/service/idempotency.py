@@ -1,4 +1,4 @@
-"""Requests that may be sent again: one key is one request, done once, and answered alike for a day."""
+"""Idempotency keys: a repeated request is done once and gets the same answer for a day."""
 
 from collections.abc import Callable
 from datetime import timedelta

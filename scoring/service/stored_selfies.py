@@ -1,4 +1,4 @@
-"""Selfies that stay because their person agreed: a file of their own, with the words of the consent, until erased."""
+"""Selfies stored with their person's consent: one file each, with the words of the consent, until erased."""
 
 import secrets
 from typing import Any

@@ -1,4 +1,4 @@
-"""The keys by which apps call the scoring API. A key is shown once; only its hash is kept."""
+"""Tokens by which apps call the scoring API. A token is shown once; only its hash is stored."""
 
 import hashlib
 import math

@@ -1,4 +1,4 @@
-"""Telling an app that its job has ended: signed as Standard Webhooks have it, through the safe fetcher, until taken.
+"""Webhooks that tell an app that its job ended: signed (Standard Webhooks), sent until accepted.
 
 The message carries no score: whoever listens at an address that was mistyped learns nothing of anybody's skin.
 """

@@ -1,4 +1,4 @@
-"""The Keras ResNet-50, as its TensorFlow.js package holds it, in torchvision's key layout. [core]
+"""Conversion of the Keras ResNet-50, from its TensorFlow.js package to torchvision's key layout.
 
 Keras' convolutions carry a bias, and its batch norm adds 1e-3 to the variance where torch adds 1e-5; both are folded
 into the running statistics. Beware: every key and shape equals torchvision's, yet a block strides on its first 1 x 1

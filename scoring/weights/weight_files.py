@@ -1,4 +1,4 @@
-"""The weight files: which ones there are, where they lie, and how they come here. [core]
+"""The catalogue of weight files: name, hash, location, download.
 
 Every file is known by its SHA-256, checked when it is fetched and again when a process loads it.
 """

@@ -1,4 +1,4 @@
-"""Graded images: what a regressor may learn from, and what it is judged on, as two types that do not mix."""
+"""Graded images in two types that cannot be mixed up: training images and golden images."""
 
 import hashlib
 import json

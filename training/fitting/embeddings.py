@@ -1,4 +1,4 @@
-"""From graded images to the rows that estimators are fitted on, by way of the feature store."""
+"""From graded images to the rows that estimators are fitted on, through the feature store."""
 
 import hashlib
 import tempfile

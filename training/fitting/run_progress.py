@@ -1,4 +1,4 @@
-"""What a run is doing, for people who watch it; how long each stage took; and where it can be cancelled."""
+"""Progress of a run: its stage, the time each stage took, and the points where it can be cancelled."""
 
 import time
 from collections.abc import Callable, Iterator

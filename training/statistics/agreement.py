@@ -1,4 +1,4 @@
-"""How far readers agree, whatever they agree on: weighted kappa, intraclass correlation, Krippendorff's alpha. [core]
+"""Agreement of readers: weighted kappa, intraclass correlation, Krippendorff's alpha.
 
 Grades are an (n readers, N images) float array with NaN where a reader gave none. Two readers are always compared on
 the images that both of them graded.

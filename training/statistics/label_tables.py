@@ -1,4 +1,4 @@
-"""A table of labels from anywhere, as a panel: CSV with reader, image, grade, and what else is known. [core]"""
+"""A CSV of labels from anywhere, read as a panel."""
 
 import csv
 import math

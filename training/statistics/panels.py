@@ -1,4 +1,4 @@
-"""A panel: who graded which image how, when, and what follows from it without any machine. [core]
+"""A panel: which reader graded which image how and when, and the statistics that need no machine.
 
 A study's report and `manage.py statistics` go through here, so they can't differ.
 """

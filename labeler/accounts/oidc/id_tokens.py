@@ -1,4 +1,4 @@
-"""Whether an ID token is what it claims to be."""
+"""Validation of ID tokens: signature, issuer, audience, times, nonce, tenant."""
 
 import base64
 import hashlib

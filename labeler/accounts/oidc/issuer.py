@@ -1,4 +1,4 @@
-"""Asking the configured provider: where its endpoints are, which keys it signs with, tokens for a code."""
+"""Requests to the identity provider: discovery document, signing keys, tokens for a code."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""allauth's OpenID Connect provider, with the checks of `id_tokens` and without what a request could add.
+"""allauth's OpenID Connect provider with the checks of `id_tokens`.
 
 Stock allauth sends no nonce, believes an ID token without its signature, takes any discovery document, and passes
 `?scope=`, `?auth_params=` and `?process=connect` of a request on.

@@ -1,4 +1,4 @@
-"""The rows of every table, out of the database and into it, in PostgreSQL's own text format."""
+"""Export and import of all tables' rows in PostgreSQL's COPY text format."""
 
 import io
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Where the embedded servers' files lie, and the account that owns them."""
+"""The folder of the embedded servers' files, and the account that owns them."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""A Valkey (it speaks Redis) of this installation's own."""
+"""The embedded Valkey, which speaks Redis's protocol."""
 
 import secrets
 import shutil
