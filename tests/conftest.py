@@ -1,5 +1,7 @@
 """The cast and the stage of every test: ana and ben read the study, cleo is a stranger, olga runs it."""
 
+import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,10 +88,15 @@ def _quick_passwords(settings: object) -> None:
 
 @pytest.fixture(scope="session")
 def selfies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of made selfies with their severities."""
-    folder = tmp_path_factory.mktemp("selfies")
-    make_selfies(folder=folder, count=24, seed=7)
-    return folder
+    """Return a folder of made selfies with their severities, which all processes of this test run share."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    with (place / "selfies.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # This does nothing where another process has made them.
+        make_selfies(folder=place / "selfies", count=builders.SELFIES, seed=builders.SELFIES_SEED)
+    return place / "selfies"
 
 
 @pytest.fixture(scope="session")
