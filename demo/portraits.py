@@ -30,7 +30,7 @@ Painter = Callable[[Floats, Points, float, np.random.Generator], None]
 
 @dataclass(frozen=True)
 class Subject:
-    """Who is to be seen, whatever the photograph does to them."""
+    """The person in a portrait, independent of the photograph."""
 
     landmarks: Points
     skin: Floats  # (3,) CIELAB

@@ -10,7 +10,7 @@ CONSENSUS_RULE = "The mean of the current grades of first readings; labels witho
 
 
 def promise(study: Study, how: str) -> Commitment:
-    """Store the opening and its SHA-256. The salt of 256 bits keeps anybody from finding the list by trying."""
+    """Store the opening and its SHA-256. A salt of 256 bits keeps the list from being found by trying."""
     golden = study.images.filter(is_golden=True).order_by("content_hash").values_list("content_hash", flat=True)
     opening = {
         "study": study.slug,

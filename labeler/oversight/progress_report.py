@@ -33,7 +33,7 @@ class Work:
     lately: int = 0  # milliseconds of grading in the days of the habit
     lately_images: int = 0
     lately_days: int = 0  # days on which they graded
-    window: int = HABIT  # days of the habit, fewer for who began lately
+    window: int = HABIT  # days of the habit, fewer for a reader who began lately
 
     @property
     def pace(self) -> float | None:

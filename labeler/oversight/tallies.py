@@ -15,7 +15,7 @@ from labeler.models import Label, Study, StudyTally
 from labeler.platform import database_clock
 
 SETTLED = timedelta(seconds=30)  # a save that takes longer is cut off: see the timeouts in settings.DATABASES
-BREAK = timedelta(minutes=5)  # a reader who gives nothing for longer is not grading
+BREAK = timedelta(minutes=5)  # a longer pause between labels is a break
 STEP = 1.1  # of the histogram of times: a median read off it is within 5 %
 
 # The study's labels that are not counted yet, each with what it follows: `before` on its image, `gap` in time.

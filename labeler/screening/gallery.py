@@ -91,7 +91,7 @@ def _labels(wanted: Wanted) -> QuerySet[Label]:
 def with_words(page: Sequence[Image]) -> list[Image]:
     """Return the images of a page with what is said of each now, not reading all that 300 readers say of a golden one.
 
-    `some_grade` is one of its current grades and `is_refused` whether anybody calls it not gradable; where the
+    `some_grade` is one of its current grades and `is_refused` whether any reader calls it not gradable; where the
     grades differ, its `doubt` has the lowest and the highest.
     """
     current = Label.objects.filter(

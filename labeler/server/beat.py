@@ -71,7 +71,7 @@ class Scheduler(Schedule):
         try:
             is_mine = self._turn.is_mine()
         except Error:
-            logger.warning("The database does not answer, so nobody knows whose turn it is. Looking again.")
+            logger.warning("The database does not answer, so it is unknown which beat is in charge. Trying again.")
             return WAIT
         if is_mine:
             self._begin()

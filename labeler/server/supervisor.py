@@ -96,7 +96,7 @@ def _worker(queue: str, *, concurrency: int) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # Celery warns root at length; whoever runs a demo as root on a machine of their own knows.
+    # Celery warns root at length, which is no news where a demo runs as root.
     return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the worker"}
 
 

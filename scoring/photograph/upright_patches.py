@@ -130,7 +130,7 @@ def _below_hair(forehead: Floats, frame: Frame, pixels: Pixels, skin: Floats) ->
 
 
 def _bridge_of_nose(pixels: Pixels, frame: Frame) -> Floats:
-    """Return the CIELAB colour of the skin that nobody's hair or beard covers."""
+    """Return the CIELAB colour of the skin that neither hair nor beard covers."""
     (_, top), (x, bottom) = frame.points[27], frame.points[30]
     box = np.array((x - 0.08, top, x + 0.08, bottom))
     patch = frame.patch("nose", box, pixels.shape[1], pixels.shape[0])

@@ -37,7 +37,7 @@ MakeCollectors = Callable[[], Iterable[Collector]]
 class Telemetry:
     """A WSGI application that shows what is counted, and lets everything else pass.
 
-    `collectors` read what is the same in every process, such as the database, when somebody asks.
+    `collectors` read what all processes share, such as the database, at each request.
     """
 
     def __init__(self, application: "WSGIApplication", *, collectors: MakeCollectors = tuple) -> None:

@@ -26,7 +26,7 @@ def parse(text: str) -> Address:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is anybody's on the internet, and so nobody's in particular in here."""
+    """Whether an address belongs to the public internet, and so not to a network of ours."""
     if isinstance(address, IPv6Address) and (address not in ROUTED or _hidden(address)):
         return False
     return address.is_global and not any(address in block for block in REFUSED if block.version == address.version)

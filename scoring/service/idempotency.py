@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from scoring.models import ApiToken, StoredAnswer
 
 KEPT = timedelta(hours=24)
-LEASE = timedelta(minutes=5)  # longer than any request takes; whoever holds it longer was lost
+LEASE = timedelta(minutes=5)  # longer than any request takes; a process that holds it longer was lost
 KEY = "[!-~]{1,255}"  # visible ASCII
 
 REUSED = "This idempotency key was used for another request. Take a new one for each request."

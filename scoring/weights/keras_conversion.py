@@ -33,7 +33,7 @@ def convert(archive: Path) -> Tensors:
     converted: Tensors = {}
     for layer in sorted(layers):
         if layer.startswith("bn"):
-            converted |= _convert_pair(keras, _convolution_of(layer), layer)
+            converted |= _convert_pair(keras, "conv1" if layer == "bn_conv1" else layer.replace("bn", "res"), layer)
     return converted
 
 
@@ -59,10 +59,6 @@ def _member(package: tarfile.TarFile, name: str) -> bytes:
     if file is None:
         raise KeyError(name)
     return file.read()
-
-
-def _convolution_of(norm: str) -> str:
-    return "conv1" if norm == "bn_conv1" else norm.replace("bn", "res")
 
 
 def _convert_pair(keras: Tensors, convolution: str, norm: str) -> Tensors:

@@ -23,7 +23,7 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str, *, total: int = 0) -> Iterator[Done]:
-        """Tell what begins, of how many parts. Raises JobError if somebody cancelled, LostLeaseError."""
+        """Tell what begins, of how many parts. Raises JobError if the run was cancelled, LostLeaseError."""
         began, told = time.monotonic(), time.monotonic()
         self._tell(stage=name, done=0, total=total, stage_began_at=timezone.now())
 

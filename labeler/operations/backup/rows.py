@@ -14,7 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from psycopg2 import sql
 
 PART = 16 * 2**20  # bytes of rows that are held at a time
-LEFT_OUT = {Session}  # whoever was signed in signs in again
+LEFT_OUT = {Session}  # people sign in again
 
 TakePart = Callable[[bytes], None]
 
