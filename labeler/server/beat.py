@@ -76,6 +76,7 @@ class Schedule(beat.Scheduler):
         last_runs = {
             name: maybe_make_aware(entry.last_run_at).astimezone(UTC).isoformat()
             for name, entry in self.schedule.items()
+            if entry.last_run_at
         }
         written = self._path.with_name(f"{self._path.name}.new")
         written.write_text(json.dumps(last_runs, indent=1))

@@ -54,10 +54,7 @@ def find_landmarks(pixels: Pixels) -> list[NDArray[np.int64]]:
     pixels = np.ascontiguousarray(pixels)  # dlib misreads the strides of a cut-out
     with _lock:
         detector, predictor = _dlib_models()
-        return [
-            np.array([(point.x, point.y) for point in predictor(pixels, box).parts()])
-            for box in _detect(detector, pixels)
-        ]
+        return [landmarks(predictor, pixels, box) for box in _detect(detector, pixels)]
 
 
 def find_eye(pixels: Pixels) -> Eye | None:
@@ -86,6 +83,11 @@ def choose_eye(boxes: Sequence[Eye], width: int, height: int) -> Eye | None:
         side = int(0.15 * min(width, height))
         return Eye(eye.x + (eye.w - side) // 2, eye.y + (eye.h - side) // 2, side, side)
     return eye
+
+
+def landmarks(predictor: Any, pixels: Pixels, box: Any) -> NDArray[np.int64]:
+    """Return the (68, 2) landmarks, in pixels, of the face in a box of dlib's detector."""
+    return np.array([(point.x, point.y) for point in predictor(pixels, box).parts()])
 
 
 def _detect(detector: Any, pixels: Pixels) -> list[Any]:

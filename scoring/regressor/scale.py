@@ -45,4 +45,5 @@ class Scale:
 def steps(values: NDArray[np.floating], grades: Sequence[float]) -> NDArray[np.intp]:
     """Return the place on the scale of the grade that each value is at; half-way between two it is the higher one's."""
     scale = np.asarray(grades, dtype=float)
-    return np.digitize(values, (scale[:-1] + scale[1:]) / 2)
+    places: NDArray[np.intp] = np.digitize(values, (scale[:-1] + scale[1:]) / 2)
+    return places
