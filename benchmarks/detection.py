@@ -83,7 +83,7 @@ def _apart(pixels: Pixels, full: Any, small: Any) -> float:
 
 def _boxes(pixels: Pixels, face: Any) -> tuple[dict[str, Box], int]:
     _, predictor = faces._dlib_models()
-    points = faces._landmarks(predictor, pixels, face)
+    points = faces.landmarks_in(face, pixels, predictor)
     height, width = pixels.shape[:2]
     return {patch.region: patch.box for patch in patches.from_landmarks(points, width, height)}, int(
         np.ptp(points[:, 1])

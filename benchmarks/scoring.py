@@ -141,7 +141,7 @@ def _published(picture: bytes) -> None:
 
     pixels = decode(picture)
     _, predictor = faces._dlib_models()
-    points = faces._landmarks(predictor, pixels, full_size(pixels)[0])
+    points = faces.landmarks_in(full_size(pixels)[0], pixels, predictor)
     network = _torch()
     for patch in patches.from_landmarks(points, pixels.shape[1], pixels.shape[0]):
         network.embed(embedder.resize(patch.crop(pixels))[None])

@@ -54,10 +54,12 @@ def find_landmarks(pixels: Pixels) -> list[NDArray[np.int64]]:
     pixels = np.ascontiguousarray(pixels)  # dlib misreads the strides of a cut-out
     with _lock:
         detector, predictor = _dlib_models()
-        return [
-            np.array([(point.x, point.y) for point in predictor(pixels, box).parts()])
-            for box in _detect(detector, pixels)
-        ]
+        return [landmarks_in(box, pixels, predictor) for box in _detect(detector, pixels)]
+
+
+def landmarks_in(box: Any, pixels: Pixels, predictor: Any) -> NDArray[np.int64]:
+    """Return the 68 points (68, 2) of the face in a box of dlib's, by dlib's predictor of shapes."""
+    return np.array([(point.x, point.y) for point in predictor(pixels, box).parts()])
 
 
 def find_eye(pixels: Pixels) -> Eye | None:

@@ -39,10 +39,12 @@ class Scale:
 
     def grades_of(self, values: ArrayLike) -> NDArray[np.int64]:
         """Return the grade that each value is at: the nearest one, and half-way between two the higher one."""
-        return np.asarray(self.grades)[steps(np.asarray(values), self.grades)]
+        grades: NDArray[np.int64] = np.asarray(self.grades)[steps(np.asarray(values), self.grades)]
+        return grades
 
 
 def steps(values: NDArray[np.floating], grades: Sequence[float]) -> NDArray[np.intp]:
     """Return the place on the scale of the grade that each value is at; half-way between two it is the higher one's."""
     scale = np.asarray(grades, dtype=float)
-    return np.digitize(values, (scale[:-1] + scale[1:]) / 2)
+    places: NDArray[np.intp] = np.digitize(values, (scale[:-1] + scale[1:]) / 2)
+    return places
