@@ -39,7 +39,8 @@ class Scale:
 
     def grades_of(self, values: ArrayLike) -> NDArray[np.int64]:
         """Return the grade that each value is at: the nearest one, and half-way between two the higher one."""
-        return np.asarray(self.grades)[steps(np.asarray(values), self.grades)]
+        grades: NDArray[np.int64] = np.asarray(self.grades)[steps(np.asarray(values), self.grades)]
+        return grades
 
 
 def steps(values: NDArray[np.floating], grades: Sequence[float]) -> NDArray[np.intp]:
