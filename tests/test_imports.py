@@ -40,17 +40,6 @@ MANY_FILES = {"migrations", "commands", "tests", "__pycache__", "node_modules"}
 NOUN_EXCEPTIONS = {
     *("views", "urls", "admin", "forms", "access", "adapters", "provider", "responses", "queries", "limiter"),
 }
-    "views",
-    "urls",
-    "admin",
-    "forms",
-    "access",
-    "adapters",
-    "provider",
-    "responses",
-    "queries",
-    "limiter",
-}
 
 
 def files(*packages: str) -> list[Path]:

@@ -3,13 +3,11 @@
 import os
 import shutil
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from labeler.images import preprocessing
 from tests import processes
 from tests.processes import Web
 
@@ -19,14 +17,6 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 # A network that tests cut and a server that they kill are no mistakes of the page. What else a test provokes it marks.
 PROVOKED = ("net::ERR_",)
-
-prepare_once = cache(preprocessing.prepare)
-
-
-@pytest.fixture(autouse=True)
-def _prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test's study has the same photographs, and the same bytes have the same renditions and measures."""
-    monkeypatch.setattr(preprocessing, "prepare", prepare_once)
 
 
 @pytest.fixture(scope="session")

@@ -1,24 +1,55 @@
 """The demo study's accounts: its own, never somebody else's."""
 
+import shutil
 import stat
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from django.db import transaction
+from django.test import override_settings
+from pytest_django import DjangoDbBlocker
 
 from demo import study as demo
+from labeler.images import preprocessing
 from labeler.models import Study, User
 from labeler.studies import studies
 from tests import builders
 
+SELFIES = 8
+
+
+@pytest.fixture(scope="module")
+def made_selfies(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Return the folder in which a first demo study, which is gone, has left the selfies it made."""
+    folder = tmp_path_factory.mktemp("var")
+    with (
+        django_db_blocker.unblock(),
+        transaction.atomic(),
+        override_settings(VAR_DIR=folder, MEDIA_ROOT=folder / "media"),
+        patch.object(preprocessing, "prepare", builders.prepare_once),
+    ):
+        make()
+        transaction.set_rollback(True)
+    (folder / "demo" / "accounts.json").unlink()
+    return folder / "demo"
+
 
 @pytest.fixture(autouse=True)
-def _own_var(settings: object, tmp_path: Path) -> None:
+def _own_var(settings: object, tmp_path: Path, made_selfies: Path) -> Iterator[None]:
+    """Begin with the selfies at hand: these tests are about what is made of them."""
     settings.VAR_DIR = tmp_path  # type: ignore[attr-defined]
+    shutil.copytree(made_selfies, tmp_path / "demo")
+    with patch.object(preprocessing, "prepare", builders.prepare_once):
+        yield
 
 
 def make() -> Study:
     said: list[str] = []
-    return demo.make(count=8, say=said.append)
+    return demo.make(count=SELFIES, say=said.append)
 
 
 def counts(study: Study) -> tuple[int, int, int]:
