@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.utils.crypto import get_random_string
@@ -17,6 +18,7 @@ from labeler.intake import importing
 from labeler.models import Study, User
 from labeler.studies import atlas, studies
 from scoring.photograph import decoding
+from training.statistics import planning
 
 SLUG = "demo"
 SEED = 2019  # the same demo everywhere
@@ -64,14 +66,20 @@ def make(*, count: int = SELFIES, say: Callable[[str], None]) -> Study:
 def _make_atlas(study: Study, say: Callable[[str], None]) -> None:
     """Give each grade an example that is in no reader's list. SIMULATED."""
     folder = settings.VAR_DIR / "demo" / "atlas"
-    missing = [level for level in atlas.levels(study) if not level.atlas_pictures.all()]
+    levels = list(atlas.levels(study))
+    missing = [(place, level) for place, level in enumerate(levels, start=1) if not level.atlas_pictures.all()]
     if missing:
         say("Making an atlas of the grades (SIMULATED)")
         made = selfies.make_selfies(folder=folder, count=ATLAS_SELFIES, seed=study.seed + 1)
-    for level in missing:
-        example = min(made, key=lambda selfie: (selfie.kind != "regular", abs(selfie.severity - level.value)))
+    for place, level in missing:
+        example = min(made, key=lambda selfie: (selfie.kind != "regular", _distance(selfie, place, len(levels))))
         pixels = decoding.decode((folder / example.file).read_bytes())
         atlas.add_picture(level=level, pixels=pixels, caption="SIMULATED: a made face with painted acne.")
+
+
+def _distance(selfie: selfies.MadeSelfie, place: int, steps: int) -> float:
+    """Return how far a selfie's severity is from the grade at this place of a scale of so many steps, in steps."""
+    return abs(float(planning.stretched(np.asarray(selfie.severity), steps)) - place)
 
 
 def _every(step: int, say: Callable[[str], None]) -> Callable[[int, int], None]:

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "django.contrib.humanize",  # allauth's list of passkeys says how long ago
     "csp",
+    "django.forms",  # so that templates/django/forms/ comes before Django's own
     "labeler",
     "labeler.accounts.oidc",
     "scoring",
@@ -64,6 +65,7 @@ MIDDLEWARE = [
     "labeler.accounts.views.WatchSession",
     "labeler.accounts.unblinding_views.AskForReason",
 ]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 ROOT_URLCONF = "labeler.urls"
 WSGI_APPLICATION = "labeler.wsgi.application"
 TEMPLATES = [

@@ -18,6 +18,8 @@ from labeler.intake import importing
 from labeler.models import Image, Reader, Study, User
 from labeler.studies import studies
 
+SELFIES, SELFIES_SEED = 24, 7  # of the fixture `selfies`
+
 _numbers = count(1)
 
 

@@ -113,7 +113,7 @@ def scorer(log: Path) -> Iterator[Scorer]:
         yield Scorer(f"http://{address}", process.pid, key)
     finally:
         process.terminate()
-        process.wait(timeout=supervisor.PATIENCE)
+        process.wait(timeout=2 * supervisor.SCORER_STOP_SECONDS)
 
 
 def _one_selfie(served: Scorer, picture: bytes) -> None:
@@ -238,6 +238,7 @@ def _publish() -> str:
     from scoring.models import Scope
     from scoring.regressor import recipes, regressors
     from scoring.regressor.pipeline import FittedRegressor
+    from scoring.regressor.scale import Scale
     from scoring.service import tokens
     from training.fitting import estimators
 
@@ -245,7 +246,7 @@ def _publish() -> str:
     rows, grades = rng.normal(size=(200, 2048)).astype(np.float32), rng.uniform(1, 5, 200).astype(np.float32)
     layers = (1024, 512, 256)
     estimator = MLPRegressor(hidden_layer_sizes=layers, random_state=1, tol=1e6, n_iter_no_change=2).fit(rows, grades)
-    fitted = FittedRegressor(recipes.ms2019(), estimators.network(estimator))
+    fitted = FittedRegressor(recipes.ms2019(), estimators.network(estimator), Scale.of_steps(5))
     row = regressors.save(fitted, study="benchmark", provenance={})
     regressors.publish(row)
     _, key = tokens.make(name="benchmark", study="benchmark", made_by=None, scopes=(Scope.SCORE,), per_minute=10**6)

@@ -86,7 +86,7 @@ def _print_transfer(learned: "Study", asked: "Study") -> None:
     if row is None:
         raise SystemExit(f"Study {learned.slug} has no regressor.")
     golden = dataset.load_graded_images(asked).golden
-    target = np.array([image.consensus for image in golden])
+    target = np.array([np.mean([*image.grades.values()]) for image in golden])
     scores = model_selection.score_golden(golden, regressors.load(row))
     rmse = np.sqrt(np.mean((scores - target) ** 2))
     r = np.corrcoef(scores, target)[0, 1]

@@ -143,6 +143,7 @@ def print_truth(study: "Study", severities: "np.typing.NDArray[np.float64]") -> 
 
 
 def _beside_mlp(nightly: float) -> None:
+    from scoring.regressor.recipes import OnPatches
     from training.fitting import estimators
 
     embedder, rng = simulated_study.Embedder(2019), np.random.default_rng(3)
@@ -150,7 +151,7 @@ def _beside_mlp(nightly: float) -> None:
     rows = np.concatenate([embedder.embed(float(severity), rng) for severity in severities]).astype(np.float32)
     grades = np.repeat(np.round(severities), 4).tolist()
     with threadpool_limits(1), clock(f"one fit of MLPRegressor, {len(rows):,} rows") as fitted:
-        estimators.fit_ms2019(rows, grades, seed=2019)
+        estimators.fit_patches(OnPatches((1024, 512, 256)), rows, grades, seed=2019)
     print(f"Five of them take {FITS * fitted() / nightly:.0f} times the processors' time of the whole nightly run.")
 
 

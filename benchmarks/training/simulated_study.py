@@ -47,7 +47,6 @@ class Embedder:
 
 def make(*, images: int, golden_size: int, seed: int) -> "tuple[Study, NDArray[np.float64]]":
     """Make a study, dealt to eleven readers and graded, whose embeddings are stored. Returns it with the severities."""
-    from demo import simulated_readers
     from labeler.dealing import folds
     from labeler.golden_set import golden_draw
     from labeler.models import Image, User
@@ -56,9 +55,10 @@ def make(*, images: int, golden_size: int, seed: int) -> "tuple[Study, NDArray[n
     from scoring.platform import blobs
     from scoring.regressor import feature_store, recipes
     from scoring.regressor.pipeline import PLAIN, Described
+    from training.statistics import planning
 
     rng = np.random.default_rng(seed)
-    severities = simulated_readers.draw_severities(images, rng)
+    severities = planning.draw_severities(images, rng)
     study = studies.create(slug="published", title="A study of the published size", is_simulated=True, seed=seed)
     for number in range(PUBLISHED_READERS):
         user = User.objects.create_user(username=f"simulated-{number:02d}")

@@ -15,9 +15,9 @@ from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
 from labeler.charts import histogram
 from labeler.models import Image, Study
+from labeler.platform import keyset_pages
 from labeler.screening import limit_preview, prescreen
 from labeler.screening.gallery import PAGE
-from labeler.screening.gallery_forms import PlaceForm
 from labeler.screening.limit_preview import Counts
 from labeler.screening.prescreen import MEASURES, WORDS, Limits
 from labeler.screening.prescreen_forms import MOST_AT_ONCE, DecisionForm, LimitsForm, ManyForm, SaveForm, WhichForm
@@ -72,20 +72,18 @@ def drops(request: AuthedRequest, slug: str) -> HttpResponse:
     decision = ManyForm(request.POST or None, study=study) if request.POST else ManyForm(study=study)
     if decision.is_valid() and _decide_many(request, study, decision, found):
         return redirect(request.get_full_path())
-    place = PlaceForm(request.GET)
-    after = place.cleaned_data["after"] if place.is_valid() else 0
-    rows = list(found.filter(pk__gt=after).select_related("measurement").order_by("pk")[: PAGE + 1])
-    first = f"?{query_of(form.limits())}&which={which.cleaned_data['which']}"
+    page = keyset_pages.turn_to(
+        found.select_related("measurement").order_by("pk"), [keyset_pages.ID], size=PAGE, asked=request.GET
+    )
     context = {
         "study": study,
-        "images": rows[:PAGE],
+        "images": page.rows,
         "which": which,
         "limits": form,
         "limits_in_words": prescreen.in_words(form.limits()),
         "decision": decision,
-        "is_first": not after,
-        "first": first,
-        "next": f"{first}&after={rows[PAGE - 1].pk}" if len(rows) > PAGE else "",
+        "query": f"?{query_of(form.limits())}&which={which.cleaned_data['which']}",
+        "page": page,
     }
     return render(request, "labeler/screening/drops.html", context, status=422 if decision.errors else 200)
 

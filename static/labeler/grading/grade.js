@@ -322,11 +322,12 @@ function onKey(event) {
   action();
 }
 
-/** Return the grade's button for a digit, or the reason's while those are asked for. @param {string} key */
+/** Return the button that shows this key: a grade's, or a reason's while those are asked for. @param {string} key */
 function buttonOf(key) {
   const hidesImage = isOpen(sheets.help) && !isWide.matches;
   const group = isOpen(sheets.reasons) ? sheets.reasons : find("row");
-  return hidesImage ? undefined : all("button[name]", HTMLButtonElement, group)[Number(key) - 1];
+  const buttons = hidesImage ? [] : all("button[name]", HTMLButtonElement, group);
+  return buttons.find((button) => button.querySelector("kbd")?.textContent === key);
 }
 
 let pointerKind = "keyboard"; // of the press that a click came from; none means Enter or Space
