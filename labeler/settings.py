@@ -280,7 +280,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "refresh-standings": {"task": "training.tasks.refresh_standings", "schedule": 300.0, "options": {"expires": 300}},
     "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
-    "resume-chores": {"task": "labeler.tasks.resume_chores", "schedule": 60.0, "options": {"expires": 60}},
+    "resume-study-jobs": {"task": "labeler.tasks.resume_study_jobs", "schedule": 60.0, "options": {"expires": 60}},
     "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
     "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
     "tick": {"task": "labeler.tasks.tick", "schedule": 60.0, "options": {"expires": 60}},

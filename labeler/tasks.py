@@ -6,7 +6,7 @@ from functools import partial
 from celery import shared_task
 
 from labeler.intake import slots, uploads
-from labeler.models import Chore, Erasure, Intake, Study
+from labeler.models import Erasure, Intake, Study, StudyJob
 from labeler.operations import health, study_job_work
 from labeler.oversight import tallies
 from labeler.privacy import erasing, retention_erasures
@@ -63,19 +63,19 @@ def erase_what_is_due() -> None:
 
 
 @shared_task
-def do_chore(chore_id: int) -> None:
-    """Do a chore if it is free."""
-    chore = jobs.claim(Chore, chore_id)
-    if chore is not None:
+def do_study_job(study_job_id: int) -> None:
+    """Do a study job if it is free."""
+    study_job = jobs.claim(StudyJob, study_job_id)
+    if study_job is not None:
         with suppress(jobs.JobError):  # it stands on its row, for people
-            study_job_work.do(chore)
+            study_job_work.do(study_job)
 
 
 @shared_task
-def resume_chores() -> None:
+def resume_study_jobs() -> None:
     """Send again what was lost with a message or a worker."""
-    for chore in jobs.overdue(Chore):
-        send(do_chore, chore.pk)
+    for study_job in jobs.overdue(StudyJob):
+        send(do_study_job, study_job.pk)
 
 
 @shared_task

@@ -571,7 +571,7 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.CreateModel(
-            name='Chore',
+            name='StudyJob',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed')], default='queued', max_length=10)),
@@ -588,9 +588,10 @@ class Migration(migrations.Migration):
                 ('total', models.PositiveIntegerField(default=0)),
                 ('requested_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('source', models.ForeignKey(help_text='Whose regressor scores.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='labeler.study')),
-                ('study', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='chores', to='labeler.study')),
+                ('study', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='study_jobs', to='labeler.study')),
             ],
             options={
+                'db_table': 'labeler_chore',
                 'ordering': ('-id',),
                 'abstract': False,
             },
@@ -769,19 +770,19 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['study', 'subject', '-id'], name='consent_of_subject'),
         ),
         migrations.AddConstraint(
-            model_name='chore',
+            model_name='studyjob',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'running'), _negated=True), ('lease_until__isnull', False), _connector='OR'), name='chore_runs_under_a_lease'),
         ),
         migrations.AddConstraint(
-            model_name='chore',
+            model_name='studyjob',
             constraint=models.CheckConstraint(condition=models.Q(('finished_at', None), ('started_at', None), ('finished_at__gte', models.F('started_at')), _connector='OR'), name='chore_ends_after_it_starts'),
         ),
         migrations.AddConstraint(
-            model_name='chore',
+            model_name='studyjob',
             constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running'])), fields=('study', 'kind'), name='one_chore_of_a_kind_at_a_time'),
         ),
         migrations.AddConstraint(
-            model_name='chore',
+            model_name='studyjob',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'score'), ('source__isnull', False)), models.Q(models.Q(('kind', 'score'), _negated=True), ('source', None)), _connector='OR'), name='scoring_has_a_source'),
         ),
         migrations.AddIndex(

@@ -46,7 +46,7 @@ def list_clusters(request: AuthedRequest, slug: str) -> HttpResponse:
     context |= {
         "show": show,
         "is_first": not after,
-        "chores": study_jobs.of_pages(study, Kind.DUPLICATES),
+        "study_jobs": study_jobs.of_pages(study, Kind.DUPLICATES),
         "searched": study.audit_events.filter(action=near_duplicates.SEARCHED).select_related("user").first(),
         "on_both_sides": clusters.has_any_on_both_sides(study),
     }
@@ -93,8 +93,8 @@ def keep_best(request: AuthedRequest, slug: str) -> HttpResponse:
 def search(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker search all images again."""
     study = access.get_overseen_study(request, slug)
-    chore = study_jobs.request(study=study, kind=Kind.DUPLICATES, by=request.user)
-    begin(request, chore, "A worker searches, some minutes for a million images; this page says how far it is.")
+    study_job = study_jobs.request(study=study, kind=Kind.DUPLICATES, by=request.user)
+    begin(request, study_job, "A worker searches, some minutes for a million images; this page says how far it is.")
     return redirect("duplicates", slug=slug)
 
 
