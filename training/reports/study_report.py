@@ -1,4 +1,4 @@
-"""What the report page and its JSON show: the same numbers, computed once."""
+"""The report of a study: the numbers of its page and of its JSON, computed once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
