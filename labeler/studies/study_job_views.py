@@ -12,7 +12,7 @@ from labeler.accounts.access import AuthedRequest
 from labeler.models import StudyJob
 from labeler.studies import study_jobs
 from labeler.studies.study_jobs import Kind
-from scoring.tasks import send
+from scoring.platform.jobs import send
 
 PAGES = {Kind.MEASURE: "prescreen", Kind.LIMITS: "prescreen", Kind.DUPLICATES: "duplicates", Kind.SCORE: "golden"}
 QUEUED = "The queue can't be reached. What you asked for is kept and starts when the queue is back."

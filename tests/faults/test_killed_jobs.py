@@ -281,7 +281,7 @@ def test_an_import_that_is_killed_at_any_step_brings_every_photograph_once(
     def brought(into: Intake) -> Any:
         age_files()
         orphaned_files.collect()
-        uploads.sweep()
+        uploads.clean_up()
         assert not list((settings.VAR_DIR / "uploads").iterdir())
         kept = {name for image in Image.objects.all() for name in (image.original, image.rendition)}
         assert {name.partition("-")[0] for name in files()} == kept
@@ -302,7 +302,7 @@ def test_an_import_that_is_killed_at_any_step_brings_every_photograph_once(
         into = begin(f"killed-at-{more}")
         assert doomed.killed(IMPORT, into.pk, more=more), steps[more]
         into.files.exclude(lease_until=None).update(lease_until=timezone.now() - timedelta(seconds=1))
-        assert into in uploads.stalled() or not uploads.waiting(into)
+        assert into.pk in uploads.stalled() or not uploads.waiting(into)
         doomed.steps(IMPORT, into.pk)
         assert brought(into) == undisturbed, steps[more]
 

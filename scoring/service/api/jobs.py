@@ -10,6 +10,7 @@ from ninja import Query, Router
 
 from scoring import tasks
 from scoring.models import BulkJob, Job, Scope
+from scoring.platform.jobs import send
 from scoring.service import batches, fetching, outcomes
 from scoring.service.api import authorisation, bodies
 from scoring.service.api.authorisation import AuthedRequest, BearerToken
@@ -87,7 +88,7 @@ def _send(request: AuthedRequest, sent: Sent) -> dict[str, Any]:
         job = batches.create(token=request.auth, photographs=sent.photographs, webhook=webhook)
     except TooManyJobsError as error:
         raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"Retry-After": "60"}) from error
-    tasks.send(tasks.score_job, job.pk)
+    send(tasks.score_job, job.pk)
     return _told(job)
 
 
