@@ -87,7 +87,7 @@ class Imports:
 
         from labeler import tasks
         from labeler.intake import uploads
-        from scoring.tasks import send
+        from scoring.platform.jobs import send
         from tests import builders
 
         connections.close_all()  # the one from before may have died with PostgreSQL
@@ -103,15 +103,15 @@ class Imports:
         from django.core.files.storage import default_storage
         from django.utils import timezone
 
-        from labeler import tasks
         from labeler.images import renditions
         from labeler.models import IntakeFile
+        from scoring.platform import jobs
 
         waiting = IntakeFile.objects.filter(state=IntakeFile.State.WAITING)
         deadline = time.monotonic() + patience
         while waiting.exists() and time.monotonic() < deadline:
             waiting.update(lease_until=timezone.now() - timedelta(seconds=1))  # leases end before a worker comes back
-            tasks.resume_imports()
+            jobs.sweep()
             time.sleep(5)
         images = list(self.study.images.all())
         names = [renditions.storage_name(image.rendition, renditions.FULL) for image in images]

@@ -36,13 +36,15 @@ GOLDEN = 20
 WEB = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "60")
 PATIENCE = 120  # seconds until readers who get nothing saved count as stopped
 PREVIOUS = stage.REPOSITORY / "deploy" / "previous-release.toml"
-# What the old code does by its own means. Nobody fetches the images' files.
+# What the old code does by its own means: these modules have stood there since 7c90a6f. Nobody fetches images' files.
 FILL = f"""
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
 call_command("collectstatic", interactive=False, verbosity=0)
-from labeler import folds, golden, studies
+from labeler.dealing import folds
+from labeler.golden_set import golden_draw
 from labeler.models import Image, Study, User
+from labeler.studies import studies
 study = studies.create(slug={SLUG!r}, title="Upgrade", is_simulated=True, seed=2019)
 for number in range(READERS):
     studies.add_reader(study=study, user=User.objects.create_user(username=f"reader{{number}}", password={PASSWORD!r}))
@@ -50,12 +52,12 @@ Image.objects.bulk_create(
     Image(study=study, content_hash=f"{{n:064x}}", source_name=f"{{n}}.jpg", original="", width=1200, height=1600)
     for n in range(5000 * READERS)
 )
-golden.draw(study=study, size={GOLDEN})
+golden_draw.draw(study=study, size={GOLDEN})
 folds.deal(study=Study.objects.get())
 """
 SEAL = """
 from datetime import timedelta
-from labeler import ledger
+from labeler.record import ledger
 for _ in range(2):
     ledger.seal(settled=timedelta(0))
 """
@@ -85,8 +87,7 @@ class Upgrade:
                 proxy = Proxy(_port(address))
                 readers = self.begin(proxy)
                 self.grade("old code, old tables", labels)
-                if (self.old / "labeler" / "ledger.py").exists():  # the first versions had none
-                    self.manage(self.old, "shell", "-c", SEAL)
+                self.manage(self.old, "shell", "-c", SEAL)
                 with self.step("while `migrate` ran"):
                     self.manage(stage.REPOSITORY, "migrate", "--verbosity", "0")
                 self.grade("old code, new tables", labels)

@@ -95,13 +95,14 @@ def main() -> None:
 def _measure(study: "Study", number: int, folder: Path) -> Measured:
     from django.conf import settings
 
+    from scoring.platform.jobs import send
     from training import tasks
     from training.runs import retrain
 
     shutil.rmtree(Path(settings.MEDIA_ROOT) / "features", ignore_errors=True)
     with _working(number, folder) as workers:
         run = retrain.request(study=study)
-        tasks.send(run)
+        send(tasks.retrain, run.pk)
         _await(lambda: all(worker.embedded() for worker in workers))
         began, done, spent = time.monotonic(), _done(workers), _spent(workers)
         total = _until_embedded(run)

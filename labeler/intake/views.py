@@ -21,7 +21,7 @@ from labeler.intake.importing import IntakeError
 from labeler.models import Intake, IntakeFile, Study
 from labeler.tasks import import_files
 from scoring.photograph import formats
-from scoring.tasks import send
+from scoring.platform.jobs import send
 
 State = IntakeFile.State
 

@@ -17,7 +17,7 @@ from labeler.platform import keyset_pages
 from labeler.privacy import erasing
 from labeler.privacy.forms import ConsentForm, EraseForm, PolicyForm, SubjectsForm
 from labeler.studies import retention
-from scoring.tasks import send
+from scoring.platform.jobs import send
 
 PAGE = 50  # subjects
 ERASURES = 20

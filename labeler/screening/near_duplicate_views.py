@@ -52,7 +52,7 @@ def list_clusters(request: AuthedRequest, slug: str) -> HttpResponse:
         context |= {"clusters": clusters.with_pictures(study, page.rows), "page": page}
     context |= {
         "show": show,
-        "chores": study_jobs.of_pages(study, Kind.DUPLICATES),
+        "study_jobs": study_jobs.of_pages(study, Kind.DUPLICATES),
         "searched": study.audit_events.filter(action=near_duplicates.SEARCHED).select_related("user").first(),
         "on_both_sides": clusters.has_any_on_both_sides(study),
     }
@@ -99,8 +99,8 @@ def keep_best(request: AuthedRequest, slug: str) -> HttpResponse:
 def search(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker search all images again."""
     study = access.get_overseen_study(request, slug)
-    chore = study_jobs.request(study=study, kind=Kind.DUPLICATES, by=request.user)
-    begin(request, chore, "A worker searches, some minutes for a million images; this page says how far it is.")
+    study_job = study_jobs.request(study=study, kind=Kind.DUPLICATES, by=request.user)
+    begin(request, study_job, "A worker searches, some minutes for a million images; this page says how far it is.")
     return redirect("duplicates", slug=slug)
 
 

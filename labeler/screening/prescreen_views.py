@@ -106,8 +106,8 @@ def decide(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 def measure(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker measure what has no measures yet."""
     study = access.get_administered_study(request, slug)
-    chore = study_jobs.request(study=study, kind=Kind.MEASURE, by=request.user)
-    begin(request, chore, "A worker measures the images, about one in a second; this page says how far it is.")
+    study_job = study_jobs.request(study=study, kind=Kind.MEASURE, by=request.user)
+    begin(request, study_job, "A worker measures the images, about one in a second; this page says how far it is.")
     return redirect("prescreen", slug=slug)
 
 
@@ -117,10 +117,10 @@ def _set_limits(request: AuthedRequest, study: Study, wanted: Limits, reason: st
         dropped = prescreen.set_limits(study=study, limits=wanted, by=request.user, reason=reason)
         messages.success(request, f"The limits are set. {dropped:,} images of the study are dropped now.")
         return
-    with transaction.atomic():  # no limits without the chore that applies them
+    with transaction.atomic():  # no limits without the study job that applies them
         prescreen.set_limits(study=study, limits=wanted, by=request.user, reason=reason, at_once=False)
-        chore = study_jobs.request(study=study, kind=Kind.LIMITS, by=request.user)
-    begin(request, chore, "The limits are set. A worker holds every image against them; look again soon.")
+        study_job = study_jobs.request(study=study, kind=Kind.LIMITS, by=request.user)
+    begin(request, study_job, "The limits are set. A worker holds every image against them; look again soon.")
 
 
 def _limits_form(study: Study, data: Any) -> LimitsForm:
@@ -136,7 +136,7 @@ def _limits_context(study: Study, form: LimitsForm, wanted: Limits) -> dict[str,
     said = _drops(counted)
     return {
         "study": study,
-        "chores": study_jobs.of_pages(study, Kind.MEASURE, Kind.LIMITS),
+        "study_jobs": study_jobs.of_pages(study, Kind.MEASURE, Kind.LIMITS),
         "form": form,
         "counts": counted,
         "said": said,

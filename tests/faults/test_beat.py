@@ -135,8 +135,8 @@ def test_what_a_wiped_queue_lost_is_found_in_the_database(
     tasks.erase.delay(erasure.pk)
     scoring_tasks.score_job.delay(job.pk)
     tasks.import_files.delay(into.pk)
-    for chore in over_the_study:
-        tasks.do_chore.delay(chore.pk)
+    for study_job in over_the_study:
+        tasks.do_study_job.delay(study_job.pk)
     assert messages() >= 4 + len(over_the_study)
     queue().flushall()
     for job in asked:

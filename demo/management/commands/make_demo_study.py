@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from demo import public_domain_faces, study
 from labeler.studies.studies import StudyError
+from scoring.platform.jobs import send
 from scoring.weights.weight_files import WeightsError
 from training import tasks
 from training.runs import retrain
@@ -27,4 +28,4 @@ class Command(BaseCommand):
         except (public_domain_faces.FaceSourceError, StudyError, WeightsError) as error:
             raise CommandError(str(error)) from error
         if not made.training_runs.exists():
-            tasks.send(retrain.request(study=made))
+            send(tasks.retrain, retrain.request(study=made).pk)

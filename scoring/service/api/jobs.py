@@ -11,6 +11,7 @@ from ninja import Query, Router
 
 from scoring import tasks
 from scoring.models import ApiToken, BulkJob, Job, Scope
+from scoring.platform.jobs import send
 from scoring.service import batches, fetching, outcomes
 from scoring.service.api import authorisation, bodies
 from scoring.service.api.authorisation import AuthedRequest, BearerToken
@@ -39,7 +40,7 @@ def send_job(request: AuthedRequest, response: HttpResponse) -> Any:
     with authorisation.once(request, response, sent.digest) as attempt:
         if attempt.answer is None:
             job = _create(request.auth.token, sent)
-            tasks.send(tasks.score_job, job.pk)
+            send(tasks.score_job, job.pk)
             attempt.answer = _told(job)
     response["Location"] = reverse("api:job", args=[attempt.answer["id"]])
     return attempt.answer

@@ -79,12 +79,12 @@ def test_a_session_of_the_wrong_clock_ends_a_working_day_after_it_was_put_right(
 def test_a_worker_that_is_a_day_early_takes_nothing_that_is_being_sent(
     db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    uploads.sweep()
+    uploads.clean_up()
     being_sent = settings.VAR_DIR / "uploads" / "its row is not committed yet"
     being_sent.touch()
     right = timezone.now
     monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(days=1))
-    uploads.sweep()
+    uploads.clean_up()
     assert being_sent.exists()
     being_sent.unlink()
 

@@ -166,17 +166,17 @@ def test_every_study_that_has_begun_is_retrained_at_night_and_once(
 
 def test_the_sweep_sends_a_lost_run_again(study: Study, sent: Callable[[], list[int]]) -> None:
     run = claimed(study)
-    tasks.resume_runs()
+    jobs.sweep()
     assert sent() == []
     TrainingRun.objects.update(lease_until=Now() - timedelta(seconds=1))
-    tasks.resume_runs()
+    jobs.sweep()
     assert sent() == [run.pk]
 
 
 def test_the_sweep_sends_a_run_whose_message_was_lost(study: Study, sent: Callable[[], list[int]]) -> None:
     run = retrain.request(study=study)
     TrainingRun.objects.update(requested_at=Now() - timedelta(minutes=5))
-    tasks.resume_runs()
+    jobs.sweep()
     assert sent() == [run.pk]
 
 
