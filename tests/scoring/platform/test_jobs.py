@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from celery import Task
 from django.db import OperationalError, connection
 from django.db.models.functions import Now
 
@@ -187,11 +186,11 @@ def test_every_kind_of_job_is_registered_once() -> None:
 
 
 def test_only_what_may_take_an_hour_waits_behind_a_retraining() -> None:
-    def queue(task: "Task[Any, None]") -> str:
+    def queue(task: Any) -> str:
         options = app.amqp.router.route({"queue": task.queue} if task.queue else {}, task.name)
         return str(options["queue"].name)
 
-    tasks = [task for task in map(app.tasks.get, app.tasks) if task.name.startswith(("scoring", "labeler", "training"))]
+    tasks: list[Any] = [app.tasks[name] for name in app.tasks if name.startswith(("scoring", "labeler", "training"))]
     assert {task.name for task in tasks if queue(task) == "celery"} == {
         *("labeler.tasks.do_study_job", "labeler.tasks.count_labels", "labeler.tasks.clean_uploads"),
         *("training.tasks.retrain", "training.tasks.help_embed", "training.tasks.retrain_nightly"),
