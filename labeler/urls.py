@@ -1,4 +1,4 @@
-"""Every address of the site."""
+"""Addresses of the site."""
 
 from allauth.account import views as allauth_views
 from django.conf import settings

@@ -1,4 +1,4 @@
-"""Load and authorise in one call. Whoever may not see a thing gets the same 404 as if it were not there."""
+"""Loading and authorisation in one call. What a person may not see answers 404, as if it did not exist."""
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -30,13 +30,13 @@ def get_reader(request: AuthedRequest, slug: str) -> Reader:
 
 
 def get_reader_with_report(request: AuthedRequest, slug: str) -> Reader:
-    """Return somebody's place in a study whose readers were given their reports."""
+    """Return the person's place in a study whose readers' reports were released. Raises Http404."""
     released = readerships(request.user).filter(study__reports_released_at__isnull=False).select_related("study")
     return get_object_or_404(released, study__slug=slug)
 
 
 def get_atlas_picture(request: AuthedRequest, slug: str, picture: int) -> AtlasPicture:
-    """Return an example for those who read or run its study."""
+    """Return an atlas picture for readers and admins of its study. Raises Http404."""
     user = request.user
     studies = Study.objects.filter(Q(pk__in=administered_studies(user)) | Q(readers__in=readerships(user)))
     return get_object_or_404(AtlasPicture, pk=picture, level__study__in=studies.filter(slug=slug))
@@ -47,18 +47,18 @@ def get_administered_study(request: AuthedRequest, slug: str) -> Study:
 
 
 def get_overseen_study(request: AuthedRequest, slug: str) -> Study:
-    """Return a study whose readers' grades may be shown. Raises PermissionDenied for who reads it too."""
+    """Return a study whose readers' grades may be shown. Raises PermissionDenied for an admin who also reads it."""
     study = get_administered_study(request, slug)
     return _not_read(request, study)
 
 
 def get_audited_study(request: AuthedRequest, slug: str) -> Study:
-    """Return a study whose log may be seen: also by auditors, who see that of every study."""
+    """Return a study whose log may be shown: to its admins, and to auditors of all studies. Raises Http404."""
     return get_object_or_404(audited_studies(request.user), slug=slug)
 
 
 def get_reported_study(request: AuthedRequest, slug: str) -> Study:
-    """Return a study whose numbers may be seen, also by auditors. Raises PermissionDenied for who reads it too."""
+    """Return a study whose numbers may be shown to admins and auditors. Raises PermissionDenied for its readers."""
     return _not_read(request, get_audited_study(request, slug))
 
 
@@ -71,7 +71,7 @@ def _not_read(request: AuthedRequest, study: Study) -> Study:
 def get_unblinded_study(request: AuthedRequest, slug: str) -> Study:
     """Return a study whose golden images may be shown.
 
-    Raises PermissionDenied for who reads it too, and ReasonNeededError until a reason was given in this session.
+    Raises PermissionDenied for its readers, and ReasonNeededError until a reason was given in this session.
     """
     study = get_overseen_study(request, slug)
     if not unblinding.is_unblinded(study, request.session):
@@ -84,7 +84,7 @@ def get_overseen_image(request: AuthedRequest, slug: str, pk: int) -> Image:
 
 
 def administered_studies(user: User) -> QuerySet[Study]:
-    """Return the studies somebody runs, while they hold that role."""
+    """Return the studies that a person runs, while they hold the role of an admin."""
     if not user.holds(Role.ADMIN):
         return Study.objects.none()
     return Study.objects.all() if user.is_superuser else Study.objects.filter(admins=user)
@@ -99,30 +99,30 @@ def audited_studies(user: User) -> QuerySet[Study]:
 
 
 def require_admin(request: AuthedRequest) -> None:
-    """Let pass who runs a study or may make one. Raises Http404."""
+    """Check that the person runs a study or may create one. Raises Http404."""
     if not may_make_studies(request.user):
         raise Http404
 
 
 def require_operator(request: AuthedRequest) -> None:
-    """Let pass who looks after the installation. Raises Http404."""
+    """Check that the person operates the installation. Raises Http404."""
     if not request.user.is_superuser:
         raise Http404
 
 
 def require_auditor(request: AuthedRequest) -> None:
-    """Let pass who may see the log of the whole site. Raises Http404."""
+    """Check that the person may see the log of the whole site. Raises Http404."""
     if not (request.user.is_superuser or request.user.holds(Role.AUDITOR)):
         raise Http404
 
 
 def may_make_studies(user: User) -> bool:
-    """Whether a provider, an invitation or a study made somebody an admin."""
+    """Whether the person is an admin by the provider, an invitation or a study."""
     return user.is_superuser or Role.ADMIN in (user.roles or []) or administered_studies(user).exists()
 
 
 def require_recent_sign_in(request: AuthedRequest) -> None:
-    """Let pass who proved in the last minutes who they are: before unblinding, erasing or making a token.
+    """Check that the person signed in within the last minutes: before unblinding, erasing or making a token.
 
     Raises SignInNeededError, which leads to a sign-in and back to the page; a form is then sent once more.
     """

@@ -1,4 +1,4 @@
-"""A reader joins a running study, or leaves it."""
+"""A reader joins a running study, or leaves it: images move between the lists."""
 
 from collections.abc import Sequence
 
@@ -65,14 +65,14 @@ def leave(*, reader: Reader, by: User | None = None, reason: str) -> Dealing:
     dealing = changes.begin(study, Dealing.Kind.LEAVE, reader=reader, by=by, reason=reason)
     undone = remaining_lists.lock_undone(reader)
     remaining_lists.withdraw(undone, dealing)
-    shut = reader.assignments.filter(is_done=False, withdrawn_in=None)  # of whom nobody may be shown
+    shut = reader.assignments.filter(is_done=False, withdrawn_in=None)  # images whose subject withdrew consent
     shut.update(position=None, withdrawn_in=dealing)
     Reader.objects.filter(pk=reader.pk).update(left_at=timezone.now(), skipped=0)
     handed = [one for one in undone if not (one.image.is_golden or one.is_repeat)]
     images = draw.permutation(np.array([one.image_id for one in handed], np.int64))
-    nobody = remaining_lists.hand_out(study, images, remaining_lists.keys_of(images), dealing, draw)
-    order = {"order": [one.pk for one in undone], "nobody": nobody}
-    return changes.finish(dealing, f"{reader.code} hands over {len(images) - nobody} images", order)
+    unplaced = remaining_lists.hand_out(study, images, remaining_lists.keys_of(images), dealing, draw)
+    order = {"order": [one.pk for one in undone], "nobody": unplaced}
+    return changes.finish(dealing, f"{reader.code} hands over  {len(images) - unplaced} images", order)
 
 
 def _golden(study: Study) -> Whole:
@@ -81,7 +81,7 @@ def _golden(study: Study) -> Whole:
 
 
 def _take(rests: Sequence[Rest], own: int, room: int, draw: RandomState) -> list[list[Assignment]]:
-    """Return what each reader gives to a new one, who has `own` images anyway, so that all have as much to do."""
+    """Return what each reader gives to a new one, whose list has `own` images anyway, so that all have equal work."""
     movable = [rest.movable() for rest in rests]
     load = np.array([rest.load for rest in rests], np.int64)
     most = np.array([len(of) for of in movable], np.int64)

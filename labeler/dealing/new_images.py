@@ -1,4 +1,4 @@
-"""Dealing images that came after the study was dealt."""
+"""Dealing of images that were imported after the first deal."""
 
 from django.db import transaction
 
@@ -9,7 +9,7 @@ from labeler.models import Dealing, Study, User
 
 @transaction.atomic
 def add_images(*, study: Study, by: User | None = None, reason: str = "") -> Dealing:
-    """Deal the kept images that nobody has yet into the lists as they are now. Raises DealError."""
+    """Deal the kept images that are in no list into the lists as they are now. Raises DealError."""
     study = changes.lock_running(study)
     draw = changes.random_source(study)
     design = changes.first_design(study)
@@ -18,5 +18,5 @@ def add_images(*, study: Study, by: User | None = None, reason: str = "") -> Dea
         raise DealError("Every kept image is in somebody's list already. Import images first.")
     images, keys = folds.in_turn(waiting, draw)
     dealing = changes.begin(study, Dealing.Kind.IMAGES, by=by, reason=reason)
-    nobody = remaining_lists.hand_out(study, images, keys, dealing, draw)
-    return changes.finish(dealing, f"{len(images) - nobody} images", {"nobody": nobody})
+    unplaced = remaining_lists.hand_out(study, images, keys, dealing, draw)
+    return changes.finish(dealing, f"{len(images) - unplaced} images", {"nobody": unplaced})

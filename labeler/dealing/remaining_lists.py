@@ -1,4 +1,4 @@
-"""What each reader still has to grade, and how that rest of a list is shared out and written anew.
+"""The part of each list that is still to grade: how it is shared out and written anew.
 
 A page knows a few images of its list ahead, so the next ones of every list stay where they are. In the rest, the order
 of what is there stays too, and what comes is spread evenly into it: golden images and repeats remain hidden and even.
@@ -34,13 +34,13 @@ class Rest:
         return np.array([assignment.pk for assignment in self.assignments], np.int64)
 
     def movable(self) -> list[Assignment]:
-        """Return what can go to somebody else: ordinary images that this reader meets once and never graded."""
+        """Return what another reader can take: ordinary images that this reader meets once and never graded."""
         twice = set(self.reader.assignments.filter(is_repeat=True).values_list("image", flat=True))
         return [one for one in self.assignments if not (one.image.is_golden or one.version or one.image_id in twice)]
 
 
 def lock_undone(reader: Reader) -> list[Assignment]:
-    """Return what a reader has still to grade, locked: whoever grades one of these just now is waited for."""
+    """Return the assignments that a reader has still to grade, locked against grades that arrive meanwhile."""
     waiting = reader.assignments.filter(is_done=False, withdrawn_in=None, image__may_be_graded=True)
     waiting = waiting.select_related("image")
     return list(waiting.order_by("position").select_for_update(of=("self",)))
@@ -56,7 +56,7 @@ def read(reader: Reader) -> Rest:
 
 
 def hand_out(study: Study, images: Whole, keys: Whole, dealing: Dealing, draw: RandomState) -> int:
-    """Share images out to those who have least to do; return how many nobody could take."""
+    """Share images out to the readers with least to do; return how many no reader could take."""
     rests = [read(reader) for reader in changes.active_readers(study)]
     load = np.array([rest.load for rest in rests], np.int64)
     room = np.array([_room_left(rest) for rest in rests], np.int64)
@@ -81,7 +81,7 @@ def keys_of(images: Whole) -> Whole:
 
 
 def _have(rests: Sequence[Rest], keys: Whole) -> set[tuple[int, int]]:
-    """Return who ever had which of these keys, withdrawn or not: nobody meets a photograph again by a change."""
+    """Return which reader ever had which of these keys, withdrawn or not: no change shows one a photograph again."""
     place = {rest.reader.pk: number for number, rest in enumerate(rests)}
     had = Assignment.objects.filter(reader__in=place)
     wanted = keys.tolist()

@@ -1,4 +1,4 @@
-"""Undoing the latest change of the lists, as far as no label rests on it."""
+"""Undoing the latest change of the lists, as far as no label depends on it."""
 
 import numpy as np
 from django.db import transaction
@@ -13,7 +13,7 @@ from labeler.record import audit
 
 @transaction.atomic
 def take_back(*, dealing: Dealing, by: User | None = None, reason: str = "") -> None:
-    """Undo the latest act as far as nobody has graded by it: what has a label stays where it is. Raises DealError."""
+    """Undo the latest change; assignments that have a label stay where they are. Raises DealError."""
     study = Study.objects.select_for_update().get(pk=dealing.study_id)
     if dealing != changes.latest(study):
         raise DealError("Only the latest change can be taken back: later ones rest on it.")
@@ -35,7 +35,7 @@ def _undo_first(study: Study) -> None:
 
 
 def _undo(study: Study, dealing: Dealing) -> None:
-    """Give back what nobody has graded by the act, and close the gaps it leaves."""
+    """Give back what the change moved and no label rests on, and close the gaps that this leaves."""
     graded = set(dealing.assignments.values_list("image", flat=True))
     withdrawn = Assignment.objects.filter(withdrawn_in=dealing).select_related("image")
     back = [one for one in withdrawn if one.image.is_golden or one.image_id not in graded]

@@ -1,4 +1,4 @@
-"""Who reads a study, dealing it with the proof sheet in sight, and changing its lists later."""
+"""Pages for a study's readers, for the deal with its proof sheet, and for later changes."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required

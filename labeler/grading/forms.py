@@ -1,4 +1,4 @@
-"""What readers send us."""
+"""Forms of the grading page: a label, an undo, a request for more images."""
 
 from dataclasses import fields
 from typing import Any

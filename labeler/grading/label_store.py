@@ -1,4 +1,4 @@
-"""Storing a label exactly once, however often it arrives. The queries before it stand in `queries`."""
+"""Storing a label exactly once, however often it arrives."""
 
 from dataclasses import asdict, dataclass
 from uuid import UUID
@@ -12,7 +12,7 @@ from labeler.record import audit
 
 
 class OutdatedVersionError(Exception):
-    """Somebody (the same reader in another tab) labeled this image since the page was drawn."""
+    """The image was labeled since the page was drawn, for example in another tab."""
 
 
 class ReusedSubmissionError(Exception):
@@ -20,7 +20,7 @@ class ReusedSubmissionError(Exception):
 
 
 class ClosedError(Exception):
-    """The study is closed: nobody grades any more."""
+    """The study is closed to grading."""
 
 
 class WithdrawnError(Exception):

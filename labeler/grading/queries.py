@@ -1,4 +1,4 @@
-"""The queries of grading, each composed once in a process: which assignment, which image, which ones next.
+"""The queries of grading, each compiled once in a process: assignment, image, next images.
 
 They rest on `labeler.platform.compiled_queries`. What stores a label stands in `label_store`.
 """

@@ -1,4 +1,4 @@
-"""A reader's pages: their lists, the light box, and what its script asks for."""
+"""Pages of a reader: lists, the light box, and the requests of its script."""
 
 import time
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""What an operator wants to know of the installation: what is well, what is not and how to mend it. Read only.
+"""The installation's health: what is well, what is not, and how to mend it. Read-only.
 
 The operator's page, `manage.py doctor` and /metrics show the same findings.
 """
@@ -119,7 +119,7 @@ def queues() -> dict[str, Queue]:
 def _sent_at(message: Any) -> float | None:
     if message is None:
         return None
-    seconds: float | None = json.loads(message)["headers"].get(SENT_AT)  # none from the release before
+    seconds: float = json.loads(message)["headers"][SENT_AT]
     return seconds
 
 

@@ -1,4 +1,4 @@
-"""Django's sessions in the database, found by a query that is composed once: every request looks for one."""
+"""Django's database sessions, loaded by a compiled query, since every request loads one."""
 
 from datetime import UTC, datetime
 

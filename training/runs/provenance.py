@@ -1,4 +1,4 @@
-"""What a run was made with: seeds, versions of libraries, and a hash of the code."""
+"""Provenance of a run: seeds, library versions, and a hash of the code."""
 
 import hashlib
 from functools import cache

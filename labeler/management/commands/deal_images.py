@@ -14,7 +14,7 @@ from labeler.models import Study
 class Command(StudyCommand):
     """Deal images that came later."""
 
-    help = "Spread the kept images that are in nobody's list over the lists of a running study."
+    help = "Spread the kept images that are in no list over the lists of a running study."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)

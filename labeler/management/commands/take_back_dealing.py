@@ -14,7 +14,7 @@ from labeler.models import Study
 class Command(StudyCommand):
     """Take the latest change of the lists back."""
 
-    help = "Take the latest change of a study's lists back, as far as nobody has graded by it."
+    help = "Undo the latest change of a study's lists. Images with a label stay where they are."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
