@@ -37,7 +37,9 @@ HEAVY = {
 }
 MOST_FILES = 12  # of a folder: more than that nobody reads as a list
 MANY_FILES = {"migrations", "commands", "tests", "__pycache__", "node_modules"}
-NOUN_EXCEPTIONS = {"views", "urls", "admin", "forms", "access", "adapters", "provider", "responses", "queries"}
+NOUN_EXCEPTIONS = {
+    *("views", "urls", "admin", "forms", "access", "adapters", "provider", "responses", "queries", "limiter"),
+}
 
 
 def files(*packages: str) -> list[Path]:

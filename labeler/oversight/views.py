@@ -17,8 +17,8 @@ from labeler.oversight import day_chart
 from labeler.oversight import progress_report as state_of
 from labeler.oversight.forms import AuditForm, WhichLogForm
 from labeler.oversight.progress_report import ReaderState, StudyState
+from labeler.platform import keyset_pages
 from labeler.record import audit, ledger
-from labeler.screening.gallery_forms import PlaceForm
 
 EVENTS = 100  # on a page of the audit log
 TOO_LITTLE = "not enough to say"
@@ -112,17 +112,9 @@ def site_log(request: AuthedRequest) -> HttpResponse:
 
 def _log(request: AuthedRequest, study: Study | None, context: dict[str, Any]) -> HttpResponse:
     form = AuditForm(request.GET, study=study)
-    context |= {"study": study, "form": form, "next": "", "last_block": ledger.blocks(study).defer("rows").last()}
+    context |= {"study": study, "form": form, "last_block": ledger.blocks(study).defer("rows").last()}
     if not form.is_valid():
         return render(request, "labeler/oversight/audit_log.html", context, status=422)
-    events = audit.find(study, form.wanted())
-    place = PlaceForm(request.GET)
-    if place.is_valid():
-        events = events.filter(pk__lt=place.cleaned_data["after"])
-    rows = list(events[: EVENTS + 1])
-    context["events"] = rows[:EVENTS]
-    if len(rows) > EVENTS:
-        query = request.GET.copy()
-        query["after"] = str(rows[EVENTS - 1].pk)
-        context["next"] = f"?{query.urlencode()}"
+    page = keyset_pages.turn_to(audit.find(study, form.wanted()), [keyset_pages.ID], size=EVENTS, asked=request.GET)
+    context |= {"events": page.rows, "page": page}
     return render(request, "labeler/oversight/audit_log.html", context)

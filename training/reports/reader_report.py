@@ -53,7 +53,7 @@ def of(reader: Reader) -> ReaderReport:
 
 
 def _golden_grades(study: Study) -> Grades:
-    labels = consensus.current_grades(study).filter(assignment__image__is_golden=True)
+    labels = consensus.golden_grades(study)
     grades: Grades = defaultdict(dict)
     rows = labels.order_by("assignment__image__content_hash")
     for image, reader, grade in rows.values_list("assignment__image_id", "assignment__reader__code", "grade"):

@@ -1,8 +1,10 @@
 // The page of oversight follows the study while somebody looks. Without this module, reloading shows the same.
 
+import { all, need } from "../../site/elements.js";
+
 const EVERY = 5000; // ms: most answers are an empty 304
 
-const live = document.querySelector("[data-live]").dataset.live;
+const live = need("[data-live]", HTMLElement).dataset.live ?? "";
 let version = "";
 let timer = 0;
 
@@ -17,13 +19,13 @@ function follow() {
   request.send();
 }
 
-/** Put each part that changed in the place of the former one. The page of sign-in has none. */
+/** Put each part that changed in the place of the former one. The page of sign-in has none. @param {XMLHttpRequest} request */
 function show(request) {
   if (request.status !== 200) return; // the empty body of a 304 would be read as faulty XML
-  const parts = request.response?.querySelectorAll("[data-part]") ?? [];
+  const parts = request.responseXML ? all("[data-part]", HTMLElement, request.responseXML) : [];
   if (parts.length) version = request.getResponseHeader("ETag") ?? "";
   for (const part of parts) {
-    const former = document.querySelector(`[data-part="${part.dataset.part}"]`);
+    const former = need(`[data-part="${part.dataset.part}"]`, HTMLElement);
     if (!former.isEqualNode(part)) former.replaceWith(part);
   }
 }

@@ -1,25 +1,34 @@
 // Limits that are dragged, with what they would drop. Without this module, the button shows the same.
 
+import { all, given, need } from "../../site/elements.js";
+
 const PAUSE = 200; // ms after the last movement until the server is asked
 
-const form = document.getElementById("limits");
-const values = JSON.parse(document.getElementById("values").textContent);
-const status = form.querySelector("[data-status]");
+const form = need("#limits", HTMLFormElement);
+/** @type {{[measure: string]: number[]}} */
+const values = given("values");
+const status = need("[data-status]", HTMLElement, form);
 let timer = 0;
+/** @type {AbortController | null} */
 let asked = null;
+
+/** @typedef {{end: "min" | "max", field: HTMLInputElement, slider: HTMLInputElement}} End */
+/** @type {End["end"][]} */
+const ENDS = ["min", "max"];
 
 /** One measure: the bars of its histogram, its two number fields and the two sliders that move them. */
 class Limits {
+  /** @param {HTMLElement} card */
   constructor(card) {
-    this.name = card.dataset.measure;
-    this.bars = [...card.querySelectorAll(".histogram rect")];
-    this.sliders = card.querySelector(".sliders");
-    this.ends = ["min", "max"].map((end) => ({
+    this.name = card.dataset.measure ?? "";
+    this.bars = all(".histogram rect", SVGRectElement, card);
+    /** @type {End[]} */
+    this.ends = ENDS.map((end) => ({
       end,
-      field: form.elements[`${this.name}_${end}`],
-      slider: card.querySelector(`[data-end="${end}"]`),
+      field: need(`[name="${this.name}_${end}"]`, HTMLInputElement, form),
+      slider: need(`[data-end="${end}"]`, HTMLInputElement, card),
     }));
-    this.sliders.hidden = false;
+    need(".sliders", HTMLElement, card).hidden = false;
     for (const one of this.ends) {
       one.slider.addEventListener("input", () => this.slide(one));
       one.field.addEventListener("input", () => this.show());
@@ -27,7 +36,7 @@ class Limits {
     this.show();
   }
 
-  /** A slider at its own end of the range is no limit. One that meets the other takes it along. */
+  /** A slider at its own end of the range is no limit. One that meets the other takes it along. @param {End} moved */
   slide(moved) {
     const [low, high] = this.ends.map(({ slider }) => Number(slider.value));
     for (const { end, field, slider } of this.ends) {
@@ -42,7 +51,7 @@ class Limits {
   show() {
     for (const { end, field, slider } of this.ends) {
       slider.value = field.value === "" ? slider[end] : field.value;
-      document.querySelector(`[data-mirrors="${field.name}"]`).value = field.value;
+      need(`[data-mirrors="${field.name}"]`, HTMLInputElement).value = field.value;
     }
     const [low, high] = this.ends.map(({ field }) => (field.value === "" ? null : Number(field.value)));
     for (const [place, value] of values[this.name].entries()) {
@@ -60,7 +69,8 @@ function ask() {
 async function count() {
   asked?.abort();
   asked = new AbortController();
-  const query = new URLSearchParams(new FormData(form));
+  const query = new URLSearchParams([...new FormData(form)].map(([name, value]) => [name, String(value)]));
+  /** @type {RequestInit} */
   const options = { redirect: "manual", cache: "no-store", signal: asked.signal };
   const response = await fetch(`${form.dataset.counts}?${query}`, options).catch(() => null);
   if (!response) return;
@@ -71,14 +81,14 @@ async function count() {
   const answer = await response.json();
   status.textContent = answer.error ?? `Together they would drop ${answer.together}.`;
   if (answer.error) return;
-  for (const said of form.querySelectorAll("[data-said]")) {
-    said.textContent = answer.alone[said.dataset.said] ?? answer.together;
+  for (const said of all("[data-said]", HTMLElement, form)) {
+    said.textContent = answer.alone[said.dataset.said ?? ""] ?? answer.together;
   }
-  for (const link of form.querySelectorAll("[data-which]")) {
+  for (const link of all("[data-which]", HTMLAnchorElement, form)) {
     link.href = `${form.dataset.drops}?${answer.query}&which=${link.dataset.which}`;
   }
 }
 
-const cards = [...form.querySelectorAll("[data-measure]")].map((card) => new Limits(card));
-form.addEventListener("input", (event) => event.target.type === "number" && ask());
-form.querySelector("[data-try]").hidden = cards.length > 0;
+const cards = all("[data-measure]", HTMLElement, form).map((card) => new Limits(card));
+form.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && target.type === "number" && ask());
+need("[data-try]", HTMLElement, form).hidden = cards.length > 0;

@@ -14,11 +14,13 @@ from labeler.grading import label_store, queries
 from labeler.grading.label_store import Viewing
 from labeler.models import Assignment, AuditEvent, DayTally, Image, Label, Reader, ReasonTally, Study, StudyTally, User
 from labeler.oversight import progress_report, tallies
+from labeler.platform.keyset_pages import ID, TEXT
 from labeler.record import audit
 from labeler.screening import gallery
 from labeler.screening.gallery import Wanted
 from tests import builders
 from tests.labeler.accounts.test_unblinding import unblind
+from tests.labeler.platform.test_keyset_pages import walk
 
 NOW = timedelta(0)
 PAGES = ("oversight/", "oversight/now/", "gallery/", "disputed/", "unstable/", "log/")
@@ -373,8 +375,5 @@ def test_an_auditor_reads_every_log_from_one_page(client: Client, study: Study, 
 def test_images_found_by_name_go_on_where_a_page_ended(long_list: Reader) -> None:
     study = long_list.study
     named = sorted(image.source_name for image in study.images.all() if image.source_name.startswith("IMG_1"))
-    shown, after = [], 0
-    while page := list(gallery.find(study, Wanted(name="IMG_1"), after=after)[:4]):
-        shown += [image.source_name for image in page]
-        after = page[-1].pk
-    assert shown == named
+    found = gallery.find(study, Wanted(name="IMG_1"))
+    assert [image.source_name for image in walk(found, [TEXT, ID], size=4)] == named
