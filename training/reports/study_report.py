@@ -257,14 +257,9 @@ def _better_in_words(closer: int, sure: int, farther: int, of: int) -> str:
     return f"{said}. It is established to be farther off than {farther}." if farther else f"{said}."
 
 
-def _labels_since(run: TrainingRun) -> int | None:
-    """How many labels were stored after the run read them: the readers' numbers know them, the machine's do not.
-
-    None for a run from before runs kept how far they read.
-    """
-    until = (run.report or {}).get("labels_until")
-    if until is None:
-        return None
+def _labels_since(run: TrainingRun) -> int:
+    """Count the labels stored after the run read them: the readers' numbers rest on them, the machine's do not."""
+    until = (run.report or {})["labels_until"]
     return Label.objects.filter(assignment__reader__study=run.study_id, pk__gt=until).count()
 
 
