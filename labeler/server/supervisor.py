@@ -25,7 +25,7 @@ THREADS = 64  # of a web process: they carry what labeler/wsgi.py has at work an
 WEB_PROCESSES = (*CARRIERS, "--preload", "--workers", str(PROCESSES), "--threads", str(THREADS), "--keep-alive", "60")
 SPARE_THREADS = 8  # of the scorer: they tell who finds no place, and answer probes
 STOPPING = 60  # seconds that photographs at work may take to their end when the scorer is stopped
-PATIENCE = 120  # seconds until a process that does not answer is reported
+READY_SECONDS = 120  # seconds until a process that does not answer is reported
 
 
 class PortTakenError(RuntimeError):
@@ -101,7 +101,7 @@ def _environment() -> dict[str, str]:
 
 
 def _announce(url: str, ready: Sequence[str], on_ready: Callable[[str], None]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + READY_SECONDS
     while not all(map(_answers, ready)):
         if time.monotonic() > deadline:
             return

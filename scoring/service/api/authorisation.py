@@ -12,13 +12,13 @@ from scoring.models import ApiToken, Scope
 from scoring.service import idempotency, tokens
 from scoring.service.api.problems import ProblemError
 
-KEY = "Idempotency-Key"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
 KEY_PARAMETER = {
     "in": "header",
-    "name": KEY,
+    "name": IDEMPOTENCY_HEADER,
     "required": False,
     "description": "Yours, new for each request: sent again, it is answered alike for 24 hours, and done once.",
-    "schema": {"type": "string", "pattern": f"^{idempotency.KEY}$"},
+    "schema": {"type": "string", "pattern": f"^{idempotency.KEY_PATTERN}$"},
 }
 
 
@@ -78,10 +78,10 @@ def add_headers(request: HttpRequest, headers: dict[str, str]) -> None:
 
 def once(request: AuthedRequest, digest: str, answer: Callable[[], Any]) -> Any:
     """Answer a request, or as before if it comes again under its key."""
-    key = request.headers.get(KEY)
+    key = request.headers.get(IDEMPOTENCY_HEADER)
     if key is None:
         return answer()
-    if not re.fullmatch(idempotency.KEY, key):
+    if not re.fullmatch(idempotency.KEY_PATTERN, key):
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "An idempotency key is 1 to 255 visible ASCII characters.")
     content, is_stored = idempotency.once(request.auth, key, digest, answer)
     if is_stored:

@@ -180,10 +180,11 @@ def test_the_sweep_finds_what_nobody_works_on(db: None) -> None:
 
 
 def test_every_kind_of_job_is_registered_once() -> None:
-    models = [kind.model for kind in jobs.KINDS if kind.model]
+    models = [kind.model for kind in jobs.JOB_KINDS if kind.model]
     assert len(models) == len(set(models))
     assert set(models) == set(health.job_models())
-    assert {kind.task for kind in jobs.KINDS if not kind.model} == {labeler_tasks.import_files, scoring_tasks.tell_app}
+    others = {kind.task for kind in jobs.JOB_KINDS if not kind.model}
+    assert others == {labeler_tasks.import_files, scoring_tasks.tell_app}
 
 
 def test_only_what_may_take_an_hour_waits_behind_a_retraining() -> None:
