@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "django.contrib.humanize",  # allauth's list of passkeys says how long ago
     "csp",
+    "django.forms",  # so that templates/django/forms/ comes before Django's own
     "labeler",
     "labeler.accounts.oidc",
     "scoring",
@@ -64,6 +65,7 @@ MIDDLEWARE = [
     "labeler.accounts.views.WatchSession",
     "labeler.accounts.unblinding_views.AskForReason",
 ]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 ROOT_URLCONF = "labeler.urls"
 WSGI_APPLICATION = "labeler.wsgi.application"
 TEMPLATES = [
@@ -295,7 +297,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULER = "labeler.server.beat:Scheduler"
 CELERY_BEAT_SYNC_EVERY = 1  # what is due is written down at once, so that a beat that takes over sends it no more
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule.json")
 
 # Where the site finds the scorer. Without one it scores photographs itself, as in tests.
 SCORER_URL = env.scorer_url

@@ -12,7 +12,7 @@ from labeler.studies import studies, study_jobs
 from labeler.studies.study_jobs import Kind
 from scoring.platform import jobs
 from tests import builders
-from tests.browser.test_admin_pages import PASSWORD, ink, open_as_olga, violations
+from tests.browser.test_admin_pages import PASSWORD, open_as_olga, violations
 from tests.labeler.screening.screening import chain, measure
 
 PAGES = ("prescreen/", "prescreen/images/?sharpness_min=-3.5", "duplicates/", "duplicates/?show=distinct", "subjects/")
@@ -33,13 +33,16 @@ def measured(transactional_db: None, tmp_path: Path) -> Study:
 
 def test_a_dragged_limit_tells_what_it_drops_and_is_saved(page: Page, measured: Study) -> None:
     open_as_olga(page, "/studies/acne/prescreen/")
-    assert ink(page, "sharpness") > 500
+    chart = page.get_by_role("img", name="Histogram of sharpness")
+    expect(chart.locator("rect")).to_have_count(40)
+    expect(chart.locator(".c-dropped")).to_have_count(0)
     expect(page.get_by_role("button", name="Show what these limits drop")).to_be_hidden()
     slider = page.get_by_label("Smallest sharpness allowed, by sliding")
     slider.focus()
     for _ in range(24):
         page.keyboard.press("ArrowRight")  # from -6 in steps of 0.1
     expect(page.get_by_label("Smallest sharpness allowed", exact=True)).to_have_value("-3.6")
+    expect(chart.locator(".c-dropped")).to_have_count(16)  # of 0.15 each
     expect(page.locator("[data-said=sharpness]")).to_have_text("2 images")
     expect(page.locator("[data-said=together]")).to_have_text("2 images")
     page.get_by_label("Smallest sharpness allowed", exact=True).fill("-3.1")
@@ -130,6 +133,7 @@ def test_it_works_without_scripts(browser: Browser, site: str, measured: Study) 
     page.get_by_label("Smallest sharpness allowed", exact=True).fill("-3.6")
     page.get_by_role("button", name="Show what these limits drop").click()
     expect(page.locator("[data-said=together]")).to_have_text("2 images")
+    expect(page.get_by_role("img", name="Histogram of sharpness").locator(".c-dropped")).to_have_count(16)
     page.get_by_label("Why these limits").fill("As in the protocol")
     page.get_by_role("button", name="Save these limits").click()
     expect(page.get_by_text("2 images of the study are dropped now")).to_be_visible()

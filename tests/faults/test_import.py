@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.core.files.base import ContentFile
@@ -16,7 +17,7 @@ from django.utils import timezone
 from labeler import tasks
 from labeler.celery import app
 from labeler.intake import importing, orphaned_files, uploads
-from labeler.models import Erasure, Intake, IntakeFile, User
+from labeler.models import Erasure, Image, Intake, IntakeFile, User
 from labeler.operations import health
 from labeler.privacy import erasing
 from scoring.platform import jobs
@@ -24,13 +25,18 @@ from tests import builders, processes
 
 PHOTOGRAPHS = 40
 MANY = 160
-PATIENCE = 120  # seconds for an import on a busy machine
+STALLED = 120  # seconds in which nothing changes until an import counts as stuck
+pytestmark = pytest.mark.timeout(900)  # a busy machine may take its time
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    """Wait for as long as the import goes on."""
+    seen, deadline = None, 0.0
     while not is_so():
-        assert time.monotonic() < deadline, dict(IntakeFile.objects.values_list("name", "state"))
+        now = (Image.objects.count(), dict(IntakeFile.objects.values_list("name", "state")))
+        if now != seen:
+            seen, deadline = now, time.monotonic() + STALLED
+        assert time.monotonic() < deadline, seen
         time.sleep(0.02)
 
 

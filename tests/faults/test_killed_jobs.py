@@ -62,7 +62,7 @@ from training.runs import retrain, unused_features
 
 SEED = 8
 NEVER = "no step has these words"
-# make kill-jobs: at every step, and in retraining the published recipe too. Otherwise at some steps, by a seed.
+# make test-slow: at every step, and in retraining the published recipe too. Otherwise at some steps, by a seed.
 AT_EVERY_STEP = os.environ.get("KILL_JOBS") == "at every step"
 RETRAIN, ERASE, IMPORT = "training.tasks.retrain", "labeler.tasks.erase", "labeler.tasks.import_files"
 SCORE, STUDY_JOB = "scoring.tasks.score_job", "labeler.tasks.do_study_job"

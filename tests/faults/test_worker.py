@@ -34,7 +34,7 @@ def test_a_run_whose_worker_is_killed_is_done_once_by_the_next(
 ) -> None:
     study = photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
     run = retrain.request(study=study)
-    TrainingRun.objects.update(fits_ms2019=False)  # it takes most of the time; make kill-jobs has it
+    TrainingRun.objects.update(fits_ms2019=False)  # it takes most of the time; make test-slow has it
     with processes.worker(tmp_path / "first.log") as worker:
         jobs.send(tasks.retrain, run.pk)
         wait_until(lambda run: run.stage.startswith("Embedding"), run)

@@ -37,8 +37,8 @@ class Command(migrate.Command):
     def handle(self, *args: Any, **options: Any) -> None:
         self.is_patient = options.pop("patiently")
         if missing := squashed_migrations.missing():
-            first = ".".join(min(missing, key=lambda migration: migration[1]))
-            raise CommandError(_BETWEEN.format(number=len(missing), first=first))
+            name, app = min((name, app) for app, name in missing)
+            raise CommandError(_BETWEEN.format(number=len(missing), first=f"{app}.{name}"))
         try:
             self._in_several_tries(*args, **options)
         finally:
