@@ -34,7 +34,7 @@ SLUG = "upgrade"
 GOLDEN = 20
 # Both versions know it: what `manage.py serve` adds to it belongs to one of them.
 WEB = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "60")
-PATIENCE = 120  # seconds until readers who get nothing saved count as stopped
+READERS_SECONDS = 120  # seconds until readers who get nothing saved count as stopped
 PREVIOUS = stage.REPOSITORY / "deploy" / "previous-release.toml"
 # What the old code does by its own means: these modules have stood there since 7c90a6f. Nobody fetches images' files.
 FILL = f"""
@@ -111,7 +111,7 @@ class Upgrade:
     def grade(self, title: str, labels: int) -> None:
         """Let readers go on until so many more grades are saved."""
         with self.step(title):
-            before, deadline = len(self.tally.acknowledged), time.monotonic() + PATIENCE
+            before, deadline = len(self.tally.acknowledged), time.monotonic() + READERS_SECONDS
             while len(self.tally.acknowledged) < before + labels:
                 if time.monotonic() > deadline:
                     sys.exit(f"{title}: readers got nothing saved any more. Refused: {dict(self.tally.refusals)}")

@@ -21,7 +21,7 @@ from scoring.weights.weight_files import WeightsError
 
 MOST_OPEN = 5  # jobs of one token that have not ended
 MAX_TRIES = 2  # a photograph that took two workers with it is not tried again
-KEPT = timedelta(days=7)  # after its end a job waits this long to be read
+JOBS_KEPT = timedelta(days=7)  # after its end a job waits this long to be read
 
 TOO_MANY = f"This token has {MOST_OPEN} jobs that have not ended. Wait for one of them."
 DEADLY = "Scoring it stopped the worker. Open it in an image program and save it anew."
@@ -90,7 +90,7 @@ def erase(job: BulkJob) -> None:
 
 def forget() -> None:
     """Erase jobs that ended a while ago, and photographs of failed ones at once: they will not be scored."""
-    for job in BulkJob.objects.filter(finished_at__lt=Now() - KEPT):
+    for job in BulkJob.objects.filter(finished_at__lt=Now() - JOBS_KEPT):
         erase(job)
     for item in BulkItem.objects.filter(~Q(file=""), job__state=Job.State.FAILED):
         _erase_file(item)

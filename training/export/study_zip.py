@@ -98,7 +98,7 @@ def _scores(study: Study) -> Iterator[Row]:
         "run", "recipe", "fit", "image__content_hash"
     )
     fields = rows.values_list("run", "recipe", "fit", "image__content_hash", "value")
-    for run, recipe, fit, image, value in fields.iterator(export.AT_ONCE):
+    for run, recipe, fit, image, value in fields.iterator(export.FETCHED):
         yield run, recipe, fit, export.image_code(study, image), value
 
 

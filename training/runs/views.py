@@ -37,7 +37,7 @@ def run(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     context = {
         "study": run.study,
         "run": run,
-        "kept": pruning.KEPT,
+        "kept": pruning.RUNS_KEPT,
         "published": study_report.published(run.study),
         "previous": publishing.previous(run.study),
         "form": ReasonForm(),

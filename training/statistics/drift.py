@@ -13,7 +13,7 @@ WEIGHT = 0.1  # of the newest residual: the average looks back over about twenty
 FALSE_ALARMS = 0.05  # per reader: so often a reader who never changes goes beyond the limit somewhere
 NO_ORDER = "The order in which the images were read is not known."
 NO_TIME = "When the images were read is not known."
-AT_ONCE = 2**22  # residuals that are put into other orders at once: 32 MB
+RESIDUALS_AT_ONCE = 2**22  # residuals that are put into other orders at once: 32 MB
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _average(moved: Floats) -> Floats:
 
 def _largest_by_chance(moved: Floats, narrow: Floats) -> Floats:
     """Return (RESAMPLES,): the largest average, relative to its limit, of the residuals in random orders."""
-    blocks = np.array_split(_orders(len(moved)), max(1, RESAMPLES * len(moved) // AT_ONCE))
+    blocks = np.array_split(_orders(len(moved)), max(1, RESAMPLES * len(moved) // RESIDUALS_AT_ONCE))
     return np.concatenate([(np.abs(_average(moved[block])) / narrow).max(axis=1) for block in blocks])
 
 

@@ -22,7 +22,7 @@ from django.utils import timezone
 from redis import Redis
 
 from labeler import tasks
-from labeler.management.commands import doctor
+from labeler.management.commands import check_health
 from labeler.models import Intake, IntakeFile, Study, User
 from labeler.operations import health
 from labeler.operations.telemetry import Installation
@@ -87,14 +87,14 @@ def test_the_schedule_is_well_from_its_first_tick(db: None) -> None:
 def test_the_doctor_says_it_and_leaves_a_status(db: None, settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
     nobody_listens(settings)
     with pytest.raises(SystemExit) as ended:
-        doctor.Command().handle()
+        check_health.Command().handle()
     assert ended.value.code == 1
     assert "MEND  Queue: does not answer." in capsys.readouterr().out
 
 
 def test_the_operators_page_shows_every_finding(client: Client, db: None) -> None:
     root = User.objects.create_superuser(username="root")
-    page = builders.sign_in(client, root).get("/operations/").content.decode()
+    page = builders.sign_in(client, root).get("/health/").content.decode()
     assert all(one.name in page for one in health.examine())
     assert "manage.py run beat" in page
 

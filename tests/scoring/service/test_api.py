@@ -16,7 +16,7 @@ from scoring.photograph import decoding, faces
 from scoring.photograph.decoding import Selfie
 from scoring.regressor import pipeline
 from scoring.service import tokens
-from scoring.service.api.scores import MOST_AT_ONCE
+from scoring.service.api.scores import MOST_PHOTOGRAPHS
 from tests.builders import make_jpeg
 from tests.scoring.builders import App, make_fitted, publish_one, upload
 
@@ -224,7 +224,7 @@ def test_each_photograph_of_a_batch_is_answered_as_if_alone(
 
 
 def test_a_batch_has_its_limit(app: App, regressor: Regressor) -> None:
-    files = [upload(b"x", f"{number}.jpg") for number in range(MOST_AT_ONCE + 1)]
+    files = [upload(b"x", f"{number}.jpg") for number in range(MOST_PHOTOGRAPHS + 1)]
     response = app.post("/api/v1/batch", {"files": files})
     assert response.status_code == 422
     assert "1 to 32" in json.loads(response.content)["detail"]
