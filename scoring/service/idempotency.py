@@ -49,7 +49,7 @@ def once(token: ApiToken, key: str | None, digest: str) -> Iterator[Attempt]:
     try:
         yield attempt
     except BaseException:
-        StoredAnswer.objects.filter(pk=row.pk, answer=None).delete()
+        StoredAnswer.objects.filter(pk=row.pk, answer__isnull=True).delete()
         raise
     if not attempt.is_repeated:
         StoredAnswer.objects.filter(pk=row.pk).update(answer=attempt.answer)
