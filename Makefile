@@ -24,7 +24,7 @@ test: lint lint-deploy types unit audit ## Everything that continuous integratio
 
 unit: weights $(VENV)/.dev chromium promtool
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 weights: $(VENV)/.run ## Fetch and convert the pretrained weights, once
 	@$(BIN)/python manage.py fetch_weights
