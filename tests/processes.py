@@ -70,7 +70,7 @@ class Web:
 
     def start(self) -> None:
         bind = f"127.0.0.1:{self.port}"
-        threads = [*supervisor.CARRIERS, "--threads", str(supervisor.THREADS)]
+        threads = [*supervisor.WORKER_CLASS, "--threads", str(supervisor.WEB_CONNECTION_THREADS)]
         arguments = ["gunicorn", "--preload", "--bind", bind, *threads, "--no-control-socket", "labeler.wsgi"]
         self.process = self._stack.enter_context(running(*arguments, log=self.log, **self.changed))
         self._await_answer()

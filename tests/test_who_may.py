@@ -20,7 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.resolvers import RoutePattern
 
 from labeler.grading import queries
-from labeler.models import AtlasPicture, Chore, Erasure, Intake, Role, Study, User
+from labeler.models import AtlasPicture, Erasure, Intake, Role, Study, StudyJob, User
 from scoring.models import ApiToken, BulkJob, Scope, StoredSelfie
 from scoring.service import tokens
 from tests import builders
@@ -106,8 +106,8 @@ ROWS = {
     "prescreen_counts": row("GET", RUN_IT),
     "drops": row("GET POST", RUN_IT),
     "measure_images": row("POST", RUN_IT),
-    "chore": row("GET", RUN_IT),
-    "retry_chore": row("POST", RUN_IT),
+    "study_job": row("GET", RUN_IT),
+    "retry_study_job": row("POST", RUN_IT),
     "duplicates": row("GET", RUN_IT),
     "judge_duplicates": row("POST", RUN_IT),
     "keep_best": row("POST", RUN_IT),
@@ -288,7 +288,7 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
     intake = Intake.objects.create(study=study, source=Intake.Source.UPLOAD, is_uploading=True)
     run = TrainingRun.objects.create(study=study)
     erasure = Erasure.objects.create(study=study, reason="They asked for it.")
-    chore = Chore.objects.create(study=study, kind=Chore.Kind.MEASURE)
+    study_job = StudyJob.objects.create(study=study, kind=StudyJob.Kind.MEASURE)
     return {
         "": {
             "slug": study.slug,
@@ -304,7 +304,7 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
         **{name: {"pk": intake.pk} for name in ("upload", "finish_upload")},
         **{f"training:{name}": {"pk": run.pk} for name in ("run", "run_state", "cancel", "again", "publish")},
         **{name: {"pk": erasure.pk} for name in ("erasure", "certificate", "retry_erasure")},
-        **{name: {"pk": chore.pk} for name in ("chore", "retry_chore")},
+        **{name: {"pk": study_job.pk} for name in ("study_job", "retry_study_job")},
     }
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from django.urls import reverse
 
+from labeler.charts.chart import Chart
 from labeler.models import Study
 from training.reports import reader_report, study_report
 from training.reports.charts import catalogue
-from training.reports.charts.chart import Chart
 from training.reports.charts.points import Place
 from training.reports.charts.series import Night
 from training.reports.study_report import Report

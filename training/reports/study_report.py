@@ -102,7 +102,7 @@ def _entry_row(entry: Entry, target: Floats, ordinary: Sequence[OrdinaryImage]) 
     grades = np.array([image.grade for image in ordinary])
     return {
         "recipe": entry.recipe.name,
-        "estimator": entry.recipe.estimator,
+        "estimator": entry.recipe.about,
         "training_rows": entry.training_rows,
         "validation_rmse": metrics.rmse(entry.left_out[0], grades).as_json(),
         "validation_rmse_by_seed": _over_seeds(recipe_comparison.rmse(entry.left_out, grades).tolist()),

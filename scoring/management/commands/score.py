@@ -53,7 +53,7 @@ class Command(BaseCommand):
             self.stderr.write(f"{path}: can't be read ({error.strerror}).")
             return False
         if options["overlay"]:
-            _write(options["overlay"], overlays.draw(selfie.pixels, result, grades=regressor.grades))
+            _write(options["overlay"], overlays.draw(selfie.pixels, result, scale=regressor.scale))
         answer = {"file": str(path), **result.answer()}
         self.stdout.write(json.dumps(answer) if options["json"] else _sentence(path, result))
         return True

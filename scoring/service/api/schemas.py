@@ -8,6 +8,7 @@ from ninja import Schema
 from pydantic import Field
 
 from scoring.photograph.patches import Mode
+from scoring.regressor.abstention import Code
 from scoring.service.api.problems import Problem
 
 Box = tuple[int, int, int, int]
@@ -38,7 +39,7 @@ class QualityOut(Schema):
 
 
 class ReasonOut(Schema):
-    code: Literal["no_face", "several_faces", "blurred", "too_dark", "too_bright", "too_small", "unfamiliar"]
+    code: Code
     detail: str
 
 

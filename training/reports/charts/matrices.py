@@ -4,20 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from training.reports.charts.chart import (
-    ESTIMATE,
-    HALF,
-    NARROW,
-    WIDE,
-    Chart,
-    Document,
-    N,
-    Table,
-    estimate_cells,
-    images,
-    span,
-)
-from training.reports.charts.drawing import DARK_FROM, SHADES, Drawing
+from labeler.charts.chart import HALF, NARROW, WIDE, Chart, Table
+from labeler.charts.drawing import DARK_FROM, SHADES, Drawing
+from training.reports.charts.wording import ESTIMATE, Document, N, estimate_cells, images, span
 
 MOST_READERS = 40  # in a map: beyond, a cell is too small to be told from its neighbour
 LARGEST_CELL = 46.0

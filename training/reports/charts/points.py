@@ -5,11 +5,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from training.reports.charts import scales
-from training.reports.charts.chart import HALF, Chart, Document, N, Table, images, spoken_interval
-from training.reports.charts.drawing import Drawing
+from labeler.charts import scales
+from labeler.charts.chart import HALF, Chart, Table
+from labeler.charts.drawing import Drawing
+from labeler.charts.scales import Frame, Scale
 from training.reports.charts.matrices import NO_MACHINE
-from training.reports.charts.scales import Frame, Scale
+from training.reports.charts.wording import Document, N, images, spoken_interval
 
 BIN = 0.25  # grades, of the histograms beside the scatter
 MARGIN = 46.0  # what the histograms take

@@ -4,21 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from training.reports.charts import scales
-from training.reports.charts.chart import (
+from labeler.charts import scales
+from labeler.charts.chart import NARROW, Chart, Table
+from labeler.charts.drawing import Drawing
+from labeler.charts.scales import Frame, Scale
+from training.reports.charts.wording import (
     ESTIMATE,
-    NARROW,
-    Chart,
     Document,
     N,
-    Table,
     enumerate_words,
     estimate_cells,
     span,
     spoken_interval,
 )
-from training.reports.charts.drawing import Drawing
-from training.reports.charts.scales import Frame, Scale
 
 TITLE = "RMSE on the golden set"
 ROW = 27.0

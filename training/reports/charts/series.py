@@ -3,22 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.reports.charts import scales
-from training.reports.charts.chart import (
+from labeler.charts import scales
+from labeler.charts.chart import NARROW, WIDE, Chart, Table
+from labeler.charts.drawing import Drawing
+from labeler.charts.scales import Frame, Scale
+from training.reports.charts.wording import (
     ESTIMATE,
-    NARROW,
-    WIDE,
-    Chart,
     Document,
     N,
-    Table,
     enumerate_words,
     estimate_cells,
     span,
     spoken_interval,
 )
-from training.reports.charts.drawing import Drawing
-from training.reports.charts.scales import Frame, Scale
 from training.statistics.drift import WEIGHT
 
 MOST_PANELS = 24
