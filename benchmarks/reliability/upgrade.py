@@ -50,7 +50,7 @@ for number in range(READERS):
     studies.add_reader(study=study, user=User.objects.create_user(username=f"reader{{number}}", password={PASSWORD!r}))
 Image.objects.bulk_create(
     Image(study=study, content_hash=f"{{n:064x}}", source_name=f"{{n}}.jpg", original="", width=1200, height=1600)
-    for n in range(5000 * READERS)
+    for n in range(IMAGES)
 )
 golden_draw.draw(study=study, size={GOLDEN})
 folds.deal(study=Study.objects.get())
@@ -81,7 +81,9 @@ class Upgrade:
         _take_out(revision, self.old)
 
     def run(self, labels: int) -> None:
-        self.manage(self.old, "shell", "-c", FILL.replace("READERS", str(self.readers_wanted)))
+        images = self.readers_wanted * max(1500, 12 * labels)  # more than readers can grade in the meantime
+        fill = FILL.replace("READERS", str(self.readers_wanted)).replace("IMAGES", str(images))
+        self.manage(self.old, "shell", "-c", fill)
         with ExitStack() as new:
             with self.web(self.old) as address:
                 proxy = Proxy(_port(address))
