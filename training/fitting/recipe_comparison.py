@@ -1,8 +1,7 @@
 """Which recipe is the best on faces it did not see, and by how much: a comparison on ordinary images alone. [core]"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +23,6 @@ class Margin:
     share: float  # of the other's
     p: float | None  # None where nothing ever differs
     differences: int  # parts that were compared
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)

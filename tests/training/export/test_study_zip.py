@@ -22,6 +22,7 @@ from labeler.exchange.export import image_code
 from labeler.exchange.tables import restore
 from labeler.grading import label_store
 from labeler.models import Image, Label, Reader, Study, User
+from labeler.platform import typed_json
 from labeler.record import ledger
 from tests import builders
 from tests.labeler.record.test_ledger import seal
@@ -91,7 +92,7 @@ def test_the_script_recomputes_every_printed_number(ran: Study, tmp_path: Path) 
     status, said = recompute(folder)
     assert (status, said.split(".")[0]) == (0, "identical"), said
     printed = json.loads((folder / "report.json").read_text())
-    assert printed == study_report.current(ran)
+    assert printed == typed_json.dump(study_report.current(ran))
     assert printed["labels_since_run"] == 2
     assert len([run for run in json.loads((folder / "runs.json").read_text()) if run["report"]]) == 2
 

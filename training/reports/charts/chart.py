@@ -2,13 +2,12 @@
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from training.reports.charts.drawing import Drawing
+from training.statistics.intervals import Estimate
 
-Document = dict[str, Any]
 Cell = str | int | float | None
 ROWS_ON_A_PAGE = 400
 N = "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
@@ -92,19 +91,20 @@ class Chart:
         return sheet.svg(name=name, title=self.title, description=f"{self.sentence} {self.rests_on}") if sheet else ""
 
 
-def estimate_cells(estimate: Mapping[str, Any]) -> tuple[Cell, ...]:
-    """Return an estimate's value, low, high, n and reason."""
-    return tuple(estimate[key] for key in ESTIMATE)
-
-
 ESTIMATE = ("value", "low", "high", "n", "reason")
+NO_ESTIMATE: tuple[Cell, ...] = (None,) * len(ESTIMATE)
 
 
-def spoken_interval(estimate: Mapping[str, Any]) -> str:
+def estimate_cells(estimate: Estimate) -> tuple[Cell, ...]:
+    """Return the cells of the columns ESTIMATE."""
+    return estimate.value, estimate.low, estimate.high, estimate.n, estimate.reason
+
+
+def spoken_interval(estimate: Estimate) -> str:
     """Return "0.41 (0.36 to 0.47)"."""
-    if estimate["low"] is None:
-        return f"{estimate['value']:.2f}"
-    return f"{estimate['value']:.2f} ({estimate['low']:.2f} to {estimate['high']:.2f})"
+    if estimate.low is None:
+        return f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
 
 
 def images(count: int, kind: str = "golden image") -> str:
