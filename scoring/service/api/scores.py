@@ -82,7 +82,7 @@ def draw_overlay(request: AuthedRequest) -> HttpResponse:
 
 def _score(request: AuthedRequest, sent: Sent) -> dict[str, Any]:
     data, regressor = sent.photographs[0].read(), regressors.active(request.auth.study)
-    answer = outcomes.answer(Selfie.of(data), regressor)
+    answer = outcomes.answer(Selfie.of(data), regressor).model_dump(mode="json")
     return answer | {"stored": _store(request, data, sent.said.consent, answer) if sent.said.store else None}
 
 
