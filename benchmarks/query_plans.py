@@ -91,7 +91,7 @@ def _requests() -> Iterator[tuple[str, list[str]]]:
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    from labeler.grading import label_store
+    from labeler.grading import queries
     from labeler.models import Reader
 
     reader = Reader.objects.select_related("user", "study").first()
@@ -100,7 +100,7 @@ def _requests() -> Iterator[tuple[str, list[str]]]:
     client = Client(raise_request_exception=False, SERVER_NAME="localhost")
     logging.getLogger("django.request").setLevel(logging.CRITICAL)
     client.force_login(reader.user)
-    assignment = label_store.upcoming(reader)[0]
+    assignment = queries.upcoming(reader)[0]
     of_image = f"/read/{reader.study.slug}/{assignment.public_id}"
     label = {"submission": uuid4(), "version": 0, "grade": 3}
     undo = {"submission": uuid4(), "version": 1}

@@ -1,1 +1,1 @@
-"""Everything made and simulated: selfies of nobody, readers that are programs, and the demo study of both."""
+"""SIMULATED data: made selfies, simulated readers, and the demo study."""

@@ -1,4 +1,4 @@
-"""Acne, painted on skin: how much of it follows from one number, the severity on the scale 1 Clear .. 5 Severe."""
+"""Painted acne: lesions on skin as a function of severity."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Acne painted otherwise: to see what a machine that was developed on `lesions` makes of what it was not made for.
+"""Acne painted in another way, to test machines that were developed on `lesions`.
 
 Nothing is shared with `lesions` but the skin: lesions are counted by a power of severity, their sizes are log-normal,
 they lie evenly or along the jaw and the hairline rather than in clusters on the cheeks, and they are flat spots of

@@ -1,4 +1,4 @@
-"""Head and shoulders of nobody, with acne of a known severity, in front of a room, as a phone sees them."""
+"""Made portraits with acne of a known severity, as a phone would take them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ Painter = Callable[[Floats, Points, float, np.random.Generator], None]
 
 @dataclass(frozen=True)
 class Subject:
-    """Who is to be seen, whatever the photograph does to them."""
+    """The person in a portrait, independent of the photograph."""
 
     landmarks: Points
     skin: Floats  # (3,) CIELAB

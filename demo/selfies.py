@@ -1,4 +1,4 @@
-"""A folder of selfies of nobody, with acne of known severity: what a demonstration can show to anyone.
+"""A folder of made selfies with known severity.
 
 The grades are as frequent as in the published study, and so are the photographs that are hard to use.
 """
@@ -21,7 +21,7 @@ from scoring.weights.atomic_files import write_atomically
 PUBLISHED = (244, 1_156, 1_822, 614, 160)  # selfies of each grade from Clear to Severe
 BOUNDS = (0.6, 1.5, 2.5, 3.5, 4.5, 5.4)  # severity between the grades
 SHARES = {"one_eye": 0.05, "near_duplicate": 0.04, "badly_exposed": 0.04}  # the others are regular
-NOTE = "SIMULATED"  # in every row: nobody shall take these for patients
+NOTE = "SIMULATED"  # in every row: these are not patients
 TABLE = "severities.csv"
 COLUMNS = ("file", "severity", "kind", "subject", "note")
 PROCESSES = 2
@@ -95,7 +95,7 @@ def _write_table(folder: Path, selfies: list[MadeSelfie]) -> None:
 
 
 def _is_complete(folder: Path, planned: list[MadeSelfie]) -> bool:
-    """The table is written last, so it vouches for the files; but somebody may have deleted some."""
+    """Whether all files of the table are there. It is written last, but files may have been deleted since."""
     return (
         (folder / TABLE).is_file()
         and read_severities(folder) == planned
@@ -131,7 +131,7 @@ def _kinds(count: int, rng: np.random.Generator) -> list[str]:
     special = [kind for kind, share in SHARES.items() for _ in range(round(share * count))]
     kinds = [str(kind) for kind in rng.permutation(special + ["regular"] * (count - len(special)))]
     first = kinds.index("regular")
-    kinds[0], kinds[first] = kinds[first], kinds[0]  # a duplicate needs somebody before it
+    kinds[0], kinds[first] = kinds[first], kinds[0]  # a duplicate needs a selfie before it
     return kinds
 
 

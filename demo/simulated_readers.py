@@ -1,4 +1,4 @@
-"""Readers that are programs: they grade a made study as the published dermatologists graded theirs. SIMULATED.
+"""SIMULATED readers: programs that grade a made study as the published dermatologists graded theirs.
 
 A simulated reader sees the true severity through a bias, a slope and noise of their own, and rounds to the scale.
 """

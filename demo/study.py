@@ -1,4 +1,4 @@
-"""The demo study: made selfies, ten simulated readers who have graded, and you as the eleventh. SIMULATED."""
+"""The demo study: made selfies, ten SIMULATED readers who have graded, and an eleventh place for you."""
 
 import json
 import os
@@ -28,7 +28,7 @@ SIMULATED_READERS = 10
 
 @dataclass(frozen=True)
 class DemoAccount:
-    """Somebody to sign in as. Its password is this installation's own."""
+    """An account of the demo. Its password is this installation's own."""
 
     role: str
     username: str
@@ -38,7 +38,7 @@ class DemoAccount:
 def make(*, say: Callable[[str], None]) -> Study:
     """Make the demo study, or what an interruption left of it to make. `say` hears of each step.
 
-    Raises StudyError where the database is somebody's, and what make_selfies raises.
+    Raises StudyError where the database is in other use, and what make_selfies raises.
     """
     folder = settings.VAR_DIR / "demo" / "selfies"
     say(f"Making {SELFIES} selfies of nobody, with painted acne (SIMULATED)")
@@ -101,7 +101,7 @@ def _create() -> Study:
 
 
 def _new_user(username: str, password: str | None = None, *, is_admin: bool = False) -> User:
-    """Make an account; one without a password can't sign in. An account that is there belongs to somebody."""
+    """Make an account; one without a password can't sign in. Raises StudyError where the name is taken."""
     if User.objects.filter(username=username).exists():
         raise studies.StudyError(
             f"There is an account {username} already, so this is no empty installation: "

@@ -1,4 +1,4 @@
-"""What did people say about these images? The Django project and the labeling application."""
+"""The Django project, and the labeling application: studies, readers, images, labels."""
 
 from labeler.celery import app as celery_app
 

@@ -1,7 +1,7 @@
-"""Django's admin for what has no page of its own, for superusers. Of grading, images and history it only shows.
+"""Django's admin for superusers. Images, readings and history are read-only there.
 
 Nothing here tells golden, repeated and ordinary images apart: lists and labels don't name their image, which several
-readers have in common where it is golden. Who reads a study sees none of its images or labels.
+readers have in common where it is golden. A reader of a study sees none of its images or labels.
 """
 
 from typing import Any, ClassVar
@@ -32,7 +32,7 @@ admin.site.site_header = admin.site.site_title = "Acne study"
 admin.site.index_title = "What has no page of its own"
 admin.site.site_url = "/"
 admin.site.register(User, UserAdmin)
-admin.site.unregister(Group)  # what somebody may do hangs on studies, never on groups
+admin.site.unregister(Group)  # permissions hang on studies, never on groups
 
 
 FILTERS_BY = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")  # what Django's filters add to a column
@@ -50,7 +50,7 @@ class FilteredAdmin(admin.ModelAdmin):
 class ReadOnlyAdmin(FilteredAdmin):
     """A table to look at."""
 
-    show_full_result_count = False  # counting a million rows for a number nobody needs
+    show_full_result_count = False  # counting a million rows for an unneeded number
     list_per_page = 50
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -67,7 +67,7 @@ class ReadOnlyAdmin(FilteredAdmin):
 
 
 class OverseenAdmin(ReadOnlyAdmin):
-    """A table of what belongs to studies, without those that the person who looks reads themself."""
+    """A table of what belongs to studies, without the studies that the superuser reads."""
 
     study_path: str
 
@@ -98,7 +98,7 @@ class StudyAdmin(FilteredAdmin):
     list_display = ("title", "slug", "is_simulated", "golden_drawn_at", "dealt_at", "closed_at")
     list_filter = ("is_simulated", "closed_at")
     search_fields = ("title", "slug")
-    # Who knows the seed can deal the study again and see what is golden.
+    # With the seed one can deal the study again and see which images are golden.
     exclude = ("seed",)
     readonly_fields = ("created_at", "golden_drawn_at", "dealt_at", "closed_at")
     filter_horizontal = ("admins",)
@@ -109,7 +109,7 @@ class StudyAdmin(FilteredAdmin):
         return False
 
     def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:  # noqa: FBT001
-        """Write down who may run the study from now on, where that has changed."""
+        """Log a change of the study's admins."""
         study: Study = form.instance
         before = set(study.admins.all())
         super().save_related(request, form, formsets, change)

@@ -109,17 +109,17 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.redis_url
 CACHES = {
-    # allauth's rate limits live here: every web process shares them, and a broker that is down keeps nobody out.
+    # allauth's rate limits live here: every web process shares them, and sign-in works while the broker is down.
     "default": {
         "BACKEND": "labeler.platform.cache.Cache",
         "LOCATION": "cache",
-        "OPTIONS": {"MAX_ENTRIES": 100_000},  # so that nobody empties it, and with it the limits, by filling it
+        "OPTIONS": {"MAX_ENTRIES": 100_000},  # so that filling it does not empty it, and with it the limits
     },
 }
 STORAGES = {
     "default": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
-        # A face is readable by the service's own account and nobody else.
+        # A face is readable by the service's own account only.
         "OPTIONS": {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
     },
     "staticfiles": {"BACKEND": "labeler.platform.staticfiles.StaticFilesStorage"},
@@ -137,7 +137,7 @@ if MEDIA_BUCKET:
             "file_overwrite": True,  # what is stored under a name replaces what was there, as in a folder
         },
     }
-# Whether a web server in front sends the bytes of photographs that we let somebody see.
+# Whether a web server in front sends the bytes of photographs, once we have checked the permission.
 HAND_OVER = env.hand_over
 STATIC_URL = "static/"
 STATIC_ROOT = env.static_root
@@ -316,7 +316,7 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = env.time_zone.key
 USE_TZ = True
 
-# Who shows it may read /metrics; without one nobody may.
+# The bearer token of /metrics; without one, /metrics is closed.
 METRICS_TOKEN = env.metrics_token
 METRICS = ("labeler.operations.telemetry.Installation", "training.runs.telemetry.Learning")  # read when it is asked for
 

@@ -1,4 +1,4 @@
-"""What the worker does for studies. Running a task twice is harmless."""
+"""Celery tasks of the site. Each may run twice."""
 
 from contextlib import suppress
 from functools import partial
@@ -101,7 +101,7 @@ def import_files(intake_id: int, ticket: str = "") -> None:
 
 
 def call_workers(into: Intake) -> None:
-    """Ask all workers to help with an import. Who comes too late finds no seat, or nothing that waits."""
+    """Ask all workers to help with an import. A late one finds no free slot, or no waiting file."""
     for _ in range(slots.SEATS):
         send(import_files, into.pk)
 

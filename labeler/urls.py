@@ -1,4 +1,4 @@
-"""Every address of the site."""
+"""Addresses of the site."""
 
 from allauth.account import views as allauth_views
 from django.conf import settings
@@ -8,7 +8,6 @@ from django.urls import include, path
 from labeler.accounts import app_views, unblinding_views
 from labeler.accounts import views as accounts_views
 from labeler.accounts.oidc import provider
-from labeler.dealing import reader_views
 from labeler.dealing import views as dealing_views
 from labeler.golden_set import views as golden_set_views
 from labeler.grading import views as grading_views
@@ -49,9 +48,9 @@ urlpatterns = [
     path("studies/<slug:slug>/imports/<int:pk>/again/", intake_views.again, name="import_again"),
     path("studies/<slug:slug>/imports/<int:pk>/upload/", intake_views.upload, name="upload"),
     path("studies/<slug:slug>/imports/<int:pk>/finish/", intake_views.finish, name="finish_upload"),
-    path("studies/<slug:slug>/readers/", reader_views.readers, name="readers"),
-    path("studies/<slug:slug>/readers/<slug:code>/capacity/", reader_views.set_capacity, name="set_capacity"),
-    path("studies/<slug:slug>/readers/<slug:code>/leave/", reader_views.leave, name="leave"),
+    path("studies/<slug:slug>/readers/", dealing_views.readers, name="readers"),
+    path("studies/<slug:slug>/readers/<slug:code>/capacity/", dealing_views.set_capacity, name="set_capacity"),
+    path("studies/<slug:slug>/readers/<slug:code>/leave/", dealing_views.leave, name="leave"),
     path("studies/<slug:slug>/apps/", app_views.apps, name="apps"),
     path("studies/<slug:slug>/apps/<int:pk>/selfies/", app_views.stored_selfies, name="stored_selfies"),
     path("studies/<slug:slug>/apps/<int:pk>/revoke/", app_views.revoke_token, name="revoke_token"),

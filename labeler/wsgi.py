@@ -1,4 +1,4 @@
-"""The WSGI application that gunicorn serves: the site."""
+"""The WSGI application of the site, which gunicorn serves."""
 
 import os
 

@@ -1,1 +1,1 @@
-"""What do these pixels say? From a selfie to a severity score."""
+"""The scoring service: from a selfie to a severity score."""

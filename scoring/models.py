@@ -1,4 +1,4 @@
-"""What the scoring service keeps: fitted regressors, the tokens of the apps that call it, and what they asked for."""
+"""Tables of the scoring service: fitted regressors, tokens of apps, and scoring jobs."""
 
 import uuid
 from typing import ClassVar
@@ -79,11 +79,11 @@ class ApiToken(models.Model):
 
 
 class StoredAnswer(models.Model):
-    """What was answered to a request with an idempotency key, for who has to send it again."""
+    """The answer to a request with an idempotency key, for a repetition of the request."""
 
     token = models.ForeignKey(ApiToken, on_delete=models.CASCADE, related_name="+")
     key = models.CharField(max_length=255)
-    # A keyed hash of what was sent: nobody can try photographs against it.
+    # A keyed hash of the body: photographs cannot be tried against it.
     digest = models.CharField(max_length=64)
     # While the first request is being answered there is none, and this is when it is given up.
     lease_until = models.DateTimeField()

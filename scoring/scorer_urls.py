@@ -1,4 +1,4 @@
-"""Every address of the scorer: the scoring API, and nothing of the site."""
+"""Addresses of the scorer process: the scoring API alone."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""What the worker does for apps. Running a task twice is harmless."""
+"""Celery tasks of the scoring service. Each may run twice."""
 
 import logging
 from contextlib import suppress

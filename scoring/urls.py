@@ -1,4 +1,4 @@
-"""The addresses of the scoring API."""
+"""Addresses of the scoring API."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The scorer: the WSGI application that gunicorn serves in a process of its own, with torch, dlib and the weights."""
+"""The WSGI application of the scorer, which gunicorn serves in its own process."""
 
 import os
 

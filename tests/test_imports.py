@@ -31,7 +31,7 @@ HEAVY = {
 }
 MOST_FILES = 12  # of a folder: more than that nobody reads as a list
 MANY_FILES = {"migrations", "commands", "tests", "__pycache__", "node_modules"}
-NOUN_EXCEPTIONS = {"views", "urls", "admin", "forms", "access", "adapters", "provider", "responses"}
+NOUN_EXCEPTIONS = {"views", "urls", "admin", "forms", "access", "adapters", "provider", "responses", "queries"}
 
 
 def files(*packages: str) -> list[Path]:

@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.resolvers import RoutePattern
 
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.models import AtlasPicture, Chore, Erasure, Intake, Role, Study, User
 from scoring.models import ApiToken, BulkJob, Scope, StoredSelfie
 from scoring.service import tokens
@@ -251,7 +251,7 @@ def world(study: Study, ana: User, ben: User, cleo: User, olga: User, settings: 
 
 def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
     """Make one of everything that an address can name."""
-    assignment = label_store.next_assignment(builders.reader_of(ana, study))
+    assignment = queries.next_assignment(builders.reader_of(ana, study))
     assert assignment is not None
     image = assignment.image
     picture = builders.make_jpeg(7)

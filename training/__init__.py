@@ -1,1 +1,1 @@
-"""How do labels become a regressor, and is it better than yesterday, and than the dermatologists?"""
+"""From labels to a regressor, and how it compares with yesterday's and with the dermatologists."""

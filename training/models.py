@@ -1,4 +1,4 @@
-"""Runs of retraining."""
+"""Tables of training: runs."""
 
 from typing import ClassVar
 

@@ -1,4 +1,4 @@
-"""What the worker does. A message only names a row; PostgreSQL says whether there is anything to do."""
+"""Celery tasks of training. A message names a row; the database says whether there is work."""
 
 import logging
 from contextlib import suppress

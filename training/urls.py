@@ -1,4 +1,4 @@
-"""Addresses of what is computed from labels."""
+"""Addresses of reports, runs and exports."""
 
 from django.urls import path
 

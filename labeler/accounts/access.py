@@ -1,7 +1,4 @@
-"""Load and authorise in one call. Whoever may not see a thing gets the same 404 as if it were not there."""
-
-from typing import Any
-from uuid import UUID
+"""Loading and authorisation in one call. What a person may not see answers 404, as if it did not exist."""
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -9,35 +6,10 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from labeler.accounts import sessions, unblinding
-from labeler.models import Assignment, AtlasPicture, Image, Reader, Role, Study, User
-from labeler.platform.compiled_queries import Composed
+from labeler.models import AtlasPicture, Image, Reader, Role, Study, User
 from scoring.platform import log_context
 
 READS_IT = "You read this study yourself, so you may not see what other readers said or which images are golden."
-
-# Each column that a query names costs time, whatever is in it.
-_OF_GRADE = (
-    "public_id",
-    "version",
-    "is_done",
-    "reader__code",
-    "reader__study__slug",
-    "reader__study__closed_at",
-    "image__may_be_graded",
-)
-_OF_IMAGE = [f"image__{name}" for name in ("may_be_graded", "original", "rendition", "width", "height")]
-
-
-def _own_assignment(user: int, slug: str, public_id: UUID) -> QuerySet[Assignment]:
-    return Assignment.objects.filter(reader__user=user, reader__study__slug=slug, public_id=public_id).order_by()
-
-
-_EXAMPLE: dict[str, Any] = {"user": -1, "slug": "a-slug", "public_id": UUID(int=1)}
-_TO_GRADE = Composed(
-    lambda **values: _own_assignment(**values).select_related("reader__study", "image").only(*_OF_GRADE),
-    **_EXAMPLE,
-)
-_TO_SEE = Composed(lambda **values: _own_assignment(**values).select_related("image").only(*_OF_IMAGE), **_EXAMPLE)
 
 
 class AuthedRequest(HttpRequest):
@@ -58,33 +30,13 @@ def get_reader(request: AuthedRequest, slug: str) -> Reader:
 
 
 def get_reader_with_report(request: AuthedRequest, slug: str) -> Reader:
-    """Return somebody's place in a study whose readers were given their reports."""
+    """Return the person's place in a study whose readers' reports were released. Raises Http404."""
     released = readerships(request.user).filter(study__reports_released_at__isnull=False).select_related("study")
     return get_object_or_404(released, study__slug=slug)
 
 
-def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    """Return one of the reader's own assignments, with what a grade is held against of its reader, study and image."""
-    assignment = _own(_TO_GRADE, request, slug, public_id)
-    log_context.reader.set(assignment.reader.code)
-    return assignment
-
-
-def get_image(request: AuthedRequest, slug: str, public_id: UUID) -> Image:
-    """Return the image of one of the reader's own assignments."""
-    return _own(_TO_SEE, request, slug, public_id).image
-
-
-def _own(query: Composed[Assignment], request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    user = request.user
-    assignment = query.first(user=user.pk, slug=slug, public_id=public_id) if user.holds(Role.READER) else None
-    if assignment is None:
-        raise Http404
-    return assignment
-
-
 def get_atlas_picture(request: AuthedRequest, slug: str, picture: int) -> AtlasPicture:
-    """Return an example for those who read or run its study."""
+    """Return an atlas picture for readers and admins of its study. Raises Http404."""
     user = request.user
     studies = Study.objects.filter(Q(pk__in=administered_studies(user)) | Q(readers__in=readerships(user)))
     return get_object_or_404(AtlasPicture, pk=picture, level__study__in=studies.filter(slug=slug))
@@ -95,18 +47,18 @@ def get_administered_study(request: AuthedRequest, slug: str) -> Study:
 
 
 def get_overseen_study(request: AuthedRequest, slug: str) -> Study:
-    """Return a study whose readers' grades may be shown. Raises PermissionDenied for who reads it too."""
+    """Return a study whose readers' grades may be shown. Raises PermissionDenied for an admin who also reads it."""
     study = get_administered_study(request, slug)
     return _not_read(request, study)
 
 
 def get_audited_study(request: AuthedRequest, slug: str) -> Study:
-    """Return a study whose log may be seen: also by auditors, who see that of every study."""
+    """Return a study whose log may be shown: to its admins, and to auditors of all studies. Raises Http404."""
     return get_object_or_404(audited_studies(request.user), slug=slug)
 
 
 def get_reported_study(request: AuthedRequest, slug: str) -> Study:
-    """Return a study whose numbers may be seen, also by auditors. Raises PermissionDenied for who reads it too."""
+    """Return a study whose numbers may be shown to admins and auditors. Raises PermissionDenied for its readers."""
     return _not_read(request, get_audited_study(request, slug))
 
 
@@ -119,7 +71,7 @@ def _not_read(request: AuthedRequest, study: Study) -> Study:
 def get_unblinded_study(request: AuthedRequest, slug: str) -> Study:
     """Return a study whose golden images may be shown.
 
-    Raises PermissionDenied for who reads it too, and ReasonNeededError until a reason was given in this session.
+    Raises PermissionDenied for its readers, and ReasonNeededError until a reason was given in this session.
     """
     study = get_overseen_study(request, slug)
     if not unblinding.is_unblinded(study, request.session):
@@ -132,7 +84,7 @@ def get_overseen_image(request: AuthedRequest, slug: str, pk: int) -> Image:
 
 
 def administered_studies(user: User) -> QuerySet[Study]:
-    """Return the studies somebody runs, while they hold that role."""
+    """Return the studies that a person runs, while they hold the role of an admin."""
     if not user.holds(Role.ADMIN):
         return Study.objects.none()
     return Study.objects.all() if user.is_superuser else Study.objects.filter(admins=user)
@@ -147,30 +99,30 @@ def audited_studies(user: User) -> QuerySet[Study]:
 
 
 def require_admin(request: AuthedRequest) -> None:
-    """Let pass who runs a study or may make one. Raises Http404."""
+    """Check that the person runs a study or may create one. Raises Http404."""
     if not may_make_studies(request.user):
         raise Http404
 
 
 def require_operator(request: AuthedRequest) -> None:
-    """Let pass who looks after the installation. Raises Http404."""
+    """Check that the person operates the installation. Raises Http404."""
     if not request.user.is_superuser:
         raise Http404
 
 
 def require_auditor(request: AuthedRequest) -> None:
-    """Let pass who may see the log of the whole site. Raises Http404."""
+    """Check that the person may see the log of the whole site. Raises Http404."""
     if not (request.user.is_superuser or request.user.holds(Role.AUDITOR)):
         raise Http404
 
 
 def may_make_studies(user: User) -> bool:
-    """Whether a provider, an invitation or a study made somebody an admin."""
+    """Whether the person is an admin by the provider, an invitation or a study."""
     return user.is_superuser or Role.ADMIN in (user.roles or []) or administered_studies(user).exists()
 
 
 def require_recent_sign_in(request: AuthedRequest) -> None:
-    """Let pass who proved in the last minutes who they are: before unblinding, erasing or making a token.
+    """Check that the person signed in within the last minutes: before unblinding, erasing or making a token.
 
     Raises SignInNeededError, which leads to a sign-in and back to the page; a form is then sent once more.
     """

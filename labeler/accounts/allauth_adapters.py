@@ -1,4 +1,4 @@
-"""How django-allauth signs somebody in here: nobody signs up, nothing is linked, every sign-in is written down."""
+"""django-allauth's adapters: no sign-up, no linking of accounts, every sign-in is logged."""
 
 import logging
 from typing import Any
@@ -15,17 +15,17 @@ from django.shortcuts import render
 
 from labeler.accounts import people, sessions
 from labeler.models import User
-from labeler.platform.compiled_queries import Composed
+from labeler.platform.compiled_queries import CompiledQuery
 from labeler.record import audit
 
 logger = logging.getLogger(__name__)
 
 
-_PERSON = Composed(lambda pk: User.objects.filter(pk=pk), pk=-1)
+_PERSON = CompiledQuery(lambda pk: User.objects.filter(pk=pk), pk=-1)
 
 
 class Passwords(AuthenticationBackend):  # type: ignore[misc]
-    """Local passwords, where they are switched on. Whoever is signed in is found either way."""
+    """Local passwords, where they are switched on. Existing sessions work either way."""
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> User | None:
         if not settings.LOCAL_PASSWORDS:
@@ -39,7 +39,7 @@ class Passwords(AuthenticationBackend):  # type: ignore[misc]
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
-    """Nobody signs up for a local account: an admin makes it."""
+    """Local accounts are created by admins; there is no sign-up."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         del request
@@ -58,13 +58,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         super().set_password(user, password)
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
-        """Write a wrong password down, and no name that nobody has: it may be a password, typed a field too early."""
+        """Log a wrong password, but no unknown user name: it may be a password typed into the wrong field."""
         del request
         user = User.objects.filter(username__iexact=credentials.get("username") or "").first()
         audit.record(None, None, "sign-in failed", detail=user.username if user else "a name that nobody has")
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Who signed in a minute ago need not prove it again before they set up a second factor."""
+        """A sign-in a minute ago counts as re-authentication for setting up a second factor."""
         del app, kwargs
         return not sessions.is_recent(context.request.session)
 
@@ -74,7 +74,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
-    """Whether somebody comes in is said by `people`, at each sign-in anew."""
+    """`people` decides at each sign-in whether the person may come in."""
 
     def is_open_for_signup(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         del request, sociallogin

@@ -1,4 +1,4 @@
-"""The apps that score selfies with a study's regressor, and their tokens."""
+"""Pages for the apps that score selfies with a study's regressor: tokens and stored selfies."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required

@@ -1,4 +1,4 @@
-"""A way in when the identity provider is down: a link that signs a superuser in, once, within ten minutes."""
+"""Emergency access while the identity provider is down: a one-time link for a superuser, valid ten minutes."""
 
 from django.contrib.auth.models import update_last_login
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
@@ -10,7 +10,7 @@ from labeler.record import audit
 
 
 class NoLinkError(ValueError):
-    """Why nobody is let in by a link, as a sentence for people."""
+    """Why a link does not sign in, as a sentence for people."""
 
 
 class _Links(PasswordResetTokenGenerator):
@@ -39,7 +39,7 @@ def is_open(pk: int, token: str) -> bool:
 
 @transaction.atomic
 def use(pk: int, token: str) -> User | None:
-    """Return who is let in. Of two who come at once, the second finds the link used."""
+    """Return the superuser to sign in. Of two simultaneous requests, the second finds the link used."""
     user = _superusers().select_for_update().filter(pk=pk).first()
     if user is None or not _links.check_token(user, token):
         return None

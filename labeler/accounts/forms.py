@@ -1,4 +1,4 @@
-"""An app that is to score selfies, and why a person unblinds."""
+"""Forms for app tokens, for stored selfies, and for the reason of unblinding."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from django.utils import timezone
 from labeler.platform.form_fields import Form
 from scoring.models import Scope
 
-LONGEST = 3650  # days; who wants one for longer wants one that never ends
+LONGEST = 3650  # days; a token for longer is one that never ends
 MOST_A_MINUTE = 100_000
 
 
@@ -51,7 +51,7 @@ class EraseSelfiesForm(Form):
 
 
 class ReasonForm(Form):
-    """Why somebody must know which images are golden."""
+    """The reason why a person must know which images are golden."""
 
     reason = forms.CharField(
         max_length=300,

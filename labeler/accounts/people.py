@@ -1,7 +1,7 @@
-"""Who may come in through the identity provider, and as what.
+"""Accounts of people who come through the identity provider: invitations and roles.
 
-A person is (issuer, subject) of a checked ID token. Addresses and names say nothing about who somebody is: Entra's are
-not verified, and whoever may choose one could be anybody (the nOAuth attack).
+A person is (issuer, subject) of a checked ID token. Addresses and names identify no person: Entra's are
+not verified, and an attacker may choose them (the nOAuth attack).
 """
 
 import hashlib
@@ -34,7 +34,7 @@ Claims = dict[str, Any]
 
 
 class NotAdmittedError(Exception):
-    """Why somebody who proved who they are may not come in, as a sentence for them."""
+    """Why an authenticated person may not sign in, as a sentence for them."""
 
 
 def identity_of(claims: Claims) -> str:
@@ -113,7 +113,7 @@ def end_sessions(user: User) -> None:
 
 @transaction.atomic
 def invite(*, email: str, role: Role, by: User | None) -> Invitation:
-    """Let somebody in whose provider says that this address is verified. Their account is there at once."""
+    """Invite the person whose provider verified this address. Their account exists at once."""
     user = _new_user(email)
     audit.record(None, by, "invited", detail=f"{user.username} as {role.value}")
     return Invitation.objects.create(user=user, email=email, role=role, invited_by=by)
@@ -125,7 +125,7 @@ def is_invited(email: str) -> bool:
 
 @transaction.atomic
 def _welcome(claims: Claims, roles: set[Role]) -> User | None:
-    """Make the account of somebody who is here for the first time: invited, or with a role."""
+    """Create the account of a person at their first sign-in: invited, or with a role."""
     invitation = _unused_invitation(claims)
     if invitation:
         Invitation.objects.filter(pk=invitation.pk).update(
@@ -143,7 +143,7 @@ def _welcome(claims: Claims, roles: set[Role]) -> User | None:
 
 
 def _unused_invitation(claims: Claims) -> Invitation | None:
-    """An address counts once, for the person who comes first, and only where the provider says that it is theirs."""
+    """Use an invitation: once, for the first person whose provider verified its address."""
     if claims.get("email_verified") is not True:
         return None
     invitations = Invitation.objects.select_for_update(of=("self",)).select_related("user")
@@ -151,13 +151,13 @@ def _unused_invitation(claims: Claims) -> Invitation | None:
 
 
 def _new_user(wanted: str) -> User:
-    """Make an account without a password. Its name is for people to read and says nothing about who it is."""
+    """Create an account without a password. Its name is for people to read and identifies no one."""
     name = get_adapter().generate_unique_username([wanted, "person"])
     return User.objects.create_user(username=name, password=None, roles=[])
 
 
 def _give(user: User, roles: list[str]) -> None:
-    """Change somebody's roles. Whoever runs nothing any more is no superuser either; no role makes one."""
+    """Change a person's roles. Losing the role of an admin also ends being a superuser; no role grants it."""
     user.roles = roles
     user.role_version += 1
     if Role.ADMIN not in roles:

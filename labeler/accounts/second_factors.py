@@ -1,4 +1,4 @@
-"""The second factor of local accounts: an authenticator app, passkeys, and recovery codes for when both are lost."""
+"""Second factors of local accounts: authenticator app, passkeys, recovery codes."""
 
 import base64
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]
         return settings.LOCAL_PASSWORDS and bool(super().is_mfa_enabled(user, types=types))
 
     def encrypt(self, text: str) -> str:
-        """Keep what codes are computed from unreadable for who gets a copy of the database alone."""
+        """Encrypt the secrets of authenticator apps, so that a copy of the database alone reveals none."""
         return _cipher().encrypt(text.encode()).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
@@ -37,7 +37,7 @@ class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]
 
 @transaction.atomic
 def reset(user: User, *, by: User | None, reason: str) -> None:
-    """Forget all of somebody's second factors and end their sessions: the next sign-in sets one up anew."""
+    """Delete a person's second factors and end their sessions: the next sign-in sets one up."""
     Authenticator.objects.filter(user=user).delete()
     audit.record(None, by, "second factor reset", detail=user.username, reason=reason)
     people.end_sessions(user)

@@ -1,4 +1,4 @@
-"""How long somebody stays signed in: a working day, an idle hour, and no longer than they hold their roles."""
+"""The length of a session: a working day, an idle hour, and no longer than the person holds the role."""
 
 import logging
 import time
@@ -19,8 +19,8 @@ from labeler.accounts.oidc.id_tokens import CLOCK_SKEW, UnbelievableError
 from labeler.accounts.oidc.issuer import RefusedError, Tokens, UnreachableError
 from labeler.models import Invitation, ProviderSession, User
 
-RECENT = 600  # seconds in which a sign-in counts as proof that it is this person who acts
-NOTED = 60  # seconds; how exactly we know when somebody was last here, for a write each
+RECENT = 600  # seconds for which a sign-in proves the person's identity
+NOTED = 60  # seconds between two writes of the time of last activity
 GRACE = 3600  # seconds that sessions outlive a provider which does not answer
 KEY = "sign_in"
 OWN = {"password", "mfa"}  # the ways of signing in that we check ourselves
@@ -92,7 +92,7 @@ def proof_in(tokens: Tokens) -> float:
 
 
 def is_recent(session: SessionBase) -> bool:
-    """Whether the person who acts proved in the last minutes who they are."""
+    """Whether the session's person signed in within the last minutes."""
     sign_in = SignIn.of(session)
     records = session.get(AUTHENTICATION_METHODS_SESSION_KEY, [])
     own: list[float] = [record["at"] for record in records if record["method"] in OWN]
@@ -174,7 +174,7 @@ def _ask_provider(kept: ProviderSession, user: User) -> str:
 
 
 def _is_only_invited(user: User) -> bool:
-    """Whether all that somebody holds was given here: then it is taken here, which ends their sessions at once."""
+    """Whether all of a person's roles come from an invitation: revoking it ends their sessions at once."""
     return set(user.roles or []) <= set(
         Invitation.objects.filter(user=user, revoked_at=None).values_list("role", flat=True)
     )

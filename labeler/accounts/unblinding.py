@@ -1,4 +1,4 @@
-"""Unblinding: learning which images are golden. It takes a reason, which stays in the audit log, once in a session."""
+"""Unblinding: a session sees which images are golden after a reason was given, which the audit log keeps."""
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
@@ -11,7 +11,7 @@ REMEMBERED = "unblinded"  # key of the session
 
 
 class ReasonNeededError(Exception):
-    """Nobody has said in this session why they must know which images of the study are golden."""
+    """No reason for unblinding the study was given in this session."""
 
     def __init__(self, study: Study) -> None:
         super().__init__(study.slug)
@@ -24,7 +24,7 @@ def is_unblinded(study: Study, session: SessionBase) -> bool:
 
 @transaction.atomic
 def unblind(*, study: Study, user: User, session: SessionBase, reason: str) -> AuditEvent:
-    """Let this session see what is golden, and write down who asked for it and why."""
+    """Let this session see which images are golden, and log the person and the reason."""
     session[REMEMBERED] = [*session.get(REMEMBERED, []), study.pk]
     return audit.record(study, user, ACTION, reason=reason)
 

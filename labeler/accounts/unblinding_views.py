@@ -1,4 +1,4 @@
-"""Asking for the reason before golden images are shown."""
+"""The page that asks for the reason of unblinding."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from labeler.accounts.views import onwards_to
 
 
 class AskForReason:
-    """Leads who lacks a reason to the page that asks for it, and from there on to where they wanted to go."""
+    """Redirects a person without a reason to the page that asks for it, and from there to the page they wanted."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""Signing in and out, proving anew who one is, and the check of every session at every request."""
+"""Sign-in, sign-out, re-authentication, and the check of the session at every request."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,12 +25,12 @@ from labeler.accounts.oidc.provider import FAILURES
 from labeler.accounts.sessions import SignIn, SignInNeededError
 from labeler.record import audit
 
-# Asked for by a page's script, again and again: nobody need be there.
+# Requested by a page's script again and again: not a sign of a present person.
 POLLED = {"oversight_now", "intake_now", "training:run_state"}
 SECOND_FACTOR = "second_factor"  # key of the session: this person has one
-# What somebody without a second factor may still open: the pages that give them one.
+# What a person without a second factor may still open: the pages that set one up.
 SETTING_UP = {"mfa_activate_totp", "mfa_add_webauthn", "account_reauthenticate", "account_logout", "service_worker"}
-# What somebody may open whose password another person has read: the pages that change it.
+# What a person may open whose password an admin has read: the pages that change it.
 CHANGING = SETTING_UP | {
     *("account_change_password", "mfa_reauthenticate", "mfa_reauthenticate_webauthn"),
     *("mfa_view_recovery_codes", "mfa_download_recovery_codes"),
@@ -53,7 +53,7 @@ class Sessions(SessionMiddleware):
 
 
 class WatchSession:
-    """Ends sessions that are over, sends on who is to prove who they are, and who lacks a second factor."""
+    """Ends sessions that are over, and redirects to re-authentication or to setting up a second factor."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -165,7 +165,7 @@ def change_password(request: AuthedRequest) -> HttpResponse:
 
 @require_GET
 def cancelled(request: HttpRequest) -> HttpResponse:
-    """Answer who turned back at the provider."""
+    """Answer a person who cancelled at the provider."""
     del request
     return redirect(settings.LOGIN_URL)
 
@@ -188,7 +188,7 @@ def onwards_to(request: HttpRequest, *, otherwise: str) -> str:
 
 
 def _lacks_second_factor(request: HttpRequest) -> bool:
-    """Whether somebody who signed in by a local password has still to set up a second factor."""
+    """Whether a person with a local password has still to set up a second factor."""
     if not settings.REQUIRE_MFA or request.session.get(SECOND_FACTOR):
         return False
     signed_in = SignIn.of(request.session)

@@ -1,4 +1,4 @@
-"""The audit of blinding: can anything that a reader receives tell golden images, or repeats, from ordinary ones? [core]
+"""The blinding audit: AUC per channel for telling golden or repeated images from ordinary ones. [core]
 
 Per channel: traits -> columns -> a classifier cross-validated over images -> AUC, its interval, a permutation p-value.
 docs/science/statistics.md defines every number; docs/science/blinding.md says what an audit sees and what it can't.
@@ -103,7 +103,12 @@ def _answer(question: str, rows: Sequence[Row], seed: int, permutations: int) ->
     names = (*CHANNELS, EVERYTHING)
     if min(members, others) < FEWEST:
         reason = f"{members} images against {others}: each side needs {FEWEST}"
-        return Answer(question, members, others, tuple(_none(question, name, reason) for name in names))
+        return Answer(
+            question,
+            members,
+            others,
+            tuple(Finding(question, name, Verdict.TOO_FEW, None, None, None, None, None, reason) for name in names),
+        )
     images, is_member = [row.image for row in rows], [QUESTIONS[question](row) for row in rows]
     trial = Trial.of(images, is_member, seed=seed, permutations=permutations)
     reference = _finding(question, ORIGINAL, trial, classifier.columns_of(_photograph_traits(rows), trial.images))
@@ -116,10 +121,6 @@ def _finding(question: str, channel: str, trial: Trial, columns: Floats) -> Find
     guess = trial.guess(columns)
     reason = "nothing varies" if guess.is_constant else ""
     return Finding(question, channel, Verdict.BLIND, guess.auc, guess.low, guess.high, guess.p, None, reason)
-
-
-def _none(question: str, channel: str, reason: str) -> Finding:
-    return Finding(question, channel, Verdict.TOO_FEW, None, None, None, None, None, reason)
 
 
 def _of_one_class_per_image(rows: Sequence[Row], is_member: Callable[[Row], bool]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""Guessing a class from what was received: columns from traits, cross-validated fits, AUC, interval, p. [core]
+"""The adversary's classifier: columns from features, cross-validated fits, AUC, interval and p-value. [core]
 
 Labels of many fits at once: the true classes, and every permutation of them.
 """

@@ -1,4 +1,4 @@
-"""What a reader receives of one image, as traits by channel: the adversary's view of it. [core]
+"""Features of all that a reader receives of one image, by channel. [core]
 
 A trait is a number, or a text that counts as a category. A channel is one road on which a class could show.
 """

@@ -1,4 +1,4 @@
-"""Captures: everything a study's readers receive of their images, asked for in their name through the real site.
+"""Recordings of everything that readers receive, requested in their name through the real site.
 
 Nothing of the study is written: a capture holds a session per reader, made here and removed at the end.
 """

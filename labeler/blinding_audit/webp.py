@@ -1,4 +1,4 @@
-"""What the bytes of a WebP file tell besides the picture: its chunks and how it was encoded. [core]
+"""What a WebP file reveals besides its picture: chunks and encoder settings. [core]
 
 Containers: RFC 9649. The frame header of lossy pictures: RFC 6386, sections 7 and 9.
 """

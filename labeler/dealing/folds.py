@@ -55,7 +55,7 @@ class Plan:
     golden: Whole
     # Ordinary images for which there is no reader: a cluster has more members than the study readers.
     left: Whole
-    sidelined: int  # kept images that belong to the golden set's people or clusters: nobody reads them
+    sidelined: int  # kept images of the golden set's people or clusters: in no list
     waiting: Waiting  # what was dealt from
 
     @property
@@ -87,7 +87,7 @@ def deal(
 ) -> Plan:
     """Deal the study once, by its seed.
 
-    With the `digest` of a plan that somebody looked at, nothing else than that plan is dealt. `on_list(done, total)`
+    With the `digest` of a previewed plan, only that plan is dealt. `on_list(done, total)`
     hears of progress. Raises DealError; then nothing is dealt.
     """
     study = Study.objects.select_for_update().get(pk=study.pk)
@@ -105,7 +105,7 @@ def deal(
 
 
 def undealt(study: Study, by: str = "") -> Waiting:
-    """Return the kept ordinary images that are in nobody's list and could be, in an order that nothing changes.
+    """Return the kept ordinary images that are in no list and could be, in an order that nothing changes.
 
     `by` says what their strata are (`labeler.golden_set.strata`).
     """

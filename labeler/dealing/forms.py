@@ -1,4 +1,4 @@
-"""How a study is dealt, and who joins or leaves it."""
+"""Forms for the design of a deal, and for readers who join or leave."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ class DesignForm(Form):
 
 
 class DealForm(Form):
-    """Making a plan real that somebody looked at."""
+    """Confirmation of a previewed plan, by its digest."""
 
     digest = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
@@ -57,7 +57,7 @@ class ActForm(Form):
 
 
 class NewReaderForm(Form):
-    """Somebody who is to read a study."""
+    """A person who is to read a study."""
 
     username = forms.CharField(
         max_length=150, label="User name", help_text="Who has no account yet gets one; its password is shown once."

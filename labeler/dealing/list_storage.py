@@ -1,4 +1,4 @@
-"""Reading lists in the database: written by COPY, because a large study has millions of rows."""
+"""Reading lists in the database, written by COPY, because a large study has millions of rows."""
 
 import hashlib
 import io
@@ -25,7 +25,7 @@ class ReadingList:
 
 
 def digest(lists: Iterable[ReadingList]) -> str:
-    """Return a short hash of who reads what in which order."""
+    """Return a short hash of all lists: reader, images, order."""
     hashed = hashlib.sha256()
     for one in lists:
         hashed.update(one.reader.code.encode() + one.images.tobytes() + one.is_second.tobytes())

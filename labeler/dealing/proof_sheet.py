@@ -1,4 +1,4 @@
-"""The proof sheet: what can be checked of reading lists before they are made real. Numbers only, no image."""
+"""The proof sheet: checks of reading lists, as numbers, before they are stored."""
 
 from dataclasses import dataclass
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""Reading lists as numbers: who reads which image, and in which order. Nothing here knows a database.
+"""Reading lists as arrays: which reader reads which image, in which order. No database.
 
 Everything is drawn from a `RandomState`, whose numbers NumPy promises never to change: the same seed deals the same.
 """
@@ -48,7 +48,7 @@ def _up_to(level: int, held: Whole, room: Whole) -> Whole:
 
 
 def share_out(keys: Whole, shares: Whole, room: Whole, has: Iterable[tuple[int, int]], draw: RandomState) -> Whole:
-    """Give each item to a reader, so that nobody has two items of one key; return the reader's place, (items,).
+    """Give each item to a reader, so that no reader has two items of one key; return the reader's place, (items,).
 
     `keys` (items,) says which items are alike: readings of one image, or near-duplicates. Items of one key stand
     together, and neighbours should be of one stratum: each reader's turns are spread evenly over the whole.
@@ -69,7 +69,7 @@ def _turns(shares: Whole, draw: RandomState) -> Whole:
 
 
 def _part(keys: Whole, readers: Whole, room: Whole, has: set[tuple[int, int]]) -> None:
-    """Exchange readers between near items until nobody has two of one key."""
+    """Exchange readers between near items until no reader has two of one key."""
     clashing = _clashes(keys, readers, has)
     if not len(clashing):
         return
@@ -99,7 +99,7 @@ def _codes(readers: Whole, keys: Whole) -> Whole:
 
 
 class _Taken:
-    """Who has which keys while items change hands."""
+    """The keys that each reader has while items change hands."""
 
     def __init__(self, keys: Whole, readers: Whole, has: set[tuple[int, int]]) -> None:
         self.keys, self.readers = keys, readers
@@ -120,7 +120,7 @@ class _Taken:
         return False
 
     def pass_on(self, place: int, room: Whole) -> None:
-        """Give the item to the reader with fewest of those who take one more, or to nobody."""
+        """Give the item to the reader with fewest items and room for it, or to none."""
         key = int(self.keys[place])
         self.count[_code(int(self.readers[place]), key)] -= 1
         self.readers[place] = -1

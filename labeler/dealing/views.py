@@ -1,17 +1,20 @@
-"""Dealing a study, looking at the proof sheet first, and changing its lists later."""
+"""Pages for a study's readers, for the deal with its proof sheet, and for later changes."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
-from labeler.dealing import folds, proof_sheet, redealing
+from labeler.dealing import changes, folds, joining_and_leaving, new_images, proof_sheet, remaining_lists, undo
 from labeler.dealing.folds import DealError
-from labeler.dealing.forms import ActForm, DealForm, DesignForm
-from labeler.models import Study
+from labeler.dealing.forms import ActForm, CapacityForm, DealForm, DesignForm, NewReaderForm
+from labeler.models import Study, User
+from labeler.studies import progress, studies
+from labeler.studies.studies import StudyError
 
 
 @login_required
@@ -49,7 +52,7 @@ def deal_later_images(request: AuthedRequest, slug: str) -> HttpResponse:
     if not form.is_valid():
         return _dealt(request, study, form, status=422)
     try:
-        act = redealing.add_images(study=study, by=request.user, **form.cleaned_data)
+        act = new_images.add_images(study=study, by=request.user, **form.cleaned_data)
     except DealError as error:
         form.add_error(None, str(error))
         return _dealt(request, study, form, status=409)
@@ -63,11 +66,11 @@ def take_back(request: AuthedRequest, slug: str) -> HttpResponse:
     """Undo the latest act."""
     study = access.get_administered_study(request, slug)
     form = ActForm(request.POST)
-    latest = redealing.latest(study)
+    latest = changes.latest(study)
     if latest is None or not form.is_valid():
         return _dealt(request, study, form, status=422)
     try:
-        redealing.take_back(dealing=latest, by=request.user, **form.cleaned_data)
+        undo.take_back(dealing=latest, by=request.user, **form.cleaned_data)
     except DealError as error:
         form.add_error(None, str(error))
         return _dealt(request, study, form, status=409)
@@ -91,8 +94,70 @@ def _dealt(request: AuthedRequest, study: Study, form: ActForm, *, status: int =
         "study": study,
         "form": form,
         "acts": study.dealings.select_related("dealt_by", "reader"),
-        "latest": redealing.latest(study),
-        "stays": redealing.STAYS,
+        "latest": changes.latest(study),
+        "stays": remaining_lists.STAYS,
         "waiting": len(folds.undealt(study).images),
     }
     return render(request, "labeler/dealing/dealt.html", context, status=status)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def readers(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show the readers of a study, and add one."""
+    study = access.get_administered_study(request, slug)
+    form = NewReaderForm(request.POST or None)
+    if form.is_valid():
+        try:
+            said = _add(study, request.user, **form.cleaned_data)
+        except (StudyError, DealError) as error:
+            form.add_error("username", str(error))
+        else:
+            messages.success(request, said)
+            return redirect("readers", slug=slug)
+    context = {"study": study, "readers": progress.readers_with_progress(study), "form": form}
+    return render(request, "labeler/dealing/readers.html", context, status=422 if form.errors else 200)
+
+
+@transaction.atomic
+def _add(study: Study, by: User, *, username: str, capacity: int | None) -> str:
+    """Add a reader, or let them join a running study; say what came of it."""
+    user, password = User.objects.filter(username=username).first(), ""
+    if user is None:
+        user, password = studies.create_account(username=username)
+    reader = joining_and_leaving.admit(study=study, user=user, capacity=capacity, by=by)
+    said = f"{username} reads the study as {reader.code}."
+    return f"{said} A new account; its password, shown this once: {password}" if password else said
+
+
+@login_required
+@require_POST
+def set_capacity(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
+    study = access.get_administered_study(request, slug)
+    reader = get_object_or_404(study.readers, code=code)
+    form = CapacityForm(request.POST)
+    if form.is_valid():
+        studies.set_capacity(reader=reader, by=request.user, **form.cleaned_data)
+        messages.success(request, f"{code} takes {form.cleaned_data['capacity'] or 'any number of'} images.")
+    else:
+        messages.error(request, "A capacity is a number of images, or empty for no limit.")
+    return redirect("readers", slug=slug)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def leave(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
+    """Ask why a reader leaves, and hand their images over."""
+    study = access.get_administered_study(request, slug)
+    reader = get_object_or_404(study.readers.select_related("study"), code=code, left_at=None)
+    form = ActForm(request.POST or None)
+    if form.is_valid():
+        try:
+            joining_and_leaving.leave(reader=reader, by=request.user, **form.cleaned_data)
+        except DealError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"{code} has left; what was undone is handed over.")
+            return redirect("dealing", slug=slug)
+    context = {"study": study, "reader": reader, "form": form, "progress": progress.reader_progress(reader)}
+    return render(request, "labeler/dealing/leave.html", context, status=422 if form.errors else 200)

@@ -1,4 +1,4 @@
-"""The tables of a study as they leave it: all history, readable values, readers and people under codes only."""
+"""A study's tables for export: full history, readable values, pseudonyms for readers and people."""
 
 import hashlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Labels that were given elsewhere become a study's readers, lists and labels, with their own times."""
+"""Import of labels given elsewhere: they become readers, lists and labels with their own times."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -33,7 +33,7 @@ class Imported:
 def store(*, study: Study, rows: Sequence[PublishedLabel], without_files: bool = False) -> Imported:
     """Store what `published_layout.read` returned: readers, their lists, and labels with their times. All or nothing.
 
-    Every labeler becomes a reader under a code, with an account that nobody can sign in to. A list's order is that of
+    Every labeler becomes a reader under a code, with an account without sign-in. A list's order is that of
     the first labels. The images must be in the study, by name; `without_files` makes rows for those that are not: a
     study of labels, from which statistics can be taken but no regressor. Importing again adds what is new.
     Raises LayoutError; then nothing is stored.
@@ -51,7 +51,7 @@ def store(*, study: Study, rows: Sequence[PublishedLabel], without_files: bool =
 
 
 def _account_name(study: Study, labeler: str) -> str:
-    """Return a name that nobody can sign up under: a slash is in no account's name but these."""
+    """Return a user name that no person has: only these contain a slash."""
     return f"{study.slug}/{labeler}"
 
 

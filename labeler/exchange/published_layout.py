@@ -1,4 +1,4 @@
-"""The layout of the published study's SQL table, `image_labels_new`, as CSV: reading it into a study, and its export.
+"""The published study's table `image_labels_new` as CSV: import and export.
 
 One row is one act: labeler, image_name, label (0 is "Not acne"), label_at, shared_image (1: a golden image).
 """

@@ -1,4 +1,4 @@
-"""A table that leaves the study: what its columns mean, and how it is written as CSV and Parquet.
+"""An export table: its columns with their meaning, written as CSV and Parquet.
 
 A column carries its own meaning, so that the codebook cannot speak of other columns than there are.
 """
@@ -136,9 +136,11 @@ def _record_batch(table: Table, schema: Schema, rows: Sequence[Row]) -> RecordBa
 
 def _array(column: Column, values: Sequence[Value]) -> Array:
     if column.kind is Kind.TIME:
-        return Array([_microseconds(value) for value in values], DataType.int64()).cast(_TYPES[Kind.TIME])
+        return Array(
+            [
+                ((value - EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else None)
+                for value in values
+            ],
+            DataType.int64(),
+        ).cast(_TYPES[Kind.TIME])
     return Array(values, _TYPES[column.kind])
-
-
-def _microseconds(value: Value) -> int | None:
-    return (value - EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else None

@@ -1,4 +1,4 @@
-"""A zip that streams: it is never whole in memory or on disk, however large it is."""
+"""A zip that is streamed: it is never whole in memory or on disk."""
 
 import io
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The promise that a golden set was not chosen afterwards: hashed at once, opened when the study closes."""
+"""The commitment to a golden set: its salted hash is published at once and opened at closing."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ CONSENSUS_RULE = "The mean of the current grades of first readings; labels witho
 
 
 def promise(study: Study, how: str) -> Commitment:
-    """Store the opening and its SHA-256. The salt of 256 bits keeps anybody from finding the list by trying."""
+    """Store the opening and its SHA-256. A salt of 256 bits keeps the list from being found by trying."""
     golden = study.images.filter(is_golden=True).order_by("content_hash").values_list("content_hash", flat=True)
     opening = {
         "study": study.slug,

@@ -1,4 +1,4 @@
-"""How a golden set is chosen, and how a study ends."""
+"""Forms for the golden draw and for closing a study."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The golden set: the images that every reader grades and no regressor is trained on. Chosen once, then frozen."""
+"""The golden draw: it chooses the images that every reader grades and no regressor is trained on, once."""
 
 import random
 from collections import defaultdict
@@ -75,7 +75,7 @@ def preview(study: Study, size: int, by: str = "") -> list[Share]:
 
 
 def sidelined(study: Study) -> QuerySet[Image]:
-    """Return the kept images that nobody reads, because the golden set has one of their cluster."""
+    """Return the kept images that no reader gets, because the golden set has one of their cluster."""
     clusters = study.images.filter(is_golden=True).exclude(cluster=None).values("cluster")
     return prescreen.kept(study).filter(is_golden=False, cluster__in=clusters)
 

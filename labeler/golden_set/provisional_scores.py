@@ -1,4 +1,4 @@
-"""Provisional grades: what the regressor of another study says of images that nobody has graded yet.
+"""Provisional scores of ungraded images, by another study's regressor.
 
 A golden set can be spread over them before the study has a regressor of its own. No reader and no fit sees them.
 """
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def sources(user: User) -> QuerySet[Study]:
-    """Return the studies that somebody runs and whose regressor is published."""
+    """Return the studies that a person runs and whose regressor is published."""
     published = Regressor.objects.filter(is_active=True).values("study")
     return access.administered_studies(user).filter(slug__in=published).order_by("title")
 

@@ -1,4 +1,4 @@
-"""Kinds of images over which a draw or dealing is spread evenly: metadata, thirds of a measure, provisional grades."""
+"""Strata for a draw or a deal: metadata, thirds of a measure, provisional grades."""
 
 from django.db.models import Case, Expression, F, TextField, Value, When, Window
 from django.db.models.fields.json import KeyTextTransform

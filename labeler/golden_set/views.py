@@ -1,4 +1,4 @@
-"""Choosing the golden set, and opening the promise about it when the study closes."""
+"""Pages for the golden draw, and for closing a study."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required

@@ -1,4 +1,4 @@
-"""What the readers said: current labels, and the consensus on golden images. Read only."""
+"""Current labels, and the consensus on golden images. Read-only."""
 
 from django.db.models import Avg, F, QuerySet
 

@@ -1,11 +1,12 @@
-"""What readers send us."""
+"""Forms of the grading page: a label, an undo, a request for more images."""
 
 from dataclasses import fields
 from typing import Any
 
 from django import forms
 
-from labeler.grading.label_store import Viewing, is_on_scale
+from labeler.grading.label_store import Viewing
+from labeler.grading.queries import is_on_scale
 from labeler.models import InputKind, NotGradable, Study
 from labeler.platform.form_fields import LARGEST_INTEGER, Form
 

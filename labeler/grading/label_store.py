@@ -1,80 +1,26 @@
-"""Giving grades: what comes next for a reader, and recording what they say of it."""
+"""Storing a label exactly once, however often it arrives."""
 
 from dataclasses import asdict, dataclass
-from functools import cache
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models import F
 from django.db.models.functions import Now
 
-from labeler.models import Assignment, GradeLevel, Label, Reader, Study
-from labeler.platform.compiled_queries import Composed
+from labeler.models import Assignment, Label, Reader
 from labeler.record import audit
-
-# Of an assignment and its image, what a reader's page is told.
-ON_CARDS = ("reader", "public_id", "version", "image__width", "image__height")
 
 
 class OutdatedVersionError(Exception):
-    """Somebody (the same reader in another tab) labeled this image since the page was drawn."""
+    """The image was labeled since the page was drawn, for example in another tab."""
 
 
 class ReusedSubmissionError(Exception):
     """A submission's id came again with other contents: it must not overwrite, and must not be dropped silently."""
 
 
-def next_assignment(reader: Reader) -> Assignment | None:
-    """Return the reader's first image still to grade, or None when the list is finished."""
-    return upcoming(reader).first()
-
-
-def upcoming(reader: Reader) -> QuerySet[Assignment]:
-    """Return the reader's images still to grade, in their order. Only what a page tells of them is read at once."""
-    return _to_grade(reader.assignments.all())
-
-
-def following(reader: Reader, *, after: UUID, count: int) -> list[Assignment]:
-    """Return the first so many of those that come after the reader's assignment with this public id."""
-    return _following(count).all(reader=reader.pk, after=after)
-
-
-def is_on_scale(study: Study, grade: int) -> bool:
-    return _LEVEL.first(study=study.pk, grade=grade) is not None
-
-
-_LEVEL = Composed(
-    lambda study, grade: GradeLevel.objects.filter(study=study, value=grade).only("pk").order_by(), study=1, grade=2
-)
-
-
-@cache
-def _following(count: int) -> Composed[Assignment]:
-    def make(reader: int, after: UUID) -> QuerySet[Assignment]:
-        own = Assignment.objects.filter(reader=reader)
-        return _to_grade(own).filter(position__gt=own.filter(public_id=after).values("position"))[:count]
-
-    return Composed(make, reader=-1, after=UUID(int=1))
-
-
-def _to_grade(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
-    waiting = assignments.filter(is_done=False, withdrawn_in=None, image__may_be_graded=True)
-    return waiting.select_related("image").only(*ON_CARDS).order_by("position")
-
-
-def lately_graded(reader: Reader) -> QuerySet[Assignment]:
-    """Return what the reader has labeled and not taken back, the latest first, each with its `grade` or reason."""
-    current = Label.objects.filter(assignment=OuterRef("pk"), version=OuterRef("version"))
-    return (
-        reader.assignments.filter(is_done=True, image__may_be_graded=True)
-        .select_related("image")
-        .annotate(grade=Subquery(current.values("grade")), not_gradable=Subquery(current.values("not_gradable")))
-        .order_by("-labeled_at")
-    )
-
-
 class ClosedError(Exception):
-    """The study is closed: nobody grades any more."""
+    """The study is closed to grading."""
 
 
 class WithdrawnError(Exception):

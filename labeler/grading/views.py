@@ -1,4 +1,4 @@
-"""A reader's pages: their lists, the light box, and what its script asks for."""
+"""Pages of a reader: lists, the light box, and the requests of its script."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
-from labeler.grading import label_store
+from labeler.grading import label_store, queries
 from labeler.grading.forms import LabelForm, QueueForm, UndoForm
 from labeler.images import renditions
 from labeler.images.forms import ImageForm
@@ -60,7 +60,7 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     form = QueueForm(request.GET)
     if not form.is_valid():
         return JsonResponse(_state(reader))
-    following = label_store.following(reader, after=form.cleaned_data["after"], count=CARDS)
+    following = queries.following(reader, after=form.cleaned_data["after"], count=CARDS)
     return JsonResponse({"upcoming": _cards(following, reader)})
 
 
@@ -68,7 +68,7 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
 @require_GET
 def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | HttpResponse:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
-    image = access.get_image(request, slug, public_id)
+    image = queries.get_image(request, slug, public_id)
     if not image.may_be_graded:
         return HttpResponseGone()
     form = ImageForm(request.GET)
@@ -105,7 +105,7 @@ def _counted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 @login_required
 @require_POST
 def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
-    assignment = access.get_assignment(request, slug, public_id)
+    assignment = queries.get_assignment(request, slug, public_id)
     form = LabelForm(request.POST, study=assignment.reader.study)
     if not form.is_valid():
         return _refuse(request, assignment.reader, _first_error(form), status=422)
@@ -116,7 +116,7 @@ def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
-    assignment = access.get_assignment(request, slug, public_id)
+    assignment = queries.get_assignment(request, slug, public_id)
     form = UndoForm(request.POST)
     if not form.is_valid():
         return _refuse(request, assignment.reader, _first_error(form), status=422)
@@ -139,7 +139,7 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
         return redirect("grade", slug=reader.study.slug)
     # One image leaves the page's list and one comes in: grading takes no other round trip.
     known = QueueForm(request.POST)
-    following = label_store.following(reader, after=known.cleaned_data["after"], count=1) if known.is_valid() else []
+    following = queries.following(reader, after=known.cleaned_data["after"], count=1) if known.is_valid() else []
     return JsonResponse({"version": stored.version, "upcoming": _cards(following, reader)})
 
 
@@ -187,9 +187,9 @@ def _state(reader: Reader) -> dict[str, Any]:
     slug = reader.study.slug
     now = progress.reader_progress(reader)
     return {
-        "upcoming": _cards(label_store.upcoming(reader)[:CARDS], reader),
+        "upcoming": _cards(queries.upcoming(reader)[:CARDS], reader),
         "back": [
-            _card(assignment, slug) | _own_label(assignment) for assignment in label_store.lately_graded(reader)[:BACK]
+            _card(assignment, slug) | _own_label(assignment) for assignment in queries.lately_graded(reader)[:BACK]
         ],
         "progress": {"done": now.done, "total": now.total},
     }

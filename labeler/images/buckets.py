@@ -1,4 +1,4 @@
-"""Photographs in object storage: the places that the installation's operator allows, and what lies there."""
+"""Object storage as a source of photographs: the allowed places, and their contents."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -50,7 +50,7 @@ def allowed() -> list[Place]:
 
 
 def find(text: str) -> Place:
-    """Return the place that somebody named. Raises BucketError where it is not at or below an allowed one.
+    """Return the place of that name. Raises BucketError where it is not at or below an allowed one.
 
     The server's credentials may open more than a study's admin should see.
     """

@@ -1,4 +1,4 @@
-"""What subjects agreed to, and what follows for their images: three marks on each, kept when anything changes.
+"""Consents of subjects, and the three permissions of each image that follow from them.
 
 A subject's latest word counts. Of whom none is known, everything is allowed, unless the study needs consent.
 """

@@ -1,4 +1,4 @@
-"""Images that belong together: of one subject, or near-duplicates of each other. Read only."""
+"""Groups of images of one subject or of near-duplicates. Read-only."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

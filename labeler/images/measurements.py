@@ -1,4 +1,4 @@
-"""Measurements of images in the database."""
+"""Quality measures of images in the database."""
 
 import logging
 from collections.abc import Callable
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def save(image: Image, measures: Measures) -> None:
-    """Store what was measured of an image, if nobody else did meanwhile."""
+    """Store the measures of an image, unless another process did meanwhile."""
     measured = Measurement(image=image, fingerprint=measures.fingerprint, **asdict(measures.quality))
     Measurement.objects.bulk_create([measured], ignore_conflicts=True)
 

@@ -1,4 +1,4 @@
-"""Answering a picture from storage: never kept by a browser, never run as anything.
+"""Responses with a picture from storage, which browsers neither keep nor run.
 
 The check of who may see it is always ours. The bytes come from here too, or from a web server in front (HAND_OVER),
 which finds them by a header that no browser sees: in a folder, or in object storage by an address signed for a minute.

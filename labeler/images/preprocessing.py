@@ -1,4 +1,4 @@
-"""What is made of a photograph before anything of it is stored. It needs no database, so it is made in any process."""
+"""Preprocessing of a photograph before it is stored: renditions and measures. No database, any process."""
 
 import os
 import signal
@@ -66,13 +66,13 @@ def _now(data: bytes) -> "Future[Prepared]":
     future: Future[Prepared] = Future()
     try:
         future.set_result(prepare(data))
-    except Exception as error:  # noqa: BLE001  whoever asks for the result gets it
+    except Exception as error:  # noqa: BLE001  the caller gets it with the result
         future.set_exception(error)
     return future
 
 
 def _end_with_parent() -> None:
-    """Let Ctrl-C go to the parent alone, and stop when that is gone: nobody would take the results."""
+    """Leave Ctrl-C to the parent process, and stop when that is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_await_parent, daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""What a browser gets of an image: WebP made at import, in the sizes that screens have, and one with every pixel."""
+"""Renditions of an image for browsers: WebP in the sizes of screens, and one with every pixel."""
 
 from scoring.photograph import decoding
 

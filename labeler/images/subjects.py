@@ -1,4 +1,4 @@
-"""Subjects: the persons in the images, where known."""
+"""Subjects: the people in the images, where known."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from labeler.record import audit, pseudonyms
 
 @transaction.atomic
 def correct(*, image: Image, subject: str, by: User | None) -> bool:
-    """Say who is in an image; nobody known is empty. Returns whether that is new."""
+    """Set the subject of an image; empty if unknown. Returns whether that changed it."""
     before = Image.objects.select_for_update().values_list("subject", flat=True).get(pk=image.pk)
     if subject == before:
         return False

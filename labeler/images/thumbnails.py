@@ -1,4 +1,4 @@
-"""Small pictures of images for the pages of admins: made when one is first looked at, then kept."""
+"""Thumbnails for admins' pages, made at first sight and kept."""
 
 from django.core.files.storage import default_storage
 

@@ -1,4 +1,4 @@
-"""Zips that strangers packed: what is in them, read without ever unpacking one to disk."""
+"""Zip files from strangers, read without unpacking them to disk."""
 
 import io
 import zipfile
@@ -21,7 +21,7 @@ class ArchiveError(ValueError):
 
 
 class _File(io.FileIO):
-    """A file of which nobody reads more at once than is meant well, before memory is taken for it."""
+    """A file that refuses to read more at once than an honest archive needs, before memory is taken for it."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is not None and size > MOST_AT_ONCE:

@@ -1,4 +1,4 @@
-"""Photographs that come, and what is known of them."""
+"""Forms for uploads and for a table of metadata."""
 
 from django import forms
 

@@ -1,4 +1,4 @@
-"""Intake: photographs become Images of a study, each once, with what is measured of it."""
+"""Import: each photograph becomes one Image of a study, with its measures."""
 
 import os
 import secrets
@@ -72,7 +72,7 @@ def import_folder(
     with preprocessing.preparing(processes) as submit:
         for name, read in files:
             going_on.begin(name, read, submit)
-            if len(going_on.waiting) == 2 * processes:  # so that nobody waits for work, and memory stays small
+            if len(going_on.waiting) == 2 * processes:  # so that no process waits for work, and memory stays small
                 going_on.end_one()
         while going_on.waiting:
             going_on.end_one()

@@ -1,4 +1,4 @@
-"""What is known of images: a table joined by their file names."""
+"""Metadata of images: a table joined by file name."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ class JoinReport:
     ambiguous: list[tuple[int, str]] = field(default_factory=list)  # several images, or several rows of one
     without_row: int = 0
     consents: int = 0  # subjects of whom something new is known
-    without_subject: list[tuple[int, str]] = field(default_factory=list)  # they have a consent, and of nobody
+    without_subject: list[tuple[int, str]] = field(default_factory=list)  # rows with a consent but without a subject
 
 
 def parse(data: bytes) -> Rows:

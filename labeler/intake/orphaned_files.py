@@ -1,4 +1,4 @@
-"""Files of photographs that no image has: what an import stored just before it was killed. Faces, so they must go."""
+"""Removal of stored photographs without an image, which a killed import leaves behind."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""How many messages of one kind go round at once: each has one of a few seats, however often workers are called.
+"""Slots for the messages of one import: at most so many circulate, however often workers are called.
 
 A message that sends itself on takes its seat with it. Where one was lost, its seat is soon free for another. One that
 was only late has its seat again, or finds it taken, and ends: so there are never more than seats.

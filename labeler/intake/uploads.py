@@ -1,4 +1,4 @@
-"""Files that a browser sends: in pieces, so that a broken connection costs one piece, and imported by workers."""
+"""Uploads from a browser, in resumable pieces, imported by workers."""
 
 import errno
 import math
@@ -32,9 +32,9 @@ MAX_ZIP_BYTES = 50 * 2**30  # 4,700 photographs of 10 MB
 LEASE = timedelta(minutes=5)  # a photograph takes seconds; a lost worker's is taken again after this
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 MAX_ATTEMPTS = 3  # a file that took three workers with it would take the fourth
-LONGEST_NAME = 500  # characters; a path beyond that is no photograph of anybody
+LONGEST_NAME = 500  # characters; no honest path is longer
 SET_ASIDE = timedelta(days=7)  # what was given up is kept this long, to be tried again
-LEFT = timedelta(days=2)  # an upload that nobody went on with
+LEFT = timedelta(days=2)  # an abandoned upload
 
 COUNTED_EVERY = 20  # files: others import too, so what is done is counted in the database
 LOST = timedelta(hours=1)  # bytes without a row that needs them, for as long: their worker is gone
@@ -136,7 +136,7 @@ def import_waiting(
     while (not done or time.monotonic() < end) and (file := _take(into)):
         if file.attempts > MAX_ATTEMPTS:
             _give_up(file)
-        elif _holds_files(file):
+        elif file.archive_id is None and (_is_bucket(file) or file.name.lower().endswith(".zip")):
             _unpack(file)
             if on_unpacked:
                 on_unpacked()
@@ -182,13 +182,13 @@ def retry(into: Intake, *, by: User | None) -> int:
 
 
 def stalled() -> list[Intake]:
-    """Return the imports with files that wait and that nobody holds: their message was lost, or their worker."""
+    """Return the imports with waiting files and no live lease: their message or their worker was lost."""
     free = IntakeFile.objects.filter(Q(lease_until=None) | Q(lease_until__lt=Now()), state=State.WAITING)
     return list(Intake.objects.filter(pk__in=free.values("intake")))
 
 
 def sweep() -> None:
-    """Give up uploads that nobody went on with, and all bytes that nobody needs any more."""
+    """Delete abandoned uploads, and bytes that are not needed any more."""
     unfinished = Q(is_uploading=True) | Q(files__state=State.UPLOADING)
     for into in Intake.objects.filter(unfinished, requested_at__lt=Now() - LEFT).distinct():
         finish(into)
@@ -264,11 +264,6 @@ def _import(file: IntakeFile) -> None:
         raise
     else:
         _end(file, State.IMPORTED if is_new else State.KNOWN)
-
-
-def _holds_files(file: IntakeFile) -> bool:
-    """Whether it is a zip, or a place in object storage."""
-    return file.archive_id is None and (_is_bucket(file) or file.name.lower().endswith(".zip"))
 
 
 def _is_bucket(file: IntakeFile) -> bool:

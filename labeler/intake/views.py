@@ -1,4 +1,4 @@
-"""Photographs come to a study: sent by the browser in pieces, imported by workers, watched meanwhile."""
+"""Pages of an import: upload in pieces, progress, retries."""
 
 from typing import Any
 

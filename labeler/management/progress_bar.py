@@ -1,4 +1,4 @@
-"""How far a long command is: a bar on a terminal, and elsewhere a line for every tenth part."""
+"""Progress of a long command: a bar on a terminal, a line per tenth elsewhere."""
 
 import sys
 from collections.abc import Iterator

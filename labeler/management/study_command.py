@@ -1,4 +1,4 @@
-"""What commands on one study share: finding it by its name."""
+"""The base of commands on one study: it finds the study by its slug."""
 
 from abc import abstractmethod
 from argparse import ArgumentParser

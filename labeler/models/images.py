@@ -120,7 +120,7 @@ class Measurement(models.Model):
 
 
 class ProvisionalScore(models.Model):
-    """What the regressor of another study says of an image, before anybody grades it."""
+    """The score that another study's regressor gives an ungraded image."""
 
     image = models.OneToOneField(Image, on_delete=models.CASCADE, primary_key=True, related_name="provisional")
     score = models.FloatField()
@@ -133,7 +133,7 @@ class ProvisionalScore(models.Model):
 
 
 class PrescreenRule(models.Model):
-    """The limits an image must keep, as somebody set them; the latest of a study counts."""
+    """The limits an image must keep; a study's latest row counts."""
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="prescreen_rules")
     limits = models.JSONField(help_text="Measure -> [smallest, largest]; null is no limit.")
@@ -149,7 +149,7 @@ class PrescreenRule(models.Model):
 
 
 class PrescreenDecision(models.Model):
-    """Somebody kept or dropped an image whatever its measures say; the latest counts."""
+    """A person's decision to keep or drop an image whatever its measures; the latest counts."""
 
     image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="decisions")
     is_kept = models.BooleanField(null=True, help_text="None goes back to what the measures say.")

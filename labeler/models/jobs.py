@@ -1,4 +1,4 @@
-"""Work that a worker does from a row: imports, erasures and study-wide jobs."""
+"""Rows from which workers work: imports, erasures, jobs over a whole study."""
 
 from typing import ClassVar
 
@@ -69,7 +69,7 @@ class IntakeFile(models.Model):
 
 
 class Erasure(Job):
-    """Somebody's photographs are erased, with all that was made of them: a job, and afterwards its certificate."""
+    """The erasure of a person's photographs and all that was derived from them: a job, then its certificate."""
 
     PAGE, AGAIN = "erasure", "retry_erasure"
 
@@ -143,7 +143,7 @@ class Chore(Job):
 
     @property
     def is_set_aside(self) -> bool:
-        """Whether it failed and nobody asked for the same since."""
+        """Whether it failed and the same was not requested since."""
         return super().is_set_aside and not self._has_later()
 
     def _has_later(self) -> bool:

@@ -1,4 +1,4 @@
-"""Who signs in: accounts, invitations, and what the identity provider gave for a session."""
+"""Accounts, invitations, and sessions at the identity provider."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 
 class Role(models.TextChoices):
-    """What somebody may be given a place as."""
+    """The roles that a person can hold."""
 
     ADMIN = "admin", "Runs studies"
     READER = "reader", "Reads studies"
@@ -19,7 +19,7 @@ class Role(models.TextChoices):
 
 
 class User(AbstractUser):
-    """A person who signs in. What they may do hangs on Reader rows and Study.admins, as far as their roles go."""
+    """A person who signs in. Reader rows and Study.admins say what they may do, as far as their roles allow."""
 
     # Set anew at every sign-in through a provider: a place in a study counts only while the role for it is held.
     roles = ArrayField(
@@ -30,16 +30,16 @@ class User(AbstractUser):
     )
     # Every session remembers the number it began under, and ends at the next request once this one is larger.
     role_version = models.PositiveIntegerField(default=0, editable=False)
-    # Who runs a study read it on a page: it opens nothing but the page that takes another.
+    # An admin has read it on a page: it opens nothing but the page that changes it.
     password_is_given = models.BooleanField(default=False, db_default=False, editable=False)
 
     def holds(self, role: Role) -> bool:
-        """Whether a place of this kind counts. Nobody audits who was not made an auditor."""
+        """Whether the person holds the role. Local accounts hold all roles but that of an auditor."""
         return role != Role.AUDITOR if self.roles is None else role in self.roles
 
 
 class Invitation(models.Model):
-    """Somebody may come in whom the identity provider gives no role. The first identity to use it keeps it."""
+    """A role for a person to whom the identity provider gives none. The first identity to use it keeps it."""
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="invitation")
     email = models.EmailField(help_text="The provider must say that it is verified.")
@@ -68,7 +68,7 @@ class ProviderSession(models.Model):
     """What the identity provider gave for one session: with it, it is asked again and again whether it still holds."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
-    # Both are worth nothing to anybody without the client's secret.
+    # Both are worthless without the client's secret.
     id_token = models.TextField()
     refresh_token = models.TextField(blank=True)
     began_at = models.DateTimeField(default=timezone.now)

@@ -1,4 +1,4 @@
-"""Assignments, labels, and the counts that pages of oversight are drawn from."""
+"""Assignments, labels, and the tallies of the oversight pages."""
 
 import uuid
 from typing import ClassVar
@@ -29,7 +29,7 @@ class Assignment(models.Model):
     withdrawn_in = models.ForeignKey(
         Dealing, null=True, on_delete=models.PROTECT, related_name="withdrawn", db_index=False
     )
-    # Counts its labels: the latest has this version, and who writes must name the one they saw.
+    # The number of its labels: the latest has this version, and a writer must name the version it saw.
     version = models.PositiveIntegerField(default=0)
     is_done = models.BooleanField(default=False)
     labeled_at = models.DateTimeField(null=True, blank=True)
@@ -116,7 +116,7 @@ class Label(models.Model):
             ),
         ]
         indexes: ClassVar = [
-            # Finds the few images that somebody called not gradable, whatever the number of labels.
+            # Finds the few images called not gradable, whatever the number of labels.
             models.Index(fields=["not_gradable", "assignment"], condition=~Q(not_gradable=""), name="not_gradable_why")
         ]
 

@@ -1,4 +1,4 @@
-"""The audit log, the ledger, and what stands for an erased note."""
+"""The audit log, the ledger, and hashes of erased notes."""
 
 import secrets
 from typing import ClassVar
@@ -27,7 +27,7 @@ def draw_salt() -> str:
 
 
 class AuditEvent(models.Model):
-    """Somebody did something to a study, or signed in. Rows are only ever added (a trigger sees to it)."""
+    """An act of a person: on a study, or a sign-in. Append-only, by a trigger."""
 
     study = models.ForeignKey(
         Study, null=True, on_delete=models.PROTECT, related_name="audit_events", help_text="None: the whole site."
@@ -75,7 +75,7 @@ class LedgerMark(models.Model):
 
 
 class LedgerBlock(models.Model):
-    """Labels and acts of a study, sealed: who changes one of them, or an earlier block, no longer fits its hash.
+    """Sealed labels and acts of a study: a change of one of them, or of an earlier block, no longer fits the hash.
 
     Rows are only ever added (a trigger sees to it). What is hashed, and how: `labeler.record.ledger`.
     """

@@ -10,7 +10,7 @@ from labeler.models.people import User
 
 
 def draw_seed() -> int:
-    """Return a seed that nobody can guess: who knew it could deal the study again and see what is golden."""
+    """Return an unpredictable seed: with it one could deal the study again and see which images are golden."""
     return secrets.randbelow(2**31)
 
 
@@ -43,7 +43,7 @@ class Study(models.Model):
     class Meta:
         verbose_name_plural = "studies"
         constraints: ClassVar = [
-            # Who still grades must not learn how they do, nor which of their images were golden.
+            # A reader who still grades must not learn how they do, nor which of their images were golden.
             models.CheckConstraint(
                 condition=Q(reports_released_at=None) | Q(closed_at__isnull=False), name="released_after_closing"
             ),
@@ -125,7 +125,7 @@ class Commitment(models.Model):
     """The promise made when the golden set was drawn: shown at once as a hash, opened when the study closes."""
 
     study = models.OneToOneField(Study, on_delete=models.CASCADE, related_name="commitment")
-    # The bytes of the file that is opened: with a salt in it, so that nobody finds them by trying.
+    # The bytes of the file that is opened. A salt in it keeps them from being found by trying.
     opening = models.TextField(editable=False)
     digest = models.CharField(max_length=64, help_text="SHA-256 of the opening.")
 
@@ -134,7 +134,7 @@ class Commitment(models.Model):
 
 
 class Dealing(models.Model):
-    """One act of dealing: the first, or a later change of who reads what. The latest can be taken back."""
+    """One act of dealing: the first, or a later change of the lists. The latest can be undone."""
 
     class Kind(models.TextChoices):
         FIRST = "first", "The study was dealt"

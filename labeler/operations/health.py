@@ -1,4 +1,4 @@
-"""What an operator wants to know of the installation: what is well, what is not and how to mend it. Read only.
+"""The installation's health: what is well, what is not, and how to mend it. Read-only.
 
 The operator's page, `manage.py doctor` and /metrics show the same findings.
 """

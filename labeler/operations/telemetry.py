@@ -1,4 +1,4 @@
-"""What is the same in every process, read from database and queue when Prometheus asks."""
+"""Prometheus metrics of the whole installation, read from database and queue on request."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The operator's page: what is well, what is not, and how to mend it."""
+"""The health page for operators."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse

@@ -1,4 +1,4 @@
-"""What is asked of the audit log."""
+"""The audit log's filters."""
 
 from datetime import datetime, time, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""How a study goes: every reader's pace, habit and expected finish, and what came in day by day. Read only.
+"""Progress of a study: each reader's pace, habits and expected finish, and labels per day. Read-only.
 
 All of it is read off the tallies, so nothing here takes longer on a longer history.
 `docs/science/statistics.md` defines the numbers.
@@ -33,7 +33,7 @@ class Work:
     lately: int = 0  # milliseconds of grading in the days of the habit
     lately_images: int = 0
     lately_days: int = 0  # days on which they graded
-    window: int = HABIT  # days of the habit, fewer for who began lately
+    window: int = HABIT  # days of the habit, fewer for a reader who began lately
 
     @property
     def pace(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Counting labels as they come, so that pages of oversight need not count a million of them anew.
+"""Running tallies of labels, so that oversight pages need not count a million rows.
 
 A worker calls `count` every half a minute. A label takes its id before it is committed, so an id that is visible does
 not say that those below it are: what was the newest id is counted up to only when every save that had begun by then
@@ -15,7 +15,7 @@ from labeler.models import Label, Study, StudyTally
 from labeler.platform import database_clock
 
 SETTLED = timedelta(seconds=30)  # a save that takes longer is cut off: see the timeouts in settings.DATABASES
-BREAK = timedelta(minutes=5)  # a reader who gives nothing for longer is not grading
+BREAK = timedelta(minutes=5)  # a longer pause between labels is a break
 STEP = 1.1  # of the histogram of times: a median read off it is within 5 %
 
 # The study's labels that are not counted yet, each with what it follows: `before` on its image, `gap` in time.

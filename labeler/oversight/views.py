@@ -1,4 +1,4 @@
-"""How a study goes, while it goes, and who did what."""
+"""Pages of oversight: progress, and the audit log."""
 
 from datetime import date
 from typing import Any

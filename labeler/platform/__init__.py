@@ -1,1 +1,1 @@
-"""What Django lacks for us: compiled queries, the database's clock, cache, session store, static files, form fields."""
+"""What we need beyond Django: compiled queries, database clock, cache, sessions, static files, form fields."""

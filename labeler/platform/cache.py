@@ -1,4 +1,4 @@
-"""The cache in the database, which holds the limits of signing in."""
+"""A cache in the database, for the rate limits of sign-in."""
 
 import time
 from datetime import UTC, datetime

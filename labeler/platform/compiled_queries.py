@@ -1,6 +1,10 @@
-"""Queries of the requests that come with every grade, which Django composes once in a process.
+"""Queries that Django compiles to SQL once in a process, for requests that come with every grade.
 
-It composes a query anew each time it is asked, and that takes several times as long as the database's answer.
+Django compiles a query anew each time it is asked, and that takes several times as long as the database's answer.
+
+This rests on private parts of Django 5.2, which `tests/labeler/platform/test_compiled_queries.py` holds against the
+ordinary way: `SQLCompiler.klass_info` (its "model", "select_fields", "related_klass_infos", "local_setter") and
+`SQLCompiler.select`, as `django.db.models.query.ModelIterable` and `get_related_populators` use them.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,11 +17,11 @@ from django.db.models import Model, QuerySet
 AnyModel = TypeVar("AnyModel", bound=Model)
 
 
-class Composed(Generic[AnyModel]):
+class CompiledQuery(Generic[AnyModel]):
     """The rows of a queryset, with `select_related` and `only` as it has them.
 
     `make` gets values by name; those that are given here, one for each name, stand for them while the query is
-    composed, so no other value in it may equal one. A query that is another one for other values (an empty list, None)
+    compiled, so no other value in it may equal one. A query that is another one for other values (an empty list, None)
     is not for this.
     """
 

@@ -1,4 +1,4 @@
-"""The database's clock: one for all processes, whatever their machines believe."""
+"""The database's clock, shared by all processes whatever their machines' clocks say."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What the site's forms share: labels without a colon, and fields under their own types."""
+"""The base of the site's forms: labels without a colon, typed access to fields."""
 
 from typing import Any, TypeVar
 

@@ -1,3 +1,3 @@
-"""The header of a Celery message that says when it was sent: by it we know how long a message has waited."""
+"""The header of a Celery message with the time at which it was sent."""
 
 SENT_AT = "sent_at"  # seconds since 1970

@@ -1,4 +1,4 @@
-"""Django's sessions in the database, found by a query that is composed once: every request looks for one."""
+"""Django's database sessions, loaded by a compiled query, since every request loads one."""
 
 from datetime import UTC, datetime
 
@@ -6,9 +6,9 @@ from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from labeler.platform.compiled_queries import Composed
+from labeler.platform.compiled_queries import CompiledQuery
 
-_VALID = Composed(
+_VALID = CompiledQuery(
     lambda key, now: Session.objects.filter(session_key=key, expire_date__gt=now),
     key="a-key",
     now=datetime(2000, 1, 1, tzinfo=UTC),

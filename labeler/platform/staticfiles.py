@@ -1,4 +1,4 @@
-"""Static files named by their content, so that browsers may keep them for ever."""
+"""Static files with a content hash in their names, so that browsers may keep them forever."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
-"""Erasing somebody's photographs and all that was made of them, so that nothing is left but what was said of them.
+"""Erasure of photographs and of all that was derived from them. Labels stay, without their notes.
 
-What is asked for is a row, and from that moment on nobody is shown the images. A worker does the work under a lease.
+A request is a row, and from that moment on the images are not shown. A worker does the work under a lease.
 Killed at any point it is done again from there: of each image is first written down what there is of it, then the
 files go, then the row forgets, and each step may be repeated. Labels stay, without their notes; the certificate says
 what went. Content hashes stay too: they are how the same photograph is recognised, and refused, if it comes again.
@@ -181,7 +181,7 @@ def _examples(study: Study) -> Examples:
 
 
 def _like(image: Image, examples: Examples) -> Iterator[str]:
-    """Yield the pictures of the atlas that look like this photograph: somebody may have chosen it."""
+    """Yield the atlas pictures that look like this photograph: it may have been chosen for the atlas."""
     measurement = Measurement.objects.filter(image=image).first()
     if measurement is None:
         return
@@ -191,7 +191,7 @@ def _like(image: Image, examples: Examples) -> Iterator[str]:
 
 
 def _forget(image: Image) -> None:
-    """Take from the row what says who it is or what the photograph was called, and what was measured of it."""
+    """Clear the row: the person, the photograph's name, and its measures."""
     near_duplicates.forget(image)
     _forget_names(image)
     for rows in (Measurement, ProvisionalScore):
@@ -244,7 +244,7 @@ def _make_sure(erasure: Erasure) -> None:
 
 
 def _certificate(erasure: Erasure) -> dict[str, Any]:
-    """Return what went, in words and numbers that identify nobody."""
+    """Return what was erased, in words and numbers that identify no person."""
     rows = list(erasure.images.select_related("image").order_by("image__content_hash"))
     files = [file for one in rows for file in one.files or ()]
     labels = Label.objects.filter(assignment__image__erased__erasure=erasure)

@@ -1,4 +1,4 @@
-"""What is said of a person's consent, of erasing them, and of how long photographs stay."""
+"""Forms for consent, erasure and retention."""
 
 from typing import Any
 

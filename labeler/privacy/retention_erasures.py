@@ -1,4 +1,4 @@
-"""The erasures that a study's retention asks for."""
+"""Erasures that a study's retention asks for."""
 
 import logging
 

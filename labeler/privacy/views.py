@@ -1,4 +1,4 @@
-"""What persons agreed to, erasing them, and how long a study keeps photographs."""
+"""Pages for consent, erasure and retention."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ QUEUED = "The queue can't be reached. The erasure is kept and starts when the qu
 @login_required
 @require_GET
 def privacy(request: AuthedRequest, slug: str) -> HttpResponse:
-    """Show who agreed to what, what is erased and what will be."""
+    """Show consents, finished erasures and coming ones."""
     study = access.get_administered_study(request, slug)
     return _privacy(request, study, PolicyForm.of(study))
 

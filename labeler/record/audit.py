@@ -1,4 +1,4 @@
-"""Who did what to a study, or to the whole site, and from where. Rows are only ever added."""
+"""The audit log: who did what to a study or to the site, and from which address. Append-only."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""The ledger: labels and acts, sealed in blocks that hold each other's hash. It only ever grows.
+"""The ledger: labels and audit events sealed in hash-chained blocks. Append-only.
 
 Each study has a chain of its own, so that its export holds all that it takes to check it; what belongs to no study is
 in the site's, whose blocks also hold every study's latest one. Rows are sealed about a minute after they are stored,
@@ -146,7 +146,7 @@ def digest_of(block: LedgerBlock) -> str:
 
 
 def note_sha256(submission: Any, note: str) -> str:
-    """Return what stands for a note: nobody can try words against it without the submission's random id."""
+    """Return the hash that stands for a note: guesses cannot be tried without the submission's random id."""
     return hashlib.sha256(f"{submission}:{note}".encode()).hexdigest()
 
 
@@ -181,7 +181,7 @@ def _seal_chain(study: Study | None) -> int:
 @transaction.atomic
 def _seal_block(study: Study | None) -> int:
     """Seal the next rows of a chain, so many as a block takes; return how many."""
-    mark = _locked_mark()  # one block after the other, whoever seals
+    mark = _locked_mark()  # one block after the other, also when two processes seal
     last = blocks(study).defer("rows").last()
     since = (last.labels_until, last.events_until) if last else (LOWEST, LOWEST)
     entries = list(islice(_fresh(study, since, mark), AT_ONCE))
@@ -201,7 +201,7 @@ def _seal_block(study: Study | None) -> int:
     )
     block.digest = digest_of(block)
     block.save(force_insert=True)
-    # A line outside of the database, which whoever can change that can't change too.
+    # A line outside of the database, out of reach for a person who can change the database.
     logger.info("Sealed %s: %s", block, block.digest)
     return len(entries)
 

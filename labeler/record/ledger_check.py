@@ -1,4 +1,4 @@
-"""Holding the database against its ledger: what was changed, removed, put in or put elsewhere since it was sealed."""
+"""Check of the database against its ledger: rows that were changed, removed, inserted or moved."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from labeler.models import AuditEvent, Label, LedgerBlock, LedgerMark, Study
 from labeler.record import ledger
 from labeler.record.ledger import ACT, LABEL, Entry
 
-LATE = timedelta(hours=1)  # since somebody sealed: a minute is usual
+LATE = timedelta(hours=1)  # since the last seal: a minute is usual
 NAMES = {LABEL: "Label", ACT: "Act"}
 
 
@@ -33,7 +33,7 @@ class _Counted:
 
 
 def inspect(*, known: str = "") -> Inspection:
-    """Hold every chain against the rows. `known` is the hash of a block that somebody noted elsewhere."""
+    """Compare every chain with the rows. `known` is the hash of a block that was noted elsewhere."""
     counted = _Counted()
     chains = [*Study.objects.order_by("pk"), None]
     findings = [finding for study in chains for finding in _inspect_chain(study, counted)]

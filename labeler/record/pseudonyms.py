@@ -1,4 +1,4 @@
-"""What people are called outside of the installation and in its log: keyed by its secret, so no trying finds them."""
+"""Pseudonyms of people for exports and logs, keyed by the installation's secret."""
 
 from django.utils.crypto import salted_hmac
 

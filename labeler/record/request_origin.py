@@ -1,4 +1,4 @@
-"""Where a request came from, as far as the audit log keeps it (setting AUDIT_ADDRESSES)."""
+"""The address that a request came from, as far as the audit log keeps it (setting AUDIT_ADDRESSES)."""
 
 from collections.abc import Callable
 from contextvars import ContextVar

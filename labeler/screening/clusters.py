@@ -1,4 +1,4 @@
-"""Clusters of near-duplicates and subjects with several images, as pages show them. Read only."""
+"""Clusters of near-duplicates, and subjects with several images, for pages. Read-only."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from django.db.models.functions import RowNumber
 from labeler.models import Image, SimilarPair, Study
 
 PAGE = 12  # clusters or subjects
-PICTURES = 12  # of each: who has more is told so
+PICTURES = 12  # shown of each cluster; the page says if there are more
 PAIRS = 20  # of each
 
 Verdict = SimilarPair.Verdict
@@ -51,7 +51,7 @@ def of_study(study: Study, *, verdict: str = "") -> Rows:
 
 
 def on_both_sides(study: Study) -> Rows:
-    """Return the clusters with golden and ordinary images, the biggest first. Who sees them learns what is golden."""
+    """Return the clusters with golden and ordinary images, the biggest first. For unblinded admins only."""
     golden = study.images.filter(is_golden=True, cluster__isnull=False).values("cluster")
     ordinary = study.images.filter(is_golden=False, cluster__isnull=False).values("cluster")
     both = study.images.filter(cluster__in=golden).filter(cluster__in=ordinary)
@@ -86,7 +86,7 @@ def with_pictures(study: Study, rows: Sequence[dict[str, Any]]) -> list[Together
 
 
 def distinct_pairs(study: Study, *, after: int = 0) -> QuerySet[SimilarPair]:
-    """Return the pairs that somebody called different photographs."""
+    """Return the pairs that a person called different photographs."""
     pairs = SimilarPair.objects.filter(first__study=study, verdict=Verdict.DISTINCT, pk__gt=after)
     return pairs.select_related("first", "second", "judged_by").order_by("pk")
 

@@ -1,4 +1,4 @@
-"""Finding images of a study by what was said of them and what is known of them. Read only."""
+"""Search of a study's images by labels and metadata. Read-only."""
 
 import math
 from collections.abc import Sequence
@@ -91,7 +91,7 @@ def _labels(wanted: Wanted) -> QuerySet[Label]:
 def with_words(page: Sequence[Image]) -> list[Image]:
     """Return the images of a page with what is said of each now, not reading all that 300 readers say of a golden one.
 
-    `some_grade` is one of its current grades and `is_refused` whether anybody calls it not gradable; where the
+    `some_grade` is one of its current grades and `is_refused` whether any reader calls it not gradable; where the
     grades differ, its `doubt` has the lowest and the highest.
     """
     current = Label.objects.filter(

@@ -1,4 +1,4 @@
-"""Which images to show."""
+"""The gallery's filters."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A study's images with what was said of them, for those who run it and do not read it."""
+"""The gallery: images with their labels, for admins who do not read the study."""
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q, QuerySet
@@ -24,7 +24,7 @@ from labeler.screening.prescreen_forms import DecisionForm
 @require_GET
 def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images that are as the address asks."""
-    # Who is not unblinded has no such filters; ignoring one would pass all images off as what was asked for.
+    # A blinded admin has no such filters; ignoring one would pass all images off as the requested ones.
     is_telling = any(request.GET.get(name) for name in UNBLINDING)
     get_study = access.get_unblinded_study if is_telling else access.get_overseen_study
     study = get_study(request, slug)
@@ -125,7 +125,7 @@ def _next(request: HttpRequest, rows: list[Image] | list[Doubt]) -> str:
 
 
 def _in_words(image: Image, *, is_unblinded: bool) -> str:
-    """Return what is said of an image from `gallery.with_words`; to who is blind, as if one reader had said it."""
+    """Return the labels of an image from `gallery.with_words`; blinded, as if one reader had given them."""
     grade, is_refused = image.some_grade, image.is_refused  # type: ignore[attr-defined]
     if grade is None:
         return "Not gradable" if is_refused else "Not graded yet"

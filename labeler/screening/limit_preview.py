@@ -1,4 +1,4 @@
-"""What limits would drop, before anybody sets them. Read only.
+"""Preview of the images that given limits would drop. Read-only.
 
 A large study is judged by the 5,000 images whose hashes are smallest: hashes have nothing to do with what is in a
 photograph, so this is a random sample, always the same one, and the index of hashes finds it. A share of it is off by
@@ -19,7 +19,7 @@ from labeler.models import Image, Study
 from labeler.screening import prescreen
 from labeler.screening.prescreen import MEASURES, NAMES, Limits, Measure
 
-LARGE = 20_000  # images: so many are counted in a tenth of a second, lying side by side
+LARGE = 20_000  # images: adjacent rows of that number are counted in a tenth of a second
 SAMPLE = 5_000  # images: as long again, because each must be fetched from another place
 BINS = 40
 # Each value falls into one of the equal bins between low and high; what lies outside counts with the first or the last.
@@ -59,7 +59,7 @@ class Counts:
         return 0 < self.looked_at < self.images
 
     def scaled(self, looked_at: int) -> int:
-        """Return how many of all images so many of those looked at stand for, in three digits where it is a guess."""
+        """Extrapolate a count from the sample to all images, rounded to three digits where it is an estimate."""
         if not self.is_sample:
             return looked_at
         guess = looked_at * self.images / self.looked_at

@@ -1,4 +1,4 @@
-"""Which near-duplicates to show, and what somebody says of them."""
+"""Forms for near-duplicates: which to show, and a decision on them."""
 
 from typing import Any
 
@@ -54,7 +54,7 @@ class BestForm(Form):
 
 
 class SubjectForm(Form):
-    """Who is in an image."""
+    """The subject of an image."""
 
     subject = forms.CharField(
         required=False, max_length=100, label="Subject", help_text="A code for the person; empty where not known."

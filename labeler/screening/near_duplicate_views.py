@@ -1,4 +1,4 @@
-"""Near-duplicates and subjects: judging what looks like one photograph, correcting who is in one."""
+"""Pages for near-duplicates and for subjects."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ SAID = {
 @login_required
 @require_GET
 def list_clusters(request: AuthedRequest, slug: str) -> HttpResponse:
-    """Show the clusters, the biggest first, or the pairs that somebody parted."""
+    """Show the clusters, the biggest first, or the pairs that were parted."""
     study = access.get_overseen_study(request, slug)
     is_unblinded = unblinding.is_unblinded(study, request.session)
     form = ClustersForm(request.GET, is_unblinded=is_unblinded)
@@ -66,7 +66,7 @@ def judge(request: AuthedRequest, slug: str) -> HttpResponse:
     within = near_duplicates.pairs_of(study, cluster).values_list("pk", flat=True) if cluster else None
     pairs = list(within) if within is not None else [form.cleaned_data["pair"]]
     changed = near_duplicates.judge(study=study, pairs=pairs, verdict=verdict, by=request.user)
-    messages.success(request, SAID[Verdict(verdict)] if changed else "Somebody said so already.")
+    messages.success(request, SAID[Verdict(verdict)] if changed else "That was decided already.")
     return _back(request, slug)
 
 
@@ -118,7 +118,7 @@ def list_subjects(request: AuthedRequest, slug: str) -> HttpResponse:
 @login_required
 @require_POST
 def correct_subject(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
-    """Say who is in an image."""
+    """Set the subject of an image."""
     image = access.get_overseen_image(request, slug, pk)
     form = SubjectForm(request.POST)
     if not form.is_valid():

@@ -1,4 +1,4 @@
-"""Near-duplicates: pairs of images that look like one photograph, what people say of them, the clusters they form."""
+"""Near-duplicates: similar pairs, decisions on them, and the clusters they form."""
 
 from collections.abc import Callable, Collection
 
@@ -29,8 +29,8 @@ BEST = {
 def find(*, study: Study, by: User | None = None, on_sample: Callable[[int, int], None] | None = None) -> int:
     """Find the near-duplicates among the measured images and write their clusters; return how many images have any.
 
-    Pairs that somebody called distinct stay apart, whatever their fingerprints say. `on_sample(done, total)` hears of
-    progress.
+    Pairs that a person called distinct stay apart, whatever their fingerprints say. `on_sample(done, total)` hears of
+        progress.
     """
     measured = Measurement.objects.filter(image__study=study).order_by("image")
     rows = list(measured.values_list("image_id", "fingerprint"))
@@ -102,7 +102,7 @@ def keep_best(*, study: Study, cluster: int, best: str, by: User | None) -> int:
 
 
 def _lock(study: Study) -> None:
-    """Let nobody else change the study's clusters until this transaction ends."""
+    """Lock the study's clusters until this transaction ends."""
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)
 
 

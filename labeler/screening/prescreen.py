@@ -1,4 +1,4 @@
-"""Prescreening: which images are good enough to be graded. Limits drop images, a person's word goes over them.
+"""Prescreening: limits on quality measures drop images; a person's decision overrides them.
 
 What was there when the golden set was drawn is settled, and so is what is dealt: its grades are there, or will be.
 """
@@ -59,7 +59,7 @@ def kept(study: Study) -> QuerySet[Image]:
 
 
 def current_limits(study: Study) -> Limits:
-    """Return measure -> (smallest, largest); nothing is limited before somebody sets limits."""
+    """Return measure -> (smallest, largest); without limits, nothing is limited."""
     rule = study.prescreen_rules.first()
     return {name: tuple(rule.limits[name]) for name in NAMES if name in rule.limits} if rule else {}
 
@@ -85,7 +85,7 @@ def undecided(study: Study) -> QuerySet[Image]:
 
 
 def dropped_by(study: Study, limits: Limits) -> QuerySet[Image]:
-    """Return what these limits would drop: nothing that is settled, or that somebody kept or dropped by hand."""
+    """Return the images these limits would drop: none that are settled, or decided by a person."""
     return undecided(study).filter(failing(limits), override=None)
 
 
@@ -93,7 +93,7 @@ def dropped_by(study: Study, limits: Limits) -> QuerySet[Image]:
 def set_limits(*, study: Study, limits: Limits, by: User | None, reason: str = "", at_once: bool = True) -> int:
     """Make these the study's limits and apply them; return how many images are dropped now. Raises PrescreenError.
 
-    Not `at_once`, they wait until somebody calls `apply`: among a million images that takes half a minute.
+    Not `at_once`, they wait for a call of `apply`, which takes half a minute for a million images.
     """
     check(limits)
     PrescreenRule.objects.create(study=study, limits=dict(limits), reason=reason, set_by=by)

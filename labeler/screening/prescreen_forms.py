@@ -1,4 +1,4 @@
-"""Limits, and what people say over them."""
+"""Forms for prescreening: limits and decisions."""
 
 from typing import Any
 
@@ -86,7 +86,7 @@ class WhichForm(Form):
 
 
 class DecisionForm(Form):
-    """What somebody says of images, whatever their measures say."""
+    """A person's decision on images, whatever their measures say."""
 
     verdict = forms.TypedChoiceField(
         label="What becomes of them",

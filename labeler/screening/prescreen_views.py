@@ -1,4 +1,4 @@
-"""Prescreening: setting limits with their effect in sight, and deciding over them."""
+"""Pages of prescreening: limits with their effect, and decisions."""
 
 from typing import Any
 

@@ -1,5 +1,4 @@
-"""Beat's scheduler: of any number of beats one says what is due, and the next takes over when it is gone; a clock that
-was wrong for a while stops none."""
+"""Beat's scheduler: one of several beats is in charge, another takes over, and wrong clocks stop none."""
 
 import logging
 import os
@@ -72,7 +71,7 @@ class Scheduler(Schedule):
         try:
             is_mine = self._turn.is_mine()
         except Error:
-            logger.warning("The database does not answer, so nobody knows whose turn it is. Looking again.")
+            logger.warning("The database does not answer, so it is unknown which beat is in charge. Trying again.")
             return WAIT
         if is_mine:
             self._begin()

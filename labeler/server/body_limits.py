@@ -1,4 +1,4 @@
-"""How large a request's body may be. Django writes a form's files to disk before any page has looked who sends them."""
+"""Limits on the size of request bodies, checked before Django writes a form's files to disk."""
 
 from collections.abc import Callable
 from http import HTTPStatus

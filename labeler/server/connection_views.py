@@ -1,4 +1,4 @@
-"""What a browser needs while it has no session or no network."""
+"""Pages for a browser without a session or without a network."""
 
 from datetime import timedelta
 

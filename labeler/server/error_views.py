@@ -1,4 +1,4 @@
-"""What people and scripts are answered when something broke: 500, or 503 while the database is away.
+"""Responses to errors: 500, and 503 while the database cannot be reached.
 
 Neither asks the database for anything: a session, a person, a message.
 """

@@ -1,4 +1,4 @@
-"""Headers that no setting of Django knows.
+"""Response headers that no Django setting covers.
 
 Other sites get nothing of ours, our pages get nothing of the device, and a browser keeps only what says that it may.
 """

@@ -1,4 +1,4 @@
-"""The way from the site to the scorer, for requests that no proxy in front of both sent there."""
+"""Forwarding of scoring requests from the site to the scorer, where no proxy in front does it."""
 
 import threading
 from collections.abc import Callable, Iterable

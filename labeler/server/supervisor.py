@@ -1,4 +1,4 @@
-"""Web, scorer, workers and beat: each one's command, and all under one roof for `manage.py serve`."""
+"""The commands of web, scorer, workers and beat, and running them all under `manage.py serve`."""
 
 import os
 import shlex
@@ -96,7 +96,7 @@ def _worker(queue: str, *, concurrency: int) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    # Celery warns root at length; whoever runs a demo as root on a machine of their own knows.
+    # Celery warns root at length, which is no news where a demo runs as root.
     return {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore:You're running the worker"}
 
 

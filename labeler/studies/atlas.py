@@ -1,4 +1,4 @@
-"""The atlas: example pictures of each grade, which the readers of a study can open beside the image they grade."""
+"""The atlas: example pictures of each grade, which readers can open beside an image."""
 
 import secrets
 

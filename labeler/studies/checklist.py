@@ -1,4 +1,4 @@
-"""The way of a study from its first image to its end: what is done, and what comes next."""
+"""The checklist of a study, from its first image to closing: what is done and what is next."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Closing a study: nobody grades any more, the promise about its golden set is opened, and readers see how they did."""
+"""Closing a study: grading ends, the commitment to the golden set is opened, readers get their reports."""
 
 from django.db import transaction
 from django.utils import timezone

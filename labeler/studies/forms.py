@@ -1,4 +1,4 @@
-"""What the person who runs a study sends us."""
+"""Forms for a new study and its atlas."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How far each reader and each study is. Read only."""
+"""How much of each reading list and of each study is done. Read-only."""
 
 from dataclasses import dataclass
 

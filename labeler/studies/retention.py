@@ -1,4 +1,4 @@
-"""How long a study keeps its photographs: until a day, or so many months after it was closed."""
+"""Retention: the day on which a study's photographs are erased."""
 
 import calendar
 from datetime import date, timedelta

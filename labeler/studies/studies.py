@@ -1,4 +1,4 @@
-"""Setting up a study: its grading scale and its readers."""
+"""Creating a study, with its grading scale and readers."""
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -30,7 +30,7 @@ class StudyError(ValueError):
 def create(
     *, slug: str, title: str, is_simulated: bool = False, seed: int | None = None, by: User | None = None
 ) -> Study:
-    """Make a study with the five acne grades, run by who makes it; without a `seed` one is drawn. Raises StudyError."""
+    """Create a study with the five acne grades and its first admin. Raises StudyError. `seed` is drawn if not given."""
     if Study.objects.filter(slug=slug).exists():
         raise StudyError(f"There is a study {slug} already. Choose another name.")
     if slug in TAKEN:
@@ -58,7 +58,7 @@ def add_reader(
 ) -> Reader:
     """Give a person a place in a study that is not dealt yet. Raises StudyError.
 
-    A running study is joined by `redealing.join`, which also gives the reader a list.
+    A running study is joined by `joining_and_leaving.join`, which also gives the reader a list.
     """
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.dealt_at:

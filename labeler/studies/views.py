@@ -1,4 +1,4 @@
-"""The pages of the person who runs a study."""
+"""Pages of a study for its admins."""
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -16,7 +16,7 @@ from scoring.models import Regressor
 @login_required
 @require_http_methods(["GET", "POST"])
 def new_study(request: AuthedRequest) -> HttpResponse:
-    """Make a study, run by who makes it."""
+    """Create a study; the person becomes its admin."""
     access.require_admin(request)
     form = NewStudyForm(request.POST or None)
     if form.is_valid():

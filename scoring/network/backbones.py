@@ -1,4 +1,4 @@
-"""ResNet-50 and ResNet-152: their weights, their shape and the preprocessing these weights want, as one object. [core]
+"""ResNet-50 and ResNet-152: weights, input shape and preprocessing of each in one object.
 
 Arrays only: `onnx_network` and `torch_network` run them.
 """
@@ -75,7 +75,10 @@ def assemble(architecture: Architecture, tensors: Tensors) -> Backbone:
         raise weight_files.WeightsError(
             f"The weight file holds another network: {len(odd)} names differ, such as {odd[0]}."
         )
-    folded = {name: _fold(tensors[f"{name}.weight"], _norm(tensors, norm)) for name, norm in pairs.items()}
+    folded = {
+        name: _fold(tensors[f"{name}.weight"], [tensors[f"{norm}.{part}"] for part in NORM_PARTS])
+        for name, norm in pairs.items()
+    }
     return Backbone(
         architecture,
         {name: kernel for name, (kernel, _) in folded.items()},
@@ -91,10 +94,6 @@ def norms(architecture: Architecture) -> dict[str, str]:
         for block in range(depth):
             pairs |= {f"layer{stage}.{block}.conv{n}": f"layer{stage}.{block}.bn{n}" for n in (1, 2, 3)}
     return pairs
-
-
-def _norm(tensors: Tensors, name: str) -> list[NDArray[np.float32]]:
-    return [tensors[f"{name}.{part}"] for part in NORM_PARTS]
 
 
 def _fold(

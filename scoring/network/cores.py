@@ -1,4 +1,4 @@
-"""How many cores a process may use when several embed on one machine. [core]"""
+"""The number of cores a process may use when several processes embed on one machine."""
 
 import os
 from pathlib import Path

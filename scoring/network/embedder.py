@@ -1,4 +1,4 @@
-"""Patches to embeddings: what computes them, and how many at a time. [core]
+"""From patches to embeddings in batches, by ONNX Runtime or torch.
 
 ONNX Runtime on a CPU, torch on a GPU. They agree to 1e-4 of an embedding's length, as the tests check, a
 fifth of what rounding to float16 changes, so embeddings of both may lie in one store.

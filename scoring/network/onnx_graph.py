@@ -1,4 +1,4 @@
-"""A backbone as an ONNX graph: from bytes to embeddings, preprocessing included. [core]
+"""A backbone as an ONNX graph, preprocessing included: bytes in, embeddings out.
 
 Built from the folded kernels, which are there already: torch's exporter would bring onnxscript for what is a loop.
 """

@@ -1,4 +1,4 @@
-"""A backbone as ONNX Runtime runs it on a CPU. torch need not be there once the export is. [core]"""
+"""A backbone run by ONNX Runtime on a CPU. It needs torch once, for the export."""
 
 import hashlib
 import logging

@@ -1,4 +1,4 @@
-"""A backbone as torch runs it: the reference that others are held against, and what runs on a GPU. [core]"""
+"""A backbone run by torch: the reference for the other runtimes, and the one for a GPU."""
 
 from functools import cache
 from pathlib import Path

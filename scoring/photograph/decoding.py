@@ -1,4 +1,4 @@
-"""From the bytes of a file to pixels, and back to what a browser may see. [core]
+"""From the bytes of an image file to RGB pixels, and from pixels to files that a browser may see.
 
 Nothing else in the platform opens a picture: what is refused here is refused everywhere.
 """

@@ -1,4 +1,4 @@
-"""Finding the face: dlib's 68 landmarks, and one eye where there is no whole face. [core]
+"""Face detection: dlib's 68 landmarks, or one eye where no whole face is found.
 
 dlib loads on first use, and the landmark model (1.6 s) once per process.
 """
@@ -54,7 +54,10 @@ def find_landmarks(pixels: Pixels) -> list[NDArray[np.int64]]:
     pixels = np.ascontiguousarray(pixels)  # dlib misreads the strides of a cut-out
     with _lock:
         detector, predictor = _dlib_models()
-        return [_landmarks(predictor, pixels, box) for box in _detect(detector, pixels)]
+        return [
+            np.array([(point.x, point.y) for point in predictor(pixels, box).parts()])
+            for box in _detect(detector, pixels)
+        ]
 
 
 def find_eye(pixels: Pixels) -> Eye | None:
@@ -162,10 +165,6 @@ def _raise(side: float, levels: int) -> float:
 def _round(side: float) -> int:
     """Round half up, as dlib does."""
     return math.floor(side + 0.5)
-
-
-def _landmarks(predictor: Any, pixels: Pixels, box: Any) -> NDArray[np.int64]:
-    return np.array([(point.x, point.y) for point in predictor(pixels, box).parts()])
 
 
 def _shrink(pixels: Pixels, scale: float) -> Pixels:

@@ -1,4 +1,4 @@
-"""Finding fingerprints that are nearly the same among very many, without comparing all pairs. [core]
+"""Search for nearly equal fingerprints among a million, without comparing all pairs.
 
 Locality-sensitive hashing (Indyk and Motwani 1998): hashes that agree in one of many samples of their bits are
 compared in full, others never. Two hashes of 256 bits that differ in d agree in a sample of 16 with probability

@@ -1,4 +1,4 @@
-"""Fingerprints that stay nearly the same when one is encoded again, resized, cropped, mirrored or lit anew. [core]
+"""Perceptual fingerprints that survive re-encoding, resizing, cropping, mirroring and new light.
 
 Two perceptual hashes (pHash by ImageHash) of 256 bits: of the whole frame, and of the face turned upright and brought
 to one size by its landmarks, which a crop leaves as it was. Each stands there as it is and mirrored. Whose faces are
@@ -33,7 +33,10 @@ def fingerprint(pixels: Pixels, faces: Sequence[NDArray[np.int64]]) -> Fingerpri
     """Return the (4, 4) fingerprint of (height, width, 3) sRGB pixels with these landmarks, each (68, 2)."""
     grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
     face = largest(faces)
-    rows = [*_both_ways(_frame(grey)), *(_both_ways(_upright(grey, face)) if face is not None else [b"", b""])]
+    rows = [
+        *_both_ways(Image.fromarray(cv2.resize(grey, (FRAME_SIDE, FRAME_SIDE), interpolation=cv2.INTER_AREA))),
+        *(_both_ways(_upright(grey, face)) if face is not None else [b"", b""]),
+    ]
     return np.frombuffer(b"".join(row.ljust(BYTES // 4, b"\0") for row in rows), np.uint64).reshape(4, WORDS)
 
 
@@ -52,10 +55,6 @@ def _both_ways(picture: Image.Image) -> list[bytes]:
 
 def _hash(picture: Image.Image) -> bytes:
     return np.packbits(imagehash.phash(picture, hash_size=HASH_SIDE).hash).tobytes()
-
-
-def _frame(grey: NDArray[np.uint8]) -> Image.Image:
-    return Image.fromarray(cv2.resize(grey, (FRAME_SIDE, FRAME_SIDE), interpolation=cv2.INTER_AREA))
 
 
 def _upright(grey: NDArray[np.uint8], face: NDArray[np.int64]) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Geometry: a face becomes named patches, as the published study cut them (recipe geometry `ms2019`). [core]
+"""Patch geometry `ms2019`: named patches of a face, cut as the published study cut them.
 
 Pixels, x to the right and y down, boxes (x_min, y_min, x_max, y_max) end-exclusive; "right" is the subject's right.
 The landmarks are dlib's 68: brows 17-21 (right) and 22-26, eyes 36-41 (right) and 42-47, mouth 48-60 used here.

@@ -1,4 +1,4 @@
-"""How good a photograph is for grading: exposure, contrast, sharpness, resolution, faces. [core]"""
+"""Quality of a photograph: exposure, contrast, sharpness, resolution, faces."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

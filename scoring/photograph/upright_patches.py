@@ -1,4 +1,4 @@
-"""Geometry `upright2026`, our own: patches of skin, laid out along the line between the eyes. [core]
+"""Patch geometry `upright2026`, our own: patches of skin along the line between the eyes.
 
 What it mends in `ms2019`, whose boxes stand upright whatever the head does: the cheeks are mirror images of each other
 and end before the jaw and above the beard; the forehead stays between the brows' ends and below the hair; a patch that
@@ -130,7 +130,7 @@ def _below_hair(forehead: Floats, frame: Frame, pixels: Pixels, skin: Floats) ->
 
 
 def _bridge_of_nose(pixels: Pixels, frame: Frame) -> Floats:
-    """Return the CIELAB colour of the skin that nobody's hair or beard covers."""
+    """Return the CIELAB colour of the skin that neither hair nor beard covers."""
     (_, top), (x, bottom) = frame.points[27], frame.points[30]
     box = np.array((x - 0.08, top, x + 0.08, bottom))
     patch = frame.patch("nose", box, pixels.shape[1], pixels.shape[0])

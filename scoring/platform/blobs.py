@@ -1,4 +1,4 @@
-"""Files in Django storage that are whole or absent: stored embeddings and regressors."""
+"""Files in Django storage that are either whole or absent: stored embeddings and regressors."""
 
 import errno
 from datetime import timedelta

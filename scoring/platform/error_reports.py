@@ -1,4 +1,4 @@
-"""Telling Sentry of errors, where SENTRY_DSN says so: where it broke and how, never what was at work."""
+"""Error reports to Sentry (setting SENTRY_DSN): where the code failed, never the data it worked on."""
 
 from typing import TYPE_CHECKING, Any
 

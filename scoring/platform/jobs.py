@@ -1,4 +1,4 @@
-"""Jobs: rows that are done once, whatever happens to the broker or the workers.
+"""Background jobs: a job is a row that is done once, even if the broker or a worker fails.
 
 A Celery message is only a nudge that carries a row's id. Whoever claims the row holds it under a lease, which a
 thread keeps renewing; a lease that has passed means that its worker is gone, and the job may be claimed again.

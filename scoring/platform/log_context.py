@@ -1,4 +1,4 @@
-"""What every line of the log says of where it came from: request, reader by code, task. No name and no face."""
+"""Fields that every log line carries: request id, reader code, task id. Never a name or a face."""
 
 import logging
 from contextvars import ContextVar

@@ -1,4 +1,4 @@
-"""A database that is away: known from a statement that failed, and told as 503, which says "send it again".
+"""A database that cannot be reached: recognised from the failed statement, answered with 503 and Retry-After.
 
 A statement that the database itself gave up (a lock that was waited for too long, a page that takes minutes, a
 deadlock) is none: the database is there, waiting may not mend it, and a person must see where it was. It stays a 500,
@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether an error, or what led to it, was a database that nobody could talk to.
+    """Whether an error, or its cause, was a database that could not be reached.
 
-    Whoever goes on after such an error meets others, of a transaction that is over.
+    Code that goes on after such an error meets others, of a transaction that is over.
     """
     while isinstance(error, Error):
         if isinstance(error, InterfaceError) or (isinstance(error, OperationalError) and _nobody_there(error)):
@@ -34,7 +34,7 @@ def is_away(error: BaseException | None) -> bool:
 def note(error: BaseException | None, method: str | None) -> None:
     """Write the one line in the log that an answer leaves, in the place of Django's traceback.
 
-    A warning: errors of the log are told to Sentry, and it is no news to whoever looks at /readyz.
+    A warning: errors of the log go to Sentry, and /readyz reports this already.
     """
     logger.warning("The database is away, %s is answered 503: %s", method, str(error).partition("\n")[0])
 

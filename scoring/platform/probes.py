@@ -1,4 +1,4 @@
-"""Whether a process is alive (/healthz) and whether it can do its work (/readyz): what orchestrators ask.
+"""Liveness (/healthz) and readiness (/readyz) probes of a process.
 
 It wraps the WSGI application, because a probe names no host that people type and speaks no TLS: Django would refuse it.
 """
@@ -32,7 +32,7 @@ Check = Callable[[], None]  # raises NotReadyError
 class Seldom:
     """Asks what costs something at most once in a while, apart, and says meanwhile what it said.
 
-    A server that is stuck would otherwise hold up every probe, and who is not told in time takes us for dead.
+    A server that is stuck would otherwise hold up every probe, and a late answer counts as a dead process.
     """
 
     def __init__(self, check: Check, *, seconds: float = 30, patience: float = 2) -> None:

@@ -1,4 +1,4 @@
-"""The number a request goes by: in its answer, in every line of the log that it causes, and at the caller."""
+"""The id of a request: it stands in the response, in each log line of the request, and at the caller."""
 
 import re
 import secrets

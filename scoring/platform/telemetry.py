@@ -1,4 +1,4 @@
-"""What a process counts for Prometheus, and where it is read: /metrics, for whoever has METRICS_TOKEN.
+"""Prometheus counters of a process, and /metrics, which needs METRICS_TOKEN.
 
 Processes of one command share their counts through files (PROMETHEUS_MULTIPROC_DIR, which `manage.py run` sets).
 """
@@ -37,7 +37,7 @@ MakeCollectors = Callable[[], Iterable[Collector]]
 class Telemetry:
     """A WSGI application that shows what is counted, and lets everything else pass.
 
-    `collectors` read what is the same in every process, such as the database, when somebody asks.
+    `collectors` read what all processes share, such as the database, at each request.
     """
 
     def __init__(self, application: "WSGIApplication", *, collectors: MakeCollectors = tuple) -> None:

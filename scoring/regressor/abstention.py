@@ -1,6 +1,6 @@
-"""When the machine would rather not say: reasons that a person with the phone in hand can act on. [core]
+"""Reasons why the machine gives no score, phrased for the person who holds the phone. [core]
 
-The limits are wide on purpose: they refuse what nobody could grade, and leave the rest to the interval.
+The limits are wide on purpose: they refuse what no dermatologist could grade, and leave the rest to the interval.
 """
 
 from collections.abc import Iterator

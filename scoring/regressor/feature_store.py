@@ -1,4 +1,4 @@
-"""Embeddings by (content hash, feature key, patch's box, variant) in storage: none is ever computed twice.
+"""Stored embeddings by content hash, feature key, box and variant: none is computed twice.
 
 One file per selfie and feature key: a SHA-256 of the rest, then safetensors that hold layout and quality as JSON and a
 float16 embedding per box and variant. Two workers may write the same file: a reader finds either version whole, and

@@ -1,4 +1,4 @@
-"""What a regressor predicts with: a few plain arrays, so that an artefact is read without running code of any library.
+"""The fitted part of a regressor: plain arrays, so that loading an artefact runs no code of any library.
 
 [core]
 """

@@ -1,4 +1,4 @@
-"""Whether a face is like those a regressor learnt from: a distance of its mean embedding, and a limit. [core]
+"""Is a face unlike those that a regressor was fitted on? Distance of its mean embedding, and a limit. [core]
 
 Probabilistic principal components (Tipping and Bishop 1999): the directions in which the known faces differ most are
 measured by their own spread, all others by one. What is kept are a mean and directions over all faces, nobody's

@@ -1,4 +1,4 @@
-"""Pictures that show what the machine looked at, and what each region scored. [core]
+"""Pictures that show which patches the machine used, and the score of each. [core]
 
 A region's colour is its own score: the image's score is the mean of them, so this is exactly what drives it. It says
 nothing of where in a region the machine looked, and it marks no lesion.

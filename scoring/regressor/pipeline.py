@@ -1,4 +1,4 @@
-"""The only road from pixels to a score: the API, the evaluation and the commands all take it. [core]"""
+"""From pixels to a score: the one function that API, evaluation and commands call. [core]"""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence

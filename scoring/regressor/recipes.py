@@ -1,4 +1,4 @@
-"""What a score is made with: geometry, backbone, weights and estimator, stored with every artefact. [core]"""
+"""Recipes: geometry, backbone, weights and estimator of a score, stored with every artefact. [core]"""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Fitted regressors: an artefact in storage, its row, and which one answers for a study."""
+"""Fitted regressors: artefact in storage, row in the database, and the active one of a study."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ FOLDER = "regressors"
 FACTS = "facts"  # everything that is no array, as JSON
 ESTIMATOR, FAMILIAR = "estimator.", "familiarity."  # what the names of their arrays begin with
 LOADED_AT_ONCE = 4  # regressors in memory, 11 MB each
-REFUSED_FOR = 60.0  # seconds until a damaged artefact is read again: somebody may have restored it
+REFUSED_FOR = 60.0  # seconds until a damaged artefact is read again: it may have been restored
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def active(study: str) -> FittedRegressor:
 def stand_in(row: Regressor) -> Regressor | None:
     """Return the regressor that answers while an active one's artefact is damaged: what it took the place of.
 
-    Not if that was fitted later, so that somebody took it back; nor if it learned from what is erased.
+    Not if that was fitted later, which means a roll-back by a person; nor if it was fitted on erased images.
     """
     earlier = Regressor.objects.filter(study=row.study, pk__lt=row.pk, published_at__isnull=False)
     before = earlier.order_by("-published_at").first()

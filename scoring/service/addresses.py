@@ -1,4 +1,4 @@
-"""Which addresses of the internet a server may be sent to by a stranger. [core]"""
+"""Which internet addresses the server may connect to on a stranger's request. [core]"""
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -26,7 +26,7 @@ def parse(text: str) -> Address:
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is anybody's on the internet, and so nobody's in particular in here."""
+    """Whether an address belongs to the public internet, and so not to a network of ours."""
     if isinstance(address, IPv6Address) and (address not in ROUTED or _hidden(address)):
         return False
     return address.is_global and not any(address in block for block in REFUSED if block.version == address.version)

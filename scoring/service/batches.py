@@ -1,4 +1,4 @@
-"""Jobs of many photographs: taken in, scored by a worker one by one, told, and erased."""
+"""Batches of photographs: accepted as a job, scored one by one by a worker, reported, erased."""
 
 import logging
 from collections.abc import Sequence
@@ -91,7 +91,7 @@ def erase(job: BulkJob) -> None:
 
 
 def forget() -> None:
-    """Erase jobs that ended a while ago, and photographs of failed ones at once: nobody will score them."""
+    """Erase jobs that ended a while ago, and photographs of failed ones at once: they will not be scored."""
     for job in BulkJob.objects.filter(finished_at__lt=Now() - KEPT):
         erase(job)
     for item in BulkItem.objects.filter(~Q(file=""), job__state=Job.State.FAILED):

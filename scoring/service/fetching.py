@@ -1,4 +1,4 @@
-"""Asking an address that a stranger named: for an image, or to bring a message.
+"""HTTP requests to addresses that strangers named: to fetch a photograph or to deliver a webhook.
 
 A name is resolved once, every address it has must be public, and the connection goes to that very address, whatever
 the name means a moment later. Each redirect is a new address and is looked at anew. Nothing is unpacked.
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 class FetchError(ValueError):
-    """Why an address is not fetched, as a sentence for who named it. It does not tell what our network looks like."""
+    """Why an address is not fetched, as a sentence for the caller that reveals nothing of our network."""
 
 
 def resolve(name: str, port: int) -> list[str]:
@@ -195,14 +195,12 @@ def _address(parts: SplitResult, rules: Rules) -> Address:
     name, port = parts.hostname or "", _port(parts)
     found = [addresses.parse(text.partition("%")[0]) for text in rules.resolve(name, port)]
     own = [address for address in found if any(address in network for network in rules.networks)]
-    if not found or not all(address in own or _is_reachable(address, port) for address in found):
+    if not found or not all(
+        address in own or (addresses.is_public(address) and port in PORTS.values()) for address in found
+    ):
         logger.warning("Refused to fetch from %s: %s, port %s.", name, ", ".join(map(str, found)), port)
         raise FetchError(REFUSED)
     return found[0]
-
-
-def _is_reachable(address: Address, port: int) -> bool:
-    return addresses.is_public(address) and port in PORTS.values()
 
 
 def _path(parts: SplitResult) -> str:

@@ -1,4 +1,4 @@
-"""Requests that may be sent again: one key is one request, done once, and answered alike for a day."""
+"""Idempotency keys: a repeated request is done once and gets the same answer for a day."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from scoring.models import ApiToken, StoredAnswer
 
 KEPT = timedelta(hours=24)
-LEASE = timedelta(minutes=5)  # longer than any request takes; whoever holds it longer was lost
+LEASE = timedelta(minutes=5)  # longer than any request takes; a process that holds it longer was lost
 KEY = "[!-~]{1,255}"  # visible ASCII
 
 REUSED = "This idempotency key was used for another request. Take a new one for each request."

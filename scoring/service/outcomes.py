@@ -1,4 +1,4 @@
-"""One photograph among several, and what comes of it: a score, or a sentence. Neither stops the others."""
+"""The outcome of one photograph in a batch: a score or a sentence. One failure does not stop the others."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Selfies that stay because their person agreed: a file of their own, with the words of the consent, until erased."""
+"""Selfies stored with their person's consent: one file each, with the words of the consent, until erased."""
 
 import secrets
 from typing import Any
@@ -14,7 +14,7 @@ class ConsentError(ValueError):
 
 
 def store(*, token: ApiToken, data: bytes, consent: str, answer: dict[str, Any]) -> StoredSelfie:
-    """Store the file under a name that nobody can guess, then its row. Raises ConsentError."""
+    """Store the file under an unpredictable name, then its row. Raises ConsentError."""
     if not consent.strip():
         raise ConsentError("Keeping a photograph needs its person's consent: send the words they read as `consent`.")
     name = f"selfies/{secrets.token_hex(16)}"

@@ -1,4 +1,4 @@
-"""The keys by which apps call the scoring API. A key is shown once; only its hash is kept."""
+"""Tokens by which apps call the scoring API. A token is shown once; only its hash is stored."""
 
 import hashlib
 import math
@@ -43,7 +43,7 @@ def make(
     per_minute: int = 60,
     expires_at: datetime | None = None,
 ) -> tuple[ApiToken, str]:
-    """Make a token for an app. Returns its row and the plaintext, which nobody can read again. Raises TokenError."""
+    """Make a token for an app. Returns its row and the plaintext, which is not stored. Raises TokenError."""
     plaintext = PREFIX + secrets.token_urlsafe(32)
     row = ApiToken(name=name, study=study, scopes=sorted(scopes), per_minute=per_minute, expires_at=expires_at)
     row.token_sha256, row.made_by_id = _hash(plaintext), made_by.pk if made_by else None

@@ -1,4 +1,4 @@
-"""Loading what the first photograph would wait for, before a scoring process says that it is ready."""
+"""Loading of weights and libraries before a scorer process reports that it is ready."""
 
 import io
 import logging

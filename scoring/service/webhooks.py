@@ -1,6 +1,6 @@
-"""Telling an app that its job has ended: signed as Standard Webhooks have it, through the safe fetcher, until taken.
+"""Webhooks that tell an app that its job ended: signed (Standard Webhooks), sent until accepted.
 
-The message carries no score: whoever listens at an address that was mistyped learns nothing of anybody's skin.
+The message carries no score: a stranger at a mistyped address learns nothing about a person's skin.
 """
 
 import base64
@@ -42,7 +42,7 @@ def due() -> QuerySet[BulkJob]:
 
 
 def deliver(job_id: int) -> bool:
-    """Tell an app, unless it was told or somebody else is telling it. Return whether it took the message."""
+    """Deliver a webhook once, unless another process does. Return whether the app accepted it."""
     job = _claim(job_id)
     if job is None:
         return False

@@ -1,4 +1,4 @@
-"""Writing a file so that a reader finds the old bytes or the new ones, never half of either. [core]"""
+"""Atomic writing of a file: a reader sees the old bytes or the new ones, never a mixture."""
 
 import os
 import secrets

@@ -1,4 +1,4 @@
-"""The Keras ResNet-50, as its TensorFlow.js package holds it, in torchvision's key layout. [core]
+"""Conversion of the Keras ResNet-50, from its TensorFlow.js package to torchvision's key layout.
 
 Keras' convolutions carry a bias, and its batch norm adds 1e-3 to the variance where torch adds 1e-5; both are folded
 into the running statistics. Beware: every key and shape equals torchvision's, yet a block strides on its first 1 x 1
@@ -33,7 +33,7 @@ def convert(archive: Path) -> Tensors:
     converted: Tensors = {}
     for layer in sorted(layers):
         if layer.startswith("bn"):
-            converted |= _convert_pair(keras, _convolution_of(layer), layer)
+            converted |= _convert_pair(keras, "conv1" if layer == "bn_conv1" else layer.replace("bn", "res"), layer)
     return converted
 
 
@@ -59,10 +59,6 @@ def _member(package: tarfile.TarFile, name: str) -> bytes:
     if file is None:
         raise KeyError(name)
     return file.read()
-
-
-def _convolution_of(norm: str) -> str:
-    return "conv1" if norm == "bn_conv1" else norm.replace("bn", "res")
 
 
 def _convert_pair(keras: Tensors, convolution: str, norm: str) -> Tensors:

@@ -1,4 +1,4 @@
-"""The weight files: which ones there are, where they lie, and how they come here. [core]
+"""The catalogue of weight files: name, hash, location, download.
 
 Every file is known by its SHA-256, checked when it is fetched and again when a process loads it.
 """
@@ -113,7 +113,7 @@ def fetch(say: Callable[[str], None]) -> None:
 
 
 def _refusal(file: WeightFile, say: Callable[[str], None]) -> str:
-    """Fetch one, and return why it can't be had: who has no network wants to hear of every file at once."""
+    """Fetch one file; return why it can't be had, so that a missing network is reported for all files at once."""
     try:
         _fetch_one(file, say)
     except WeightsError as error:

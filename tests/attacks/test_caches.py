@@ -8,7 +8,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.test import Client
 
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.models import Reader, Study, User
 from tests import builders
 
@@ -28,7 +28,7 @@ ASTRAY = {
 @pytest.fixture
 def picture(reader: Reader) -> str:
     """Return where ana's browser gets her next image."""
-    assignment = label_store.next_assignment(reader)
+    assignment = queries.next_assignment(reader)
     assert assignment is not None
     default_storage.save(f"{assignment.image.rendition}-full", ContentFile(builders.make_jpeg(7)))
     return f"/read/acne/{assignment.public_id}/image/"

@@ -10,7 +10,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from labeler.accounts.sessions import NOTED, SignIn
-from labeler.grading import label_store
+from labeler.grading import label_store, queries
 from labeler.models import AuditEvent, Label, Reader, Study, User
 from scoring.models import ApiToken
 from scoring.service import tokens
@@ -57,7 +57,7 @@ def test_a_grade_whose_session_another_request_ends_is_stored_and_asks_for_a_sig
     came = time.time() - 2 * NOTED  # so long ago that this request notes in the session that she is here
     SignIn(began=came, seen=came, role_version=ana.role_version).keep(session)
     session.save()
-    assignment = label_store.upcoming(reader)[0]
+    assignment = queries.upcoming(reader)[0]
     store = label_store.record_label
 
     def store_meanwhile(**act: Any) -> Label:

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from labeler.grading import label_store
+from labeler.grading import label_store, queries
 from labeler.models import Study
 from tests import builders, processes
 from training.models import TrainingRun
@@ -23,7 +23,7 @@ def graded(transactional_db: None) -> Study:
     study = builders.make_study(readers=readers, images=12, golden_size=6)
     study.admins.add(builders.make_user("olga", password=PASSWORD))
     for shift, reader in enumerate(study.readers.all()):
-        for place, assignment in enumerate(label_store.upcoming(reader)):
+        for place, assignment in enumerate(queries.upcoming(reader)):
             grade = 1 + (assignment.image_id + shift * (place % 2)) % 5
             label_store.record_label(assignment=assignment, version=0, submission=uuid4(), grade=grade)
     return study

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from labeler.dealing import folds
 from labeler.golden_set import golden_draw
-from labeler.grading import label_store
+from labeler.grading import label_store, queries
 from labeler.models import Study
 from labeler.oversight import tallies
 from labeler.studies import studies
@@ -47,7 +47,7 @@ def test_the_page_follows_the_study_without_a_reload(page: Page, watched: Study)
     assert ink(page, "days") > 1000
     page.evaluate("window.isTheSamePage = true")
     reader = watched.readers.get(code="R01")
-    assignment = label_store.upcoming(reader)[0]
+    assignment = queries.upcoming(reader)[0]
     label_store.record_label(assignment=assignment, version=0, submission=uuid4(), not_gradable="blurred")
     count(watched)
     ana = page.locator("[data-reader=R01]")

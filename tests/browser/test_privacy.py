@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.models import Erasure, Image, Label, Reader
 from labeler.privacy import erasing
 from scoring.platform import jobs
@@ -29,7 +29,7 @@ def erase(reader: Reader, image: Image) -> Erasure:
 
 @pytest.mark.provokes("410")
 def test_a_page_that_is_open_passes_over_who_was_erased(page: Page, reader: Reader) -> None:
-    fetched, gone = (list(label_store.upcoming(reader))[place] for place in (1, 6))
+    fetched, gone = (list(queries.upcoming(reader))[place] for place in (1, 6))
     start_grading(page)
     press(page, "3", then="Graded Mild, image 1 of 10")
     expect(page.locator("[data-picture] img")).to_be_visible()

@@ -10,7 +10,7 @@ from django.core.management import call_command
 from PIL import Image as PillowImage
 from playwright.sync_api import Page, expect
 
-from labeler.grading import label_store
+from labeler.grading import label_store, queries
 from labeler.models import Study, User
 from labeler.studies import closing
 from tests import builders
@@ -27,7 +27,7 @@ def graded(transactional_db: None) -> Study:
     study = builders.make_study(readers=readers, images=60, golden_size=24)
     study.admins.add(builders.make_user("olga", password=PASSWORD))
     for shift, reader in enumerate(study.readers.all()):
-        for place, assignment in enumerate(label_store.upcoming(reader)):
+        for place, assignment in enumerate(queries.upcoming(reader)):
             grade = 1 + (assignment.image_id + shift * (place % 2)) % 5
             label_store.record_label(assignment=assignment, version=0, submission=uuid4(), grade=grade)
     finish_run(study, published=True)

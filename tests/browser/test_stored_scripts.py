@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import Page, expect
 
-from labeler.grading import label_store
+from labeler.grading import label_store, queries
 from labeler.models import AtlasPicture, Image, Study, User
 from labeler.record import audit
 from scoring.service import tokens
@@ -33,7 +33,7 @@ def infested(transactional_db: None) -> Study:
         Image.objects.filter(pk=image.pk).update(source_name=f"{number}{SCRIPT}.svg")
     study.grade_levels.update(name=SHORT, criterion=SCRIPT)
     AtlasPicture.objects.create(level=study.grade_levels.all()[0], file="examples/one", caption=SCRIPT)
-    for assignment in label_store.upcoming(study.readers.get()):
+    for assignment in queries.upcoming(study.readers.get()):
         label_store.record_label(
             assignment=assignment, version=0, submission=uuid4(), not_gradable="blurred", note=SCRIPT
         )

@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.models import Label, Reader, Study
 from scoring.models import Scope
 from scoring.platform.outages import RETRY_AFTER
@@ -76,7 +76,7 @@ def browser_of(client: Client, address: str) -> Browser:
 
 def grade_fields(reader: Reader) -> tuple[str, dict[str, str]]:
     """Return where a reader's next grade goes, and what is sent."""
-    assignment = label_store.next_assignment(reader)
+    assignment = queries.next_assignment(reader)
     assert assignment
     address = reverse("label", args=["acne", assignment.public_id])
     submission = "00000000-0000-4000-8000-000000000001"

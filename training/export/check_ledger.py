@@ -1,4 +1,4 @@
-"""Hold the tables beside this file against the ledger, and name every label that is not what was sealed.
+"""Check the exported tables beside this file against the ledger, and name each label that differs.
 
     python3 check_ledger.py [FOLDER] [--known HASH]
 

@@ -1,4 +1,4 @@
-"""One zip with all that a study knows, and a script that recomputes every printed number from it."""
+"""The export of a study: one zip with all tables, and scripts that recompute and check them."""
 
 import json
 import tempfile

@@ -1,4 +1,4 @@
-"""All that is kept of one person, in a zip for them: what they may ask for (GDPR, articles 15 and 20)."""
+"""A person's own data in one zip (subject access: GDPR, articles 15 and 20)."""
 
 import json
 from collections.abc import Iterator

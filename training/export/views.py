@@ -1,4 +1,4 @@
-"""Downloads: a whole study, and all that is kept of one person."""
+"""Downloads: a study's export, and a person's own data."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What an app is told beside a score: how wide its interval is, and which faces are familiar. [core]
+"""Prediction intervals and the out-of-distribution limit of a fitted regressor. [core]
 
 Both are learnt from ordinary images. Golden ones only show afterwards whether the interval held.
 """

@@ -1,4 +1,4 @@
-"""Graded images: what a regressor may learn from, and what it is judged on, as two types that do not mix."""
+"""Graded images in two types that cannot be mixed up: training images and golden images."""
 
 import hashlib
 import json
@@ -78,8 +78,8 @@ class GradedImages:
 def load_graded_images(study: Study) -> GradedImages:
     """Return the images with a current grade. An image that was called not gradable has none and is left out.
 
-    Images come in the order of their hashes: a bootstrap draws the same ones, and a fit gives the same bits, whoever
-    computes it.
+    Images come in the order of their hashes: a bootstrap draws the same ones, and a fit gives the same bits, in
+    every process.
     """
     newest = Label.objects.filter(assignment__reader__study=study).order_by("-pk").values("pk")[:1]
     # In the same statement, so that it is the newest of what this very look at the table saw.

@@ -1,4 +1,4 @@
-"""From graded images to the rows that estimators are fitted on, by way of the feature store."""
+"""From graded images to the rows that estimators are fitted on, through the feature store."""
 
 import hashlib
 import tempfile
@@ -60,7 +60,7 @@ def store(graded: Sequence[Graded], recipe: Recipe, done: Done, *, call: Callabl
 
 
 def help_store(graded: Sequence[Graded], recipe: Recipe, *, is_over: Callable[[], bool]) -> None:
-    """Store what nobody holds, until it is over. In an order of one's own: who helps too is somewhere else."""
+    """Embed and store images that no other worker holds, in a shuffled order, so that workers seldom meet."""
     order = np.random.default_rng().permutation(len(graded))
     for start in range(0, len(graded), TOGETHER):
         if is_over():
@@ -96,7 +96,7 @@ def _taken(some: Sequence[Graded]) -> Iterator[list[Graded]]:
 
 @contextmanager
 def _waited_for(image: Graded) -> Iterator[None]:
-    """Wait until another worker is done with an image. Who takes too long is stuck: then it is done twice."""
+    """Wait until another worker is done with an image. One that takes too long counts as stuck: it is done twice."""
     deadline = time.monotonic() + PATIENCE
     while True:
         with _taken([image]) as ours:

@@ -1,4 +1,4 @@
-"""All recipes, fitted and tried on images that they did not see: what a run chooses from."""
+"""Model selection: every recipe fitted, and evaluated on images left out of its fit."""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence

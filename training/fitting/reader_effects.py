@@ -1,4 +1,4 @@
-"""How much milder or stricter each reader grades ordinary images, and grades without it. [core]
+"""Reader effects: how much milder or stricter each reader is, and grades with that removed. [core]
 
 An additive model of image and reader: grade = what the image is + what its reader adds + noise. What an image is, is
 told by a machine that was not fitted on it, so readers need no image in common.

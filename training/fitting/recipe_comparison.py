@@ -1,4 +1,4 @@
-"""Which recipe is the best on faces it did not see, and by how much: a comparison on ordinary images alone. [core]"""
+"""Comparison of recipes on left-out ordinary images: which is best, and by how much. [core]"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

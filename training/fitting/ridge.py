@@ -1,4 +1,4 @@
-"""Ridge regression by sums over parts of the rows, its penalty chosen by cross-validation inside what it is fitted on.
+"""Ridge regression from sufficient statistics of parts of the rows, with a cross-validated penalty. [core]
 
 From the sums of each part every fit on some parts, and its error on another, follow without a second look at the rows:
 memory grows with the square of the columns, never with the rows, which may be mapped from a file. [core]

@@ -1,4 +1,4 @@
-"""Rolls: more rows from each patch, more for rare grades, as the published method made them. [core]
+"""Rolls: extra rows made from each patch, more for rare grades, as the published method made them. [core]
 
 A roll moves the patch circularly, the forehead along x and every other patch along y. Rolls are for training rows only.
 """

@@ -1,4 +1,4 @@
-"""What a run is doing, for people who watch it; how long each stage took; and where it can be cancelled."""
+"""Progress of a run: its stage, the time each stage took, and the points where it can be cancelled."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ class Stages:
 
     @contextmanager
     def stage(self, name: str, *, total: int = 0) -> Iterator[Done]:
-        """Tell what begins, of how many parts. Raises JobError if somebody cancelled, LostLeaseError."""
+        """Tell what begins, of how many parts. Raises JobError if the run was cancelled, LostLeaseError."""
         began, told = time.monotonic(), time.monotonic()
         self._tell(stage=name, done=0, total=total, stage_began_at=timezone.now())
 

@@ -1,4 +1,4 @@
-"""The gate: what a regressor must show on the golden images before it answers for its study. [core]
+"""The gate: decides from a regressor's results on the golden images whether it is published. [core]
 
 `decide` is the only place where that is decided. Each condition says whether it holds and by how much, in a sentence.
 One that too few images can tell holds.

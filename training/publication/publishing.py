@@ -1,4 +1,4 @@
-"""Which run's regressor answers for a study: by hand, for a reason, and back again."""
+"""Publishing a run's regressor by hand, for a reason, and going back to an earlier one."""
 
 from django.db import transaction
 

@@ -1,4 +1,4 @@
-"""The charts of a study: from its report, its runs, and what a person may open."""
+"""The charts of one study, from its report and its runs."""
 
 from collections.abc import Sequence
 

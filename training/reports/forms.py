@@ -1,4 +1,4 @@
-"""What pages of training ask for."""
+"""The form of the planning page."""
 
 from dataclasses import asdict
 from typing import Any, ClassVar

@@ -1,4 +1,4 @@
-"""All recipes of a study's latest run, the best on left-out images first: what the page and the command show."""
+"""The leaderboard: all recipes of a study's latest run, best on left-out images first."""
 
 from dataclasses import dataclass
 

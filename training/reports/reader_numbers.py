@@ -1,4 +1,4 @@
-"""The readers' numbers from the current labels: computed once for a state of the labels, then remembered."""
+"""Statistics of a study's readers, cached for a state of the labels."""
 
 import hashlib
 import json

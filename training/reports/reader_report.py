@@ -1,4 +1,4 @@
-"""One reader's own report: how they grade, and the images that were discussed most."""
+"""One reader's own report: how they grade, and the most disputed images."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass

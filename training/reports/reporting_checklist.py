@@ -1,4 +1,4 @@
-"""What reviewers ask of a study of diagnostic AI: the facts that the database has for them.
+"""Facts for the reporting checklists of diagnostic AI (STARD-AI, CLAIM).
 
 The template `_checklist.html` has the questions, after STARD-AI (Sounderajah et al. 2025) and CLAIM (Tejani et
 al. 2024). What only people know, such as an ethics approval, it calls not recorded, so that nobody takes silence for

@@ -1,4 +1,4 @@
-"""The report and the runs of a study, for those who run it."""
+"""Pages of the report."""
 
 from typing import Any
 

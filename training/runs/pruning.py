@@ -1,4 +1,4 @@
-"""What old runs leave is taken away: what they said of each image, and one row for each that they learned from.
+"""Pruning of old runs: their per-image scores and their lists of training images.
 
 A run keeps its report, its record and its regressor. What it learned from is kept too, packed: somebody who is erased
 later must still be found in a regressor that might be put in service by hand (training/runs/unlearning.py).

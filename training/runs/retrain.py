@@ -1,4 +1,4 @@
-"""One run of retraining, top to bottom."""
+"""One run of retraining, from start to end."""
 
 import hashlib
 import json

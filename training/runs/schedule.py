@@ -1,4 +1,4 @@
-"""When a study is retrained: every day at a time of its own, or at everybody's."""
+"""The time of a study's nightly run."""
 
 from datetime import datetime, time, timedelta
 

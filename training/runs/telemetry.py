@@ -1,4 +1,4 @@
-"""What Prometheus is told of retraining and readers, by study: no names, no codes."""
+"""Prometheus metrics of training and readers, by study, without names or codes."""
 
 import re
 from collections.abc import Iterable, Iterator

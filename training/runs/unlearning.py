@@ -1,4 +1,4 @@
-"""What regressors learned from images that were erased since: they are marked, and the study is retrained."""
+"""Regressors that were fitted on images erased since: they are marked, and the study is retrained."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence

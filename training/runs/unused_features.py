@@ -1,5 +1,4 @@
-"""Deleting stored files that nothing needs: embeddings of images that are gone and of recipes that nobody uses any
-more, and regressors that a killed run could not finish."""
+"""Deletion of stored embeddings and regressors that nothing refers to any more."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The pages of runs: what one is doing, what recipes did, what is put in service."""
+"""Pages of runs: progress, results, publishing."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required

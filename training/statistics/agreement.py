@@ -1,4 +1,4 @@
-"""How far readers agree, whatever they agree on: weighted kappa, intraclass correlation, Krippendorff's alpha. [core]
+"""Agreement of readers: weighted kappa, intraclass correlation, Krippendorff's alpha.
 
 Grades are an (n readers, N images) float array with NaN where a reader gave none. Two readers are always compared on
 the images that both of them graded.
@@ -13,7 +13,7 @@ from scipy import special
 
 from training.statistics.intervals import FEWEST_TO_SHOW, LEVEL, ROUNDING, Estimate, Floats, estimate, none
 
-# Pairs grow with the square of the readers: beyond, a heat map of intervals is read by nobody and takes minutes.
+# Pairs grow with the square of the readers: beyond, a heat map of intervals takes minutes and is unreadable.
 MOST_READERS_WITH_INTERVALS = 24
 MOST_LEVELS = 40  # that alpha counts pairs of grades for; a finer scale is read as numbers, by the interval metric
 UPPER = (100 + LEVEL) / 200  # of a two-sided interval
@@ -116,7 +116,7 @@ def _without_interval(n: int, kappa: float) -> Estimate:
 
 
 def intraclass(grades: Floats) -> Intraclass:
-    """Return the coefficients over the readers who graded anything, with McGraw and Wong's (1996) F intervals."""
+    """Return the coefficients over all readers with a grade, with McGraw and Wong's (1996) F intervals."""
     taking_part = grades[np.isfinite(grades).any(axis=1)]
     graded = np.isfinite(taking_part).any(axis=0) if len(taking_part) else np.zeros(0, dtype=bool)
     complete = taking_part[:, np.isfinite(taking_part).all(axis=0)] if len(taking_part) else taking_part

@@ -1,4 +1,4 @@
-"""How a reader, or the machine, leans: milder or stricter, compressed or stretched, and in which grades. [core]"""
+"""Bias of a reader or the machine: level, slope, and errors per grade."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

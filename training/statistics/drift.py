@@ -1,4 +1,4 @@
-"""Whether a reader changes: over weeks (EWMA), from one image to the next, and within a sitting. [core]"""
+"""Drift of a reader: over weeks (EWMA), from image to image, within a sitting."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""A number with its interval, or the reason why there is none. [core]
+"""An estimate with its interval and n, or the reason why there is none.
 
 Intervals are percentile bootstrap intervals over images, 95 %, seeded. A statistic is a function of means over images,
 so that all resamples are one product of matrices: how often each image was drawn, times what it adds to the means.

@@ -1,4 +1,4 @@
-"""A table of labels from anywhere, as a panel: CSV with reader, image, grade, and what else is known. [core]"""
+"""A CSV of labels from anywhere, read as a panel."""
 
 import csv
 import math
@@ -13,7 +13,7 @@ from training.statistics.panels import Panel, Reading
 NEEDED = ("reader", "image", "grade")
 OPTIONAL = ("position", "graded_at", "is_golden", "is_repeat")
 YES, NO = {"yes", "true", "1", "y", "t"}, {"no", "false", "0", "n", "f", ""}
-SHOWN = 20  # bad rows named one by one; whoever has more has one mistake many times
+SHOWN = 20  # bad rows named one by one; more are usually one mistake many times
 
 
 class TableError(Exception):

@@ -1,4 +1,4 @@
-"""Errors and correlations of readers and machine, each with its interval or the reason why there is none. [core]
+"""Errors and correlations of readers and machine, with intervals.
 
 docs/science/statistics.md has the definitions. Grades are an (n readers, N images) float array with NaN where a reader
 gave none: an incomplete design is normal.

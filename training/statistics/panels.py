@@ -1,4 +1,4 @@
-"""A panel: who graded which image how, when, and what follows from it without any machine. [core]
+"""A panel: which reader graded which image how and when, and the statistics that need no machine.
 
 A study's report and `manage.py statistics` go through here, so they can't differ.
 """
@@ -131,7 +131,7 @@ def _table_rows(readings: Sequence[Reading]) -> dict[str, tuple[float, float, fl
 def _in_order(readings: Sequence[Reading]) -> list[Reading]:
     """Return the readings as the reader came to them, by the list or else by the clock; nothing where neither is known.
 
-    Of one reading without, nobody knows what came before the others.
+    If one reading has no time, the order is unknown.
     """
     if all(reading.position is not None for reading in readings):
         return sorted(readings, key=lambda reading: (reading.position or 0.0, reading.image))

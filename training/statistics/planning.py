@@ -1,4 +1,4 @@
-"""What a design would tell: how wide the report's intervals will be, before anybody has graded. SIMULATED. [core]
+"""Planning: the width of the report's intervals for a design, before any grading. SIMULATED.
 
 Readers of the design grade images that do not exist; from their errors follows, by the delta method, the width of each
 interval that `metrics` takes by bootstrap (the tests hold the two against each other). Widths go down with the

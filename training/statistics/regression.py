@@ -1,4 +1,4 @@
-"""A straight line through points, by least squares, with the intervals of its slope and of what it leaves. [core]"""
+"""Least-squares line with intervals for its slope and its residuals."""
 
 from dataclasses import dataclass
 

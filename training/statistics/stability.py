@@ -1,4 +1,4 @@
-"""How much of the disagreement is noise: readers against themselves, and the floor it leaves for everybody. [core]"""
+"""Test-retest stability: repeats within readers, and the noise ceiling they imply."""
 
 from dataclasses import dataclass
 

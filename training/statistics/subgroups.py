@@ -1,4 +1,4 @@
-"""The same errors for parts of the images: by skin tone, view, quality, whatever is known of them. [core]"""
+"""The same errors within subgroups of images: skin tone, view, quality, any metadata."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ from scoring.weights.weight_files import WeightsError
 class Command(BaseCommand):
     """Make a folder of selfies to show to anyone."""
 
-    help = "Make selfies of nobody with painted acne of known severity: JPEGs and severities.csv."
+    help = "Make selfies of no real person with painted acne of known severity: JPEGs and severities.csv."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("folder", type=Path)

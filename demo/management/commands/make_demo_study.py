@@ -14,7 +14,7 @@ from training.runs import retrain
 class Command(BaseCommand):
     """Make the demo study and ask for its first regressor."""
 
-    help = "SIMULATED: make selfies of nobody, ten readers who have graded them, and a place for you."
+    help = "SIMULATED: make selfies of no real person, ten readers who have graded them, and a place for you."
 
     def handle(self, *args: Any, **options: Any) -> None:
         del args, options

@@ -1,5 +1,5 @@
-"""Signing in through an OpenID Connect provider, with the checks that django-allauth leaves out.
+"""OpenID Connect sign-in, with the checks that django-allauth leaves out.
 
 `issuer.py` asks the provider (addresses, keys, tokens), `id_tokens.py` believes nothing it says without proof,
-`provider.py` is where allauth is told to use both. Who may come in is decided in `labeler.accounts.people`, never here.
+`provider.py` tells allauth to use both. `labeler.accounts.people` decides who may sign in.
 """

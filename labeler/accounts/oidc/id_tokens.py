@@ -1,4 +1,4 @@
-"""Whether an ID token is what it claims to be."""
+"""Validation of ID tokens: signature, issuer, audience, times, nonce, tenant."""
 
 import base64
 import hashlib
@@ -68,7 +68,7 @@ def _key_of(token: str, find_key: Keys) -> jwt.PyJWK:
 
 
 def _check_party(claims: Claims, client_id: str) -> None:
-    """A token for several audiences says who asked for it."""
+    """Check `azp`, which a token for several audiences must have."""
     others = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     if (others or "azp" in claims) and claims.get("azp") != client_id:
         raise UnbelievableError("The ID token was made for another application.")

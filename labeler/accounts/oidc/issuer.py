@@ -1,4 +1,4 @@
-"""Asking the configured provider: where its endpoints are, which keys it signs with, tokens for a code."""
+"""Requests to the identity provider: discovery document, signing keys, tokens for a code."""
 
 import hashlib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from django.core.cache import cache
 from labeler.accounts.oidc import id_tokens
 from labeler.accounts.oidc.id_tokens import Claims, UnbelievableError
 
-PATIENCE = 10  # seconds for an answer; somebody waits at the sign-in page
+PATIENCE = 10  # seconds for an answer; a person waits at the sign-in page
 KEPT = 3600  # seconds that endpoints and keys are remembered; a key that is not known is looked for at once
 LONGEST = 2**20  # bytes of any answer
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")

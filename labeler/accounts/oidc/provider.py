@@ -1,4 +1,4 @@
-"""allauth's OpenID Connect provider, with the checks of `id_tokens` and without what a request could add.
+"""allauth's OpenID Connect provider with the checks of `id_tokens`.
 
 Stock allauth sends no nonce, believes an ID token without its signature, takes any discovery document, and passes
 `?scope=`, `?auth_params=` and `?process=connect` of a request on.
@@ -86,7 +86,7 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]
         return params | {"nonce": id_tokens.nonce_of(params["code_verifier"])}
 
     def get_auth_params(self) -> dict[str, str]:
-        """Who is signed in already is to prove anew who they are."""
+        """Ask the provider to authenticate the person again, although a session exists."""
         if not self.request.user.is_authenticated:
             return {}
         prompt = settings.OIDC_REAUTHENTICATION

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.db import transaction
 
-from labeler.dealing import redealing
+from labeler.dealing import joining_and_leaving
 from labeler.dealing.folds import DealError
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study, User
@@ -30,7 +30,7 @@ class Command(StudyCommand):
         try:
             if user is None:
                 user, password = studies.create_account(username=username)
-            reader = redealing.admit(study=study, user=user, capacity=options["capacity"])
+            reader = joining_and_leaving.admit(study=study, user=user, capacity=options["capacity"])
         except (studies.StudyError, DealError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{username} is reader {reader.code} of {study.slug}.")

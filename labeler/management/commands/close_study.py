@@ -13,7 +13,7 @@ from labeler.studies import closing
 class Command(StudyCommand):
     """Close a study."""
 
-    help = "Close a study for good: nobody grades any more, and the promise about its golden set is opened."
+    help = "Close a study for good: grading ends, and the commitment to its golden set is opened."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler.dealing import redealing
+from labeler.dealing import new_images
 from labeler.dealing.folds import DealError
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
@@ -14,7 +14,7 @@ from labeler.models import Study
 class Command(StudyCommand):
     """Deal images that came later."""
 
-    help = "Spread the kept images that are in nobody's list over the lists of a running study."
+    help = "Spread the kept images that are in no list over the lists of a running study."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -22,7 +22,7 @@ class Command(StudyCommand):
 
     def handle_study(self, study: Study, **options: Any) -> None:
         try:
-            act = redealing.add_images(study=study, reason=options["reason"])
+            act = new_images.add_images(study=study, reason=options["reason"])
         except DealError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{act.assignments.count()} images went into the lists.")

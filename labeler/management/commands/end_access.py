@@ -10,7 +10,7 @@ from labeler.models import User
 
 
 class Command(BaseCommand):
-    """Put somebody out at once."""
+    """End a person's access at once."""
 
     help = "Take an invitation back, and end a person's sessions at their next request."
 

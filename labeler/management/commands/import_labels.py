@@ -10,7 +10,7 @@ from labeler.exchange import imported_labels, published_layout
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 
-SHOWN = 50  # bad rows named one by one; whoever has more has one mistake many times
+SHOWN = 50  # bad rows named one by one; more are usually one mistake many times
 
 
 class Command(StudyCommand):

@@ -9,11 +9,11 @@ from django.core.management.commands import migrate
 from django.db import OperationalError, connection
 from django.db.migrations import Migration, RunPython, RunSQL
 
-# Whoever comes after us for a table waits until we have had it: less than the 5 seconds after which a page gives up.
+# Requests that come after us for a table wait until we have had it: less than the 5 seconds that a page waits.
 LOCK_SECONDS = 3
 # A change of tables holds them shut for so long at most. What changes rows may take its time.
 STATEMENT_SECONDS = 60
-TRIES, PAUSE = 20, 5.0  # seconds in which those who waited get on
+TRIES, PAUSE = 20, 5.0  # seconds in which waiting requests get on
 LOCK_NOT_AVAILABLE, DEADLOCK, CANCELLED = "55P03", "40P01", "57014"  # PostgreSQL's codes
 HOLDERS = """
     SELECT DISTINCT pid, coalesce(state, 'state unknown'), extract(epoch FROM now() - xact_start)::int
@@ -70,7 +70,7 @@ class Command(migrate.Command):
         super().migration_progress_callback(action, migration, fake)
 
     def _limit_for(self, migration: Migration) -> None:
-        # One without a transaction, such as an index made CONCURRENTLY, waits for others and keeps nobody waiting.
+        # One without a transaction, such as an index made CONCURRENTLY, waits for others and blocks none.
         if self.is_patient or not migration.atomic:
             _limit("0", "0", "0")
             return

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler.dealing import redealing
+from labeler.dealing import joining_and_leaving
 from labeler.dealing.folds import DealError
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
@@ -27,7 +27,7 @@ class Command(StudyCommand):
             known = ", ".join(study.readers.values_list("code", flat=True))
             raise CommandError(f"Study {study.slug} has no reader {options['code']} (there are: {known}).")
         try:
-            act = redealing.leave(reader=reader, reason=options["reason"])
+            act = joining_and_leaving.leave(reader=reader, reason=options["reason"])
         except DealError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(

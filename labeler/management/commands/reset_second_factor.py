@@ -10,7 +10,7 @@ from labeler.models import User
 
 
 class Command(BaseCommand):
-    """Help somebody who lost their telephone and their recovery codes."""
+    """Reset the second factors of a person who lost their phone and their recovery codes."""
 
     help = "Forget a person's second factors and end their sessions. Make sure first that it is they who ask."
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler.dealing import redealing
+from labeler.dealing import changes, undo
 from labeler.dealing.folds import DealError
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
@@ -14,18 +14,18 @@ from labeler.models import Study
 class Command(StudyCommand):
     """Take the latest change of the lists back."""
 
-    help = "Take the latest change of a study's lists back, as far as nobody has graded by it."
+    help = "Undo the latest change of a study's lists. Images with a label stay where they are."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--reason", required=True, help="kept in the audit log")
 
     def handle_study(self, study: Study, **options: Any) -> None:
-        latest = redealing.latest(study)
+        latest = changes.latest(study)
         if latest is None:
             raise CommandError(f"Nothing was dealt in study {study.slug}.")
         try:
-            redealing.take_back(dealing=latest, reason=options["reason"])
+            undo.take_back(dealing=latest, reason=options["reason"])
         except DealError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Taken back: {latest}.")

@@ -1,4 +1,4 @@
-"""Backup: all rows as of one moment, and all files, as one stream that can be checked and put back.
+"""Backup: all rows as of one moment and all files, as one stream that can be verified and restored.
 
 A backup is a tar archive, encrypted with age where a recipient is given:
 

@@ -1,4 +1,4 @@
-"""Where a backup is: a file or s3://bucket/name, encrypted with age or not."""
+"""Places of a backup: a file or s3://bucket/name, with or without age encryption."""
 
 import os
 import threading

@@ -1,4 +1,4 @@
-"""Putting a backup back, into an installation that is empty: all of it, or nothing."""
+"""Restoring a backup into an empty installation, completely or not at all."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The rows of every table, out of the database and into it, in PostgreSQL's own text format."""
+"""Export and import of all tables' rows in PostgreSQL's COPY text format."""
 
 import io
 from collections.abc import Callable, Iterable
@@ -14,7 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from psycopg2 import sql
 
 PART = 16 * 2**20  # bytes of rows that are held at a time
-LEFT_OUT = {Session}  # whoever was signed in signs in again
+LEFT_OUT = {Session}  # people sign in again
 
 TakePart = Callable[[bytes], None]
 

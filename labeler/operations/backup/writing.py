@@ -1,4 +1,4 @@
-"""Making a backup while the installation is in use."""
+"""Writing a backup while the installation is in use."""
 
 import hashlib
 import io

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL, with one habit changed: the settings name this package as the database's engine."""
+"""Django's PostgreSQL backend with one change. The settings name this package as the engine."""

@@ -1,4 +1,4 @@
-"""A connection that was well a moment ago is not asked again whether it is."""
+"""A connection that worked a moment ago is not checked again."""
 
 import time
 

@@ -68,7 +68,7 @@ def servers(folder: Path | None = None) -> Iterator[None]:
 
 @contextmanager
 def _in_use(home: Home, ours: Sequence[Server]) -> Iterator[None]:
-    """Start the servers unless somebody did; stop them unless somebody still uses them."""
+    """Start the servers unless they run; stop them unless another process still uses them."""
     with (home.folder / "users.lock").open("w") as users:
         with _alone(home):
             fcntl.flock(users, fcntl.LOCK_SH)

@@ -1,4 +1,4 @@
-"""Where the embedded servers' files lie, and the account that owns them."""
+"""The folder of the embedded servers' files, and the account that owns them."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ class EmbeddedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Home:
-    """Where the servers' files lie, and the account that owns them (None: whoever we are)."""
+    """The folder of the servers' files, and the account that owns them (None: the present one)."""
 
     folder: Path
     account: str | None

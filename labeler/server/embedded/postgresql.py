@@ -1,4 +1,4 @@
-"""A PostgreSQL of this installation's own."""
+"""The embedded PostgreSQL."""
 
 import shutil
 import tempfile

@@ -1,4 +1,4 @@
-"""A Valkey (it speaks Redis) of this installation's own."""
+"""The embedded Valkey, which speaks Redis's protocol."""
 
 import secrets
 import shutil
@@ -22,7 +22,7 @@ class Valkey:
     def answers(self) -> bool:
         try:
             return bool(self.url()) and bool(redis.Redis.from_url(self.url(), socket_timeout=5).ping())
-        except redis.RedisError:  # nobody there, or somebody else's server on our old port
+        except redis.RedisError:  # no server, or another server on our old port
             return False
 
     def start(self) -> None:

@@ -1,4 +1,4 @@
-"""The scoring API: `api` below /api/v1/, and `legacy` below /url/ for who was written for the published service."""
+"""The scoring API under /api/v1/, and the published service's address under /url/."""
 
 from ninja import NinjaAPI
 

@@ -1,4 +1,4 @@
-"""Who may do what, and how often."""
+"""Authorisation of API requests: token, scope and rate limit."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a request brings: photographs as files of a form, or their addresses as JSON."""
+"""Request bodies: photographs as form files, or their addresses as JSON."""
 
 import hashlib
 import json

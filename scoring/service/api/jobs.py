@@ -1,4 +1,4 @@
-"""Many photographs at once: sent, asked after, read, erased."""
+"""Endpoints for batches of photographs: create, poll, read, delete."""
 
 from http import HTTPStatus
 from typing import Annotated, Any

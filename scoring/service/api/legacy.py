@@ -1,4 +1,4 @@
-"""The published service's one address and its answer, for apps that were written for it.
+"""The published service's single endpoint and answer, for apps written for it.
 
 Everything in the answer is a string, also lists; a box is x_min, x_max, y_min, y_max there; scores have two decimals.
 New apps ask /api/v1/score. What the published service did not have: it needs a token, is off unless LEGACY_API is

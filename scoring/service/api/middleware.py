@@ -1,4 +1,4 @@
-"""What every request goes through: its number, and for the API, problems instead of pages."""
+"""Middleware of every request: a request id, and problem documents in place of error pages for the API."""
 
 import logging
 import time

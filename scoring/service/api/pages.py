@@ -1,4 +1,4 @@
-"""The API's documentation as a page: the OpenAPI document, laid out for people, without a script."""
+"""The API's documentation page, rendered from the OpenAPI document without scripts."""
 
 from typing import Any
 

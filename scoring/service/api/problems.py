@@ -1,4 +1,4 @@
-"""What the API says when it can't do what it was asked: a problem (RFC 9457) of one sentence, whatever went wrong."""
+"""Errors of the API as problem documents (RFC 9457), each with one sentence that says what to do."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What the API answers with."""
+"""Response schemas of the API."""
 
 from datetime import datetime
 from typing import Literal

@@ -1,5 +1,4 @@
-"""Scoring photographs while the caller waits. A selfie is held in memory; nothing of it is stored or logged, unless
-its person agreed that it stays."""
+"""Endpoints that score photographs while the caller waits. Selfies stay in memory unless consent says otherwise."""
 
 import time
 from collections.abc import Iterator

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from psycopg2.errors import InsufficientPrivilege
 
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.models import AuditEvent, Label, Reader
 from tests.labeler.oversight.test_progress_report import say
 from tests.labeler.record.test_ledger import seal
@@ -57,7 +57,7 @@ def signed_in(role: str) -> Iterator[Any]:
     ],
 )
 def test_the_processes_role_can_change_no_history(role: str, reader: Reader, statement: str) -> None:
-    say(label_store.upcoming(reader)[0], 3)
+    say(queries.upcoming(reader)[0], 3)
     seal()
     before = (Label.objects.get().grade, AuditEvent.objects.count())
     with signed_in(role) as cursor, pytest.raises(InsufficientPrivilege):
@@ -66,7 +66,7 @@ def test_the_processes_role_can_change_no_history(role: str, reader: Reader, sta
 
 
 def test_the_processes_role_can_do_its_work(role: str, reader: Reader) -> None:
-    assignment = label_store.upcoming(reader)[0]
+    assignment = queries.upcoming(reader)[0]
     with signed_in(role) as cursor:
         cursor.execute("UPDATE labeler_assignment SET version = 1, is_done = true WHERE id = %s", [assignment.pk])
         cursor.execute(

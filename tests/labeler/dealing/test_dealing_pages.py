@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from labeler.dealing import redealing
+from labeler.dealing import changes
 from labeler.golden_set import golden_draw
 from labeler.models import Assignment, Dealing, Study, User
 from tests import builders
@@ -101,4 +101,4 @@ def test_the_commands_do_the_same(drawn: Study) -> None:
     call_command("deal_images", "acne")
     call_command("remove_reader", "acne", "R02", "--reason", "Ill for long")
     call_command("take_back_dealing", "acne", "--reason", "Well again")
-    assert redealing.latest(drawn) == drawn.dealings.get(kind=Dealing.Kind.IMAGES)
+    assert changes.latest(drawn) == drawn.dealings.get(kind=Dealing.Kind.IMAGES)

@@ -5,13 +5,13 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, transaction
 
-from labeler.grading import consensus, label_store
+from labeler.grading import consensus, label_store, queries
 from labeler.models import Assignment, Label, Reader, Study
 from labeler.studies import progress
 
 
 def first(reader: Reader) -> Assignment:
-    assignment = label_store.next_assignment(reader)
+    assignment = queries.next_assignment(reader)
     assert assignment is not None
     return assignment
 
@@ -96,7 +96,7 @@ def test_consensus_is_the_mean_of_current_golden_grades(study: Study) -> None:
 
 
 def test_the_reader_counts_what_is_done(reader: Reader) -> None:
-    one, two = list(label_store.upcoming(reader))[:2]
+    one, two = list(queries.upcoming(reader))[:2]
     for assignment, act in ((one, {"grade": 3}), (two, {"not_gradable": "blurred"})):
         label_store.record_label(assignment=assignment, version=0, submission=uuid4(), **act)
     assert progress.reader_progress(reader).done == 2

@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.models import Assignment, Label, Reader, Study, User
 
 JSON = {"Accept": "application/json"}
@@ -20,7 +20,7 @@ JSON = {"Accept": "application/json"}
 
 @pytest.fixture
 def assignment(reader: Reader) -> Assignment:
-    assignment = label_store.next_assignment(reader)
+    assignment = queries.next_assignment(reader)
     assert assignment is not None
     return assignment
 
@@ -105,24 +105,24 @@ def test_undo_brings_the_image_back(as_ana: Client, assignment: Assignment) -> N
 
 
 def test_the_queue_goes_on_after_an_image(as_ana: Client, reader: Reader) -> None:
-    ids = [str(assignment.public_id) for assignment in label_store.upcoming(reader)]
+    ids = [str(assignment.public_id) for assignment in queries.upcoming(reader)]
     answer = as_ana.get(reverse("queue", args=["acne"]), {"after": ids[2]}).json()
     assert [card["id"] for card in answer["upcoming"]] == ids[3:]
 
 
 def test_the_answer_to_a_grade_brings_the_image_after_the_last_known(as_ana: Client, reader: Reader) -> None:
-    ahead = list(label_store.upcoming(reader))
+    ahead = list(queries.upcoming(reader))
     answer = post_grade(as_ana, ahead[0], grade=1, after=ahead[2].public_id)
     assert [card["id"] for card in json.loads(answer.content)["upcoming"]] == [str(ahead[3].public_id)]
 
 
 def test_what_another_reader_knows_brings_nothing(as_ana: Client, reader: Reader, ben: User, study: Study) -> None:
-    foreign = label_store.upcoming(study.readers.get(user=ben))[0]
+    foreign = queries.upcoming(study.readers.get(user=ben))[0]
     assert as_ana.get(reverse("queue", args=["acne"]), {"after": str(foreign.public_id)}).json() == {"upcoming": []}
 
 
 def test_the_last_grade_leads_to_thanks(as_ana: Client, reader: Reader) -> None:
-    for assignment in label_store.upcoming(reader):
+    for assignment in queries.upcoming(reader):
         post_grade(as_ana, assignment, grade=1)
     assert b"You graded all 6 images" in as_ana.get(reverse("grade", args=["acne"])).content
 
@@ -148,7 +148,7 @@ def test_golden_and_ordinary_cards_differ_in_nothing_but_random_ids(as_ana: Clie
         post_grade(as_ana, assignment, grade=3)
         return json.dumps(card).replace(str(assignment.public_id), "ID")
 
-    assert len({shape(assignment) for assignment in list(label_store.upcoming(reader))}) == 1
+    assert len({shape(assignment) for assignment in list(queries.upcoming(reader))}) == 1
 
 
 PAGES = ["/read/acne/", "/read/acne/queue/", "/studies/acne/", "/studies/acne/report/"]

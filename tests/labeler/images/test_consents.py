@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from labeler.dealing import folds, redealing
+from labeler.dealing import changes, folds, joining_and_leaving, undo
 from labeler.golden_set import golden_draw
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.images import consents, subjects
 from labeler.intake import metadata
 from labeler.models import AuditEvent, Consent, Image, Reader, Study, User
@@ -81,31 +81,31 @@ def test_where_consent_is_needed_silence_is_none(undealt: Study, olga: User) -> 
 
 
 def test_a_reader_meets_the_image_no_more_and_their_list_is_shorter(study: Study, reader: Reader) -> None:
-    first, second = list(label_store.upcoming(reader))[:2]
+    first, second = list(queries.upcoming(reader))[:2]
     say(second, 3)
     for assignment in (first, second):
         Image.objects.filter(pk=assignment.image_id).update(subject="P1")
     total = progress.reader_progress(reader).total
     agree(study, "P1", "training")
-    assert first not in label_store.upcoming(reader)
-    assert not label_store.lately_graded(reader).exists()
+    assert first not in queries.upcoming(reader)
+    assert not queries.lately_graded(reader).exists()
     now = progress.reader_progress(reader)
     assert (now.done, now.total) == (1, total - 1)
     agree(study, "P1", *EVERYTHING)
-    assert label_store.upcoming(reader)[0] == first
+    assert queries.upcoming(reader)[0] == first
     assert progress.reader_progress(reader).total == total
 
 
 def test_a_reader_can_finish_a_list_with_images_that_are_left_out(study: Study, reader: Reader) -> None:
-    Image.objects.filter(pk=label_store.upcoming(reader)[0].image_id).update(subject="P1")
+    Image.objects.filter(pk=queries.upcoming(reader)[0].image_id).update(subject="P1")
     agree(study, "P1")
-    for assignment in list(label_store.upcoming(reader)):
+    for assignment in list(queries.upcoming(reader)):
         say(assignment, 3)
     assert progress.reader_progress(reader).is_finished
 
 
 def test_the_browser_is_told_that_the_image_is_gone(as_ana: Client, study: Study, reader: Reader) -> None:
-    assignment = label_store.upcoming(reader)[0]
+    assignment = queries.upcoming(reader)[0]
     Image.objects.filter(pk=assignment.image_id).update(subject="P1")
     agree(study, "P1")
     assert as_ana.get(f"/read/acne/{assignment.public_id}/image/").status_code == 410
@@ -120,10 +120,10 @@ def test_the_browser_is_told_that_the_image_is_gone(as_ana: Client, study: Study
 
 
 def test_a_leaving_readers_images_without_consent_go_to_nobody(study: Study, reader: Reader) -> None:
-    shut = next(one for one in label_store.upcoming(reader) if not one.image.is_golden)
+    shut = next(one for one in queries.upcoming(reader) if not one.image.is_golden)
     Image.objects.filter(pk=shut.image_id).update(subject="P1")
     agree(study, "P1")
-    redealing.leave(reader=reader, reason="On leave")
+    joining_and_leaving.leave(reader=reader, reason="On leave")
     assert not shut.image.assignments.filter(withdrawn_in=None).exists()
     reader.refresh_from_db()
     assert reader.skipped == 0
@@ -189,12 +189,12 @@ def test_the_log_knows_subjects_by_pseudonyms(undealt: Study, olga: User) -> Non
 
 
 def test_a_dealing_that_is_taken_back_leaves_no_list_shorter(study: Study, reader: Reader) -> None:
-    Image.objects.filter(pk=label_store.upcoming(reader)[0].image_id).update(subject="P1")
+    Image.objects.filter(pk=queries.upcoming(reader)[0].image_id).update(subject="P1")
     agree(study, "P1")
     reader.refresh_from_db()
     assert reader.skipped == 1
-    dealing = redealing.latest(study)
+    dealing = changes.latest(study)
     assert dealing is not None
-    redealing.take_back(dealing=dealing)
+    undo.take_back(dealing=dealing)
     reader.refresh_from_db()
     assert reader.skipped == 0

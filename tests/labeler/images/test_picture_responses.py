@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from pytest_django import Settings
 
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.models import Reader
 from tests import builders, object_storage
 
@@ -16,7 +16,7 @@ from tests import builders, object_storage
 @pytest.fixture
 def picture(reader: Reader) -> tuple[str, str]:
     """Return where ana's browser asks for her next image, and where that lies in storage."""
-    assignment = label_store.next_assignment(reader)
+    assignment = queries.next_assignment(reader)
     assert assignment is not None
     return f"/read/acne/{assignment.public_id}/image/", f"{assignment.image.rendition}-full"
 

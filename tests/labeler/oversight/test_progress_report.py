@@ -10,7 +10,7 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from django.utils import timezone
 
-from labeler.grading import label_store
+from labeler.grading import label_store, queries
 from labeler.grading.label_store import Viewing
 from labeler.models import Assignment, AuditEvent, DayTally, Image, Label, Reader, ReasonTally, Study, StudyTally, User
 from labeler.oversight import progress_report, tallies
@@ -47,7 +47,7 @@ def say(assignment: Assignment, grade: int | None = None, *, reason: str = "", m
 def history(reader: Reader, seconds: Iterable[int]) -> None:
     """Let the reader have graded their next images, so many seconds ago each. A label's time can't be changed."""
     now = timezone.now()
-    for ago, assignment in zip(seconds, list(label_store.upcoming(reader)), strict=False):
+    for ago, assignment in zip(seconds, list(queries.upcoming(reader)), strict=False):
         Label.objects.create(
             assignment=assignment, version=1, submission=uuid4(), grade=2, labeled_at=now - timedelta(seconds=ago)
         )
@@ -71,7 +71,7 @@ def state_of(reader: Reader) -> progress_report.ReaderState:
 
 
 def test_an_image_taken_back_and_graded_again_is_one_image(study: Study, reader: Reader) -> None:
-    first, second, *_ = label_store.upcoming(reader)
+    first, second, *_ = queries.upcoming(reader)
     for grade in (3, None, 4):
         say(first, grade)
     say(second, 2)
@@ -84,7 +84,7 @@ def test_an_image_taken_back_and_graded_again_is_one_image(study: Study, reader:
 
 def test_labels_counted_in_two_parts_are_as_those_counted_at_once(study: Study, reader: Reader, ben: User) -> None:
     other = builders.reader_of(ben, study)
-    for one, two in zip(label_store.upcoming(reader), list(label_store.upcoming(other)), strict=False):
+    for one, two in zip(queries.upcoming(reader), list(queries.upcoming(other)), strict=False):
         for assignment in (one, two):
             say(assignment, 1, ms=900)
             say(assignment, None, reason="blurred", ms=5000)
@@ -100,7 +100,7 @@ def test_labels_counted_in_two_parts_are_as_those_counted_at_once(study: Study, 
 
 
 def test_a_label_is_counted_once_however_often_the_worker_comes(study: Study, reader: Reader) -> None:
-    say(label_store.upcoming(reader)[0], 3)
+    say(queries.upcoming(reader)[0], 3)
     for _ in range(3):
         count(study)
     assert DayTally.objects.get(reader=reader).labels == 1
@@ -108,14 +108,14 @@ def test_a_label_is_counted_once_however_often_the_worker_comes(study: Study, re
 
 def test_the_newest_labels_wait_until_older_ids_must_be_there(study: Study, reader: Reader) -> None:
     tallies.count(study)
-    say(label_store.upcoming(reader)[0], 3)
+    say(queries.upcoming(reader)[0], 3)
     assert not tallies.count(study)
     assert not DayTally.objects.exists()
 
 
 def test_a_clock_that_was_a_day_early_does_not_stop_the_counting(study: Study, reader: Reader) -> None:
     tallies.count(study)
-    say(label_store.upcoming(reader)[0], 3)
+    say(queries.upcoming(reader)[0], 3)
     StudyTally.objects.update(seen_at=timezone.now() + timedelta(days=1))
     assert not tallies.count(study, settled=NOW)
     assert tallies.count(study, settled=NOW)
@@ -149,13 +149,13 @@ def test_the_finish_follows_from_pace_and_habit(long_list: Reader) -> None:
 
 
 def test_the_median_time_is_within_a_twentieth(study: Study, reader: Reader) -> None:
-    for assignment, ms in zip(list(label_store.upcoming(reader)), (800, 2000, 90_000), strict=False):
+    for assignment, ms in zip(list(queries.upcoming(reader)), (800, 2000, 90_000), strict=False):
         say(assignment, 3, ms=ms)
     assert state_of(reader).median_ms == pytest.approx(2000, rel=0.05)
 
 
 def test_reasons_are_those_of_current_labels(study: Study, reader: Reader) -> None:
-    first, second, third, *_ = label_store.upcoming(reader)
+    first, second, third, *_ = queries.upcoming(reader)
     say(first, reason="blurred")
     say(second, reason="blurred")
     say(third, reason="not_acne")
@@ -300,7 +300,7 @@ def test_polling_answers_304_until_something_comes(as_olga: Client, study: Study
     first = as_olga.get(address)
     assert first.json()["totals"]["done"] == "0"
     assert as_olga.get(address, headers={"If-None-Match": first["ETag"]}).status_code == 304
-    say(label_store.upcoming(reader)[0], 3)
+    say(queries.upcoming(reader)[0], 3)
     after = as_olga.get(address, headers={"If-None-Match": first["ETag"]})
     assert after.status_code == 200
     assert after.json()["totals"]["done"] == "1"

@@ -5,15 +5,15 @@ from uuid import UUID, uuid4
 import pytest
 from pytest_django import DjangoAssertNumQueries
 
-from labeler.grading import label_store
+from labeler.grading import label_store, queries
 from labeler.models import Assignment, Reader, Study, User
-from labeler.platform.compiled_queries import Composed
+from labeler.platform.compiled_queries import CompiledQuery
 from tests import builders
 
 
 @pytest.fixture
-def query() -> Composed[Assignment]:
-    return Composed(
+def query() -> CompiledQuery[Assignment]:
+    return CompiledQuery(
         lambda reader, least: (
             Assignment.objects.filter(reader=reader, position__gte=least, is_repeat=False)
             .select_related("reader__study")
@@ -31,7 +31,7 @@ def readers(ana: User, ben: User) -> list[Reader]:
     return [builders.reader_of(user, study) for user in (ana, ben)]
 
 
-def test_it_is_asked_for_other_values_each_time(query: Composed[Assignment], readers: list[Reader]) -> None:
+def test_it_is_asked_for_other_values_each_time(query: CompiledQuery[Assignment], readers: list[Reader]) -> None:
     for reader in readers:
         for least in (1, 3, 1000):
             of_django = reader.assignments.filter(position__gte=least, is_repeat=False).order_by("-position")
@@ -40,7 +40,7 @@ def test_it_is_asked_for_other_values_each_time(query: Composed[Assignment], rea
 
 
 def test_what_it_is_joined_with_is_there_and_the_rest_is_read_when_needed(
-    query: Composed[Assignment], readers: list[Reader], django_assert_num_queries: DjangoAssertNumQueries
+    query: CompiledQuery[Assignment], readers: list[Reader], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
     with django_assert_num_queries(1):
         assignment = query.first(reader=readers[1].pk, least=1)
@@ -51,18 +51,18 @@ def test_what_it_is_joined_with_is_there_and_the_rest_is_read_when_needed(
 
 
 def test_a_value_that_the_query_does_not_use_is_a_mistake(db: None) -> None:
-    unused = Composed(lambda slug, **_: Study.objects.filter(slug=slug), slug="a", title="b")
+    unused = CompiledQuery(lambda slug, **_: Study.objects.filter(slug=slug), slug="a", title="b")
     with pytest.raises(TypeError, match="compares nothing with title"):
         unused.first(slug="acne", title="Acne")
 
 
 def test_following_is_upcoming_after_an_image(readers: list[Reader]) -> None:
     reader = readers[0]
-    upcoming = list(label_store.upcoming(reader))
+    upcoming = list(queries.upcoming(reader))
     label_store.record_label(assignment=upcoming[4], version=0, submission=uuid4(), grade=3)
     later = [one for one in upcoming[3:] if one != upcoming[4]]
-    assert label_store.following(reader, after=upcoming[2].public_id, count=3) == later[:3]
-    assert label_store.following(reader, after=upcoming[2].public_id, count=100) == later
+    assert queries.following(reader, after=upcoming[2].public_id, count=3) == later[:3]
+    assert queries.following(reader, after=upcoming[2].public_id, count=100) == later
     others = readers[1].assignments.order_by("position")[0].public_id
-    assert label_store.following(reader, after=others, count=3) == []
-    assert label_store.following(reader, after=UUID(int=1), count=3) == []
+    assert queries.following(reader, after=others, count=3) == []
+    assert queries.following(reader, after=UUID(int=1), count=3) == []

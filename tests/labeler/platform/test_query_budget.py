@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
-from labeler.grading import label_store
+from labeler.grading import label_store, queries
 from labeler.models import Assignment, Reader, User
 from labeler.studies import atlas
 from scoring.photograph import decoding
@@ -27,14 +27,14 @@ def reader(request: pytest.FixtureRequest, ana: User) -> Reader:
     for seed in range(2):
         atlas.add_picture(level=level, pixels=decoding.decode(builders.make_jpeg(seed)))
     reader = builders.reader_of(ana, study)
-    for assignment in label_store.upcoming(reader)[:3]:
+    for assignment in queries.upcoming(reader)[:3]:
         label_store.record_label(assignment=assignment, version=0, submission=uuid4(), grade=2)
     return reader
 
 
 @pytest.fixture
 def assignment(reader: Reader) -> Assignment:
-    return label_store.upcoming(reader)[0]
+    return queries.upcoming(reader)[0]
 
 
 def test_saving_a_grade_and_getting_the_next_image(

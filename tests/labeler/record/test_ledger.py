@@ -13,7 +13,7 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.models import AuditEvent, Label, LedgerBlock, LedgerMark, Reader, Study, User
 from labeler.record import audit, ledger, ledger_check
 from tests import builders
@@ -44,7 +44,7 @@ def findings() -> list[str]:
 @pytest.fixture
 def sealed(study: Study, reader: Reader, olga: User) -> Study:
     """Return the study with six labels and some acts, in three blocks of its own and one of the site."""
-    assignments = list(label_store.upcoming(reader))
+    assignments = list(queries.upcoming(reader))
     audit.record(None, olga, "signed in", detail="by password")
     for assignment, grade in zip(assignments[:3], (2, 3, 4), strict=True):
         say(assignment, grade)
@@ -210,14 +210,14 @@ def test_no_trigger_lets_a_block_be_changed(sealed: Study) -> None:
 
 def test_the_newest_rows_wait_until_older_ids_must_be_there(study: Study, reader: Reader) -> None:
     seal()
-    say(label_store.upcoming(reader)[0], 3)
+    say(queries.upcoming(reader)[0], 3)
     assert ledger.seal() == 0
     assert not ledger.blocks(study).filter(labels_until__gt=0).exists()
 
 
 def test_a_clock_that_was_a_day_early_does_not_stop_the_sealing(study: Study, reader: Reader) -> None:
     seal()
-    say(label_store.upcoming(reader)[0], 3)
+    say(queries.upcoming(reader)[0], 3)
     LedgerMark.objects.update(seen_at=timezone.now() + timedelta(days=1))
     assert ledger.seal(settled=NOW) == 0
     seal()
@@ -227,7 +227,7 @@ def test_a_clock_that_was_a_day_early_does_not_stop_the_sealing(study: Study, re
 
 def test_nobody_who_seals_is_found(study: Study, reader: Reader) -> None:
     seal()
-    say(label_store.upcoming(reader)[0], 3)
+    say(queries.upcoming(reader)[0], 3)
     LedgerMark.objects.update(seen_at="2020-01-01T00:00Z")
     assert findings() == ["New rows of study acne wait, and nobody seals them: see whether beat and a worker run."]
 
@@ -236,14 +236,14 @@ def test_a_transaction_of_another_database_holds_nothing_up(study: Study, reader
     options = {**connection.get_connection_params(), "dbname": "postgres"}
     with closing(psycopg2.connect(**options)) as elsewhere, elsewhere.cursor() as cursor:
         cursor.execute("SELECT pg_current_xact_id()")
-        say(label_store.upcoming(reader)[0], 3)
+        say(queries.upcoming(reader)[0], 3)
         assert seal()
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_label_whose_transaction_lasts_is_waited_for(study: Study, reader: Reader) -> None:
     """One takes its id and is not committed, a later one is: a block that had the later alone would call it put in."""
-    slow = label_store.upcoming(reader)[0]
+    slow = queries.upcoming(reader)[0]
     has_id, may_commit = threading.Event(), threading.Event()
 
     def save_slowly() -> None:
@@ -258,7 +258,7 @@ def test_a_label_whose_transaction_lasts_is_waited_for(study: Study, reader: Rea
     thread.start()
     assert has_id.wait(60)
     other = study.readers.exclude(pk=reader.pk).get()
-    say(label_store.upcoming(other)[0], 4)
+    say(queries.upcoming(other)[0], 4)
     assert seal() == 0
     assert ledger.seal(settled=NOW) == 0
     may_commit.set()
@@ -273,7 +273,7 @@ def test_a_label_whose_transaction_lasts_is_waited_for(study: Study, reader: Rea
 def test_a_change_of_a_label_is_in_the_log_with_where_it_came_from(
     as_ana: Client, study: Study, reader: Reader
 ) -> None:
-    assignment = label_store.upcoming(reader)[0]
+    assignment = queries.upcoming(reader)[0]
     for version, grade in enumerate((3, 4)):
         data = {"submission": uuid4(), "version": version, "grade": grade}
         as_ana.post(f"/read/acne/{assignment.public_id}/label/", data, REMOTE_ADDR="192.0.2.17")

@@ -11,7 +11,7 @@ from django.urls import reverse
 from pytest_django import DjangoAssertNumQueries
 
 from labeler.accounts import unblinding
-from labeler.dealing import redealing
+from labeler.dealing import joining_and_leaving
 from labeler.models import AuditEvent, Study, User
 from labeler.studies import closing
 from tests.builders import reader_of
@@ -196,7 +196,7 @@ def test_late_numbers_are_not_shown_without_a_reader_who_came_since(
 ) -> None:
     monkeypatch.setattr(reader_numbers, "LONG", 0.0)
     before = reader_numbers.of(graded)
-    redealing.join(study=graded, user=cleo)
+    joining_and_leaving.join(study=graded, user=cleo)
     assert len(reader_numbers.of(graded, may_be_late=True).readers) == len(before.readers) + 1
 
 

@@ -1,4 +1,4 @@
-"""Which charts a report has. [core]"""
+"""The list of a report's charts."""
 
 from collections.abc import Sequence
 

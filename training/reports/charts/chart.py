@@ -1,4 +1,4 @@
-"""What a chart is: a sentence, two pictures of it, and its table. [core]"""
+"""A chart: a sentence, two pictures, and a table."""
 
 import csv
 import io

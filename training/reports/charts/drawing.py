@@ -1,4 +1,4 @@
-"""A picture in SVG, made of a few kinds of marks. [core]
+"""Drawing in SVG with a few kinds of marks.
 
 Every mark has a look: written as presentation attributes, so that the file stands alone, and as a class, so that a
 page's style sheet can put the colours of a dark screen in their place. There is no style attribute and no script.

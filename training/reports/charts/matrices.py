@@ -1,4 +1,4 @@
-"""Tables of shades: how far each two readers agree, and what was called what. [core]"""
+"""Shaded tables: agreement of each two readers, and confusion matrices."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The machine, or a reader, against the consensus, image by image: scatter, Bland-Altman, calibration. [core]"""
+"""Image by image, machine or reader against consensus: scatter, Bland-Altman, calibration."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext

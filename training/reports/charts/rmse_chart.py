@@ -1,4 +1,4 @@
-"""Everybody's RMSE in one picture: readers, machine, the bar and the floor that noise leaves. [core]"""
+"""The RMSE chart: readers, machine, bar and noise ceiling."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

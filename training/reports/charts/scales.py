@@ -1,4 +1,4 @@
-"""From numbers to places on the sheet, and the axes that tell people which is which. [core]"""
+"""Scales from values to positions, and axes."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What changes: each reader over the images of a study, the machine over the nights. [core]"""
+"""Changes over time: each reader over a study's images, the machine over the nights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

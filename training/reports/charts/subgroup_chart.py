@@ -1,4 +1,4 @@
-"""Errors by kinds of images: readers and machine side by side. [core]"""
+"""Errors by subgroup of images: readers and machine side by side."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

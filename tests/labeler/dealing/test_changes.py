@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from labeler.dealing import folds, reading_lists, redealing
+from labeler.dealing import changes, folds, joining_and_leaving, new_images, reading_lists, remaining_lists, undo
 from labeler.dealing.folds import Design
 from labeler.golden_set import golden_draw
-from labeler.grading import label_store
+from labeler.grading import queries
 from labeler.models import Assignment, AuditEvent, Dealing, Image, Reader, Study, User
 from labeler.studies import studies
 from tests import builders
@@ -22,7 +22,7 @@ def running(ana: User, ben: User, cleo: User) -> Study:
     golden_draw.draw(study=study, size=GOLDEN)
     folds.deal(study=study, design=Design(repeats=REPEATS, gap=GAP))
     for reader in study.readers.all():
-        for assignment in list(label_store.upcoming(reader)[:25]):
+        for assignment in list(queries.upcoming(reader)[:25]):
             give_grade(assignment, 3)
     study.refresh_from_db()
     return study
@@ -51,36 +51,36 @@ def check(reader: Reader, *, spread: int = 5) -> None:
 def test_a_leaving_readers_images_are_all_handed_over(running: Study) -> None:
     leaver, *others = running.readers.all()
     given = {one.image_id for one in listed(leaver) if not (one.is_done or one.image.is_golden or one.is_repeat)}
-    told = {other: [one.pk for one in label_store.upcoming(other)[: redealing.STAYS]] for other in others}
-    redealing.leave(reader=leaver, reason="On leave until spring")
-    assert not label_store.upcoming(leaver).exists()
+    told = {other: [one.pk for one in queries.upcoming(other)[: remaining_lists.STAYS]] for other in others}
+    joining_and_leaving.leave(reader=leaver, reason="On leave until spring")
+    assert not queries.upcoming(leaver).exists()
     now = Assignment.objects.filter(image__in=given, withdrawn_in=None)
     assert sorted(now.values_list("image", flat=True)) == sorted(given)
     sizes = [len(listed(other)) for other in others]
     assert max(sizes) - min(sizes) <= 1
     for other in others:
         check(other)
-        assert [one.pk for one in label_store.upcoming(other)[: redealing.STAYS]] == told[other]
+        assert [one.pk for one in queries.upcoming(other)[: remaining_lists.STAYS]] == told[other]
     assert AuditEvent.objects.latest("pk").reason == "On leave until spring"
 
 
 def test_a_leave_can_be_taken_back(running: Study) -> None:
     before = state(running)
     leaver = running.readers.get(code="R01")
-    act = redealing.leave(reader=leaver, reason="A mistake")
-    redealing.take_back(dealing=act, reason="It was a mistake")
+    act = joining_and_leaving.leave(reader=leaver, reason="A mistake")
+    undo.take_back(dealing=act, reason="It was a mistake")
     assert state(running) == before
     leaver.refresh_from_db()
     assert leaver.left_at is None
-    assert redealing.latest(running) == running.dealings.get(kind=Dealing.Kind.FIRST)
+    assert changes.latest(running) == running.dealings.get(kind=Dealing.Kind.FIRST)
 
 
 def test_what_was_graded_meanwhile_stays_with_who_graded_it(running: Study) -> None:
     leaver, other = running.readers.all()[:2]
-    act = redealing.leave(reader=leaver, reason="A mistake")
+    act = joining_and_leaving.leave(reader=leaver, reason="A mistake")
     taken = act.assignments.filter(reader=other).earliest("position")
     give_grade(taken, 2)
-    redealing.take_back(dealing=act, reason="It was")
+    undo.take_back(dealing=act, reason="It was")
     assert listed(leaver) != []
     assert taken.image_id not in {one.image_id for one in listed(leaver)}
     assert taken.image_id in {one.image_id for one in listed(other)}
@@ -90,11 +90,11 @@ def test_what_was_graded_meanwhile_stays_with_who_graded_it(running: Study) -> N
 
 
 def test_a_joining_reader_gets_the_golden_set_and_a_fair_share(running: Study, dora: User) -> None:
-    redealing.join(study=running, user=dora, reason="The fourth")
+    joining_and_leaving.join(study=running, user=dora, reason="The fourth")
     dora_reads = running.readers.get(user=dora)
     check(dora_reads)
     assert dora_reads.assignments.filter(is_repeat=True).count() == REPEATS
-    loads = [label_store.upcoming(reader).count() for reader in running.readers.all()]
+    loads = [queries.upcoming(reader).count() for reader in running.readers.all()]
     assert max(loads) - min(loads) <= 3
     for reader in running.readers.all():
         check(reader)
@@ -105,8 +105,8 @@ def test_a_joining_reader_gets_the_golden_set_and_a_fair_share(running: Study, d
 
 def test_a_join_can_be_taken_back(running: Study, dora: User) -> None:
     folds_before = {code: sorted(images) for code, images in state(running).items()}
-    act = redealing.join(study=running, user=dora)
-    redealing.take_back(dealing=act, reason="She can't")
+    act = joining_and_leaving.join(study=running, user=dora)
+    undo.take_back(dealing=act, reason="She can't")
     after = {code: sorted(images) for code, images in state(running).items() if images}
     assert after == folds_before
     for reader in running.readers.filter(left_at=None):
@@ -115,12 +115,12 @@ def test_a_join_can_be_taken_back(running: Study, dora: User) -> None:
 
 def test_later_images_are_spread_over_the_lists(running: Study) -> None:
     later = builders.make_images(running, 61)
-    redealing.add_images(study=running)
+    new_images.add_images(study=running)
     for reader in running.readers.all():
         check(reader)
         assert len([one for one in listed(reader) if one.image in later]) in {20, 21}
     with pytest.raises(folds.DealError, match="Import images first"):
-        redealing.add_images(study=running)
+        new_images.add_images(study=running)
 
 
 def test_nobody_gets_a_near_duplicate_of_what_they_had(running: Study) -> None:
@@ -128,41 +128,41 @@ def test_nobody_gets_a_near_duplicate_of_what_they_had(running: Study) -> None:
     old = next(one.image for one in listed(reader) if not one.image.is_golden)
     [new] = builders.make_images(running, 1)
     Image.objects.filter(pk__in=[old.pk, new.pk]).update(cluster=old.pk)
-    redealing.add_images(study=running)
+    new_images.add_images(study=running)
     assert new.assignments.get().reader != reader
 
 
 def test_only_the_latest_change_is_taken_back(running: Study) -> None:
     builders.make_images(running, 3)
-    first = redealing.add_images(study=running)
+    first = new_images.add_images(study=running)
     builders.make_images(running, 3)
-    redealing.add_images(study=running)
+    new_images.add_images(study=running)
     with pytest.raises(folds.DealError, match="latest"):
-        redealing.take_back(dealing=first)
+        undo.take_back(dealing=first)
 
 
 def test_a_dealing_can_be_taken_back_until_somebody_grades(ana: User, running: Study) -> None:
     fresh = builders.make_study("fresh", readers=(ana,), images=9, golden_size=2)
-    redealing.take_back(dealing=fresh.dealings.get())
+    undo.take_back(dealing=fresh.dealings.get())
     fresh.refresh_from_db()
     assert fresh.dealt_at is None
     assert folds.deal(study=fresh)
     with pytest.raises(folds.DealError, match="has graded"):
-        redealing.take_back(dealing=running.dealings.get())
+        undo.take_back(dealing=running.dealings.get())
     assert all(listed(reader) for reader in running.readers.all())
 
 
 def test_the_last_reader_does_not_leave(ana: User) -> None:
     study = builders.make_study("alone", readers=(ana,), images=9, golden_size=2)
     with pytest.raises(folds.DealError, match="Add a reader first"):
-        redealing.leave(reader=study.readers.get(), reason="Gone")
-    assert label_store.upcoming(study.readers.get()).exists()
+        joining_and_leaving.leave(reader=study.readers.get(), reason="Gone")
+    assert queries.upcoming(study.readers.get()).exists()
 
 
 def test_who_has_seen_what_is_golden_does_not_join(running: Study, dora: User) -> None:
     AuditEvent.objects.create(study=running, user=dora, action="unblinded", reason="The analysis")
     with pytest.raises(studies.StudyError, match="golden"):
-        redealing.join(study=running, user=dora)
+        joining_and_leaving.join(study=running, user=dora)
     assert not running.readers.filter(user=dora).exists()
 
 

@@ -1,0 +1,106 @@
+"""A reader joins a running study, or leaves it: images move between the lists."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from django.db import transaction
+from django.utils import timezone
+from numpy.random import RandomState
+
+from labeler.dealing import changes, folds, list_storage, reading_lists, remaining_lists
+from labeler.dealing.folds import DealError
+from labeler.dealing.list_storage import ReadingList
+from labeler.dealing.reading_lists import ListError, Whole
+from labeler.dealing.remaining_lists import Rest
+from labeler.models import Assignment, Dealing, Reader, Study, User
+from labeler.studies import studies
+
+
+def admit(*, study: Study, user: User, capacity: int | None = None, by: User | None = None, reason: str = "") -> Reader:
+    """Make a person a reader, whether the study runs already or not. Raises DealError or studies.StudyError."""
+    if study.dealt_at:
+        join(study=study, user=user, capacity=capacity, by=by, reason=reason)
+    else:
+        studies.add_reader(study=study, user=user, capacity=capacity, by=by)
+    return study.readers.get(user=user)
+
+
+@transaction.atomic
+def join(*, study: Study, user: User, capacity: int | None = None, by: User | None = None, reason: str = "") -> Dealing:
+    """Give a person a place in a running study: the golden set, repeats, and a share of what others have still to do.
+
+    Raises DealError or studies.StudyError.
+    """
+    study = changes.lock_running(study)
+    draw = changes.random_source(study)
+    rests = [remaining_lists.read(other) for other in changes.active_readers(study)]
+    reader = studies.new_reader(study=study, user=user, capacity=capacity)
+    dealing = changes.begin(study, Dealing.Kind.JOIN, reader=reader, by=by, reason=reason)
+    design = changes.first_design(study)
+    golden = _golden(study)
+    room = folds.room(reader, len(golden), design.repeats)
+    taken = _take(rests, len(golden) + design.repeats, room, draw)
+    remaining_lists.withdraw([one for of in taken for one in of], dealing)
+    for rest, of in zip(rests, taken, strict=True):
+        remaining_lists.write(rest, np.setdiff1d(rest.ids, [one.pk for one in of], assume_unique=True), dealing)
+    fold = np.array([one.image_id for of in taken for one in of], np.int64)
+    order = reading_lists.source(f"order {study.seed} {reader.code}")
+    try:
+        made = ReadingList(reader, *reading_lists.arrange(fold, golden, design.repeats, order, gap=design.gap))
+    except ListError as error:
+        raise DealError(str(error)) from error
+    list_storage.write([made], dealing)
+    return changes.finish(dealing, f"{reader.code} takes over {len(fold)} images", {})
+
+
+@transaction.atomic
+def leave(*, reader: Reader, by: User | None = None, reason: str) -> Dealing:
+    """Take a reader's undone images and hand the ordinary ones over to the others. Raises DealError."""
+    study = changes.lock_running(reader.study)
+    if reader.left_at:
+        raise DealError(f"{reader.code} has left already.")
+    if not changes.active_readers(study).exclude(pk=reader.pk).exists():
+        raise DealError(f"{reader.code} is the only reader left: there is nobody to take over. Add a reader first.")
+    draw = changes.random_source(study)
+    dealing = changes.begin(study, Dealing.Kind.LEAVE, reader=reader, by=by, reason=reason)
+    undone = remaining_lists.lock_undone(reader)
+    remaining_lists.withdraw(undone, dealing)
+    shut = reader.assignments.filter(is_done=False, withdrawn_in=None)  # images whose subject withdrew consent
+    shut.update(position=None, withdrawn_in=dealing)
+    Reader.objects.filter(pk=reader.pk).update(left_at=timezone.now(), skipped=0)
+    handed = [one for one in undone if not (one.image.is_golden or one.is_repeat)]
+    images = draw.permutation(np.array([one.image_id for one in handed], np.int64))
+    unplaced = remaining_lists.hand_out(study, images, remaining_lists.keys_of(images), dealing, draw)
+    order = {"order": [one.pk for one in undone], "nobody": unplaced}
+    return changes.finish(dealing, f"{reader.code} hands over  {len(images) - unplaced} images", order)
+
+
+def _golden(study: Study) -> Whole:
+    golden = study.images.filter(is_golden=True, may_be_graded=True).order_by("content_hash")
+    return np.array(golden.values_list("pk", flat=True), np.int64)
+
+
+def _take(rests: Sequence[Rest], own: int, room: int, draw: RandomState) -> list[list[Assignment]]:
+    """Return what each reader gives to a new one, whose list has `own` images anyway, so that all have equal work."""
+    movable = [rest.movable() for rest in rests]
+    load = np.array([rest.load for rest in rests], np.int64)
+    most = np.array([len(of) for of in movable], np.int64)
+    low, high = 0, max(int(load.max()), own)
+    while low < high:  # the lowest level at which the new reader does not have more than the others
+        level = (low + high) // 2
+        low, high = (low, level) if own + np.clip(load - level, 0, most).sum() <= level else (level + 1, high)
+    shares = np.clip(load - low, 0, most)
+    while shares.sum() > room:
+        shares[int(np.argmax(shares))] -= 1
+    seen: set[int] = set()
+    taken = []
+    for of, share in zip(movable, shares.tolist(), strict=True):
+        chosen = [of[place] for place in reading_lists.even_places(share, len(of), draw)]
+        fresh = {_key(one): one for one in chosen if _key(one) not in seen}  # of near-duplicates, one
+        seen |= fresh.keys()
+        taken.append(list(fresh.values()))
+    return taken
+
+
+def _key(assignment: Assignment) -> int:
+    return assignment.image.cluster or assignment.image_id
