@@ -4,13 +4,15 @@ Pixels, x to the right and y down, boxes (x_min, y_min, x_max, y_max) end-exclus
 The landmarks are dlib's 68: brows 17-21 (right) and 22-26, eyes 36-41 (right) and 42-47, mouth 48-60 used here.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from scoring.photograph import faces
 from scoring.photograph.decoding import Pixels
@@ -32,7 +34,8 @@ class Patch:
 
     region: str
     box: Box
-    turn: float = 0.0  # degrees that the box is turned about its centre, clockwise as one sees it
+    # Degrees that the box is turned about its centre, clockwise as one sees it. JSON has it where it is turned.
+    turn: Annotated[float, Field(exclude_if=operator.not_)] = 0.0
 
     def crop(self, pixels: Pixels) -> Pixels:
         x_min, y_min, x_max, y_max = self.box
