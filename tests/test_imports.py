@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 REPOSITORY = Path(__file__).resolve().parent.parent
 # Each folder may import those before it. A package's own files, such as its settings, urls and tasks, come last.
 ORDER = [
@@ -102,27 +100,41 @@ def test_every_folder_has_its_place_and_says_what_it_is() -> None:
     assert not [name(path) for path in folders if not ast.get_docstring(parsed(path))]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_a_folder_imports_only_folders_above_it(path: Path) -> None:
-    own = ORDER.index(folder(module(path)))
-    is_view = path.stem.endswith("views") or "api" in path.parts
-    allowed = TASKS if is_view else set()
-    assert not [one for one in ours(path) - allowed if ORDER.index(folder(one)) > own]
+def test_a_folder_imports_only_folders_above_it() -> None:
+    wrong = {}
+    for path in FILES:
+        own = ORDER.index(folder(module(path)))
+        is_view = path.stem.endswith("views") or "api" in path.parts
+        below = {one for one in ours(path) if ORDER.index(folder(one)) > own}
+        wrong[name(path)] = below - TASKS if is_view else below
+    assert_none(wrong)
 
 
-def test_there_is_a_core() -> None:
+def test_the_core_knows_only_the_core_and_no_django() -> None:
     assert len(CORE_FILES) > 40
+    roots = {name(path): {one.split(".")[0] for one in imported(path)} for path in CORE_FILES}
+    assert_none({path: found & {"django", "celery", "ninja"} for path, found in roots.items()})
+    assert_none({name(path): {one for one in ours(path) if not is_core(MODULES[one])} for path in CORE_FILES})
 
 
-@pytest.mark.parametrize("path", CORE_FILES, ids=name)
-def test_the_core_knows_no_django(path: Path) -> None:
-    roots = {one.split(".")[0] for one in imported(path)}
-    assert not roots & {"django", "celery", "ninja"}
+def test_heavy_libraries_load_in_their_own_file_on_first_use() -> None:
+    for heavy, places in HEAVY.items():
+        loading = {name(path) for path in FILES if heavy in {one.split(".")[0] for one in imported(path)}}
+        assert loading == places
+        at_start = {name(path): {one.split(".")[0] for one in imported_at_start(path)} for path in FILES}
+        assert_none({path: found & {heavy} for path, found in at_start.items()})
 
 
-@pytest.mark.parametrize("path", CORE_FILES, ids=name)
-def test_the_core_knows_only_the_core_of_ours(path: Path) -> None:
-    assert not [one for one in ours(path) if not is_core(MODULES[one])]
+def test_a_noun_knows_no_request() -> None:
+    """What a view needs of the web stays in views, forms and their like."""
+    wrong = {}
+    for path in FILES:
+        if _last_word(path.stem) in NOUN_EXCEPTIONS or {"management", "api", "server"} & set(path.parts):
+            continue
+        of_the_web = {one for one in imported(path) if one.startswith(("django.http", "django.shortcuts"))}
+        shown = {one for one in ours(path) if _last_word(one) in {"views", "forms"}}
+        wrong[name(path)] = of_the_web | shown
+    assert_none(wrong)
 
 
 def test_no_folder_holds_more_files_than_one_can_read() -> None:
@@ -134,20 +146,10 @@ def test_no_folder_holds_more_files_than_one_can_read() -> None:
     assert not {place: count for place, count in counts.items() if count > MOST_FILES}
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-@pytest.mark.parametrize("heavy", HEAVY)
-def test_heavy_libraries_load_in_their_own_file_on_first_use(path: Path, heavy: str) -> None:
-    roots = {one.split(".")[0] for one in imported(path)}
-    assert heavy not in roots or name(path) in HEAVY[heavy]
-    assert heavy not in {one.split(".")[0] for one in imported_at_start(path)}
+def assert_none(wrong: dict[str, set[str]]) -> None:
+    """Name the files that import what they may not."""
+    assert not {path: found for path, found in wrong.items() if found}
 
 
-@pytest.mark.parametrize("path", FILES, ids=name)
-def test_a_noun_knows_no_request(path: Path) -> None:
-    stem = path.stem.rsplit("_", 1)[-1]
-    if stem in NOUN_EXCEPTIONS or {"management", "api", "server"} & set(path.parts):
-        return
-    forbidden = ("django.http", "django.shortcuts")
-    shown = ("views", "forms")
-    assert not [one for one in imported(path) if one.startswith(forbidden)]
-    assert not [one for one in ours(path) if one.rsplit(".", 1)[-1].rsplit("_", 1)[-1] in shown]
+def _last_word(name: str) -> str:
+    return name.rsplit(".", 1)[-1].rsplit("_", 1)[-1]

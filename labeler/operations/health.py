@@ -119,7 +119,7 @@ def queues() -> dict[str, Queue]:
 def _sent_at(message: Any) -> float | None:
     if message is None:
         return None
-    seconds: float | None = json.loads(message)["headers"].get(SENT_AT)  # none from the release before
+    seconds: float = json.loads(message)["headers"][SENT_AT]
     return seconds
 
 

@@ -37,10 +37,6 @@ INPUTS = {"Keyboard": "keyboard", "Mouse": "mouse", "Touch": "touch", "Pen": "pe
 Row = dict[str, str]
 
 
-class UnreadableError(Exception):
-    """The folder is not what the export made."""
-
-
 def main() -> int:
     parser = ArgumentParser(description="Hold an export against its ledger.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
@@ -48,13 +44,14 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return inspect(options.folder, options.known)
-    except UnreadableError as error:
-        sys.stderr.write(f"{error}\n")
+    except (OSError, ValueError, LookupError, AttributeError, csv.Error, struct.error) as error:
+        sys.stderr.write(f"This is not what the export made: {type(error).__name__}: {error}\n")
         return 2
 
 
 def inspect(folder: Path, known: str) -> int:
-    ledger, sealed = _document(folder / "ledger.json"), list(_rows(folder / "ledger.csv"))
+    ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
+    sealed = list(_rows(folder / "ledger.csv"))
     findings = [*inspect_chain(ledger, sealed), *inspect_labels(folder, sealed)]
     if known and known not in {block["digest"] for block in ledger["blocks"]}:
         findings.append(f"There is no block with the hash {known}: it is gone, or what it sealed was changed.")
@@ -81,17 +78,14 @@ def inspect_chain(ledger: dict[str, Any], sealed: list[Row]) -> Iterator[str]:
             yield f"Block {number + 1} is missing from the ledger."
         elif block["previous"] != previous:
             yield f"Block {block['number']} does not follow the block before it: one of the two was changed."
-        packed = b"".join(map(pack, rows_of.get(block["number"], [])))
+        rows = rows_of.get(block["number"], [])
+        packed = b"".join(ENTRY.pack(KINDS[row["kind"]], int(row["id"]), bytes.fromhex(row["sha256"])) for row in rows)
         if hashlib.sha256(packed).hexdigest() != block["rows_sha256"]:
             yield f"Block {block['number']}: its rows in ledger.csv were changed, removed or put into another order."
         said = {"chain": ledger["chain"], **{key: value for key, value in block.items() if key != "digest"}}
         if _sha256(json.dumps(said, sort_keys=True, separators=(",", ":"))) != block["digest"]:
             yield f"Block {block['number']} was changed: its hash is not that of what it says."
         number, previous = block["number"], block["digest"]
-
-
-def pack(row: Row) -> bytes:
-    return ENTRY.pack(KINDS[row["kind"]], int(row["id"]), bytes.fromhex(row["sha256"]))
 
 
 def inspect_labels(folder: Path, sealed: list[Row]) -> Iterator[str]:
@@ -153,19 +147,9 @@ def _sha256(text: str) -> str:
 
 def _rows(path: Path) -> Iterator[Row]:
     """Yield a table's rows; the apostrophe that defuses formulas is taken off each cell again."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                yield {column: cell.removeprefix("'") for column, cell in row.items()}
-    except (OSError, UnicodeDecodeError, AttributeError, csv.Error) as error:  # a short row has None in it
-        raise UnreadableError(f"{path} can't be read: {error}") from error
-
-
-def _document(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnreadableError(f"{path} can't be read: {error}") from error
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            yield {column: cell.removeprefix("'") for column, cell in row.items()}
 
 
 if __name__ == "__main__":

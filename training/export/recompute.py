@@ -1,16 +1,12 @@
-"""Recompute the numbers of the report from the tables beside this file, and say whether they are identical.
+"""Recompute the numbers of the report from the tables beside this file, and say which are identical.
 
     python3 recompute.py [FOLDER]
 
 It needs Python 3.11 or newer and nothing else: it shares no code with the program that made the report. It replays the
-labels in the order in which they were stored, stops where each training run stopped reading, and computes what
-report.json and runs.json print. Exit status: 0 identical, 1 different (each difference on a line), 2 unreadable.
-
-The definitions are those of docs/science/statistics.md:
-consensus, RMSE in the published form and leaving one out, the paired
-comparison, Pearson's r, bias and lines, limits of agreement, weighted kappa, ICC, alpha, repeats, the noise ceiling,
-calibration, and percentile bootstrap intervals (2,000 resamples over images, 95 %, seed 20190101). Not recomputed, and
-named as such in the last line, are NOT_RECOMPUTED below.
+labels in the order in which they were stored, stops where each training run stopped reading, and prints a line for
+each value of report.json and runs.json: name, reported, recomputed, and whether they are identical (within 1e-9 of
+their size). Of the other tables it prints only what differs. Exit status: 0 nothing differs, 1 something does, 2 the
+folder can't be read. docs/science/statistics.md defines the numbers.
 """
 
 import csv
@@ -20,760 +16,373 @@ import math
 import random
 import sys
 from array import array
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from bisect import bisect
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import islice
+from itertools import accumulate, chain, combinations, pairwise
+from operator import itemgetter
 from pathlib import Path
+from statistics import fmean, pstdev, pvariance, quantiles
 from typing import Any
 
 RESAMPLES = 2000
-TAILS = (2.5, 97.5)  # per cent
 SEED = 20190101
 ROUNDING = 1e-9  # numbers that differ by less, relative to their size, are the same number
 COVERAGE = 0.9  # of the interval that apps are told with a score
-BAR_SHARE = 0.5  # of the golden images: who has graded fewer sets no bar
-DRAWS_KEPT = 20_000  # images: more are drawn anew for each number, to spare memory
-NOT_ACNE = "0"
+BAR_SHARE = 0.5  # of the golden images: readers who have graded fewer set no bar
 FEWEST_TO_SHOW = 20  # images that a pair of readers must share
 MOST_READERS_WITH_INTERVALS = 24
-FEWEST_OF_A_GRADE = 10  # images that others call so: fewer make no habit
-HABIT = 0.25
-NOTICED = 0.05  # grades
 LIMITS_AT = 1.96  # standard deviations
-NOTHING_SHARED = "has graded no image yet that another reader graded, so nothing can be said."
-FRACTIONS = 400  # terms of a continued fraction
-NO_VARIANCE = "The readers' means differ no more between images than chance would have it."
-NOTHING_LEFT = "Readers differ by constants only, so there is nothing to take an interval from."
 
-# What the report says of itself and of a run, rather than computes from labels and scores.
-FACTS = {"study", "title", "made_at", "run", "regressor_id", "labels_until", "training_rows"}
-FACTS |= {"estimator", "fit_seconds", "from_run"}
+SENTENCES = {"reason", "sentence", "conclusion", "in_words"}  # are left out
+# What a run says of itself, and what rests on random orders, on ranks of every resample, on tables not exported, or on
+# scores that a run does not keep (of further repeats of its cross-validation, of other runs).
+NOT_RECOMPUTED = {"study", "title", "made_at", "counted_at", "run", "regressor_id", "labels_until", "training_rows"}
+NOT_RECOMPUTED |= {"estimator", "fit_seconds", "from_run", "drift", "sequence", "spearman_r", "subgroups", "choice"}
+NOT_RECOMPUTED |= {"validation_rmse_by_seed", "gate"}
+IDENTICAL, DIFFERENT, LEFT = "identical", "DIFFERENT", "not recomputed"
+LINE = "{:<64}  {!s:<22}  {!s:<22}  {}\n"
 
-# Printed, but not computed here: what rests on random orders, on ranks of every resample, on tables not exported, or on
-# scores that a run does not keep (of further repeats of its cross-validation, of the regressor before it).
-NOT_RECOMPUTED = {"drift", "sequence", "spearman_r", "subgroups", "validation_rmse_by_seed", "choice", "gate"}
-
-Row = dict[str, str]
 Report = dict[str, Any]
-Grades = dict[str, dict[str, int]]  # image -> reader -> grade
-Golden = list[tuple[str, dict[str, int]]]  # the same of golden images, in order
-Scores = dict[tuple[str, int], dict[str, float]]  # (recipe, fit) -> image -> score
 Reading = tuple[str, str, str]  # reader, image, is_repeat
-Newest = dict[Reading, tuple[int, int, str, str | None]]  # line, version, is_current, label
+Grades = dict[str, dict[str, int]]  # image -> reader -> grade
+Scores = dict[str, float]  # image -> score
 Terms = Sequence[tuple[float, ...]]  # what a statistic is the mean of, per image
-Statistic = Callable[[Sequence[float]], float]
-
-
-class UnreadableError(Exception):
-    """The folder is not what the export made."""
+Statistic = Callable[[Sequence[float]], float]  # of the terms' means; NaN where there is no such number
+NOTHING: Report = {"value": None, "low": None, "high": None}  # a number that there is not
 
 
 def main(folder: Path) -> int:
-    tables = Tables(folder)
-    check = Check()
-    check_labels(tables, check)
-    replay(tables, check)
-    for line in check.differences:
-        say(line)
-    counted = f"{check.compared} values compared; {check.stated} are statements about the run, not computed"
-    if check.skipped:
-        counted += f"; not recomputed, being older than the scores' keeping: {', '.join(check.skipped)}"
-    if check.deleted:
-        counted += f"; not recomputed, their scores having been deleted: {', '.join(check.deleted)}"
-    if check.left:
-        counted += f"; not recomputed by this script: {', '.join(sorted(check.left))}"
-    say(f"{len(check.differences)} differences. {counted}." if check.differences else f"identical. {counted}.")
-    return 1 if check.differences else 0
+    export, counts = Export(folder), Counter[str]()
+    sys.stdout.write(LINE.format("name", "reported", "recomputed", ""))
+    for name, reported, recomputed, verdict in chain(export.compare_labels(), export.replay()):
+        counts[verdict] += 1
+        if verdict != IDENTICAL or name.startswith(("report", "runs")):
+            sys.stdout.write(LINE.format(name, reported, recomputed, verdict))
+    sys.stdout.write(f"{IDENTICAL}: {counts[IDENTICAL]}, different: {counts[DIFFERENT]}, {LEFT}: {counts[LEFT]}\n")
+    return 1 if counts[DIFFERENT] else 0
 
 
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+def compare(name: str, reported: Any, recomputed: Any) -> Iterator[tuple[str, Any, Any, str]]:
+    """Compare two documents value by value."""
+    one, other = leaves(name, reported), leaves(name, recomputed)
+    for leaf in [*one, *(other.keys() - one.keys())]:
+        values = one.get(leaf, "-"), other.get(leaf, "-")
+        are_numbers = {type(value) for value in values} <= {int, float}
+        near = are_numbers and math.isclose(*values, rel_tol=ROUNDING, abs_tol=ROUNDING)
+        is_left = leaf not in other and not NOT_RECOMPUTED.isdisjoint(leaf.split("."))
+        yield leaf, *values, LEFT if is_left else IDENTICAL if near or repr(values[0]) == repr(values[1]) else DIFFERENT
 
 
-class Tables:
-    """The files of the export."""
+def leaves(name: str, document: Any) -> Report:
+    """Return the values of a document by their names. A list's rows go by their reader or recipe, if they have one."""
+    if isinstance(document, list):
+        rows = [row if isinstance(row, dict) else {} for row in document]
+        names = [row.get("code", row.get("recipe", n)) for n, row in enumerate(rows)]
+        document = dict(zip(names, document, strict=True)) | {"length": len(document)}
+    if not isinstance(document, dict):
+        return {name: document}
+    inner = (leaves(f"{name}.{key}", value) for key, value in document.items() if key not in SENTENCES)
+    return {leaf: value for part in inner for leaf, value in part.items()}
+
+
+class Export:
+    """The files of the export, and what its labels say as far as they have been replayed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.images = {row["image"]: row for row in self.rows("images")}
-        self.hash_of = {image: row["content_hash"] for image, row in self.images.items()}
-        self.golden = {image for image, row in self.images.items() if row["is_golden"] == "yes"}
-        self.readers = {row["reader"]: row for row in self.rows("readers")}
-        self.levels = [(int(row["value"]), row["name"]) for row in self.rows("grade_scale")]
-        self.report = self.document("report.json")
-        self.runs = self.document("runs.json")
-        self.scores: dict[int, Scores] = defaultdict(
-            lambda: defaultdict(dict)
-        )  # run -> (recipe, fit) -> image -> score
+        self.images = {row["image"]: row for row in sorted(self.rows("images"), key=itemgetter("content_hash"))}
+        self.golden = [image for image, row in self.images.items() if row["is_golden"] == "yes"]
+        self.readers = {row["reader"]: row["is_simulated"] == "yes" for row in self.rows("readers")}
+        self.scale = {int(row["value"]): row["name"] for row in self.rows("grade_scale")}
+        self.levels = [{"value": value, "name": name} for value, name in self.scale.items()]
+        self.cuts = [(one + other) / 2 for one, other in pairwise(self.scale)]
+        documents = [(folder / f"{name}.json").read_text(encoding="utf-8") for name in ("study", "report", "runs")]
+        self.study, self.report, self.runs = map(json.loads, documents)
+        self.scores: dict[tuple[int, str, int], Scores] = defaultdict(dict)  # run, recipe, fit -> scores
         for row in self.rows("scores"):
-            self.scores[int(row["run"])][row["recipe"], int(row["fit"])][row["image"]] = float(row["score"])
+            self.scores[int(row["run"]), row["recipe"], int(row["fit"])][row["image"]] = float(row["score"])
+        self.grades: Grades = defaultdict(dict)
+        self.again: Grades = defaultdict(dict)  # of second readings
 
-    def rows(self, name: str) -> Iterator[Row]:
+    def rows(self, name: str) -> Iterator[dict[str, str]]:
         """Yield a table's rows as dictionaries; the apostrophe that defuses formulas is taken off each cell again."""
-        path = self.folder / f"{name}.csv"
-        try:
-            with path.open(newline="", encoding="utf-8") as file:
-                for row in csv.DictReader(file):
-                    yield {column: cell.removeprefix("'") for column, cell in row.items()}
-        except (OSError, UnicodeDecodeError, AttributeError, csv.Error) as error:  # a short row has None in it
-            raise UnreadableError(f"{path} can't be read: {error}") from error
-
-    def document(self, name: str) -> Any:
-        try:
-            return json.loads((self.folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UnreadableError(f"{self.folder / name} can't be read: {error}") from error
-
-
-class Check:
-    """What was compared, and what differs."""
-
-    def __init__(self) -> None:
-        self.compared = 0
-        self.stated = 0
-        self.differences: list[str] = []
-        self.skipped: list[str] = []
-        self.deleted: list[str] = []
-        self.left: set[str] = set()
-
-    def same(self, where: str, printed: Any, computed: Any) -> None:
-        """Compare two documents value by value."""
-        if isinstance(printed, dict) and isinstance(computed, dict):
-            for key in sorted(printed.keys() | computed.keys()):
-                self._same_key(where, key, printed, computed)
-        elif isinstance(printed, list) and isinstance(computed, list) and len(printed) == len(computed):
-            for place, (one, other) in enumerate(zip(printed, computed, strict=True)):
-                self.same(f"{where}[{name_of(one, place)}]", one, other)
-        else:
-            self.compared += 1
-            if not equal(printed, computed):
-                self.differences.append(f"{where}: printed {short(printed)}, recomputed {short(computed)}")
-
-    def _same_key(self, where: str, key: str, printed: Report, computed: Report) -> None:
-        if key in FACTS and key not in computed:
-            self.stated += 1
-        elif key in NOT_RECOMPUTED and key not in computed:
-            self.left.add(key)
-        elif key not in printed or key not in computed:
-            self.differences.append(f"{where}: {key} is {'printed' if key in printed else 'recomputed'} only")
-        else:
-            self.same(f"{where} {key}", printed[key], computed[key])
-
-
-def equal(one: Any, other: Any) -> bool:
-    if isinstance(one, float) or isinstance(other, float):
-        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in (one, other))
-        return numbers and math.isclose(one, other, rel_tol=ROUNDING, abs_tol=ROUNDING)
-    return type(one) is type(other) and one == other
-
-
-def name_of(row: Any, place: int) -> Any:
-    return next((row[key] for key in ("code", "recipe") if key in row), place) if isinstance(row, dict) else place
-
-
-def short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 200 else f"{text[:200]}..."
-
-
-# The tables among themselves
-
-
-def check_labels(tables: Tables, check: Check) -> None:
-    """Hold the label table against what other tables say of the same labels, so that a difference names its row."""
-    names = {str(value): name for value, name in tables.levels}
-    newest: Newest = {}
-    last_label = 0
-    for line, row in enumerate(tables.rows("labels"), start=2):
-        where = f"labels.csv, row {line}, label {row['label']}:"
-        check.same(
-            f"{where} grade_name of grade {row['grade'] or 'none'}", row["grade_name"], names.get(row["grade"], "")
-        )
-        check.same(f"{where} is_golden", row["is_golden"], tables.images[row["image"]]["is_golden"])
-        if int(row["label"]) <= last_label:
-            check.differences.append(f"{where} it stands after a label that was stored later")
-        last_label = int(row["label"])
-        key = reading(row)
-        version = newest[key][1] + 1 if key in newest else 1
-        check.same(f"{where} version", int(row["version"]), version)
-        newest[key] = (line, version, "no" if row["is_undo"] == "yes" else "yes", layout_value(row))
-    check_current(tables, check, newest)
-    check_layout(tables, check, newest)
-
-
-def reading(row: Row) -> Reading:
-    return row["reader"], row["image"], row["is_repeat"]
-
-
-def layout_value(row: Row) -> str | None:
-    """Return the label as the published layout writes it, or None where it can't."""
-    return row["grade"] or (NOT_ACNE if row["not_gradable"] == "Not acne" else None)
-
-
-def check_current(tables: Tables, check: Check, newest: Newest) -> None:
-    for line, row in enumerate(tables.rows("labels"), start=2):
-        newest_line, _, is_current, _ = newest[reading(row)]
-        expected = is_current if line == newest_line else "no"
-        check.same(f"labels.csv, row {line}, label {row['label']}: is_current", row["is_current"], expected)
-
-
-def check_layout(tables: Tables, check: Check, newest: Newest) -> None:
-    """The published layout has no history of its own: its last row on an image must be the current label."""
-    last = {(row["labeler"], row["image_name"]): row["label"] for row in tables.rows("image_labels_new")}
-    current = {
-        (reader, image): value
-        for (reader, image, is_repeat), (_, _, _, value) in newest.items()
-        if value is not None and is_repeat == "no"
-    }
-    for reader, image in sorted(last.keys() | current.keys()):
-        where = f"image_labels_new.csv: reader {reader} on image {image}"
-        check.same(where, last.get((reader, image)), current.get((reader, image)))
-
-
-# Replaying history
-
-
-def replay(tables: Tables, check: Check) -> None:
-    """Go through the labels as they were stored; compute each run where it stopped reading, the report at the end."""
-    runs = sorted((run for run in tables.runs if run["report"]), key=lambda run: run["report"].get("labels_until", 0))
-    check.skipped = [f"run {run['run']}" for run in runs if "labels_until" not in run["report"]]
-    check.deleted = [f"run {run['run']} on {run['details_deleted_at'][:10]}" for run in runs if is_deleted(run)]
-    waiting = [run for run in runs if "labels_until" in run["report"] and not is_deleted(run)]
-    grades: Grades = defaultdict(dict)
-    again: Grades = defaultdict(dict)  # of second readings
-    stored: list[int] = []
-    for row in tables.rows("labels"):
-        while waiting and waiting[0]["report"]["labels_until"] < int(row["label"]):
-            compare_run(tables, check, grades, waiting.pop(0))
-        stored.append(int(row["label"]))
-        given = (again if row["is_repeat"] == "yes" else grades)[row["image"]]
-        if row["grade"]:
-            given[row["reader"]] = int(row["grade"])
-        else:
-            given.pop(row["reader"], None)
-    for run in waiting:
-        compare_run(tables, check, grades, run)
-    compare_consensus(tables, check, grades)
-    compare_report(tables, check, grades, again, stored)
-
-
-def is_deleted(run: Report) -> bool:
-    """Whether its scores were deleted, as an old one's that never answered. Exports of before did not know that."""
-    return run.get("details_deleted_at") is not None
-
-
-def compare_run(tables: Tables, check: Check, grades: Grades, run: Report) -> None:
-    printed = run["report"]
-    where = f"runs.json: run {run['run']}:"
-    computed = run_report(tables, grades, printed, tables.scores[run["run"]], set(run["left_out"]))
-    check.same(where, printed, computed)
-    check.same(f"{where} conclusion", run["conclusion"], computed["conclusion"])
-
-
-def compare_consensus(tables: Tables, check: Check, grades: Grades) -> None:
-    printed = {
-        row["image"]: {"consensus": float(row["consensus"]), "n": int(row["n"])} for row in tables.rows("consensus")
-    }
-    computed = {
-        image: {"consensus": mean(given.values()), "n": len(given)}
-        for image, given in grades.items()
-        if image in tables.golden and given
-    }
-    check.same("consensus.csv: image", printed, computed)
-
-
-def compare_report(tables: Tables, check: Check, grades: Grades, again: Grades, stored: Sequence[int]) -> None:
-    printed = tables.report
-    golden = golden_grades(tables, grades)
-    readers = [
-        {**row, **lean_row(tables, golden, row["code"]), "repeats": repeats(tables, grades, again, row["code"])}
-        for row in reader_rows(tables, golden, None)
-    ]
-    run = printed["machine_run"]
-    computed = {
-        "is_simulated": printed["is_simulated"] or any(row["is_simulated"] for row in readers),
-        "golden_images": len(tables.golden),
-        "erased_images": sum(row["is_erased"] == "yes" for row in tables.images.values()),
-        "levels": [{"value": value, "name": name} for value, name in tables.levels],
-        "readers": readers,
-        "bar": bar_of(readers),
-        "agreement": agreement(sorted(tables.readers), golden),
-        # Compared as a run of runs.json; here it must be the same document.
-        "machine_run": next((row["report"] for row in tables.runs if run and row["run"] == run["run"]), None),
-        "better_than": better_than(run["readers"]) if run else None,
-        "labels_since_run": labels_since(run, stored),
-        "counted_at": None,  # the export counts when it is made
-    }
-    check.same("report.json:", printed, computed)
-
-
-def better_than(readers: Sequence[Report]) -> Report:
-    """Count the readers that the machine is closer than; surely, where the interval leaves out 0."""
-    compared = [row["machine_minus_reader"] for row in readers if row["machine_minus_reader"]["value"] is not None]
-    closer = sum(one["value"] < 0 for one in compared)
-    sure = sum(one["high"] is not None and one["high"] < 0 for one in compared)
-    farther = sum(one["low"] is not None and one["low"] > 0 for one in compared)
-    counts = {"closer_than": closer, "surely_closer_than": sure, "surely_farther_than": farther, "of": len(compared)}
-    return {**counts, "sentence": better_in_words(**counts)}
-
-
-def better_in_words(closer_than: int, surely_closer_than: int, surely_farther_than: int, of: int) -> str:
-    if not of:
-        return "No reader can be compared with the machine yet."
-    said = f"The machine is closer to the other readers than {closer_than} of {of} readers are"
-    if surely_closer_than:
-        said += f"; for {surely_closer_than} of them the interval leaves out 0, so that is established"
-    elif closer_than:
-        said += "; for none of them is that established, since every interval contains 0"
-    if surely_farther_than:
-        return f"{said}. It is established to be farther off than {surely_farther_than}."
-    return f"{said}."
-
-
-def labels_since(run: Report | None, stored: Sequence[int]) -> int | None:
-    if not run or "labels_until" not in run:
-        return None
-    until = int(run["labels_until"])
-    return sum(label > until for label in stored)
-
-
-# The report
-
-
-def run_report(tables: Tables, grades: Grades, printed: Report, scores: Scores, left_out: set[str]) -> Report:
-    # Golden images that the run left out are those whose person did not agree any more.
-    golden = [(image, given) for image, given in golden_grades(tables, grades) if image not in left_out]
-    target = [mean(given.values()) for _, given in golden]
-    recipes = [recipe_row(tables, grades, golden, row, scores) for row in printed["recipes"]]
-    machine = next(row for row in recipes if row["recipe"] == printed["machine"]["recipe"])
-    said = [scores[machine["recipe"], 0][image] for image, _ in golden]
-    report: Report = {
-        "is_simulated": printed["is_simulated"] or any(row["is_simulated"] == "yes" for row in tables.readers.values()),
-        "images": count_images(tables, grades, golden, left_out),
-        "readers": reader_rows(tables, golden, said),
-        "machine": {
-            **machine,
-            "pearson_r": pearson_r(said, target),
-            "mean_absolute_error": estimate([(abs(s - c),) for s, c in zip(said, target, strict=True)], first),
-            "confusion": confusion(said, target, [value for value, _ in tables.levels]),
-            "levels": [{"value": value, "name": name} for value, name in tables.levels],
-        },
-        "recipes": recipes,
-        "grades_sha256": snapshot(tables, grades),
-        "points": [{"consensus": c, "score": s} for c, s in zip(target, said, strict=True)],
-    }
-    if "calibration" in printed["machine"]:  # runs of before had none
-        report["machine"] |= against_consensus(said, target, [value for value, _ in tables.levels])
-    if "interval" in printed["machine"]:  # runs of before had none
-        interval = interval_row(tables, grades, golden, scores[machine["recipe"], 0])
-        report["machine"]["interval"] = like(printed["machine"]["interval"], interval)
-    return report | judge(report, printed["gate"])
-
-
-def golden_grades(tables: Tables, grades: Grades) -> Golden:
-    """Return (image, reader -> grade) of the golden images that somebody graded, by their hashes."""
-    graded = [(image, given) for image, given in grades.items() if image in tables.golden and given]
-    return sorted(graded, key=lambda item: tables.hash_of[item[0]])
-
-
-def reader_rows(tables: Tables, golden: Golden, scores: Sequence[float] | None) -> list[Report]:
-    return [reader_row(tables, golden, reader, scores) for reader in sorted(tables.readers)]
-
-
-def reader_row(tables: Tables, golden: Golden, reader: str, scores: Sequence[float] | None) -> Report:
-    given = [grades[reader] - mean(grades.values()) for _, grades in golden if reader in grades]
-    published = rmse(given)
-    paired = []
-    for place, (_, grades) in enumerate(golden):
-        others = [grade for who, grade in grades.items() if who != reader]
-        if reader in grades and others:
-            score = scores[place] if scores else 0.0
-            paired.append(((score - mean(others)) ** 2, (grades[reader] - mean(others)) ** 2))
-    row = {
-        "code": reader,
-        "is_simulated": tables.readers[reader]["is_simulated"] == "yes",
-        "rmse": published,
-        "counts_for_bar": published["n"] > 0 and published["n"] >= BAR_SHARE * len(tables.golden),
-        "rmse_leave_one_out": estimate([(square,) for _, square in paired], root),
-    }
-    if scores is not None:
-        row["machine_minus_reader"] = machine_minus_reader(paired)
-    return row
-
-
-def machine_minus_reader(paired: Terms) -> Report:
-    compared = estimate(paired, difference_of_roots)
-    better = None
-    if compared["value"] is not None:
-        spread = [difference_of_roots(means) for means in resampled_means(paired)]
-        better = sum(value < -ROUNDING for value in spread) / RESAMPLES
-    return compared | {"machine_better": better}
-
-
-def recipe_row(tables: Tables, grades: Grades, golden: Golden, printed: Report, scores: Scores) -> Report:
-    name = printed["recipe"]
-    fits = sorted(fit for recipe, fit in scores if recipe == name)
-    target = {image: mean(given.values()) for image, given in golden}
-    by_seed = [rmse([scores[name, fit][image] - c for image, c in target.items()]) for fit in fits]
-    values = [row["value"] or 0.0 for row in by_seed]
-    return {
-        "recipe": name,
-        "validation_rmse": validation_rmse(tables, grades, scores[name, 0]),
-        "golden_rmse": by_seed[0],
-        "golden_rmse_by_seed": {
-            "values": values,
-            "mean": sum(values) / len(values),
-            "lowest": min(values),
-            "highest": max(values),
-        },
-    }
-
-
-def interval_row(tables: Tables, grades: Grades, golden: Golden, scores: dict[str, float]) -> Report:
-    """The conformal interval: sized by the images kept out of the fit, held against the golden ones."""
-    kept_out = scores.keys() - tables.golden
-    sizes = sorted(abs(mean(grades[image].values()) - scores[image]) for image in kept_out)
-    place = math.ceil((len(sizes) + 1) * COVERAGE)
-    row: Report = {"coverage": COVERAGE, "half_width": None, "validation_images": len(sizes)}
-    if place > len(sizes):
-        return row | {"golden_consensus": None, "golden_grades": None}
-    width = sizes[place - 1]
-    consensus = [[abs(mean(given.values()) - scores[image]) <= width] for image, given in golden]
-    each = [[abs(grade - scores[image]) <= width for grade in given.values()] for image, given in golden]
-    return row | {"half_width": width, "golden_consensus": share(consensus), "golden_grades": share(each)}
-
-
-def share(held: Sequence[Sequence[bool]]) -> Report:
-    """Count what held, per image, and the share of it; all that was said of one image is drawn together."""
-    terms = [(float(sum(image)), float(len(image))) for image in held]
-    counts = {"held": sum(map(sum, held)), "n": sum(map(len, held))}
-    return counts | {"share": estimate(terms, lambda means: means[0] / means[1])}
-
-
-def like(printed: Report, computed: Report) -> Report:
-    """Leave out the shares that runs of before did not print."""
-    parts = ("golden_consensus", "golden_grades")
-    if all(printed[part] is None or "share" in printed[part] for part in parts):
-        return computed
-    return computed | {part: {key: computed[part][key] for key in ("held", "n")} for part in parts}
-
-
-def validation_rmse(tables: Tables, grades: Grades, scores: dict[str, float]) -> Report:
-    kept_out = sorted((image for image in scores if image not in tables.golden), key=tables.hash_of.__getitem__)
-    if not kept_out:
-        return nothing(0, "All images were needed for training.")
-    return rmse([scores[image] - mean(grades[image].values()) for image in kept_out])
-
-
-def count_images(tables: Tables, grades: Grades, golden: Golden, left_out: set[str]) -> Report:
-    """Count what the run read. What it left out it says itself: clusters and subjects may be corrected since."""
-    ordinary = {image for image, given in grades.items() if given and image not in tables.golden} - left_out
-    return {
-        "golden": len(golden),
-        "ordinary": len(ordinary),
-        "left_out": len({image for image in left_out if grades[image] and image not in tables.golden}),
-    }
-
-
-def snapshot(tables: Tables, grades: Grades) -> str:
-    """Return the hash of what the current grades say, as the run took it."""
-    facts = [
-        [tables.hash_of[image], reader, grade] for image, given in grades.items() for reader, grade in given.items()
-    ]
-    return hashlib.sha256(json.dumps(sorted(facts)).encode()).hexdigest()
+        with (self.folder / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                yield {column: cell.removeprefix("'") for column, cell in row.items()}
+
+    def compare_labels(self) -> Iterator[tuple[str, Any, Any, str]]:
+        """Hold the label table against what other tables say of the same labels, so that a difference names its row."""
+        newest: dict[Reading, tuple[str, str]] = {}  # its label, and how the published layout has it
+        for row in self.rows("labels"):
+            value = row["grade"] or ("0" if row["not_gradable"] == "Not acne" else "")
+            newest[row["reader"], row["image"], row["is_repeat"]] = row["label"], value
+        versions, last = Counter[Reading](), 0
+        for number, row in enumerate(self.rows("labels"), start=2):
+            reading = row["reader"], row["image"], row["is_repeat"]
+            versions[reading] += 1
+            recomputed = {
+                "label": str(max(last + 1, int(row["label"]))),  # they stand in the order in which they were stored
+                "grade_name": self.scale.get(int(row["grade"] or -1), ""),
+                "is_golden": self.images[row["image"]]["is_golden"],
+                "version": str(versions[reading]),
+                "is_current": "yes" if row["label"] == newest[reading][0] and row["is_undo"] != "yes" else "no",
+            }
+            last = int(row["label"])
+            yield from compare(f"labels.csv:{number}", {column: row[column] for column in recomputed}, recomputed)
+        # The published layout has no history of its own: its last row on an image must be the current label.
+        reported = {f"{row['labeler']}.{row['image_name']}": row["label"] for row in self.rows("image_labels_new")}
+        once = {f"{reader}.{image}": value for (reader, image, again), (_, value) in newest.items() if again == "no"}
+        yield from compare("image_labels_new.csv", reported, {key: value for key, value in once.items() if value})
+
+    def replay(self) -> Iterator[tuple[str, Any, Any, str]]:
+        """Go through the labels as they were stored; compare each run where it stopped reading, then the report."""
+        waiting = [run for run in self.runs if run["report"] and not run["details_deleted_at"]]
+        waiting.sort(key=lambda run: run["report"]["labels_until"])
+        for run in filter(itemgetter("details_deleted_at"), self.runs):
+            yield f"runs.{run['run']}", "-", f"scores deleted {run['details_deleted_at'][:10]}", LEFT
+        for row in chain(self.rows("labels"), [None]):
+            while waiting and (row is None or waiting[0]["report"]["labels_until"] < int(row["label"])):
+                run = waiting.pop(0)
+                recomputed = self.run_report(run["run"], run["report"], set(run["left_out"]))
+                yield from compare(f"runs.{run['run']}", run["report"], recomputed)
+            if row:
+                given = (self.again if row["is_repeat"] == "yes" else self.grades)[row["image"]]
+                given.pop(row["reader"], None)
+                given |= {row["reader"]: int(row["grade"])} if row["grade"] else {}
+        golden, rows = self.golden_grades(), list(self.rows("consensus"))
+        consensus = {image: fmean(given.values()) for image, given in golden.items()}
+        yield from compare("consensus.csv", {row["image"]: float(row["consensus"]) for row in rows}, consensus)
+        counts = {image: len(given) for image, given in golden.items()}
+        yield from compare("consensus.csv.n", {row["image"]: int(row["n"]) for row in rows}, counts)
+        yield from compare("report", self.report, self.live_report(golden))
+
+    def golden_grades(self) -> Grades:
+        """Return the grades of golden images that somebody graded, in the order of their hashes."""
+        return {image: self.grades[image] for image in self.golden if self.grades[image]}
+
+    def live_report(self, golden: Grades) -> Report:
+        run = next((run["report"] for run in reversed(self.runs) if run["report"]), None)
+        readers = [self.reader_row(golden, reader, None) for reader in sorted(self.readers)]
+        against = [row["machine_minus_reader"] for row in run["readers"]] if run else []
+        better_than = {
+            "closer_than": sum((one["value"] or 0) < 0 for one in against),
+            "surely_closer_than": sum((one["high"] or 0) < 0 for one in against),
+            "surely_farther_than": sum((one["low"] or 0) > 0 for one in against),
+            "of": sum(one["value"] is not None for one in against),
+        }
+        return {
+            "is_simulated": self.study["is_simulated"] or any(self.readers.values()),
+            "golden_images": len(self.golden),
+            "erased_images": sum(row["is_erased"] == "yes" for row in self.images.values()),
+            "levels": self.levels,
+            "readers": readers,
+            "bar": bar_of(readers),
+            "agreement": self.agreement(golden),
+            "machine_run": run,  # which is recomputed as a run of runs.json
+            "better_than": run and better_than,
+            "labels_since_run": run and sum(int(row["label"]) > run["labels_until"] for row in self.rows("labels")),
+        }
+
+    def run_report(self, run: int, printed: Report, left_out: set[str]) -> Report:
+        # Golden images that the run left out are those whose person did not agree any more.
+        golden = {image: given for image, given in self.golden_grades().items() if image not in left_out}
+        ordinary = {image for image, given in self.grades.items() if given}.difference(self.golden)
+        recipes = [self.recipe_row(golden, run, row["recipe"]) for row in printed["recipes"]]
+        machine = next(row for row in recipes if row["recipe"] == printed["machine"]["recipe"])
+        said = self.scores[run, machine["recipe"], 0]
+        known = {row["code"] for row in printed["readers"]}.union(*golden.values())  # others joined later
+        readers = [self.reader_row(golden, reader, said) for reader in sorted(known)]
+        images = {"golden": len(golden), "ordinary": len(ordinary - left_out), "left_out": len(ordinary & left_out)}
+        bar = bar_of(readers)
+        within = bar is not None and machine["golden_rmse"]["value"] <= bar["value"]
+        facts = [[self.images[i]["content_hash"], *one] for i, given in self.grades.items() for one in given.items()]
+        return {
+            "is_simulated": self.study["is_simulated"] or any(row["is_simulated"] for row in readers),
+            "images": images,
+            "readers": readers,
+            "recipes": recipes,
+            "machine": machine | self.machine_row(golden, said),
+            "grades_sha256": hashlib.sha256(json.dumps(sorted(facts)).encode()).hexdigest(),
+            "points": [{"consensus": fmean(given.values()), "score": said[image]} for image, given in golden.items()],
+            "bar": bar,
+            # Of the gate's conditions beside the bar the run's findings are taken.
+            "passes": within and all(one["passes"] for one in printed["gate"] if one["name"] != "bar"),
+        }
+
+    def recipe_row(self, golden: Grades, run: int, recipe: str) -> Report:
+        fits = [self.scores[key] for key in sorted(self.scores) if key[:2] == (run, recipe)]
+        by_seed = [rmse(fit[image] - fmean(given.values()) for image, given in golden.items()) for fit in fits]
+        values = [row["value"] or 0.0 for row in by_seed]
+        seeds = {"values": values, "mean": fmean(values), "lowest": min(values), "highest": max(values)}
+        left_out = rmse(self.left_out_errors(fits[0]))
+        return {"recipe": recipe, "golden_rmse": by_seed[0], "golden_rmse_by_seed": seeds, "validation_rmse": left_out}
+
+    def machine_row(self, golden: Grades, scores: Scores) -> Report:
+        """How close the machine comes to the consensus, how it leans, and the consensus on its score."""
+        pairs = [(scores[image], fmean(given.values())) for image, given in golden.items()]
+        at, levels = [(bisect(self.cuts, s), bisect(self.cuts, c)) for s, c in pairs], range(len(self.levels))
+        calibration: Report = {name: paired(name, pairs) for name in ("slope", "intercept")} | {"reliability": []}
+        for level in sorted({score for score, _ in at}):
+            here = [pair for pair, (score, _) in zip(pairs, at, strict=True) if score == level]
+            row = {"score": fmean(s for s, _ in here), "consensus": average(c for _, c in here)}
+            calibration["reliability"].append(row)
+        s_sd, c_sd = (max(pstdev(side), ROUNDING) for side in zip(*pairs, strict=True))
+        return {
+            "pearson_r": paired("pearson_r", [(s / s_sd, c / c_sd) for s, c in pairs]),
+            "mean_absolute_error": average(abs(s - c) for s, c in pairs),
+            "confusion": self.confusion(pairs),
+            "recall": [average(float(score == level) for score, c in at if c == level) for level in levels],
+            **lean([s - c for s, c in pairs]),
+            "calibration": calibration,
+            "interval": self.interval_row(golden, scores),
+            "levels": self.levels,
+        }
+
+    def left_out_errors(self, scores: Scores) -> list[float]:
+        """Return score - grade of the ordinary images that have a score: these were left out of the fit."""
+        left_out = [image for image, row in self.images.items() if row["is_golden"] == "no" and image in scores]
+        return [scores[image] - fmean(self.grades[image].values()) for image in left_out]
+
+    def interval_row(self, golden: Grades, scores: Scores) -> Report:
+        """The conformal interval: sized by the images kept out of the fit, held against the golden ones."""
+        sizes = sorted(map(abs, self.left_out_errors(scores)))
+        place = math.ceil((len(sizes) + 1) * COVERAGE)
+        row: Report = {"coverage": COVERAGE, "validation_images": len(sizes), "half_width": None}
+        if place > len(sizes):
+            return row | {"golden_consensus": None, "golden_grades": None}
+        row["half_width"] = width = sizes[place - 1]
+        off = [[abs(fmean(given.values()) - scores[image]) <= width] for image, given in golden.items()]
+        each = [[abs(grade - scores[image]) <= width for grade in given.values()] for image, given in golden.items()]
+        for name, held in (("golden_consensus", off), ("golden_grades", each)):
+            terms = [(float(sum(image)), float(len(image))) for image in held]  # an image's grades are drawn together
+            share = estimate(terms, lambda m: m[0] / m[1])
+            row[name] = {"held": sum(map(sum, held)), "n": sum(map(len, held)), "share": share}
+        return row
+
+    def confusion(self, pairs: Terms) -> list[list[int]]:
+        """Return counts of (value, against): rows are `against`; a number on a cut belongs to the higher grade."""
+        cells = Counter((bisect(self.cuts, against), bisect(self.cuts, value)) for value, against in pairs)
+        return [[cells[row, column] for column in range(len(self.levels))] for row in range(len(self.levels))]
+
+    def reader_row(self, golden: Grades, reader: str, scores: Scores | None) -> Report:
+        """Return the reader's errors, and how the machine's compare with them, or how the reader leans and repeats."""
+        published = rmse(given[reader] - fmean(given.values()) for given in golden.values() if reader in given)
+        shared = {
+            image: (given[reader], fmean(grade for other, grade in given.items() if other != reader))
+            for image, given in golden.items()
+            if reader in given and len(given) > 1
+        }
+        row = {
+            "code": reader,
+            "is_simulated": self.readers[reader],
+            "rmse": published,
+            "counts_for_bar": published["n"] > 0 and published["n"] >= BAR_SHARE * len(self.golden),
+            "rmse_leave_one_out": rmse(grade - others for grade, others in shared.values()),
+        }
+        if scores is not None:
+            squares = [((scores[n] - others) ** 2, (grade - others) ** 2) for n, (grade, others) in shared.items()]
+            better = sum(one < -ROUNDING for one in resampled(squares, root_less_root)) / RESAMPLES if squares else None
+            return row | {"machine_minus_reader": estimate(squares, root_less_root) | {"machine_better": better}}
+        on_others = [(others, grade) for grade, others in shared.values()]
+        return {
+            **row,
+            **lean([grade - others for others, grade in on_others]),
+            **{name: paired(name, on_others) for name in ("slope", "residual_sd")},
+            "confusion": self.confusion(list(shared.values())),
+            "repeats": self.repeats(reader),
+        }
+
+    def repeats(self, reader: str) -> Report:
+        """The reader's second readings against the first, on images of any kind, by their hashes."""
+        twice = [image for image in self.images if reader in self.again[image] and reader in self.grades[image]]
+        pairs = [(self.grades[image][reader], self.again[image][reader]) for image in twice]
+        return {
+            "sd": rmse((one - other) / math.sqrt(2) for one, other in pairs),
+            "repeatability": rmse(LIMITS_AT * (one - other) for one, other in pairs),
+            "kappa": paired("kappa", pairs),
+            "same": average(float(one == other) for one, other in pairs),
+        }
+
+    def agreement(self, golden: Grades) -> Report:
+        pairs = []
+        for one, other in combinations(sorted(self.readers), 2):
+            both = [(given[one], given[other]) for given in golden.values() if {one, other} <= given.keys()]
+            kappa = paired("kappa", both, with_interval=len(self.readers) <= MOST_READERS_WITH_INTERVALS)
+            pairs.append({"readers": [one, other], **kappa})
+        units = [list(given.values()) for given in golden.values()]
+        noise = [(len(unit) * pvariance(unit), len(unit) - 1.0, 1 / len(unit)) for unit in units]
+        return {
+            **intraclass(golden),
+            "alpha_ordinal": alpha(units, by_ranks=True),
+            "alpha_interval": alpha(units, by_ranks=False),
+            "pairwise_kappa": pairs,
+            "noise_ceiling": estimate(noise, lambda m: math.sqrt(m[0] / m[1] * m[2]) if m[1] > 0 else math.nan),
+        }
 
 
 def bar_of(readers: Sequence[Report]) -> Report | None:
-    counted = [row for row in readers if row["counts_for_bar"]]
-    if not counted:
-        return None
-    worst = max(counted, key=lambda row: row["rmse"]["value"])
-    return {"value": worst["rmse"]["value"], "reader": worst["code"]}
+    counted = [{"value": row["rmse"]["value"], "reader": row["code"]} for row in readers if row["counts_for_bar"]]
+    return max(counted, key=lambda bar: bar["value"], default=None)
 
 
-def judge(report: Report, gate: Sequence[Report]) -> Report:
-    """Hold the machine against the bar; of the gate's other conditions, take what the run found."""
-    machine, bar = report["machine"]["golden_rmse"], bar_of(report["readers"])
-    others = [condition for condition in gate if condition["name"] != "bar"]
-    within = bar is not None and machine["value"] <= bar["value"]
-    passes = within and all(condition["passes"] for condition in others)
-    failed = [condition["sentence"] for condition in others if not condition["passes"]]
-    measured = f"{'Published' if passes else 'Not published'}. {measured_in_words(machine, bar)}"
-    return {"bar": bar, "passes": passes, "conclusion": " ".join([measured, *failed])}
+def alpha(units: Sequence[Sequence[float]], *, by_ranks: bool) -> Report:
+    """Krippendorff's alpha: a difference counts by the square of the grades' middle ranks, or of the grades."""
+    pairable = [unit for unit in units if len(unit) > 1]
+    levels = sorted({grade for unit in pairable for grade in unit})
+    n, steps, pairs = len(pairable), len(levels), list(combinations(range(len(levels)), 2))
+    counted = [[float(unit.count(level)) for level in levels] for unit in pairable]
+    terms = [(*row, *(2 * row[one] * row[other] / (sum(row) - 1) for one, other in pairs)) for row in counted]
 
-
-def measured_in_words(machine: Report, bar: Report | None) -> str:
-    if bar is None:
-        return "No reader has graded half of the golden images yet, so there is no bar."
-    known = machine["low"] is not None
-    interval = f"95 % interval {machine['low']:.2f} to {machine['high']:.2f}, " if known else ""
-    side = f"{'within' if machine['value'] <= bar['value'] else 'beyond'} the bar of {bar['value']:.2f}"
-    if not known:
-        verdict = f"{side}, but one image establishes nothing."
-    elif machine["low"] <= bar["value"] <= machine["high"]:
-        verdict = f"{side}; but the interval contains the bar, so this is not established."
-    else:
-        verdict = f"{side}, and so is its whole interval."
-    return f"The machine's golden RMSE is {machine['value']:.2f} ({interval}n = {machine['n']}): {verdict}"
-
-
-# Readers among themselves
-
-
-def lean_row(tables: Tables, golden: Golden, reader: str) -> Report:
-    """How the reader leans against the mean of the others."""
-    pairs = [
-        (float(given[reader]), mean([grade for who, grade in given.items() if who != reader]))
-        for _, given in golden
-        if reader in given and len(given) > 1
-    ]
-    grades, others = [grade for grade, _ in pairs], [other for _, other in pairs]
-    levels = [value for value, _ in tables.levels]
-    differences = [grade - other for grade, other in pairs]
-    bias, table = average(differences), confusion(grades, others, levels)
-    slope, _, residual_sd = line(others, grades)
-    return {
-        "bias": bias,
-        "slope": slope,
-        "residual_sd": residual_sd,
-        "in_words": lean_in_words(bias, habit(table, [name for _, name in tables.levels])),
-        "limits_of_agreement": limits_of_agreement(differences),
-        "confusion": table,
-    }
-
-
-def lean_in_words(bias: Report, habit: str) -> str:
-    if bias["value"] is None:
-        return NOTHING_SHARED
-    value, low, high, n = (bias[key] for key in ("value", "low", "high", "n"))
-    side = f"{abs(value):.2f} {'stricter' if value > 0 else 'milder'}"
-    if low is None:
-        said = f"grades {side} on {n} image{'' if n == 1 else 's'}, which establishes nothing"
-    elif low <= 0 <= high:
-        said = f"grades neither milder nor stricter, as far as {n} images tell"
-    elif abs(value) < NOTICED:
-        said = f"grades {side}, which is too little to notice"
-    else:
-        said = f"grades {side} (95 % interval {low:+.2f} to {high:+.2f})"
-    return f"{said}; {habit}." if habit else f"{said}."
-
-
-def habit(table: Sequence[Sequence[int]], names: Sequence[str]) -> str:
-    """Return what the reader most often calls another grade, where at least a quarter of ten images are."""
-    most, said = 0.0, ""
-    for row, counts in enumerate(table):
-        for column, count in enumerate(counts):
-            share = count / sum(counts) if sum(counts) >= FEWEST_OF_A_GRADE else 0.0
-            if row != column and share > most:
-                most, said = share, f"calls {names[row]} {names[column]} in {round(10 * share)} of 10"
-    return said if most >= HABIT else ""
-
-
-def repeats(tables: Tables, grades: Grades, again: Grades, reader: str) -> Report:
-    """The reader's second readings against the first, on images of any kind, by their hashes."""
-    twice = sorted(
-        (image for image, given in again.items() if reader in given and reader in grades[image]),
-        key=tables.hash_of.__getitem__,
-    )
-    pairs = [(float(grades[image][reader]), float(again[image][reader])) for image in twice]
-    if not pairs:
-        missing = nothing(0, "The reader met no image twice.")
-        return dict.fromkeys(("sd", "repeatability", "kappa", "same"), missing)
-    halves = [((one - other) ** 2 / 2,) for one, other in pairs]
-    return {
-        "sd": estimate(halves, root),
-        "repeatability": estimate(halves, lambda means: LIMITS_AT * math.sqrt(2 * means[0])),
-        "kappa": weighted_kappa(pairs, with_interval=True),
-        "same": average([float(one == other) for one, other in pairs]),
-    }
-
-
-def agreement(readers: Sequence[str], golden: Golden) -> Report:
-    pairs = []
-    for place, one in enumerate(readers):
-        for other in readers[place + 1 :]:
-            both = [(float(given[one]), float(given[other])) for _, given in golden if one in given and other in given]
-            kappa = weighted_kappa(both, with_interval=len(readers) <= MOST_READERS_WITH_INTERVALS)
-            pairs.append({"readers": [one, other], **kappa})
-    units = [[float(grade) for grade in given.values()] for _, given in golden]
-    taking_part = len({reader for _, given in golden for reader in given})
-    return {
-        **intraclass(golden),
-        "alpha_ordinal": alpha(units, taking_part, alpha_ordinal),
-        "alpha_interval": alpha(units, taking_part, alpha_interval),
-        "pairwise_kappa": pairs,
-        "noise_ceiling": noise_ceiling(units),
-    }
-
-
-def weighted_kappa(pairs: Sequence[tuple[float, float]], *, with_interval: bool) -> Report:
-    n = len(pairs)
-    if n < FEWEST_TO_SHOW:
-        return nothing(n, f"Both graded {n} images; below {FEWEST_TO_SHOW} a kappa says too little.")
-    if len({grade for pair in pairs for grade in pair}) == 1:
-        return nothing(n, "Both gave one and the same grade throughout, so chance alone would agree.")
-    terms = [(x, y, x * x, y * y, x * y) for x, y in pairs]
-    if with_interval:
-        return estimate(terms, kappa_from_moments)
-    value = kappa_from_moments([mean(column) for column in zip(*terms, strict=True)])
-    reason = f"Beyond {MOST_READERS_WITH_INTERVALS} readers pairs have no interval."
-    return nothing(n, reason) | {"value": value}
-
-
-def kappa_from_moments(means: Sequence[float]) -> float:
-    x, y, xx, yy, xy = means
-    by_chance = xx + yy - 2 * x * y
-    return 1 - (xx + yy - 2 * xy) / by_chance if by_chance > ROUNDING else math.nan
-
-
-def noise_ceiling(units: Sequence[Sequence[float]]) -> Report:
-    if not any(len(unit) > 1 for unit in units):
-        return nothing(len(units), "No image was graded by two readers, so nothing tells noise from severity.")
-    terms = []
-    for unit in units:
-        middle = mean(unit)
-        terms.append((sum((grade - middle) ** 2 for grade in unit), float(len(unit) - 1), 1 / len(unit)))
-    return estimate(terms, ceiling_from_means)
-
-
-def ceiling_from_means(means: Sequence[float]) -> float:
-    squares, freedom, share = means
-    return math.sqrt(squares / freedom * share) if freedom > 0 else math.nan
-
-
-def alpha(units: Sequence[Sequence[float]], readers: int, of: Callable[[list[list[float]]], Report]) -> Report:
-    """Krippendorff's alpha, on images with at least two grades."""
-    pairable = [list(unit) for unit in units if len(unit) > 1]
-    if not pairable:
-        return nothing(
-            0, "No image was graded by two readers." if readers > 1 else "Agreement needs at least two readers."
-        )
-    if len({grade for unit in pairable for grade in unit}) == 1:
-        return nothing(len(pairable), "Every grade is the same, so chance alone would agree.")
-    return of(pairable)
-
-
-def alpha_interval(units: list[list[float]]) -> Report:
-    n = len(units)
-    terms = []
-    for unit in units:
-        m, total, squares = len(unit), sum(unit), sum(grade * grade for grade in unit)
-        terms.append((float(m), total, squares, 2 * (m * squares - total**2) / (m - 1)))
-
-    def statistic(means: Sequence[float]) -> float:
-        total, first, second, observed = (value * n for value in means)
-        return one_less(observed, 2 * (total * second - first**2), total)
+    def statistic(m: Sequence[float]) -> float:
+        counts, observed = [value * n for value in m[:steps]], [value * n for value in m[steps:]]
+        ranks = [up_to - count / 2 for up_to, count in zip(accumulate(counts), counts, strict=True)]
+        at, total = ranks if by_ranks else levels, sum(counts)
+        apart = sum(seen * (at[one] - at[other]) ** 2 for seen, (one, other) in zip(observed, pairs, strict=True))
+        first = sum(count * place for count, place in zip(counts, at, strict=True))
+        second = sum(count * place**2 for count, place in zip(counts, at, strict=True))
+        return 1 - (total - 1) * ratio(apart, 2 * (total * second - first**2))
 
     return estimate(terms, statistic)
 
 
-def alpha_ordinal(units: list[list[float]]) -> Report:
-    """A difference counts by the square of the distance of the grades' middle ranks."""
-    n, levels = len(units), sorted({grade for unit in units for grade in unit})
-    steps = len(levels)
-    pairs = [(one, other) for one in range(steps) for other in range(one + 1, steps)]
-    terms = []
-    for unit in units:
-        counts = [float(unit.count(level)) for level in levels]
-        terms.append((*counts, *(2 * counts[one] * counts[other] / (len(unit) - 1) for one, other in pairs)))
-
-    def statistic(means: Sequence[float]) -> float:
-        counts, observed = [value * n for value in means[:steps]], [value * n for value in means[steps:]]
-        ranks, below = [], 0.0
-        for count in counts:
-            ranks.append(below + count / 2)
-            below += count
-        apart = sum(seen * (ranks[one] - ranks[other]) ** 2 for seen, (one, other) in zip(observed, pairs, strict=True))
-        first = sum(count * rank for count, rank in zip(counts, ranks, strict=True))
-        second = sum(count * rank**2 for count, rank in zip(counts, ranks, strict=True))
-        return one_less(apart, 2 * (below * second - first**2), below)
-
-    return estimate(terms, statistic)
-
-
-def one_less(observed: float, expected: float, total: float) -> float:
-    return 1 - (total - 1) * observed / expected if expected > ROUNDING else math.nan
-
-
-def intraclass(golden: Golden) -> Report:
+def intraclass(golden: Grades) -> dict[str, Report]:
     """Shrout and Fleiss's coefficients with McGraw and Wong's intervals, on images that all who graded any graded."""
-    readers = sorted({reader for _, given in golden for reader in given})
-    table = [[float(given[reader]) for reader in readers] for _, given in golden if len(given) == len(readers)]
-    k, n = len(readers), len(table)
-    shared = {"readers": k, "dropped": len(golden) - n}
-    names = ("icc_2_1", "icc_2_k", "icc_3_1")
-    reason = ""
-    if k < 2:
-        reason = "Agreement needs at least two readers."
-    elif n < 2:
-        reason = f"{n or 'No'} image{'' if n == 1 else 's'} graded by all {k} readers; at least two are needed."
-    elif len({grade for row in table for grade in row}) == 1:
-        reason = "Every grade is the same, so there are no differences to attribute."
-    if reason:
-        return {name: nothing(n if k else 0, reason) | shared for name in names}
-    values = coefficients(table, n, k)
-    return {name: value | shared for name, value in zip(names, values, strict=True)}
-
-
-def coefficients(table: Sequence[Sequence[float]], n: int, k: int) -> tuple[Report, Report, Report]:
-    middle = mean([grade for row in table for grade in row])
-    rows, columns = [mean(row) for row in table], [mean(column) for column in zip(*table, strict=True)]
-    images = k * sum((row - middle) ** 2 for row in rows) / (n - 1)
-    readers = n * sum((column - middle) ** 2 for column in columns) / (k - 1)
-    squares = sum(
-        (grade - row - column + middle) ** 2
-        for given, row in zip(table, rows, strict=True)
-        for grade, column in zip(given, columns, strict=True)
-    )
-    left = squares / ((n - 1) * (k - 1))
-    single = icc_single(images, readers, left, n, k)
-    return single, icc_average(single, images, readers, left, n, k), icc_consistency(images, left, n, k)
-
-
-def icc_single(images: float, readers: float, left: float, n: int, k: int) -> Report:
-    in_all = images + (k - 1) * left + k * (readers - left) / n
-    if in_all < ROUNDING:
-        return nothing(n, NO_VARIANCE)
-    value = (images - left) / in_all
-    bare = nothing(n, "") | {"value": value}
-    if left < ROUNDING or value > 1 - ROUNDING:
-        return bare | {"reason": NOTHING_LEFT}
-    if images < ROUNDING:
-        return bare | {"reason": NO_VARIANCE}
-    of_readers = k * value / (n * (1 - value)) * readers
-    of_left = (1 + k * value * (n - 1) / (n * (1 - value))) * left
-    spread = of_readers**2 / (k - 1) + of_left**2 / ((n - 1) * (k - 1))
-    freedom = max((of_readers + of_left) ** 2 / spread, ROUNDING) if spread else ROUNDING
-    to_low, to_high = f_quantile(n - 1, freedom), f_quantile(freedom, n - 1)
-    others = k * readers + (k * n - k - n) * left
-    low = n * (images - to_low * left) / (to_low * others + n * images)
-    high = n * (to_high * images - left) / (others + n * to_high * images)
-    return bare | {"low": low, "high": high}
-
-
-def icc_average(single: Report, images: float, readers: float, left: float, n: int, k: int) -> Report:
-    below = images + (readers - left) / n
-    if below < ROUNDING:
-        return nothing(n, NO_VARIANCE)
-    bare = nothing(n, single["reason"]) | {"value": (images - left) / below}
-    if single["low"] is None:
-        return bare
-    if 1 + (k - 1) * single["low"] < ROUNDING:
-        return bare | {"reason": "The readers agree so little that the interval has no lower end."}
-    return bare | {end: k * single[end] / (1 + (k - 1) * single[end]) for end in ("low", "high")}
-
-
-def icc_consistency(images: float, left: float, n: int, k: int) -> Report:
-    in_all = images + (k - 1) * left
-    if in_all < ROUNDING:
-        return nothing(n, NO_VARIANCE)
-    bare = nothing(n, "") | {"value": (images - left) / in_all}
-    if left < ROUNDING:
-        return bare | {"reason": NOTHING_LEFT}
+    k = len(set().union(*golden.values()))
+    table = [[float(given[reader]) for reader in sorted(given)] for given in golden.values() if len(given) == k]
+    n, grades = len(table), [grade for row in table for grade in row]
+    none = NOTHING | {"n": n, "readers": k, "dropped": len(golden) - n}
+    found = {name: dict(none) for name in ("icc_2_1", "icc_2_k", "icc_3_1")}
+    if k < 2 or n < 2 or len(set(grades)) < 2:
+        return found
+    # Mean squares between images, between readers, and of what is left.
+    rows, columns = [fmean(row) for row in table], [fmean(column) for column in zip(*table, strict=True)]
+    whole, of_rows, of_columns = (n * k * pvariance(values) for values in (grades, rows, columns))
     of_left = (n - 1) * (k - 1)
+    images, readers, left = of_rows / (n - 1), of_columns / (k - 1), (whole - of_rows - of_columns) / of_left
+    single = images + (k - 1) * left
+    below = single + k * (readers - left) / n, images + (readers - left) / n, single
+    for name, one in zip(found, below, strict=True):
+        found[name]["value"] = (images - left) / one if one >= ROUNDING else None
+    if left < ROUNDING:
+        return found
     low, high = images / left / f_quantile(n - 1, of_left), images / left * f_quantile(of_left, n - 1)
-    return bare | {"low": (low - 1) / (low + k - 1), "high": (high - 1) / (high + k - 1)}
+    found["icc_3_1"] |= {"low": (low - 1) / (low + k - 1), "high": (high - 1) / (high + k - 1)}
+    value, value_k = found["icc_2_1"]["value"], found["icc_2_k"]["value"]
+    if value is not None and min(images, 1 - value) >= ROUNDING:
+        r = k * value / (n * (1 - value)) * readers
+        e = (1 + k * value * (n - 1) / (n * (1 - value))) * left
+        spread = r**2 / (k - 1) + e**2 / of_left
+        freedom = max((r + e) ** 2 / spread, ROUNDING) if spread else ROUNDING
+        to_low, to_high = f_quantile(n - 1, freedom), f_quantile(freedom, n - 1)
+        others = k * readers + (k * n - k - n) * left
+        low = n * (images - to_low * left) / (to_low * others + n * images)
+        high = n * (to_high * images - left) / (others + n * to_high * images)
+        found["icc_2_1"] |= {"low": low, "high": high}
+        if value_k is not None and 1 + (k - 1) * low >= ROUNDING:
+            found["icc_2_k"] |= {name: k * end / (1 + (k - 1) * end) for name, end in (("low", low), ("high", high))}
+    return found
 
 
 def f_quantile(one: float, other: float) -> float:
@@ -781,7 +390,7 @@ def f_quantile(one: float, other: float) -> float:
     low, high = 0.0, 1.0
     for _ in range(200):
         middle = (low + high) / 2
-        low, high = (middle, high) if beta_below(middle, one / 2, other / 2) < TAILS[1] / 100 else (low, middle)
+        low, high = (middle, high) if beta_below(middle, one / 2, other / 2) < 0.975 else (low, middle)
     return low * other / ((1 - low) * one) if low < 1 else math.inf
 
 
@@ -793,185 +402,89 @@ def beta_below(x: float, a: float, b: float) -> float:
         return 1 - beta_below(1 - x, b, a)
     front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)) / a
     fraction = 0.0
-    for m in range(FRACTIONS, 0, -1):
+    for m in range(400, 0, -1):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
         odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
         fraction = even / (1 + odd / (1 + fraction))
     return front / (1 + -(a + b) * x / (a + 1) / (1 + fraction))
 
 
-def against_consensus(said: Sequence[float], target: Sequence[float], levels: Sequence[int]) -> Report:
-    """How the machine leans, and the consensus on its score."""
-    differences = [score - c for score, c in zip(said, target, strict=True)]
-    slope, intercept, _ = line(said, target)
-    at = [(step(score, levels), step(c, levels)) for score, c in zip(said, target, strict=True)]
-    reliability = []
-    for place in sorted({score for score, _ in at}):
-        here = [n for n, (score, _) in enumerate(at) if score == place]
-        reliability.append({"score": mean([said[n] for n in here]), "consensus": average([target[n] for n in here])})
-    return {
-        "recall": [average([float(score == c) for score, c in at if c == place]) for place in range(len(levels))],
-        "bias": average(differences),
-        "limits_of_agreement": limits_of_agreement(differences),
-        "calibration": {"slope": slope, "intercept": intercept, "reliability": reliability},
-    }
-
-
-# Statistics
-
-
-def mean(values: Collection[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
 def rmse(errors: Iterable[float]) -> Report:
-    return estimate([(error**2,) for error in errors], root)
+    return estimate([(error**2,) for error in errors], lambda m: math.sqrt(m[0]))
 
 
-def average(values: Sequence[float]) -> Report:
-    return estimate([(value,) for value in values], first)
+def average(values: Iterable[float]) -> Report:
+    return estimate([(value,) for value in values], lambda m: m[0])
 
 
-def limits_of_agreement(differences: Sequence[float]) -> Report:
-    """Mean difference plus and minus 1.96 standard deviations (Bland and Altman 1986)."""
-    n = len(differences)
-    if n < 3:
-        missing = nothing(n, "Limits of agreement need at least 3 images.")
-        return {"lower": missing, "upper": missing}
-    middle = mean(differences)
-    terms = [(value - middle, (value - middle) ** 2) for value in differences]
-
-    def limit(side: int) -> Report:
-        def statistic(means: Sequence[float]) -> float:
-            sd = math.sqrt(max(means[1] - means[0] ** 2, 0) * n / (n - 1))
-            return middle + means[0] + side * LIMITS_AT * sd
-
-        return estimate(terms, statistic)
-
-    return {"lower": limit(-1), "upper": limit(1)}
+def root_less_root(m: Sequence[float]) -> float:
+    return math.sqrt(m[0]) - math.sqrt(m[1])
 
 
-def line(xs: Sequence[float], ys: Sequence[float]) -> tuple[Report, Report, Report]:
-    """Return slope, intercept and residual standard deviation of y on x, by least squares."""
-    n = len(xs)
-    if n < 3 or max(xs) - min(xs) < ROUNDING:
-        why = "A line needs at least 3 images." if n < 3 else "What the line would be drawn over never varies."
-        missing = nothing(n, why)
-        return missing, missing, missing
-    x_middle, y_middle = mean(xs), mean(ys)
-    moved = [(x - x_middle, y - y_middle) for x, y in zip(xs, ys, strict=True)]
-    terms = [(x, y, x * x, x * y, y * y) for x, y in moved]
-
-    def slope(means: Sequence[float]) -> float:
-        variance = means[2] - means[0] ** 2
-        return (means[3] - means[0] * means[1]) / variance if variance > ROUNDING else math.nan
-
-    def intercept(means: Sequence[float]) -> float:
-        return y_middle + means[1] - slope(means) * (x_middle + means[0])
-
-    def residual_sd(means: Sequence[float]) -> float:
-        left = (means[4] - means[1] ** 2) - slope(means) * (means[3] - means[0] * means[1])
-        return math.sqrt(max(left, 0.0) * n / (n - 2)) if math.isfinite(left) else math.nan
-
-    return estimate(terms, slope), estimate(terms, intercept), estimate(terms, residual_sd)
+def lean(differences: Sequence[float]) -> Report:
+    """Return their mean, and it plus and minus 1.96 standard deviations (Bland and Altman 1986)."""
+    limits = {name: paired(name, [(one, 0.0) for one in differences]) for name in ("lower", "upper")}
+    return {"bias": average(differences), "limits_of_agreement": limits}
 
 
-def first(means: Sequence[float]) -> float:
-    return means[0]
+def ratio(one: float, other: float) -> float:
+    return one / other if other > ROUNDING else math.nan
 
 
-def root(means: Sequence[float]) -> float:
-    return math.sqrt(means[0])
+# ruff: noqa: ARG005  each function names all of a list of pairs' number, means, variances and covariance
+PAIRED: dict[str, Callable[[int, float, float, float, float, float], float]] = {
+    "kappa": lambda n, x, y, xx, yy, xy: ratio(2 * xy, xx + yy + (x - y) ** 2),  # 1 - mean (x - y)^2 / that by chance
+    "pearson_r": lambda n, x, y, xx, yy, xy: xy / math.sqrt(xx * yy) if min(xx, yy) > ROUNDING else math.nan,
+    "slope": lambda n, x, y, xx, yy, xy: ratio(xy, xx),
+    "intercept": lambda n, x, y, xx, yy, xy: y - ratio(xy, xx) * x,
+    "residual_sd": lambda n, x, y, xx, yy, xy: math.sqrt(max(yy - ratio(xy, xx) * xy, 0) * n / (n - 2)),
+    "lower": lambda n, x, y, xx, yy, xy: x - LIMITS_AT * math.sqrt(max(xx, 0) * n / (n - 1)),
+    "upper": lambda n, x, y, xx, yy, xy: x + LIMITS_AT * math.sqrt(max(xx, 0) * n / (n - 1)),
+}
 
 
-def difference_of_roots(means: Sequence[float]) -> float:
-    return math.sqrt(means[0]) - math.sqrt(means[1])
+def paired(name: str, pairs: Terms, *, with_interval: bool = True) -> Report:
+    n, of = len(pairs), PAIRED[name]
+    x0, y0 = (sum(side) / n for side in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
+    moved = [(x - x0, y - y0) for x, y in pairs]  # moments of numbers far from 0 would cancel each other's digits
+
+    def statistic(m: Sequence[float]) -> float:
+        x, y, xx, yy, xy = m
+        return of(n, x0 + x, y0 + y, xx - x * x, yy - y * y, xy - x * y)
+
+    terms, fewest = [(x, y, x * x, y * y, x * y) for x, y in moved], FEWEST_TO_SHOW if name == "kappa" else 3
+    return estimate(terms, statistic, fewest=fewest, with_interval=with_interval)
 
 
-def pearson_r(values: Sequence[float], against: Sequence[float]) -> Report:
-    n = len(values)
-    if n < 3:
-        return nothing(n, "A correlation needs at least 3 images.")
-    if min(max(side) - min(side) for side in (values, against)) < ROUNDING:
-        return nothing(n, "One side never varies, so there is nothing to correlate.")
-    pairs = zip(standardised(values), standardised(against), strict=True)
-    return estimate([(x, y, x * x, y * y, x * y) for x, y in pairs], r_from_moments)
-
-
-def standardised(values: Sequence[float]) -> list[float]:
-    middle = mean(values)
-    sd = math.sqrt(mean([(value - middle) ** 2 for value in values]))
-    return [(value - middle) / sd for value in values]
-
-
-def r_from_moments(means: Sequence[float]) -> float:
-    x, y, xx, yy, xy = means
-    of_x, of_y = xx - x * x, yy - y * y
-    return max(-1.0, min(1.0, (xy - x * y) / math.sqrt(of_x * of_y))) if min(of_x, of_y) > ROUNDING else math.nan
-
-
-def confusion(values: Sequence[float], against: Sequence[float], levels: Sequence[int]) -> list[list[int]]:
-    """Return counts: rows are `against`, columns `values`; a number on a cut belongs to the higher grade."""
-    table = [[0] * len(levels) for _ in levels]
-    for value, target in zip(values, against, strict=True):
-        table[step(target, levels)][step(value, levels)] += 1
-    return table
-
-
-def step(value: float, levels: Sequence[int]) -> int:
-    return sum(value >= level + 0.5 for level in levels[:-1])
-
-
-def estimate(terms: Terms, statistic: Statistic) -> Report:
+def estimate(terms: Terms, statistic: Statistic, *, fewest: int = 1, with_interval: bool = True) -> Report:
     """Return statistic(means of the terms) and its bootstrap interval, as the report prints it."""
     n = len(terms)
-    if n == 0:
-        return nothing(0, "No image has what this number needs.")
-    value = statistic([mean(column) for column in zip(*terms, strict=True)])
-    if n < 2:
-        return nothing(n, "One image gives no interval.") | {"value": value}
-    spread = sorted(value for value in map(statistic, resampled_means(terms)) if math.isfinite(value))
+    value = statistic([fmean(column) for column in zip(*terms, strict=True)]) if n >= fewest else math.nan
+    if math.isnan(value):
+        return NOTHING | {"n": n}
+    spread = [one for one in resampled(terms, statistic) if math.isfinite(one)] if with_interval and n > 1 else []
     if len(spread) < RESAMPLES / 2:
-        return nothing(n, "Most resamples have no such number, so there is no interval.") | {"value": value}
-    low, high = (percentile(spread, tail) for tail in TAILS)
-    return {"value": value, "low": low, "high": high, "n": n, "reason": ""}
+        return NOTHING | {"value": value, "n": n}
+    low, *_, high = quantiles(spread, n=40, method="inclusive")  # 2.5 % and 97.5 %
+    return {"value": value, "low": low, "high": high, "n": n}
 
 
-def nothing(n: int, reason: str) -> Report:
-    return {"value": None, "low": None, "high": None, "n": n, "reason": reason}
-
-
-def resampled_means(terms: Terms) -> Iterator[list[float]]:
-    """Yield the terms' means over images drawn with replacement, 2,000 times."""
-    n = len(terms)
-    columns = list(zip(*terms, strict=True))
-    for drawn in kept_draws(n) if n <= DRAWS_KEPT else draws(n):
-        yield [sum(map(column.__getitem__, drawn)) / n for column in columns]
+def resampled(terms: Terms, statistic: Statistic) -> list[float]:
+    """Return the statistic of 2,000 resamples: as many images, drawn with replacement."""
+    n, columns = len(terms), list(zip(*terms, strict=True))
+    return [statistic([sum(map(column.__getitem__, places)) / n for column in columns]) for places in draws(n)]
 
 
 @lru_cache(maxsize=4)
-def kept_draws(n: int) -> list[Sequence[int]]:
-    return list(draws(n))
-
-
-def draws(n: int) -> Iterator[Sequence[int]]:
-    """Yield 2,000 times n places among n: Python promises that these numbers never change."""
-    numbers = iter(random.Random(SEED).random, None)  # noqa: S311  a draw, not a secret
-    for _ in range(RESAMPLES):
-        yield array("I", [int(number * n) for number in islice(numbers, n)])
-
-
-def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Interpolate between the two nearest of the ordered values."""
-    place = percent / 100 * (len(ordered) - 1)
-    below = math.floor(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
+def draws(n: int) -> list[Sequence[int]]:
+    """Return 2,000 times n places among n: Python promises that these numbers never change."""
+    draw = random.Random(SEED).random  # noqa: S311  no secret
+    return [array("I", [int(draw() * n) for _ in range(n)]) for _ in range(RESAMPLES)]
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent))
-    except (UnreadableError, KeyError, ValueError) as error:
-        sys.stderr.write(f"This is not what the export made: {error}\n")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
+        sys.stderr.write(f"This is not what the export made: {type(error).__name__}: {error}\n")
         sys.exit(2)

@@ -25,9 +25,9 @@ CHUNK = 2**18  # bytes of a file that are packed at once
 README = """\
 The study "{title}" ({slug}){simulated}
 
-python3 recompute.py     computes the numbers of report.json and runs.json anew from the tables, and says "identical"
-                         or lists each difference; its last line names what it leaves out, such as drift. It needs
-                         Python 3.11 or newer and nothing else.
+python3 recompute.py     computes the numbers of report.json and runs.json anew from the tables, and prints each number
+                         as reported, as recomputed, and whether the two are identical. Some, such as drift, it marks
+                         "not recomputed". It needs Python 3.11 or newer and nothing else.
 
 python3 check_ledger.py [--known HASH]
                          holds labels.csv against the ledger, in which every label was sealed within minutes, and says
