@@ -6,13 +6,21 @@ FROM ${PYTHON} AS libraries
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH
-COPY requirements.txt requirements-torch.txt /tmp/
-# Wheels alone: nothing is compiled, and nothing of a package runs while it is installed.
-RUN pip install --only-binary :all: -r /tmp/requirements.txt
-# torch is needed for a GPU and for ResNet-152's weight file; ResNet-50 on a CPU does without its gigabyte.
-# --build-arg TORCH=1, and TORCH_INDEX where pip's default index would bring a CUDA build that nobody wants.
+COPY requirements /tmp/requirements
+# Wheels alone: nothing is compiled, and nothing of a package runs while it is installed. A file whose SHA-256 is not
+# in requirements/ is refused.
+ENV PIP_REQUIRE_HASHES=1 PIP_ONLY_BINARY=:all:
+RUN pip install -r /tmp/requirements/run.txt
+# torch is needed for a GPU (--build-arg TORCH=cuda) and for ResNet-152's weight file; ResNet-50 on a CPU does without.
+# TORCH=cpu is a fifth of its size and needs TORCH_INDEX, PyTorch's CPU index, where pip's default index lacks it.
 ARG TORCH= TORCH_INDEX=
-RUN [ -z "$TORCH" ] || pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r /tmp/requirements-torch.txt
+RUN case "$TORCH" in \
+      "") ;; \
+      cpu) pip install -r /tmp/requirements/torch.txt \
+        && pip install --no-deps ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r /tmp/requirements/torch-cpu.txt ;; \
+      cuda) pip install -r /tmp/requirements/torch-cuda.txt ;; \
+      *) echo "TORCH is cpu, cuda or empty." >&2; exit 1 ;; \
+    esac
 
 # The weights, known by their hashes, and the network that is built of them. They are part of the image: a start needs
 # no registry, and code and weights can't come apart.

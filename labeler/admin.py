@@ -27,6 +27,7 @@ from labeler.models import (
     User,
 )
 from labeler.record import audit
+from labeler.screening import prescreen
 
 admin.site.site_header = admin.site.site_title = "Acne study"
 admin.site.index_title = "What has no page of its own"
@@ -145,7 +146,7 @@ class MeasurementInline(admin.StackedInline):
     """What prescreening measured, inside its image."""
 
     model = Measurement
-    fields = ("exposure", "contrast", "sharpness", "short_side", "faces", "face_size")
+    fields = prescreen.NAMES
     readonly_fields = fields
     can_delete = False
 

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "django.contrib.humanize",  # allauth's list of passkeys says how long ago
     "csp",
+    "django.forms",  # so that templates/django/forms/ comes before Django's own
     "labeler",
     "labeler.accounts.oidc",
     "scoring",
@@ -64,6 +65,7 @@ MIDDLEWARE = [
     "labeler.accounts.views.WatchSession",
     "labeler.accounts.unblinding_views.AskForReason",
 ]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 ROOT_URLCONF = "labeler.urls"
 WSGI_APPLICATION = "labeler.wsgi.application"
 TEMPLATES = [
@@ -261,7 +263,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 # Workers of their own, so that a retraining does not hold up an import for an hour, nor the other way round. Nor what
 # must not wait: erasing somebody, and sealing the ledger.
-NOT_BEHIND_TRAINING = ("import_files", "tick", "erase", "resume_erasures", "erase_what_is_due", "seal_ledger")
+NOT_BEHIND_TRAINING = ("tick", "erase_what_is_due", "seal_ledger")
+# A kind of job names its queue where it is registered (scoring/platform/jobs.py).
 CELERY_TASK_ROUTES = {
     "scoring.tasks.*": {"queue": "intake"},
     "training.tasks.forget_erased": {"queue": "intake"},
@@ -279,12 +282,10 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 3600},
     },
     "refresh-standings": {"task": "training.tasks.refresh_standings", "schedule": 300.0, "options": {"expires": 300}},
-    "resume-runs": {"task": "training.tasks.resume_runs", "schedule": 60.0},
-    "resume-chores": {"task": "labeler.tasks.resume_chores", "schedule": 60.0, "options": {"expires": 60}},
-    "resume-imports": {"task": "labeler.tasks.resume_imports", "schedule": 60.0, "options": {"expires": 60}},
-    "sweep-scoring": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
+    "sweep": {"task": "scoring.tasks.sweep", "schedule": 30.0, "options": {"expires": 30}},
+    "forget-scored": {"task": "scoring.tasks.forget", "schedule": 60.0, "options": {"expires": 60}},
+    "clean-uploads": {"task": "labeler.tasks.clean_uploads", "schedule": 60.0, "options": {"expires": 60}},
     "tick": {"task": "labeler.tasks.tick", "schedule": 60.0, "options": {"expires": 60}},
-    "resume-erasures": {"task": "labeler.tasks.resume_erasures", "schedule": 60.0, "options": {"expires": 60}},
     "forget-erased": {"task": "training.tasks.forget_erased", "schedule": 60.0, "options": {"expires": 60}},
     # Before the nightly run, which then learns without them.
     "erase-what-is-due": {
@@ -296,7 +297,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_BEAT_SCHEDULER = "labeler.server.beat:Scheduler"
 CELERY_BEAT_SYNC_EVERY = 1  # what is due is written down at once, so that a beat that takes over sends it no more
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule.json")
 
 # Where the site finds the scorer. Without one it scores photographs itself, as in tests.
 SCORER_URL = env.scorer_url

@@ -1,18 +1,17 @@
 """Celery tasks of the site. Each may run twice."""
 
-from contextlib import suppress
 from functools import partial
 
 from celery import shared_task
 
 from labeler.intake import slots, uploads
-from labeler.models import Chore, Erasure, Intake, Study
+from labeler.models import Erasure, Intake, Study, StudyJob
 from labeler.operations import health, study_job_work
 from labeler.oversight import tallies
 from labeler.privacy import erasing, retention_erasures
 from labeler.record import ledger
 from scoring.platform import jobs
-from scoring.tasks import send
+from scoring.platform.jobs import send
 
 TURN = 2.0  # seconds that a message works at an import: all seats taken, one process is with others in half a minute
 
@@ -36,20 +35,10 @@ def seal_ledger() -> None:
     ledger.seal()
 
 
-@shared_task
-def erase(erasure_id: int) -> None:
-    """Do an erasure if it is free, from where its last worker left it."""
-    erasure = jobs.claim(Erasure, erasure_id)
-    if erasure is not None:
-        with suppress(jobs.JobError):  # it stands on its row, for people
-            erasing.erase(erasure)
-
-
-@shared_task
-def resume_erasures() -> None:
-    """Send again what was lost with a message or a worker."""
-    for erasure in jobs.overdue(Erasure):
-        send(erase, erasure.pk)
+@jobs.work_of(Erasure, queue="intake")
+def erase(erasure: Erasure) -> None:
+    """Do an erasure, from where its last worker left it."""
+    erasing.erase(erasure)
 
 
 @shared_task
@@ -62,23 +51,14 @@ def erase_what_is_due() -> None:
         send(erase, erasure.pk)
 
 
-@shared_task
-def do_chore(chore_id: int) -> None:
-    """Do a chore if it is free."""
-    chore = jobs.claim(Chore, chore_id)
-    if chore is not None:
-        with suppress(jobs.JobError):  # it stands on its row, for people
-            study_job_work.do(chore)
+@jobs.work_of(StudyJob, queue="celery")
+def do_study_job(study_job: StudyJob) -> None:
+    """Do a job over a whole study."""
+    study_job_work.do(study_job)
 
 
-@shared_task
-def resume_chores() -> None:
-    """Send again what was lost with a message or a worker."""
-    for chore in jobs.overdue(Chore):
-        send(do_chore, chore.pk)
-
-
-@shared_task
+@jobs.swept(uploads.stalled)
+@shared_task(queue="intake")
 def import_files(intake_id: int, ticket: str = "") -> None:
     """Import what waits in an import, for a turn; the message is sent on while files wait.
 
@@ -107,8 +87,6 @@ def call_workers(into: Intake) -> None:
 
 
 @shared_task
-def resume_imports() -> None:
-    """Send again what was lost with a message or a worker, and give up what was never sent to its end."""
-    uploads.sweep()
-    for into in uploads.stalled():
-        send(import_files, into.pk)
+def clean_uploads() -> None:
+    """Give up uploads that were never sent to their end, and delete bytes that no import needs."""
+    uploads.clean_up()

@@ -16,7 +16,7 @@ from django.urls import resolve  # noqa: E402
 from django.utils.module_loading import import_string  # noqa: E402
 
 from labeler.operations import health  # noqa: E402
-from labeler.server.site_limiter import HANDS, WAITING, Crew  # noqa: E402
+from scoring.platform import request_limiter  # noqa: E402
 from scoring.platform.probes import ALIVE, READY, Health, Migrations, Seldom, database  # noqa: E402
 from scoring.platform.telemetry import METRICS, Telemetry  # noqa: E402
 
@@ -28,4 +28,11 @@ site = Health(
     checks={"database": database, "migrations": Migrations()},
     told={"queue": Seldom(health.broker), "storage": Seldom(health.storage)},
 )
-application = Crew(site, hands=HANDS, waiting=WAITING, aside={ALIVE, READY, METRICS})
+application = request_limiter.RequestLimiter(
+    site,
+    places=request_limiter.WEB_THREADS + request_limiter.WEB_WAITING,
+    threads=request_limiter.WEB_THREADS,
+    read_ahead=request_limiter.WEB_READ_AHEAD,
+    body_seconds=request_limiter.WEB_BODY_SECONDS,
+    aside={ALIVE, READY, METRICS},
+)

@@ -116,6 +116,19 @@ class StoredSelfie(models.Model):
         return str(self.public_id)
 
 
+def job_constraints(name: str) -> list[models.BaseConstraint]:
+    """Return the constraints of a job's table. Their names begin with `name`."""
+    return [
+        models.CheckConstraint(
+            condition=~Q(state="running") | Q(lease_until__isnull=False), name=f"{name}_runs_under_a_lease"
+        ),
+        models.CheckConstraint(
+            condition=Q(finished_at=None) | Q(started_at=None) | Q(finished_at__gte=F("started_at")),
+            name=f"{name}_ends_after_it_starts",
+        ),
+    ]
+
+
 class Job(models.Model):
     """Work to be done once, whatever happens to the broker or the workers. `scoring.platform.jobs` moves it along."""
 
@@ -141,15 +154,7 @@ class Job(models.Model):
 
     class Meta:
         abstract = True
-        constraints: ClassVar = [
-            models.CheckConstraint(
-                condition=~Q(state="running") | Q(lease_until__isnull=False), name="%(class)s_runs_under_a_lease"
-            ),
-            models.CheckConstraint(
-                condition=Q(finished_at=None) | Q(started_at=None) | Q(finished_at__gte=F("started_at")),
-                name="%(class)s_ends_after_it_starts",
-            ),
-        ]
+        constraints: ClassVar = job_constraints("%(class)s")
 
     @property
     def is_set_aside(self) -> bool:

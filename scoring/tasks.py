@@ -1,29 +1,36 @@
-"""Celery tasks of the scoring service. Each may run twice."""
+"""Celery tasks of the scoring service, and the sweep. Each may run twice."""
 
-import logging
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
 
-from celery import Task, shared_task
-from kombu.exceptions import OperationalError
+from celery import shared_task
 
 from scoring.models import BulkJob
 from scoring.platform import jobs
 from scoring.service import batches, idempotency, webhooks
 
-logger = logging.getLogger(__name__)
-
 
 @shared_task
-def score_job(job_id: int) -> None:
-    """Do a job if it is free, and tell its app how it ended."""
-    job = jobs.claim(BulkJob, job_id)
-    if job is not None:
-        with suppress(jobs.JobError, jobs.LostLeaseError):  # the one stands on its row; the other is somebody else's
+def sweep() -> None:
+    """Send again what was lost with a message or a worker, of every kind of job in all packages."""
+    jobs.sweep()
+
+
+@jobs.work_of(BulkJob, queue="intake")
+def score_job(job: BulkJob) -> None:
+    """Score an app's photographs, and tell the app how its job ended."""
+    try:
+        with suppress(jobs.LostLeaseError):  # another worker has the job
             batches.work(job)
-    webhooks.deliver(job_id)
+    finally:
+        webhooks.deliver(job.pk)
 
 
+def _untold() -> Iterable[int]:
+    return webhooks.due().values_list("pk", flat=True)
+
+
+@jobs.swept(_untold)
 @shared_task
 def tell_app(job_id: int) -> None:
     """Tell an app again what it did not take."""
@@ -31,21 +38,7 @@ def tell_app(job_id: int) -> None:
 
 
 @shared_task
-def sweep() -> None:
-    """Send again what was lost, tell again what was not taken, and erase what has been kept long enough."""
-    for job in jobs.overdue(BulkJob):
-        send(score_job, job.pk)
-    for job in webhooks.due():
-        send(tell_app, job.pk)
+def forget() -> None:
+    """Erase jobs and answers that have been kept long enough."""
     batches.forget()
     idempotency.forget()
-
-
-def send(task: "Task[Any, None]", *arguments: int | str) -> bool:
-    """Ask the workers for a task. False if the broker is down: then it must be asked for again."""
-    try:
-        task.delay(*arguments)
-    except OperationalError:
-        logger.warning("The broker is down; %s was not sent.", task.name)
-        return False
-    return True

@@ -13,15 +13,22 @@ from django.conf import settings  # noqa: E402
 
 from scoring.network import cores  # noqa: E402
 from scoring.photograph import slots  # noqa: E402
-from scoring.platform.probes import Health, Migrations, database  # noqa: E402
-from scoring.platform.request_limiter import Admission  # noqa: E402
-from scoring.platform.telemetry import Telemetry  # noqa: E402
+from scoring.platform.probes import ALIVE, READY, Health, Migrations, database  # noqa: E402
+from scoring.platform.request_limiter import RequestLimiter  # noqa: E402
+from scoring.platform.telemetry import METRICS, Telemetry  # noqa: E402
+from scoring.service.api import problems  # noqa: E402
 from scoring.service.warm_up import Warmth  # noqa: E402
 
 slots.limit(cores.share())
 warmth = Warmth()
 warmth.begin()
-application = Health(
-    Telemetry(Admission(django_application, places=cores.share() + settings.SCORER_WAITING)),
+scorer = Health(
+    Telemetry(django_application),
     checks={"database": database, "migrations": Migrations(), "weights": warmth},
+)
+application = RequestLimiter(
+    scorer,
+    places=cores.share() + settings.SCORER_WAITING,
+    aside={ALIVE, READY, METRICS},
+    refuse=problems.problem,
 )

@@ -7,6 +7,7 @@ const DRAWN_WITH = [
   "{% static 'site/site.css' %}",
   "{% static 'labeler/grading/offline.js' %}",
   "{% static 'labeler/grading/outbox.js' %}",
+  "{% static 'site/elements.js' %}",
   "{% static 'site/site.js' %}",
   "{% static 'icon.svg' %}",
   "{% static 'vendor/inter/inter-latin-wght-normal.woff2' %}",

@@ -3,8 +3,10 @@
 import io
 import time
 import zipfile
+from functools import cache
 from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from django.core.management import call_command
@@ -14,11 +16,15 @@ from PIL import Image as PillowImage
 from labeler.accounts.sessions import SignIn
 from labeler.dealing import folds
 from labeler.golden_set import golden_draw
+from labeler.images import preprocessing
 from labeler.intake import importing
 from labeler.models import Image, Reader, Study, User
 from labeler.studies import studies
 
+SELFIES, SELFIES_SEED = 24, 7  # of the fixture `selfies`
+
 _numbers = count(1)
+prepare_once = cache(preprocessing.prepare)
 
 
 def make_user(username: str, *, password: str | None = None) -> User:
@@ -82,9 +88,11 @@ def make_study(slug: str = "acne", *, readers: tuple[User, ...] = (), images: in
 
 
 def import_photographs(study: Study, folder_bytes: dict[str, bytes], folder: Path) -> importing.ImportReport:
+    """Import photographs from a folder; the same bytes are preprocessed once for all tests of a process."""
     for name, data in folder_bytes.items():
         (folder / name).write_bytes(data)
-    return importing.import_folder(study=study, folder=folder)
+    with patch.object(preprocessing, "prepare", prepare_once):
+        return importing.import_folder(study=study, folder=folder)
 
 
 def reader_of(user: User, study: Study) -> Reader:

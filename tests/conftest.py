@@ -1,11 +1,18 @@
 """The cast and the stage of every test: ana and ben read the study, cleo is a stranger, olga runs it."""
 
+import fcntl
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
-from django.test import Client
+from django.db import connection, transaction
+from django.test import Client, TransactionTestCase
+from pytest_django import DjangoDbBlocker
+from whitenoise.base import WhiteNoise
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from demo.selfies import make_selfies, read_severities
 from labeler.models import Reader, Study, User
@@ -13,15 +20,59 @@ from tests import builders
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _static_files() -> None:
-    """Pages name static files by their hash, as in production."""
+def _static_files() -> Iterator[None]:
+    """Pages name static files by their hash, as in production.
+
+    WhiteNoise looks at every file when it starts, which it does for each test client. Here it looks once.
+    """
     call_command("collectstatic", interactive=False, verbosity=0)
+    whitenoise = WhiteNoiseMiddleware(settings=settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WhiteNoise, "update_files_dictionary", lambda self, *_: self.files.update(whitenoise.files))
+        yield
 
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """Let the transaction around a test be idle while the test computes: the site's 30 seconds are not meant for it."""
     connection.settings_dict["OPTIONS"]["options"] += " -c idle_in_transaction_session_timeout=0"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Delete the rows that a test committed: to truncate every table takes longer than most of these tests."""
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
+        (may_ignore_triggers,) = cursor.fetchone()
+    with pytest.MonkeyPatch.context() as patch:
+        if may_ignore_triggers:
+            patch.setattr(TransactionTestCase, "_fixture_teardown", _delete_rows)
+        yield
+
+
+def _delete_rows(_: TransactionTestCase) -> None:
+    """Leave what `migrate` leaves: its content types and permissions."""
+    tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    emptied = set(tables) - {"django_content_type", "auth_permission"}
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(f"(SELECT '{table}' FROM {table} LIMIT 1)" for table in emptied))  # noqa: S608
+        filled = [table for (table,) in cursor.fetchall()]
+        # Neither foreign keys nor the triggers that keep the history from being deleted.
+        cursor.execute("SET session_replication_role = replica")
+        for table in filled:
+            cursor.execute(f"DELETE FROM {table}")  # noqa: S608  our own tables
+        cursor.execute("RESET session_replication_role")
+
+
+@pytest.fixture(scope="module")
+def rows_of_module(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Keep the rows that other fixtures of this scope make until the module ends; a test rolls back what it changes.
+
+    For modules without tests with real transactions: they would not see these rows, and wait for this transaction.
+    """
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
 
 
 @pytest.fixture(autouse=True)
@@ -37,10 +88,15 @@ def _quick_passwords(settings: object) -> None:
 
 @pytest.fixture(scope="session")
 def selfies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of made selfies with their severities."""
-    folder = tmp_path_factory.mktemp("selfies")
-    make_selfies(folder=folder, count=24, seed=7)
-    return folder
+    """Return a folder of made selfies with their severities, which all processes of this test run share."""
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    with (place / "selfies.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # This does nothing where another process has made them.
+        make_selfies(folder=place / "selfies", count=builders.SELFIES, seed=builders.SELFIES_SEED)
+    return place / "selfies"
 
 
 @pytest.fixture(scope="session")

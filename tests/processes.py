@@ -18,6 +18,10 @@ from labeler.server import supervisor
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 60  # seconds until a process that is not ready counts as broken
+OTHER_CLIENTS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 
 
 def environment() -> dict[str, str]:
@@ -53,7 +57,10 @@ def running(*arguments: str, log: Path, **changed: str) -> Iterator[subprocess.P
 
 
 class Web:
-    """The site served by gunicorn at one address, which can lose its server and get it back."""
+    """The site served by gunicorn at one address, which can lose its server and get it back.
+
+    As in production, a process that has loaded the code forks the one that answers.
+    """
 
     def __init__(self, log: Path, **changed: str) -> None:
         self.log, self.changed = log, changed
@@ -63,16 +70,36 @@ class Web:
 
     def start(self) -> None:
         bind = f"127.0.0.1:{self.port}"
-        threads = [*supervisor.CARRIERS, "--threads", str(supervisor.THREADS)]
-        arguments = ["gunicorn", "--bind", bind, *threads, "--no-control-socket", "labeler.wsgi"]
+        threads = [*supervisor.WORKER_CLASS, "--threads", str(supervisor.WEB_CONNECTION_THREADS)]
+        arguments = ["gunicorn", "--preload", "--bind", bind, *threads, "--no-control-socket", "labeler.wsgi"]
         self.process = self._stack.enter_context(running(*arguments, log=self.log, **self.changed))
-        await_ready(lambda: _answers(f"{self.address}/accounts/login/"), self.process, self.log)
+        self._await_answer()
+
+    def renew(self) -> None:
+        """Kill the process that answers, with all that it remembers and has at work; await its successor."""
+        if self.process.poll() is not None:
+            self.start()
+            return
+        for child in children(self.process.pid):
+            os.kill(child, signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE
+        with connection.cursor() as cursor:
+            while True:  # PostgreSQL may still be at what the killed process asked for
+                cursor.execute(OTHER_CLIENTS)
+                if cursor.fetchone() == (0,):
+                    break
+                assert time.monotonic() < deadline, "Somebody else uses the test's database."
+                time.sleep(0.01)
+        self._await_answer()
 
     def kill(self) -> None:
         kill(self.process)
 
     def stop(self) -> None:
         self._stack.close()
+
+    def _await_answer(self) -> None:
+        await_ready(lambda: _answers(f"{self.address}/accounts/login/"), self.process, self.log)
 
 
 @contextmanager
@@ -101,6 +128,10 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     """Kill a process with its children, as a machine that loses power does."""
     os.killpg(process.pid, signal.SIGKILL)
     process.wait(timeout=PATIENCE)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def free_port() -> int:

@@ -78,6 +78,13 @@ def test_no_secret_stands_in_a_file() -> None:
     assert all("${" in given[name] for name in SECRETS)
 
 
+def test_torch_has_one_version_for_cpus_and_gpus() -> None:
+    pinned = [(REPOSITORY / "requirements" / f"torch-{kind}.txt").read_text() for kind in ("cpu", "cuda")]
+    cpu, cuda = (set(re.findall(r"^torch==([0-9.]+)", text, re.MULTILINE)) for text in pinned)
+    assert cpu == cuda
+    assert len(cpu) == 1
+
+
 def test_only_the_proxy_has_ports() -> None:
     assert [name for name, service in COMPOSE["services"].items() if "ports" in service] == ["proxy"]
 

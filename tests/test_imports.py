@@ -10,7 +10,15 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 ORDER = [
     *("scoring.models", "scoring.weights", "scoring.photograph", "scoring.network"),
     *("scoring.platform", "scoring.regressor", "scoring.service", "scoring"),
-    *("labeler.models", "labeler.platform", "labeler.record", "labeler.accounts", "labeler.images", "labeler.studies"),
+    *(
+        "labeler.charts",
+        "labeler.models",
+        "labeler.platform",
+        "labeler.record",
+        "labeler.accounts",
+        "labeler.images",
+        "labeler.studies",
+    ),
     *("labeler.screening", "labeler.intake", "labeler.golden_set", "labeler.dealing", "labeler.grading"),
     *("labeler.oversight", "labeler.exchange", "labeler.blinding_audit", "labeler.privacy"),
     *("labeler.operations", "labeler.server", "labeler"),
@@ -29,7 +37,9 @@ HEAVY = {
 }
 MOST_FILES = 12  # of a folder: more than that nobody reads as a list
 MANY_FILES = {"migrations", "commands", "tests", "__pycache__", "node_modules"}
-NOUN_EXCEPTIONS = {"views", "urls", "admin", "forms", "access", "adapters", "provider", "responses", "queries"}
+NOUN_EXCEPTIONS = {
+    *("views", "urls", "admin", "forms", "access", "adapters", "provider", "responses", "queries", "limiter"),
+}
 
 
 def files(*packages: str) -> list[Path]:

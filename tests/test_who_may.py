@@ -6,19 +6,21 @@ A new address fails `test_every_address_has_a_row` until it has a line in ROWS.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, override_settings
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.resolvers import RoutePattern
 
 from labeler.grading import queries
-from labeler.models import AtlasPicture, Chore, Erasure, Intake, Role, Study, User
+from labeler.models import AtlasPicture, Erasure, Intake, Role, Study, StudyJob, User
 from scoring.models import ApiToken, BulkJob, Scope, StoredSelfie
 from scoring.service import tokens
 from tests import builders
@@ -28,6 +30,7 @@ from training.models import TrainingRun
 # `audi` an auditor, `root` a superuser. An app brings the study's token, and nobody nothing.
 PEOPLE = ("cleo", "ana", "ben", "dora", "otto", "audi", "olga", "root")
 CAST = ("nobody", "app", *PEOPLE)
+PASSWORD = "correct horse battery staple"
 
 ANYBODY = frozenset(CAST)
 SIGNED_IN = frozenset(PEOPLE)
@@ -103,8 +106,8 @@ ROWS = {
     "prescreen_counts": row("GET", RUN_IT),
     "drops": row("GET POST", RUN_IT),
     "measure_images": row("POST", RUN_IT),
-    "chore": row("GET", RUN_IT),
-    "retry_chore": row("POST", RUN_IT),
+    "study_job": row("GET", RUN_IT),
+    "retry_study_job": row("POST", RUN_IT),
     "duplicates": row("GET", RUN_IT),
     "judge_duplicates": row("POST", RUN_IT),
     "keep_best": row("POST", RUN_IT),
@@ -233,20 +236,43 @@ class World:
         return reverse(name, kwargs={argument: known[argument] for argument in arguments})
 
 
+@dataclass
+class Staged:
+    """What a module's tests share of the world."""
+
+    cookies: dict[str, str]  # the session of everybody who signs in
+    token: str
+    named: dict[str, dict[str, Any]]
+    files: Path
+
+
+@pytest.fixture(scope="module")
+def staged(rows_of_module: None, tmp_path_factory: pytest.TempPathFactory) -> Staged:
+    files = tmp_path_factory.mktemp("media")
+    with override_settings(MEDIA_ROOT=files, PASSWORD_HASHERS=["tests.quick_passwords.Hasher"]):
+        people = {name: builders.make_user(name, password=PASSWORD) for name in PEOPLE}
+        User.objects.filter(username="root").update(is_superuser=True, is_staff=True)
+        User.objects.filter(username="audi").update(roles=[Role.AUDITOR])
+        study = builders.make_study(readers=(people["ana"], people["ben"]), images=10, golden_size=3)
+        study.admins.add(people["olga"])
+        builders.make_study("other", readers=(people["dora"],), images=6, golden_size=2).admins.add(people["otto"])
+        app, token = tokens.make(name="an app", study=study.slug, made_by=None, scopes=tuple(Scope))
+        cookies = {user.username: _session(user) for user in User.objects.all()}
+        return Staged(cookies, token, _things(study, people["ana"]) | _of_app(app), files)
+
+
+def _session(user: User) -> str:
+    return builders.sign_in(Client(), user).cookies[django_settings.SESSION_COOKIE_NAME].value
+
+
 @pytest.fixture
-def world(study: Study, ana: User, ben: User, cleo: User, olga: User, settings: Any) -> World:
-    settings.SECURITY_CONTACT = "mailto:security@clinic.example"
-    dora, otto, _ = (builders.make_user(name) for name in ("dora", "otto", "audi"))
-    User.objects.create_superuser("root")
-    User.objects.filter(username="audi").update(roles=[Role.AUDITOR])
-    builders.make_study("other", readers=(dora,), images=6, golden_size=2).admins.add(otto)
-    for user in User.objects.all():
-        user.set_password("correct horse battery staple")
-        user.save(update_fields=["password"])
-    clients = {user.username: builders.sign_in(Client(), user) for user in User.objects.all()}
-    app, token = tokens.make(name="an app", study=study.slug, made_by=None, scopes=tuple(Scope))
-    clients |= {"nobody": Client(), "app": Client(headers={"Authorization": f"Bearer {token}"})}
-    return World(clients, _things(study, ana) | _of_app(app))
+def world(db: None, staged: Staged, settings: Any) -> World:
+    settings.SECURITY_CONTACT, settings.MEDIA_ROOT = "mailto:security@clinic.example", staged.files
+    clients = {"nobody": Client(), "app": Client(headers={"Authorization": f"Bearer {staged.token}"})}
+    for name, cookie in staged.cookies.items():
+        clients[name] = Client()
+        clients[name].cookies[settings.SESSION_COOKIE_NAME] = cookie
+    return World(clients, staged.named)
 
 
 def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
@@ -262,7 +288,7 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
     intake = Intake.objects.create(study=study, source=Intake.Source.UPLOAD, is_uploading=True)
     run = TrainingRun.objects.create(study=study)
     erasure = Erasure.objects.create(study=study, reason="They asked for it.")
-    chore = Chore.objects.create(study=study, kind=Chore.Kind.MEASURE)
+    study_job = StudyJob.objects.create(study=study, kind=StudyJob.Kind.MEASURE)
     return {
         "": {
             "slug": study.slug,
@@ -278,7 +304,7 @@ def _things(study: Study, ana: User) -> dict[str, dict[str, Any]]:
         **{name: {"pk": intake.pk} for name in ("upload", "finish_upload")},
         **{f"training:{name}": {"pk": run.pk} for name in ("run", "run_state", "cancel", "again", "publish")},
         **{name: {"pk": erasure.pk} for name in ("erasure", "certificate", "retry_erasure")},
-        **{name: {"pk": chore.pk} for name in ("chore", "retry_chore")},
+        **{name: {"pk": study_job.pk} for name in ("study_job", "retry_study_job")},
     }
 
 

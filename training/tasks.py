@@ -20,13 +20,10 @@ WORKERS = 16  # messages, which take milliseconds where there is nothing left to
 logger = logging.getLogger(__name__)
 
 
-@shared_task
-def retrain(run_id: int) -> None:
-    """Do the run if it is free; a second message for the same run finds it taken and does nothing."""
-    run = jobs.claim(TrainingRun, run_id)
-    if run is not None:
-        with suppress(jobs.JobError):  # it stands on the run's row, for people
-            retraining.retrain(run, call=partial(call_workers, run))
+@jobs.work_of(TrainingRun, queue="celery")
+def retrain(run: TrainingRun) -> None:
+    """Do a run of retraining."""
+    retraining.retrain(run, call=partial(call_workers, run))
 
 
 @shared_task
@@ -47,14 +44,7 @@ def call_workers(run: TrainingRun) -> None:
 def retrain_nightly() -> None:
     """Ask for a run of every study whose time it is. Beat asks every minute."""
     for study in schedule.due(timezone.now()):
-        send(retraining.request(study=study, is_nightly=True))
-
-
-@shared_task
-def resume_runs() -> None:
-    """Send again what nobody works on: its message or its worker was lost."""
-    for run in jobs.overdue(TrainingRun):
-        send(run)
+        jobs.send(retrain, retraining.request(study=study, is_nightly=True).pk)
 
 
 @shared_task
@@ -81,14 +71,4 @@ def prune_runs() -> None:
 def forget_erased() -> None:
     """Mark what learned from images that were erased, and have it replaced."""
     for run in unlearning.mark():
-        send(run)
-
-
-def send(run: TrainingRun) -> bool:
-    """Tell the workers of a run. False if the broker is down: then the sweep tells them when it is back."""
-    try:
-        retrain.delay(run.pk)
-    except OperationalError:
-        logger.warning("The broker is down; run %s waits for the sweep.", run.pk)
-        return False
-    return True
+        jobs.send(retrain, run.pk)

@@ -15,7 +15,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from labeler.accounts import break_glass, sessions
@@ -99,7 +98,6 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return answer
 
 
-@never_cache
 @require_http_methods(["GET", "POST"])
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session here and at the provider, and let the browser forget what it has of us.
@@ -128,7 +126,6 @@ def _provider_sign_out(request: HttpRequest, id_token: str) -> str:
 
 
 @login_required
-@never_cache
 @require_GET
 def sign_in_again(request: AuthedRequest) -> HttpResponse:
     """Ask for a fresh sign-in, the way the person signed in, and go on from there."""
@@ -141,7 +138,6 @@ def sign_in_again(request: AuthedRequest) -> HttpResponse:
     return render(request, "account/sign_in_again.html", context)
 
 
-@never_cache
 @require_http_methods(["GET", "POST"])
 def open_link(request: HttpRequest, user: int, token: str) -> HttpResponse:
     """Sign in by a link of `manage.py break_glass`. Looking at it uses nothing up; only the button does."""

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 
-from django.db.models import Avg, Case, Count, OuterRef, Q, Subquery, When
+from django.db.models import Case, Count, OuterRef, Q, Subquery, When
 
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.grading import consensus
@@ -186,15 +186,7 @@ ASSIGNMENTS = Table(
 
 
 def _consensus(study: Study) -> Iterator[Row]:
-    rows = (
-        consensus.current_grades(study)
-        .filter(assignment__image__is_golden=True)
-        .order_by("assignment__image__content_hash")
-        .values("assignment__image__content_hash")
-        .annotate(mean=Avg("grade"), n=Count("pk"))
-        .values_list("assignment__image__content_hash", "mean", "n")
-    )
-    for content_hash, mean, n in rows.iterator(AT_ONCE):
+    for content_hash, mean, n in consensus.golden_consensus(study):
         yield image_code(study, content_hash), mean, n
 
 

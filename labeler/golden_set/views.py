@@ -64,8 +64,10 @@ def score_provisionally(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_overseen_study(request, slug)
     form = SourceForm(request.POST, user=request.user)
     if form.is_valid():
-        chore = study_jobs.request(study=study, kind=Kind.SCORE, by=request.user, source=form.cleaned_data["source"])
-        begin(request, chore, "A worker scores the images; this page says how far it is.")
+        study_job = study_jobs.request(
+            study=study, kind=Kind.SCORE, by=request.user, source=form.cleaned_data["source"]
+        )
+        begin(request, study_job, "A worker scores the images; this page says how far it is.")
     else:
         messages.error(request, "Choose a study that you run and whose regressor is published.")
     return redirect("golden", slug=slug)
@@ -76,7 +78,7 @@ def _page(
 ) -> HttpResponse:
     context = {
         "study": study,
-        "chores": study_jobs.of_pages(study, Kind.SCORE),
+        "study_jobs": study_jobs.of_pages(study, Kind.SCORE),
         "form": form,
         "names": names or NamesForm(),
         "kept": prescreen.kept(study).count(),

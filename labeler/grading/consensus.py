@@ -1,8 +1,21 @@
 """Current labels, and the consensus on golden images. Read-only."""
 
-from django.db.models import Avg, F, QuerySet
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from django.db.models import Avg, Count, F, QuerySet
 
 from labeler.models import Label, Study
+
+AT_ONCE = 2000  # rows that a cursor of the database hands over
+
+
+class Consensus(NamedTuple):
+    """What the readers say of a golden image together (docs/science/statistics.md: c_k)."""
+
+    content_hash: str
+    mean: float  # of the current grades
+    n: int  # readers who gave one
 
 
 def current_labels(study: Study) -> QuerySet[Label]:
@@ -19,7 +32,13 @@ def current_grades(study: Study) -> QuerySet[Label]:
     return current_labels(study).filter(grade__isnull=False, assignment__is_repeat=False)
 
 
-def golden_consensus(study: Study) -> dict[int, float]:
-    """Return golden image id -> mean of its current grades (statistics.md: c_k)."""
-    golden = current_grades(study).filter(assignment__image__is_golden=True).order_by()
-    return dict(golden.values_list("assignment__image_id").annotate(mean=Avg("grade")))
+def golden_grades(study: Study) -> QuerySet[Label]:
+    """Return what counts of the golden images."""
+    return current_grades(study).filter(assignment__image__is_golden=True)
+
+
+def golden_consensus(study: Study) -> Iterator[Consensus]:
+    """Yield the consensus on each golden image that has a grade, in the order of their hashes."""
+    images = golden_grades(study).order_by("assignment__image__content_hash").values("assignment__image__content_hash")
+    rows = images.annotate(mean=Avg("grade"), n=Count("pk"))
+    yield from map(Consensus._make, rows.values_list("assignment__image__content_hash", "mean", "n").iterator(AT_ONCE))

@@ -20,7 +20,6 @@ def webp(storage_name: str) -> FileResponse | HttpResponse:
     response["Content-Type"] = "image/webp"
     response["Content-Disposition"] = "inline"
     response["Content-Security-Policy"] = "sandbox"
-    response["Cross-Origin-Resource-Policy"] = "same-origin"
     return response
 
 

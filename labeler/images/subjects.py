@@ -4,7 +4,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Min, QuerySet
-from django.db.models.functions import Collate
 
 from labeler.images import consents
 from labeler.models import Image, Study, User
@@ -32,7 +31,7 @@ def images_of_person(image: Image) -> QuerySet[Image]:
     return here.filter(subject=image.subject) if image.subject else here.filter(pk=image.pk)
 
 
-def with_images(study: Study, *, beginning: str = "", after: str = "") -> QuerySet[Image, Any]:
+def with_images(study: Study, *, beginning: str = "") -> QuerySet[Image, Any]:
     """Return subject, number of `images` and the `first` of them, in the order of their codes."""
-    known = study.images.filter(is_erased=False, subject__gt=after, subject__startswith=beginning).exclude(subject="")
-    return known.values("subject").annotate(images=Count("pk"), first=Min("pk")).order_by(Collate("subject", "C"))
+    known = study.images.filter(is_erased=False, subject__startswith=beginning).exclude(subject="")
+    return known.values("subject").annotate(images=Count("pk"), first=Min("pk")).order_by("subject")

@@ -181,13 +181,13 @@ def retry(into: Intake, *, by: User | None) -> int:
     return files
 
 
-def stalled() -> list[Intake]:
-    """Return the imports with waiting files and no live lease: their message or their worker was lost."""
+def stalled() -> list[int]:
+    """Return the ids of imports with waiting files and no live lease: their message or their worker was lost."""
     free = IntakeFile.objects.filter(Q(lease_until=None) | Q(lease_until__lt=Now()), state=State.WAITING)
-    return list(Intake.objects.filter(pk__in=free.values("intake")))
+    return list(free.order_by("intake_id").values_list("intake_id", flat=True).distinct())
 
 
-def sweep() -> None:
+def clean_up() -> None:
     """Delete abandoned uploads, and bytes that are not needed any more."""
     unfinished = Q(is_uploading=True) | Q(files__state=State.UPLOADING)
     for into in Intake.objects.filter(unfinished, requested_at__lt=Now() - LEFT).distinct():

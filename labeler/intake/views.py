@@ -20,7 +20,8 @@ from labeler.intake.forms import MetadataForm, PieceForm, PlaceForm
 from labeler.intake.importing import IntakeError
 from labeler.models import Intake, IntakeFile, Study
 from labeler.tasks import import_files
-from scoring.tasks import send
+from scoring.photograph import formats
+from scoring.platform.jobs import send
 
 State = IntakeFile.State
 
@@ -58,6 +59,8 @@ def import_place(request: AuthedRequest, slug: str) -> HttpResponse:
 def _page(request: AuthedRequest, study: Study, form: MetadataForm, *, status: int = 200, **more: Any) -> HttpResponse:
     context = {
         "study": study,
+        "formats": formats.ALL_OF_THEM,
+        "accept": formats.ACCEPT,
         "images": study.images.count(),
         "intakes": study.intakes.select_related("requested_by").annotate(n=Count("files"))[:20],
         "form": form,

@@ -10,7 +10,7 @@ from labeler.models.images import (
     ProvisionalScore,
     SimilarPair,
 )
-from labeler.models.jobs import Chore, ErasedImage, Erasure, Intake, IntakeFile
+from labeler.models.jobs import ErasedImage, Erasure, Intake, IntakeFile, StudyJob
 from labeler.models.people import Invitation, ProviderSession, Role, User
 from labeler.models.readings import (
     Assignment,
@@ -30,7 +30,6 @@ __all__ = [
     "Assignment",
     "AtlasPicture",
     "AuditEvent",
-    "Chore",
     "Commitment",
     "Consent",
     "ConsentScope",
@@ -60,6 +59,7 @@ __all__ = [
     "Role",
     "SimilarPair",
     "Study",
+    "StudyJob",
     "StudyTally",
     "TimeTally",
     "User",

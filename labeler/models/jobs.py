@@ -8,7 +8,7 @@ from django.db.models import Q
 from labeler.models.images import Image
 from labeler.models.people import User
 from labeler.models.studies import Study
-from scoring.models import Job
+from scoring.models import Job, job_constraints
 
 
 class Intake(models.Model):
@@ -100,10 +100,10 @@ class ErasedImage(models.Model):
         return f"image {self.image_id}, erased"
 
 
-class Chore(Job):
+class StudyJob(Job):
     """Work over a whole study that a button asked a worker for."""
 
-    PAGE, AGAIN = "chore", "retry_chore"
+    PAGE, AGAIN = "study_job", "retry_study_job"
 
     class Kind(models.TextChoices):
         MEASURE = "measure", "measuring images"
@@ -111,7 +111,7 @@ class Chore(Job):
         DUPLICATES = "duplicates", "searching near-duplicates"
         SCORE = "score", "scoring provisionally"
 
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="chores")
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="study_jobs")
     kind = models.CharField(max_length=12, choices=Kind)
     # Of those that ask for it before it is over the last one counts.
     requested_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
@@ -124,9 +124,11 @@ class Chore(Job):
     total = models.PositiveIntegerField(default=0)
 
     class Meta(Job.Meta):
+        # The table and its constraints were named chore before; the previous release still uses them.
+        db_table = "labeler_chore"
         ordering = ("-id",)
         constraints: ClassVar = [
-            *Job.Meta.constraints,
+            *job_constraints("chore"),
             models.UniqueConstraint(
                 fields=["study", "kind"],
                 condition=Q(state__in=["queued", "running"]),
@@ -139,7 +141,7 @@ class Chore(Job):
         ]
 
     def __str__(self) -> str:
-        return f"chore {self.pk}: {self.get_kind_display()}"
+        return f"study job {self.pk}: {self.get_kind_display()}"
 
     @property
     def is_set_aside(self) -> bool:
@@ -147,4 +149,4 @@ class Chore(Job):
         return super().is_set_aside and not self._has_later()
 
     def _has_later(self) -> bool:
-        return Chore.objects.filter(study=self.study_id, kind=self.kind, pk__gt=self.pk).exists()
+        return StudyJob.objects.filter(study=self.study_id, kind=self.kind, pk__gt=self.pk).exists()

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from labeler.golden_set import provisional_scores
 from labeler.images import measurements
-from labeler.models import Chore, Study
+from labeler.models import Study, StudyJob
 from labeler.screening import near_duplicates, prescreen
 from labeler.studies.study_jobs import Kind
 from scoring.platform import jobs
@@ -18,58 +18,58 @@ from scoring.regressor.regressors import ArtefactError, NoActiveRegressor
 from scoring.weights.weight_files import WeightsError
 
 
-def do(chore: Chore) -> None:
-    """Do a claimed chore, and again for as long as somebody asks for it meanwhile. Raises jobs.JobError."""
-    with jobs.held(chore):
+def do(study_job: StudyJob) -> None:
+    """Do a claimed study job, and again for as long as somebody asks for it meanwhile. Raises jobs.JobError."""
+    with jobs.held(study_job):
         is_over = False
         while not is_over:
-            jobs.tell(chore, "Beginning", done=0, total=0, is_asked_again=False)
-            chore.refresh_from_db(fields=["source", "requested_by"])
-            _WORK[Kind(chore.kind)](chore)
-            is_over = _finish(chore)
+            jobs.tell(study_job, "Beginning", done=0, total=0, is_asked_again=False)
+            study_job.refresh_from_db(fields=["source", "requested_by"])
+            _WORK[Kind(study_job.kind)](study_job)
+            is_over = _finish(study_job)
 
 
 @transaction.atomic
-def _finish(chore: Chore) -> bool:
-    """End the chore, unless it is asked for again: who asks waits for its row, and then finds it over."""
-    is_asked_again = Chore.objects.select_for_update(no_key=True).get(pk=chore.pk).is_asked_again
+def _finish(study_job: StudyJob) -> bool:
+    """End the study job, unless it is asked for again: who asks waits for its row, and then finds it over."""
+    is_asked_again = StudyJob.objects.select_for_update(no_key=True).get(pk=study_job.pk).is_asked_again
     if not is_asked_again:
-        jobs.finish(chore)
+        jobs.finish(study_job)
     return not is_asked_again
 
 
-def _measure(chore: Chore) -> None:
-    measurements.save_missing(chore.study, on_image=_telling(chore, "Measuring images"))
-    _apply_limits(chore)
+def _measure(study_job: StudyJob) -> None:
+    measurements.save_missing(study_job.study, on_image=_telling(study_job, "Measuring images"))
+    _apply_limits(study_job)
 
 
-def _apply_limits(chore: Chore) -> None:
-    jobs.tell(chore, "Holding images against the limits", done=0, total=0)
+def _apply_limits(study_job: StudyJob) -> None:
+    jobs.tell(study_job, "Holding images against the limits", done=0, total=0)
     # Read anew: while hours of photographs were measured, the golden set may have been drawn, which settles them.
-    prescreen.apply(Study.objects.get(pk=chore.study_id))
+    prescreen.apply(Study.objects.get(pk=study_job.study_id))
 
 
-def _find_duplicates(chore: Chore) -> None:
-    _measure(chore)
-    jobs.tell(chore, "Reading fingerprints")
-    on_sample = _telling(chore, "Comparing fingerprints")
-    near_duplicates.find(study=chore.study, by=chore.requested_by, on_sample=on_sample)
+def _find_duplicates(study_job: StudyJob) -> None:
+    _measure(study_job)
+    jobs.tell(study_job, "Reading fingerprints")
+    on_sample = _telling(study_job, "Comparing fingerprints")
+    near_duplicates.find(study=study_job.study, by=study_job.requested_by, on_sample=on_sample)
 
 
-def _score(chore: Chore) -> None:
-    assert chore.source  # noqa: S101  a constraint sees to it
-    on_image = _telling(chore, "Scoring images")
+def _score(study_job: StudyJob) -> None:
+    assert study_job.source  # noqa: S101  a constraint sees to it
+    on_image = _telling(study_job, "Scoring images")
     try:
         provisional_scores.score_missing(
-            study=chore.study, source=chore.source, by=chore.requested_by, on_image=on_image
+            study=study_job.study, source=study_job.source, by=study_job.requested_by, on_image=on_image
         )
     except (NoActiveRegressor, ArtefactError, WeightsError) as error:
         raise jobs.JobError(str(error)) from error
 
 
-def _telling(chore: Chore, stage: str) -> Callable[[int, int], None]:
+def _telling(study_job: StudyJob, stage: str) -> Callable[[int, int], None]:
     def tell(done: int, total: int) -> None:
-        jobs.tell(chore, stage, done=done, total=total)
+        jobs.tell(study_job, stage, done=done, total=total)
 
     return tell
 

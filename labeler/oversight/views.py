@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import formats, timezone
 from django.views.decorators.cache import cache_control
@@ -13,11 +13,12 @@ from django.views.decorators.http import conditional_page, require_GET
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
 from labeler.models import Study
+from labeler.oversight import day_chart
 from labeler.oversight import progress_report as state_of
 from labeler.oversight.forms import AuditForm, WhichLogForm
 from labeler.oversight.progress_report import ReaderState, StudyState
+from labeler.platform import keyset_pages
 from labeler.record import audit, ledger
-from labeler.screening.gallery_forms import PlaceForm
 
 EVENTS = 100  # on a page of the audit log
 TOO_LITTLE = "not enough to say"
@@ -36,18 +37,21 @@ def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
 @require_GET
 @cache_control(private=True, no_cache=True)
 def now(request: AuthedRequest, slug: str) -> HttpResponse:
-    """Answer what changes on the page, or 304 when it has not."""
-    return JsonResponse(_now(access.get_administered_study(request, slug)))
+    """Answer the part of the page that changes, or 304 when it has not."""
+    study = access.get_administered_study(request, slug)
+    return render(request, "labeler/oversight/_now.html", {"now": _now(study)})
 
 
 def _now(study: Study) -> dict[str, Any]:
-    """Return the numbers of the page in the words in which it shows them: its script only puts them in place."""
+    """Return what changes on the page, in the words in which it is shown."""
     state = state_of.study_state(study)
+    days = [(formats.date_format(day, "j M Y"), labels) for day, labels in state.days]
     return {
         "totals": _totals(state),
         "readers": [_reader(reader) for reader in state.readers],
         "reasons": state_of.reason_totals(state),
-        "days": [(formats.date_format(day, "j M Y"), labels) for day, labels in state.days],
+        "days": days,
+        "chart": day_chart.of_days(days),
     }
 
 
@@ -108,17 +112,9 @@ def site_log(request: AuthedRequest) -> HttpResponse:
 
 def _log(request: AuthedRequest, study: Study | None, context: dict[str, Any]) -> HttpResponse:
     form = AuditForm(request.GET, study=study)
-    context |= {"study": study, "form": form, "next": "", "last_block": ledger.blocks(study).defer("rows").last()}
+    context |= {"study": study, "form": form, "last_block": ledger.blocks(study).defer("rows").last()}
     if not form.is_valid():
         return render(request, "labeler/oversight/audit_log.html", context, status=422)
-    events = audit.find(study, form.wanted())
-    place = PlaceForm(request.GET)
-    if place.is_valid():
-        events = events.filter(pk__lt=place.cleaned_data["after"])
-    rows = list(events[: EVENTS + 1])
-    context["events"] = rows[:EVENTS]
-    if len(rows) > EVENTS:
-        query = request.GET.copy()
-        query["after"] = str(rows[EVENTS - 1].pk)
-        context["next"] = f"?{query.urlencode()}"
+    page = keyset_pages.turn_to(audit.find(study, form.wanted()), [keyset_pages.ID], size=EVENTS, asked=request.GET)
+    context |= {"events": page.rows, "page": page}
     return render(request, "labeler/oversight/audit_log.html", context)

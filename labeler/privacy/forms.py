@@ -12,7 +12,6 @@ class SubjectsForm(Form):
     """Which subjects to show."""
 
     name = forms.CharField(required=False, max_length=100, label="Code begins with")
-    after = forms.CharField(required=False, max_length=100, widget=forms.HiddenInput)
 
 
 class ConsentForm(Form):

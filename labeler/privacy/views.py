@@ -6,8 +6,6 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
-from django.utils.http import urlencode
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeler import tasks
@@ -15,10 +13,11 @@ from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
 from labeler.images import consents, subjects
 from labeler.models import Consent, Erasure, Study
+from labeler.platform import keyset_pages
 from labeler.privacy import erasing
 from labeler.privacy.forms import ConsentForm, EraseForm, PolicyForm, SubjectsForm
 from labeler.studies import retention
-from scoring.tasks import send
+from scoring.platform.jobs import send
 
 PAGE = 50  # subjects
 ERASURES = 20
@@ -139,8 +138,8 @@ def _get_erasure(request: AuthedRequest, slug: str, pk: int) -> Erasure:
 
 def _privacy(request: AuthedRequest, study: Study, policy: PolicyForm, *, status: int = 200) -> HttpResponse:
     asked = SubjectsForm(request.GET)
-    wanted = asked.cleaned_data if asked.is_valid() else {"name": "", "after": ""}
-    rows = list(subjects.with_images(study, beginning=wanted["name"], after=wanted["after"])[: PAGE + 1])
+    found = subjects.with_images(study, beginning=asked.cleaned_data["name"] if asked.is_valid() else "")
+    page = keyset_pages.turn_to(found, [keyset_pages.TEXT], size=PAGE, asked=request.GET)
     context: dict[str, Any] = {
         "study": study,
         "counts": consents.counts(study),
@@ -148,14 +147,8 @@ def _privacy(request: AuthedRequest, study: Study, policy: PolicyForm, *, status
         "due": retention.due_on(study),
         "is_near": retention.is_near(study),
         "asked": asked,
-        "people": consents.with_latest(study, rows[:PAGE]),
-        "next": _next(wanted["name"], rows),
-        "is_first": not wanted["after"],
-        "first": reverse("privacy", args=[study.slug]),
+        "people": consents.with_latest(study, page.rows),
+        "page": page,
         "erasures": study.erasures.select_related("requested_by")[:ERASURES],
     }
     return render(request, "labeler/privacy/privacy.html", context, status=status)
-
-
-def _next(name: str, rows: list[dict[str, Any]]) -> str:
-    return f"?{urlencode({'name': name, 'after': rows[PAGE - 1]['subject']})}" if len(rows) > PAGE else ""

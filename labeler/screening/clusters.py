@@ -66,12 +66,6 @@ def has_any_on_both_sides(study: Study) -> bool:
     return study.images.filter(tied, is_golden=False).exists()
 
 
-def after(clusters: Rows, study: Study, cluster: int) -> Rows:
-    """Return the clusters that follow this one; all of them after 0."""
-    size = study.images.filter(cluster=cluster).count() if cluster else 0
-    return clusters.filter(Q(images__lt=size) | Q(images=size, cluster__gt=cluster)) if size else clusters
-
-
 def with_pictures(study: Study, rows: Sequence[dict[str, Any]]) -> list[Together]:
     """Return the clusters of a page with what is shown of them, in as many queries for a large one as for a small."""
     names = [row["cluster"] for row in rows]
@@ -85,15 +79,15 @@ def with_pictures(study: Study, rows: Sequence[dict[str, Any]]) -> list[Together
     return [Together(row["cluster"], row["images"], images[row["cluster"]], among[row["cluster"]]) for row in rows]
 
 
-def distinct_pairs(study: Study, *, after: int = 0) -> QuerySet[SimilarPair]:
+def distinct_pairs(study: Study) -> QuerySet[SimilarPair]:
     """Return the pairs that a person called different photographs."""
-    pairs = SimilarPair.objects.filter(first__study=study, verdict=Verdict.DISTINCT, pk__gt=after)
+    pairs = SimilarPair.objects.filter(first__study=study, verdict=Verdict.DISTINCT)
     return pairs.select_related("first", "second", "judged_by").order_by("pk")
 
 
-def subjects(study: Study, *, after: str = "") -> Rows:
+def subjects(study: Study) -> Rows:
     """Return the subjects with more than one image, by name."""
-    images = study.images.filter(subject__gt=after).exclude(subject="")
+    images = study.images.exclude(subject="")
     return images.values("subject").annotate(images=Count("pk")).filter(images__gt=1).order_by("subject")
 
 

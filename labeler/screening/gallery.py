@@ -28,27 +28,16 @@ class Wanted:
     is_golden: bool | None = None
 
 
-def find(study: Study, wanted: Wanted, *, after: int = 0) -> QuerySet[Image]:
-    """Return the images that are all that is wanted: by name where a name is, else by id.
-
-    `after` is the id of the image that the page before ended with.
-    """
-    images = _by_name(study, wanted.name, after) if wanted.name else study.images.filter(pk__gt=after).order_by("pk")
+def find(study: Study, wanted: Wanted) -> QuerySet[Image]:
+    """Return the images that are all that is wanted: by name and id where a name is, else by id."""
+    images = study.images.order_by("pk")
+    if wanted.name:  # in the order of an index in which the names with one beginning stand together
+        named = images.annotate(named=Collate("source_name", "C"))
+        images = named.filter(named__startswith=wanted.name).order_by("named", "pk")
     images = images.filter(_of_image(wanted))
     if wanted.grade is None and wanted.reader is None and not wanted.not_gradable:
         return images
     return images.filter(Exists(_labels(wanted)))
-
-
-def _by_name(study: Study, beginning: str, after: int) -> QuerySet[Image]:
-    """Return images in the order of an index in which those of one beginning stand together."""
-    images = study.images.annotate(named=Collate("source_name", "C"))
-    found = images.filter(named__startswith=beginning).order_by("named", "pk")
-    last = images.filter(pk=after).first()
-    if last is None:
-        return found
-    # Said so that the index is entered at the name: it can't be by "a later name, or this name and a later id".
-    return found.filter(Q(named__gt=last.named) | Q(pk__gt=after), named__gte=last.named)
 
 
 def _of_image(wanted: Wanted) -> Q:

@@ -71,9 +71,3 @@ class GalleryForm(Form):
             value=cleaned["value"],
             is_golden=cleaned.get("golden"),
         )
-
-
-class PlaceForm(Form):
-    """From which row on a long list is shown: after the one that the page before ended with."""
-
-    after = forms.IntegerField(min_value=0, max_value=2**63 - 1)

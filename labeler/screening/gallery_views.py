@@ -1,7 +1,7 @@
 """The gallery: images with their labels, for admins who do not read the study."""
 
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseGone
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -12,10 +12,12 @@ from labeler.images import renditions, thumbnails
 from labeler.images.forms import ImageForm
 from labeler.images.picture_responses import webp
 from labeler.models import Doubt, Image
+from labeler.platform import keyset_pages
+from labeler.platform.keyset_pages import ID, NUMBER, TEXT
 from labeler.record import audit
 from labeler.screening import gallery
 from labeler.screening.gallery import PAGE
-from labeler.screening.gallery_forms import UNBLINDING, GalleryForm, PlaceForm
+from labeler.screening.gallery_forms import UNBLINDING, GalleryForm
 from labeler.screening.near_duplicate_forms import SubjectForm
 from labeler.screening.prescreen_forms import DecisionForm
 
@@ -33,13 +35,14 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     context = {"study": study, "form": form, "is_unblinded": is_unblinded}
     if not form.is_valid():
         return render(request, "labeler/screening/gallery.html", context, status=422)
-    rows = list(gallery.find(study, form.wanted(), after=_after(request))[: PAGE + 1])
-    shown = gallery.with_words(rows[:PAGE])
+    wanted = form.wanted()
+    keys = [TEXT, ID] if wanted.name else [ID]
+    page = keyset_pages.turn_to(gallery.find(study, wanted), keys, size=PAGE, asked=request.GET)
+    shown = gallery.with_words(page.rows)
     context |= {
         "images": [(image, _in_words(image, is_unblinded=is_unblinded)) for image in shown],
         "is_empty": not shown,
-        "next": _next(request, rows),
-        "is_first": not _after(request),
+        "page": page,
     }
     return render(request, "labeler/screening/gallery.html", context)
 
@@ -49,11 +52,7 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
 def disputed(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images on which readers disagree most: nearly all of them golden, as others have one reader."""
     study = access.get_unblinded_study(request, slug)
-    doubts = gallery.disputed(study)
-    last = study.doubts.filter(pk=_after(request)).first()
-    if last:
-        doubts = doubts.filter(Q(spread__lt=last.spread) | Q(spread=last.spread, pk__gt=last.pk))
-    return _doubts(request, doubts, {"study": study, "current": "disputed"})
+    return _doubts(request, gallery.disputed(study), {"study": study, "current": "disputed"})
 
 
 @login_required
@@ -61,16 +60,12 @@ def disputed(request: AuthedRequest, slug: str) -> HttpResponse:
 def unstable(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images of which readers changed their mind. Several readers of one image tell what it is."""
     study = access.get_unblinded_study(request, slug)
-    doubts = gallery.unstable(study)
-    last = study.doubts.filter(pk=_after(request)).first()
-    if last:
-        doubts = doubts.filter(Q(unstable__lt=last.unstable) | Q(unstable=last.unstable, pk__gt=last.pk))
-    return _doubts(request, doubts, {"study": study, "current": "unstable"})
+    return _doubts(request, gallery.unstable(study), {"study": study, "current": "unstable"})
 
 
 def _doubts(request: HttpRequest, doubts: QuerySet[Doubt], context: dict[str, object]) -> HttpResponse:
-    rows = list(doubts[: PAGE + 1])
-    context |= {"doubts": rows[:PAGE], "next": _next(request, rows), "is_first": not _after(request)}
+    page = keyset_pages.turn_to(doubts, [NUMBER, ID], size=PAGE, asked=request.GET)
+    context |= {"doubts": page.rows, "page": page}
     return render(request, "labeler/screening/doubts.html", context)
 
 
@@ -108,20 +103,6 @@ def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpRe
         return webp(thumbnails.storage_name(image))
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
     return webp(renditions.storage_name(image.rendition, size))
-
-
-def _after(request: HttpRequest) -> int:
-    place = PlaceForm(request.GET)
-    return int(place.cleaned_data["after"]) if place.is_valid() else 0
-
-
-def _next(request: HttpRequest, rows: list[Image] | list[Doubt]) -> str:
-    """Return the query of the page that follows, or nothing where this is the last."""
-    if len(rows) <= PAGE:
-        return ""
-    query = request.GET.copy()
-    query["after"] = str(rows[PAGE - 1].pk)
-    return f"?{query.urlencode()}"
 
 
 def _in_words(image: Image, *, is_unblinded: bool) -> str:

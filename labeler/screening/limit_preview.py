@@ -15,6 +15,7 @@ from django.db import connection
 from django.db.models import Count, ExpressionWrapper, F, Q, QuerySet
 from django.db.models import fields as columns
 
+from labeler.charts.histogram import Bin
 from labeler.models import Image, Study
 from labeler.screening import prescreen
 from labeler.screening.prescreen import MEASURES, NAMES, Limits, Measure
@@ -30,15 +31,6 @@ CROSS JOIN LATERAL (VALUES {measures}) AS measure (name, value, low, high, bins)
 WHERE value IS NOT NULL
 GROUP BY 1, 2
 """
-
-
-@dataclass(frozen=True)
-class Bin:
-    """How many images have a value from `low` on, up to `high`. The first and the last bin hold what is beyond, too."""
-
-    low: float
-    high: float
-    images: int
 
 
 @dataclass(frozen=True)

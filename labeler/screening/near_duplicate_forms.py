@@ -59,9 +59,3 @@ class SubjectForm(Form):
     subject = forms.CharField(
         required=False, max_length=100, label="Subject", help_text="A code for the person; empty where not known."
     )
-
-
-class SubjectPlaceForm(Form):
-    """After which subject a page begins."""
-
-    after = forms.CharField(max_length=100)

@@ -13,12 +13,13 @@ from django.views.decorators.http import require_GET, require_POST
 from labeler.accounts import access, unblinding
 from labeler.accounts.access import AuthedRequest
 from labeler.images import subjects
-from labeler.models import SimilarPair, Study
+from labeler.models import SimilarPair
+from labeler.platform import keyset_pages
+from labeler.platform.keyset_pages import ID, TEXT
 from labeler.screening import clusters, near_duplicates
 from labeler.screening import prescreen as prescreening
 from labeler.screening.clusters import PAGE
-from labeler.screening.gallery_forms import PlaceForm
-from labeler.screening.near_duplicate_forms import BestForm, ClustersForm, SubjectForm, SubjectPlaceForm, VerdictForm
+from labeler.screening.near_duplicate_forms import BestForm, ClustersForm, SubjectForm, VerdictForm
 from labeler.studies import study_jobs
 from labeler.studies.study_job_views import begin
 from labeler.studies.study_jobs import Kind
@@ -38,15 +39,20 @@ def list_clusters(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_overseen_study(request, slug)
     is_unblinded = unblinding.is_unblinded(study, request.session)
     form = ClustersForm(request.GET, is_unblinded=is_unblinded)
-    context: dict[str, Any] = {"study": study, "form": form, "is_unblinded": is_unblinded, "show": "", "is_first": True}
+    context: dict[str, Any] = {"study": study, "form": form, "is_unblinded": is_unblinded, "show": ""}
     if not form.is_valid():
         return render(request, "labeler/screening/near_duplicates.html", context, status=422)
-    show, after = form.cleaned_data["show"], _after(request)
-    context |= _parted(study, after) if show == Verdict.DISTINCT else _clusters(study, show, after)
+    show = form.cleaned_data["show"]
+    if show == Verdict.DISTINCT:
+        pairs = keyset_pages.turn_to(clusters.distinct_pairs(study), [ID], size=PAGE, asked=request.GET)
+        context |= {"parted": pairs.rows, "page": pairs}
+    else:
+        found = clusters.on_both_sides(study) if show == "both" else clusters.of_study(study, verdict=show)
+        page = keyset_pages.turn_to(found, [ID, ID], size=PAGE, asked=request.GET)
+        context |= {"clusters": clusters.with_pictures(study, page.rows), "page": page}
     context |= {
         "show": show,
-        "is_first": not after,
-        "chores": study_jobs.of_pages(study, Kind.DUPLICATES),
+        "study_jobs": study_jobs.of_pages(study, Kind.DUPLICATES),
         "searched": study.audit_events.filter(action=near_duplicates.SEARCHED).select_related("user").first(),
         "on_both_sides": clusters.has_any_on_both_sides(study),
     }
@@ -93,8 +99,8 @@ def keep_best(request: AuthedRequest, slug: str) -> HttpResponse:
 def search(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker search all images again."""
     study = access.get_overseen_study(request, slug)
-    chore = study_jobs.request(study=study, kind=Kind.DUPLICATES, by=request.user)
-    begin(request, chore, "A worker searches, some minutes for a million images; this page says how far it is.")
+    study_job = study_jobs.request(study=study, kind=Kind.DUPLICATES, by=request.user)
+    begin(request, study_job, "A worker searches, some minutes for a million images; this page says how far it is.")
     return redirect("duplicates", slug=slug)
 
 
@@ -103,15 +109,8 @@ def search(request: AuthedRequest, slug: str) -> HttpResponse:
 def list_subjects(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the subjects with more than one image, by name."""
     study = access.get_overseen_study(request, slug)
-    place = SubjectPlaceForm(request.GET)
-    after = place.cleaned_data["after"] if place.is_valid() else ""
-    rows = list(clusters.subjects(study, after=after)[: PAGE + 1])
-    context = {
-        "study": study,
-        "subjects": clusters.subjects_with_pictures(study, rows[:PAGE]),
-        "next": f"?{urlencode({'after': rows[PAGE - 1]['subject']})}" if len(rows) > PAGE else "",
-        "is_first": not after,
-    }
+    page = keyset_pages.turn_to(clusters.subjects(study), [TEXT], size=PAGE, asked=request.GET)
+    context = {"study": study, "subjects": clusters.subjects_with_pictures(study, page.rows), "page": page}
     return render(request, "labeler/screening/subjects.html", context)
 
 
@@ -128,30 +127,9 @@ def correct_subject(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("study_image", slug=slug, pk=pk)
 
 
-def _clusters(study: Study, show: str, after: int) -> dict[str, Any]:
-    found = clusters.on_both_sides(study) if show == "both" else clusters.of_study(study, verdict=show)
-    rows = list(clusters.after(found, study, after)[: PAGE + 1])
-    following = rows[PAGE - 1]["cluster"] if len(rows) > PAGE else None
-    return {"clusters": clusters.with_pictures(study, rows[:PAGE]), "next": _next(show, following)}
-
-
-def _parted(study: Study, after: int) -> dict[str, Any]:
-    pairs = list(clusters.distinct_pairs(study, after=after)[: PAGE + 1])
-    return {"parted": pairs[:PAGE], "next": _next(Verdict.DISTINCT, pairs[PAGE - 1].pk if len(pairs) > PAGE else None)}
-
-
-def _next(show: str, following: int | None) -> str:
-    return f"?{urlencode({'show': show, 'after': str(following)})}" if following else ""
-
-
-def _after(request: HttpRequest) -> int:
-    place = PlaceForm(request.GET)
-    return int(place.cleaned_data["after"]) if place.is_valid() else 0
-
-
 def _back(request: HttpRequest, slug: str) -> HttpResponse:
     """Go back to the part of the list that the form was on."""
     form = ClustersForm(request.GET, is_unblinded=True)
     show = form.cleaned_data["show"] if form.is_valid() else ""
-    query = urlencode({"show": show, "after": str(_after(request))})
+    query = urlencode({"show": show, "after": request.GET.getlist("after")}, doseq=True)
     return redirect(f"{reverse('duplicates', args=[slug])}?{query}")

@@ -13,10 +13,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
+from labeler.charts import histogram
 from labeler.models import Image, Study
+from labeler.platform import keyset_pages
 from labeler.screening import limit_preview, prescreen
 from labeler.screening.gallery import PAGE
-from labeler.screening.gallery_forms import PlaceForm
 from labeler.screening.limit_preview import Counts
 from labeler.screening.prescreen import MEASURES, WORDS, Limits
 from labeler.screening.prescreen_forms import MOST_AT_ONCE, DecisionForm, LimitsForm, ManyForm, SaveForm, WhichForm
@@ -71,20 +72,18 @@ def drops(request: AuthedRequest, slug: str) -> HttpResponse:
     decision = ManyForm(request.POST or None, study=study) if request.POST else ManyForm(study=study)
     if decision.is_valid() and _decide_many(request, study, decision, found):
         return redirect(request.get_full_path())
-    place = PlaceForm(request.GET)
-    after = place.cleaned_data["after"] if place.is_valid() else 0
-    rows = list(found.filter(pk__gt=after).select_related("measurement").order_by("pk")[: PAGE + 1])
-    first = f"?{query_of(form.limits())}&which={which.cleaned_data['which']}"
+    page = keyset_pages.turn_to(
+        found.select_related("measurement").order_by("pk"), [keyset_pages.ID], size=PAGE, asked=request.GET
+    )
     context = {
         "study": study,
-        "images": rows[:PAGE],
+        "images": page.rows,
         "which": which,
         "limits": form,
         "limits_in_words": prescreen.in_words(form.limits()),
         "decision": decision,
-        "is_first": not after,
-        "first": first,
-        "next": f"{first}&after={rows[PAGE - 1].pk}" if len(rows) > PAGE else "",
+        "query": f"?{query_of(form.limits())}&which={which.cleaned_data['which']}",
+        "page": page,
     }
     return render(request, "labeler/screening/drops.html", context, status=422 if decision.errors else 200)
 
@@ -107,8 +106,8 @@ def decide(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 def measure(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker measure what has no measures yet."""
     study = access.get_administered_study(request, slug)
-    chore = study_jobs.request(study=study, kind=Kind.MEASURE, by=request.user)
-    begin(request, chore, "A worker measures the images, about one in a second; this page says how far it is.")
+    study_job = study_jobs.request(study=study, kind=Kind.MEASURE, by=request.user)
+    begin(request, study_job, "A worker measures the images, about one in a second; this page says how far it is.")
     return redirect("prescreen", slug=slug)
 
 
@@ -118,10 +117,10 @@ def _set_limits(request: AuthedRequest, study: Study, wanted: Limits, reason: st
         dropped = prescreen.set_limits(study=study, limits=wanted, by=request.user, reason=reason)
         messages.success(request, f"The limits are set. {dropped:,} images of the study are dropped now.")
         return
-    with transaction.atomic():  # no limits without the chore that applies them
+    with transaction.atomic():  # no limits without the study job that applies them
         prescreen.set_limits(study=study, limits=wanted, by=request.user, reason=reason, at_once=False)
-        chore = study_jobs.request(study=study, kind=Kind.LIMITS, by=request.user)
-    begin(request, chore, "The limits are set. A worker holds every image against them; look again soon.")
+        study_job = study_jobs.request(study=study, kind=Kind.LIMITS, by=request.user)
+    begin(request, study_job, "The limits are set. A worker holds every image against them; look again soon.")
 
 
 def _limits_form(study: Study, data: Any) -> LimitsForm:
@@ -137,7 +136,7 @@ def _limits_context(study: Study, form: LimitsForm, wanted: Limits) -> dict[str,
     said = _drops(counted)
     return {
         "study": study,
-        "chores": study_jobs.of_pages(study, Kind.MEASURE, Kind.LIMITS),
+        "study_jobs": study_jobs.of_pages(study, Kind.MEASURE, Kind.LIMITS),
         "form": form,
         "counts": counted,
         "said": said,
@@ -153,12 +152,13 @@ def _limits_context(study: Study, form: LimitsForm, wanted: Limits) -> dict[str,
                 "smallest": form[f"{one.name}_min"],
                 "largest": form[f"{one.name}_max"],
                 "bins": bins[one.name],
+                "chart": histogram.of_measure(one.name, one.title, bins[one.name], wanted.get(one.name, (None, None))),
                 "said": said["alone"][one.name],
                 "drops": f"{reverse('drops', args=[study.slug])}?{query}&which={one.name}",
             }
             for one in MEASURES
         ],
-        "charts": {one.name: [[each.low, each.high, each.images] for each in bins[one.name]] for one in MEASURES},
+        "values": {one.name: [each.value for each in bins[one.name]] for one in MEASURES},
     }
 
 

@@ -1,10 +1,13 @@
 """Beat's scheduler: one of several beats is in charge, another takes over, and wrong clocks stop none."""
 
+import json
 import logging
 import os
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from celery.beat import PersistentScheduler
+from celery import beat
 from celery.utils.time import maybe_make_aware
 from django.db import Error, connections
 
@@ -43,8 +46,41 @@ class Turn:
         self._connection.close()
 
 
-class Schedule(PersistentScheduler):
-    """Celery's own, which forgets runs that lie in the future: it would wait until that time has come again."""
+class Schedule(beat.Scheduler):
+    """Celery's own, which remembers in a JSON file when each entry last ran: {name: time in UTC}.
+
+    Celery's stored schedule is a dbm, whose kind depends on how Python was built, and Debian's can't hold it. Runs that
+    lie in the future are forgotten: Celery would wait until that time has come again.
+    """
+
+    def __init__(self, *args: Any, schedule_filename: str, **kwargs: Any) -> None:
+        self._path = Path(schedule_filename)
+        super().__init__(*args, **kwargs)
+
+    def setup_schedule(self) -> None:
+        self.merge_inplace(self.app.conf.beat_schedule)
+        try:
+            last_runs = {
+                name: datetime.fromisoformat(text) for name, text in json.loads(self._path.read_text()).items()
+            }
+        except FileNotFoundError:
+            last_runs = {}
+        except ValueError:
+            logger.warning("%s can't be read. Entries that are due meanwhile run at their next time.", self._path)
+            last_runs = {}
+        for name in last_runs.keys() & self.schedule.keys():
+            self.schedule[name].last_run_at = last_runs[name].astimezone(self.app.timezone)
+
+    def sync(self) -> None:
+        """Write the file. Celery asks for it every three minutes, and at the end."""
+        last_runs = {
+            name: maybe_make_aware(entry.last_run_at).astimezone(UTC).isoformat()
+            for name, entry in self.schedule.items()
+            if entry.last_run_at
+        }
+        written = self._path.with_name(f"{self._path.name}.new")
+        written.write_text(json.dumps(last_runs, indent=1))
+        written.replace(self._path)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         for entry in self.schedule.values():
@@ -64,7 +100,11 @@ class Scheduler(Schedule):
         super().__init__(*args, **kwargs)
 
     def setup_schedule(self) -> None:
-        """Leave the file with the schedule shut: it is the other's until that is gone."""
+        """Leave the file with the schedule alone: it is the other's until that is gone."""
+
+    def sync(self) -> None:
+        if self._has_begun:
+            super().sync()
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Send what is due, if it is this beat's turn; return after how many seconds to look again."""

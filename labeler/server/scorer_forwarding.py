@@ -17,14 +17,14 @@ from scoring.service.api.problems import problem
 
 DOCUMENTATION = ("/api/v1/docs", "/api/v1/openapi.json")  # what of the API are pages
 BUSY = "The scorer is busy. Send this again in a moment."
-AT_ONCE = 2  # of a web process's hands: pages must go on while photographs are scored
+MOST_FORWARDED = 2  # at a time, of WEB_THREADS: pages are answered while photographs are scored
 SECONDS = 120  # for a batch of photographs
 # What concerns one connection (RFC 9110), and what Django sets itself.
 OF_A_CONNECTION = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"})
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
-_places = threading.BoundedSemaphore(AT_ONCE)
+_places = threading.BoundedSemaphore(MOST_FORWARDED)
 
 
 class ToScorer:

@@ -17,15 +17,19 @@ from scoring.network import cores
 from scoring.platform import telemetry
 
 FIRST_PORT = 8000
-CARRIERS = ("--worker-class", "scoring.platform.gunicorn_worker.Worker")
-PROCESSES = 4  # of web, of which Python lets one thread each compute: with two, hands wait for each other
-THREADS = 64  # of a web process: they carry what labeler/wsgi.py has at work and waiting, and who is sent away
+WORKER_CLASS = ("--worker-class", "scoring.platform.gunicorn_worker.Worker")
+WEB_WORKERS = 4  # gunicorn's processes; Python lets one thread of each compute: with two, request threads wait
+# Of a web worker, for connections: more than labeler/wsgi.py takes in, so that there are some to answer 503.
+WEB_CONNECTION_THREADS = 64
 # A reader looks at an image for seconds; their connection is kept that long, at no cost of a thread. Our code is loaded
 # once, before the processes part: they start in half the time, share its memory, and a lost one is back at once.
-WEB_PROCESSES = (*CARRIERS, "--preload", "--workers", str(PROCESSES), "--threads", str(THREADS), "--keep-alive", "60")
-SPARE_THREADS = 8  # of the scorer: they tell who finds no place, and answer probes
-STOPPING = 60  # seconds that photographs at work may take to their end when the scorer is stopped
-PATIENCE = 120  # seconds until a process that does not answer is reported
+WEB_OPTIONS = (
+    *(*WORKER_CLASS, "--preload", "--keep-alive", "60"),
+    *("--workers", str(WEB_WORKERS), "--threads", str(WEB_CONNECTION_THREADS)),
+)
+SCORER_SPARE_THREADS = 8  # they answer probes, and 503 where no place is left
+SCORER_STOP_SECONDS = 60  # for photographs at work when the scorer is stopped
+READY_SECONDS = 120  # for web and scorer to become ready
 
 
 class PortTakenError(RuntimeError):
@@ -64,8 +68,8 @@ def commands(*, site: str, scorer: str) -> dict[str, list[str]]:
     python = [sys.executable, "-m"]
     gunicorn = [*python, "gunicorn", "--no-control-socket", "--worker-tmp-dir", _in_memory()]
     return {
-        "web": [*gunicorn, "labeler.wsgi", "--bind", site, *WEB_PROCESSES],
-        "scorer": [*gunicorn, "scoring.wsgi", "--bind", scorer, *_scorer_process()],
+        "web": [*gunicorn, "labeler.wsgi", "--bind", site, *WEB_OPTIONS],
+        "scorer": [*gunicorn, "scoring.wsgi", "--bind", scorer, *_scorer_options()],
         "worker": [*python, *_worker("celery", concurrency=1)],
         "intake": [*python, *_worker("intake", concurrency=cores.usable())],
         "beat": [*python, "celery", "--quiet", "-A", "labeler", "beat", "--loglevel", "WARNING"],
@@ -77,10 +81,10 @@ def counting(name: str) -> dict[str, str]:
     return {telemetry.SHARED: tempfile.mkdtemp(prefix="counts-")} if name == "web" else {}
 
 
-def _scorer_process() -> list[str]:
+def _scorer_options() -> list[str]:
     """One process: the network's own threads use every core, and a second one would load its weights again."""
-    threads = cores.share() + settings.SCORER_WAITING + SPARE_THREADS
-    return [*CARRIERS, "--threads", str(threads), "--graceful-timeout", str(STOPPING)]
+    threads = cores.share() + settings.SCORER_WAITING + SCORER_SPARE_THREADS
+    return [*WORKER_CLASS, "--threads", str(threads), "--graceful-timeout", str(SCORER_STOP_SECONDS)]
 
 
 def _in_memory() -> str:
@@ -101,7 +105,7 @@ def _environment() -> dict[str, str]:
 
 
 def _announce(url: str, ready: Sequence[str], on_ready: Callable[[str], None]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + READY_SECONDS
     while not all(map(_answers, ready)):
         if time.monotonic() > deadline:
             return

@@ -6,7 +6,7 @@ from django import forms
 
 from labeler.models import Study
 from labeler.platform.form_fields import Form
-from scoring.photograph import decoding
+from scoring.photograph import decoding, formats
 
 
 class NewStudyForm(Form):
@@ -21,7 +21,7 @@ class NewStudyForm(Form):
 class AtlasForm(Form):
     """An example picture of a grade."""
 
-    picture = forms.FileField(help_text="JPEG, PNG, WebP, HEIC or TIFF, up to 20 MB.")
+    picture = forms.FileField(help_text=f"{formats.ANY_OF_THEM}, up to {decoding.MAX_SELFIE_BYTES // 2**20} MB.")
     caption = forms.CharField(
         required=False, max_length=200, help_text="What to look at, and where the picture is from."
     )

@@ -8,6 +8,7 @@ from django.utils.crypto import get_random_string
 from labeler.accounts import unblinding
 from labeler.models import GradeLevel, Reader, Study, User, draw_seed
 from labeler.record import audit
+from scoring.regressor.scale import Scale
 
 # The published five grades, with criteria in the words of the Investigator's Global Assessment.
 ACNE_SCALE = (
@@ -30,7 +31,7 @@ class StudyError(ValueError):
 def create(
     *, slug: str, title: str, is_simulated: bool = False, seed: int | None = None, by: User | None = None
 ) -> Study:
-    """Create a study with the five acne grades and its first admin. Raises StudyError. `seed` is drawn if not given."""
+    """Create a study with ACNE_SCALE and its first admin. Raises StudyError. `seed` is drawn if not given."""
     if Study.objects.filter(slug=slug).exists():
         raise StudyError(f"There is a study {slug} already. Choose another name.")
     if slug in TAKEN:
@@ -45,6 +46,14 @@ def create(
         study.admins.add(by)
         audit.record(study, by, "made")
     return study
+
+
+def scale(study: Study) -> Scale:
+    """Return the grades of a study. Raises StudyError where it has fewer than two."""
+    try:
+        return Scale(tuple(study.grade_levels.order_by("value").values_list("value", flat=True)))
+    except ValueError as error:
+        raise StudyError(f"Study {study.slug} has no scale: give it two grade levels or more in the admin.") from error
 
 
 @transaction.atomic

@@ -1,4 +1,4 @@
-"""Chores: who asked for one is told, the page that shows it, and trying one again."""
+"""Study jobs: who asked for one is told, the page that shows it, and trying one again."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -9,10 +9,10 @@ from django.views.decorators.http import require_GET, require_POST
 from labeler import tasks
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
-from labeler.models import Chore
+from labeler.models import StudyJob
 from labeler.studies import study_jobs
 from labeler.studies.study_jobs import Kind
-from scoring.tasks import send
+from scoring.platform.jobs import send
 
 PAGES = {Kind.MEASURE: "prescreen", Kind.LIMITS: "prescreen", Kind.DUPLICATES: "duplicates", Kind.SCORE: "golden"}
 QUEUED = "The queue can't be reached. What you asked for is kept and starts when the queue is back."
@@ -20,32 +20,32 @@ QUEUED = "The queue can't be reached. What you asked for is kept and starts when
 
 @login_required
 @require_GET
-def chore(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+def study_job(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Lead to the page that shows it."""
-    return _to_page(_get_chore(request, slug, pk))
+    return _to_page(_get_study_job(request, slug, pk))
 
 
 @login_required
 @require_POST
 def retry(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
-    """Have a chore that failed done again."""
-    chore = _get_chore(request, slug, pk)
-    if study_jobs.retry(chore, by=request.user):
-        begin(request, chore, "A worker tries it again; this page says how far it is.")
-    return _to_page(chore)
+    """Have a study job that failed done again."""
+    study_job = _get_study_job(request, slug, pk)
+    if study_jobs.retry(study_job, by=request.user):
+        begin(request, study_job, "A worker tries it again; this page says how far it is.")
+    return _to_page(study_job)
 
 
-def begin(request: AuthedRequest, chore: Chore, said: str) -> None:
-    """Send a worker to a chore and say so, or that it waits for the queue."""
-    if send(tasks.do_chore, chore.pk):
+def begin(request: AuthedRequest, study_job: StudyJob, said: str) -> None:
+    """Send a worker to a study job and say so, or that it waits for the queue."""
+    if send(tasks.do_study_job, study_job.pk):
         messages.success(request, said)
     else:
         messages.warning(request, QUEUED)
 
 
-def _get_chore(request: AuthedRequest, slug: str, pk: int) -> Chore:
-    return get_object_or_404(access.get_administered_study(request, slug).chores, pk=pk)
+def _get_study_job(request: AuthedRequest, slug: str, pk: int) -> StudyJob:
+    return get_object_or_404(access.get_administered_study(request, slug).study_jobs, pk=pk)
 
 
-def _to_page(chore: Chore) -> HttpResponse:
-    return redirect(PAGES[Kind(chore.kind)], slug=chore.study.slug)
+def _to_page(study_job: StudyJob) -> HttpResponse:
+    return redirect(PAGES[Kind(study_job.kind)], slug=study_job.study.slug)

@@ -5,41 +5,41 @@
 
 from django.db import IntegrityError, transaction
 
-from labeler.models import Chore, Study, User
+from labeler.models import Study, StudyJob, User
 from labeler.record import audit
 from scoring.platform import jobs
 
-Kind = Chore.Kind
-UNFINISHED = [Chore.State.QUEUED, Chore.State.RUNNING]
+Kind = StudyJob.Kind
+UNFINISHED = [StudyJob.State.QUEUED, StudyJob.State.RUNNING]
 
 
 @transaction.atomic
-def request(*, study: Study, kind: Kind, by: User | None, source: Study | None = None) -> Chore:
-    """Queue a chore, or have the one that waits or works done once more when it is through: it may be past what is new.
+def request(*, study: Study, kind: Kind, by: User | None, source: Study | None = None) -> StudyJob:
+    """Queue a study job. One that waits or works is done once more afterwards, because it may be past what is new.
 
-    Whoever asks last says by which source is scored, as if one had been done after the other.
+    The last request says by which source is scored, as if one had been done after the other.
     """
     wanted = {"source": source, "requested_by": by}
-    unfinished = Chore.objects.select_for_update(no_key=True).filter(state__in=UNFINISHED)
-    chore, is_new = unfinished.get_or_create(study=study, kind=kind, defaults=wanted)
+    unfinished = StudyJob.objects.select_for_update(no_key=True).filter(state__in=UNFINISHED)
+    study_job, is_new = unfinished.get_or_create(study=study, kind=kind, defaults=wanted)
     if not is_new:
-        Chore.objects.filter(pk=chore.pk).update(is_asked_again=True, **wanted)
-    return chore
+        StudyJob.objects.filter(pk=study_job.pk).update(is_asked_again=True, **wanted)
+    return study_job
 
 
-def retry(chore: Chore, *, by: User) -> bool:
-    """Have a chore that failed done again. False if it did not fail, or somebody asked for the same since."""
+def retry(study_job: StudyJob, *, by: User) -> bool:
+    """Have a study job that failed done again. False if it did not fail, or somebody asked for the same since."""
     try:
         with transaction.atomic():
-            is_queued = chore.is_set_aside and jobs.retry(chore)
+            is_queued = study_job.is_set_aside and jobs.retry(study_job)
             if is_queued:
-                audit.record(chore.study, by, "tried a chore again", detail=str(chore))
+                audit.record(study_job.study, by, "tried a study job again", detail=str(study_job))
     except IntegrityError:  # somebody asks for it right now
         return False
     return is_queued
 
 
-def of_pages(study: Study, *kinds: Kind) -> list[Chore]:
-    """Return what pages tell of these kinds: the latest chore of each, unless it is done."""
-    latest = study.chores.filter(kind__in=kinds).order_by("kind", "-pk").distinct("kind")
-    return [chore for chore in latest if chore.state != Chore.State.SUCCEEDED]
+def of_pages(study: Study, *kinds: Kind) -> list[StudyJob]:
+    """Return what pages tell of these kinds: the latest study job of each, unless it is done."""
+    latest = study.study_jobs.filter(kind__in=kinds).order_by("kind", "-pk").distinct("kind")
+    return [study_job for study_job in latest if study_job.state != StudyJob.State.SUCCEEDED]

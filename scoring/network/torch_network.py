@@ -1,6 +1,7 @@
 """A backbone run by torch: the reference for the other runtimes, and the one for a GPU."""
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ NVIDIA = Path("/dev/nvidiactl")  # the driver's: looked for first, because loadi
 
 @cache
 def has_gpu() -> bool:
-    if not NVIDIA.exists():
+    """Whether torch is installed and finds a GPU. `make demo` and the image do without torch."""
+    if not NVIDIA.exists() or find_spec("torch") is None:
         return False
     import torch
 

@@ -17,13 +17,13 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from scoring.photograph import formats
+
 # libheif's own security limits stay on; a thumbnail inside the file is not the photograph.
 pillow_heif.register_heif_opener(thumbnails=False)
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "HEIF")
-KINDS = "JPEG, PNG, WebP, HEIC or TIFF"
 MAX_SELFIE_BYTES = 20 * 2**20  # a 50 MP phone JPEG is 12-18 MB
 MAX_PIXELS = 65_000_000  # a 64 MP phone camera; decoded that is 195 MB of memory
 MIN_SIDE = 64  # pixels: less than this holds no face with skin to grade
@@ -67,7 +67,7 @@ def content_hash(data: bytes) -> str:
 def decode(data: bytes) -> Pixels:
     """Return the upright picture as (height, width, 3) uint8 sRGB.
 
-    Takes JPEG, PNG, WebP, HEIC and TIFF of one frame, any bit depth and colour model; transparency is laid on white.
+    Takes the formats of scoring/photograph/formats.py, any bit depth and colour model; transparency is laid on white.
     Raises ImageError.
     """
     if len(data) > MAX_SELFIE_BYTES:
@@ -75,7 +75,7 @@ def decode(data: bytes) -> Pixels:
     if not data:
         raise ImageError("This file is empty.")
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        with Image.open(io.BytesIO(data), formats=list(formats.BY_PILLOW)) as picture:
             _refuse_unfit(picture)
             _refuse_endless(picture, data)
             picture.load()
@@ -83,7 +83,7 @@ def decode(data: bytes) -> Pixels:
     except BOMB as error:
         raise ImageError(TOO_MANY_PIXELS) from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"This file is not a {KINDS} image.") from error
+        raise ImageError(f"This file is not a {formats.ANY_OF_THEM} image.") from error
     except ImageError:
         raise
     except DAMAGE as error:
@@ -107,11 +107,9 @@ def _refuse_unfit(picture: Image.Image) -> None:
         raise ImageError(
             f"This image has {picture.width} x {picture.height} pixels; each side needs {MIN_SIDE} at least."
         )
-    # A phone's JPEG or HEIC may carry a gain map or a second view behind its picture (MPO); that is no animation.
-    if picture.format in {"PNG", "WEBP"} and getattr(picture, "is_animated", False):
-        raise ImageError("This image is animated. Send a still photograph.")
-    if picture.format == "TIFF" and getattr(picture, "is_animated", False):
-        raise ImageError("This TIFF has several pages. Send one photograph per file.")
+    known = formats.BY_PILLOW.get(picture.format or "")  # not of a JPEG with several views, which opens as MPO
+    if known and known.several_frames and getattr(picture, "is_animated", False):
+        raise ImageError(known.several_frames)
     if picture.mode == "F":
         raise ImageError("This TIFF holds measurements, not colours. Send the photograph as it left the camera.")
 

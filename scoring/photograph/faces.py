@@ -22,7 +22,7 @@ from scoring.weights import weight_files
 # (the published "1 upsampling"), every further level shrinks to 5/6. On 12 megapixels that takes 13 s, nearly all of it
 # on levels where a selfie's face is far larger than the window. We begin at the first level whose long side is at most
 # this many pixels and go to larger ones until a face is found: 80 pixels of 640 are a face of an eighth of the picture.
-# It is the detector's own level, so it finds the same window on it (benchmarks/detection.py).
+# It is the detector's own level, so it finds the same window on it (benchmarks/scoring/detection.py).
 LONG_SIDES = (640, 1300, 2600)
 WINDOW = 72  # pixels from the first to the last of dlib's window: 9 cells of 8
 STEP = 1.2  # from a level to the next larger one
@@ -54,10 +54,7 @@ def find_landmarks(pixels: Pixels) -> list[NDArray[np.int64]]:
     pixels = np.ascontiguousarray(pixels)  # dlib misreads the strides of a cut-out
     with _lock:
         detector, predictor = _dlib_models()
-        return [
-            np.array([(point.x, point.y) for point in predictor(pixels, box).parts()])
-            for box in _detect(detector, pixels)
-        ]
+        return [landmarks(predictor, pixels, box) for box in _detect(detector, pixels)]
 
 
 def find_eye(pixels: Pixels) -> Eye | None:
@@ -86,6 +83,11 @@ def choose_eye(boxes: Sequence[Eye], width: int, height: int) -> Eye | None:
         side = int(0.15 * min(width, height))
         return Eye(eye.x + (eye.w - side) // 2, eye.y + (eye.h - side) // 2, side, side)
     return eye
+
+
+def landmarks(predictor: Any, pixels: Pixels, box: Any) -> NDArray[np.int64]:
+    """Return the (68, 2) landmarks, in pixels, of the face in a box of dlib's detector."""
+    return np.array([(point.x, point.y) for point in predictor(pixels, box).parts()])
 
 
 def _detect(detector: Any, pixels: Pixels) -> list[Any]:

@@ -1,6 +1,6 @@
-"""How many photographs a process has at work at a time; the others wait for their turn. [core]
+"""The limit of photographs that a process describes at a time; the others wait. [core]
 
-One of 12 megapixels holds about 200 MB while faces are looked for, and more at a time than there are cores only make
+A photograph of 12 megapixels takes about 200 MB while faces are looked for. More at a time than there are cores make
 each of them slower.
 """
 
@@ -8,20 +8,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_turns: threading.Semaphore | None = None  # nobody waits where nobody asked for it: a worker does one thing at a time
+_slots: threading.Semaphore | None = None  # no limit unless it is set: a worker describes one photograph at a time
 
 
 def limit(at_work: int) -> None:
-    """Let this process have so many photographs at work from now on."""
-    global _turns  # noqa: PLW0603  one process, one limit
-    _turns = threading.Semaphore(at_work)
+    """Set how many photographs this process describes at a time."""
+    global _slots  # noqa: PLW0603  one process, one limit
+    _slots = threading.Semaphore(at_work)
 
 
 @contextmanager
-def turn() -> Iterator[None]:
-    """Wait until a photograph may be worked at, and hold its place while the block runs."""
-    if _turns is None:
+def take() -> Iterator[None]:
+    """Wait for a slot, and hold it while the block runs."""
+    if _slots is None:
         yield
         return
-    with _turns:
+    with _slots:
         yield

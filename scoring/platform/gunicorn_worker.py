@@ -1,6 +1,6 @@
-"""gunicorn's threads as we use them: many, which carry requests in and answers out, and give up on who is too slow.
+"""gunicorn's threaded worker with deadlines: its threads receive requests, send answers, and give up slow clients.
 
-They cost little while they wait. `gthread` itself waits for a slow request, or a slow taker of an answer, for ever.
+`gthread` itself waits for ever for a slow request, or for a client that does not take its answer.
 """
 
 import socket
@@ -15,10 +15,10 @@ STEP_SECONDS = 30.0  # until the next part of a body comes, or of an answer is t
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """The worker class that `manage.py run web` and `scorer` name."""
+    """The worker class of web and scorer (labeler/server/supervisor.py)."""
 
     def init_process(self) -> None:
-        self.reading: dict[Any, float] = {}  # connections whose head is on its way -> when it must be here
+        self.reading: dict[Any, float] = {}  # connections that wait for a head -> its deadline
         super().init_process()
 
     def handle(self, conn: Any) -> Any:

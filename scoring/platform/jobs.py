@@ -2,19 +2,30 @@
 
 A Celery message is only a nudge that carries a row's id. Whoever claims the row holds it under a lease, which a
 thread keeps renewing; a lease that has passed means that its worker is gone, and the job may be claimed again.
+
+Each kind of job is registered once, in the tasks.py of its package, by the function that does a claimed row:
+
+    @jobs.work_of(Erasure, queue="intake")
+    def erase(erasure: Erasure) -> None: ...
+
+That makes the Celery task `erase(pk)`, and the sweep sends it again for each row whose message or worker was lost.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, Literal, TypeVar
 
+from celery import Task, shared_task
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
+from kombu.exceptions import OperationalError as BrokerError
 
 from scoring.models import Job
 
@@ -29,6 +40,8 @@ INTERRUPTED = "It was interrupted by the person who started it."
 UNSAID = "It stopped without saying why; the worker's log has the details."
 
 AnyJob = TypeVar("AnyJob", bound=Job)
+AnyTask = TypeVar("AnyTask", bound="Task[Any, None]")
+Queue = Literal["celery", "intake"]  # the first one's workers may be hours in a retraining
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +52,66 @@ class JobError(RuntimeError):
 
 class LostLeaseError(RuntimeError):
     """Somebody else may have claimed this job meanwhile, so nothing of it may be stored any more."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of background work: its task, which takes a row's id, and how the sweep finds lost rows."""
+
+    task: "Task[Any, None]"
+    overdue: Callable[[], Iterable[int]]  # ids of rows whose message or worker was lost
+    model: type[Job] | None = None  # None: its rows are not jobs
+
+
+KINDS: list[Kind] = []  # filled when the packages' tasks are imported, as every worker does at its start
+
+
+def work_of(job_model: type[AnyJob], *, queue: Queue) -> Callable[[Callable[[AnyJob], None]], "Task[[int], None]"]:
+    """Register the decorated function as what is done with a claimed job; make its Celery task, which takes the id.
+
+    A second message for the same row finds it taken or done, and does nothing. A JobError stands on the row.
+    """
+
+    def register(work: Callable[[AnyJob], None]) -> "Task[[int], None]":
+        @wraps(work)
+        def claim_and_work(pk: int) -> None:
+            job = claim(job_model, pk)
+            if job is not None:
+                with suppress(JobError):
+                    work(job)
+
+        task = shared_task(name=f"{work.__module__}.{work.__name__}", queue=queue)(claim_and_work)
+        KINDS.append(Kind(task, lambda: overdue(job_model).values_list("pk", flat=True), job_model))
+        return task
+
+    return register
+
+
+def swept(overdue: Callable[[], Iterable[int]]) -> Callable[[AnyTask], AnyTask]:
+    """Register the decorated task, whose rows are not jobs: the sweep sends it for each id that `overdue` returns."""
+
+    def register(task: AnyTask) -> AnyTask:
+        KINDS.append(Kind(task, overdue))
+        return task
+
+    return register
+
+
+def sweep() -> None:
+    """Send again what was lost with a message or a worker, of every kind."""
+    for kind in KINDS:
+        for pk in kind.overdue():
+            send(kind.task, pk)
+
+
+def send(task: "Task[Any, None]", *arguments: int | str) -> bool:
+    """Send a message for a task. False if the broker is down: the sweep sends it when the broker is back."""
+    try:
+        task.delay(*arguments)
+    except BrokerError:
+        logger.warning("The broker is down; %s waits for the sweep.", task.name)
+        return False
+    return True
 
 
 def claim(job_model: type[AnyJob], pk: int) -> AnyJob | None:

@@ -10,7 +10,7 @@ import logging
 from django.db import Error, InterfaceError, OperationalError
 
 RETRY_AFTER = 5  # seconds: a PostgreSQL that was killed is back by then, and one that is gone for long is asked seldom
-HEADERS = {"Retry-After": str(RETRY_AFTER), "Cache-Control": "no-store"}
+HEADERS = {"Retry-After": str(RETRY_AFTER)}
 SENTENCE = "The database can't be reached just now. Send this again in a moment."
 # SQLSTATEs: it is being stopped, has crashed, is starting, has no connection left. Without one, nothing answered.
 AWAY = {None, "57P01", "57P02", "57P03", "53300"}

@@ -5,6 +5,7 @@ The limits are wide on purpose: they refuse what no dermatologist could grade, a
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,14 @@ BRIGHT = 0.93
 SMALL = 160  # pixels, the height of the face: its cheeks are then smaller than a lesion needs to show
 
 
+Code = Literal["no_face", "several_faces", "blurred", "too_dark", "too_bright", "too_small", "unfamiliar"]
+
+
 @dataclass(frozen=True)
 class Reason:
     """A short name for programs and a sentence for people."""
 
-    code: str
+    code: Code
     detail: str
 
 

@@ -6,6 +6,7 @@ nothing of where in a region the machine looked, and it marks no lesion.
 
 import io
 from collections.abc import Sequence
+from typing import overload
 
 import cv2
 import numpy as np
@@ -14,7 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from scoring.photograph.decoding import Pixels
 from scoring.photograph.patches import Layout, Patch
-from scoring.regressor.pipeline import GRADES, PatchScore, SelfieScore
+from scoring.regressor.pipeline import PatchScore, SelfieScore
+from scoring.regressor.scale import Scale
 
 LONG_SIDE = 1600  # pixels of the picture; a larger photograph is shown smaller
 FILL = 0.38  # how much of a region its colour covers
@@ -24,25 +26,29 @@ GREY = (150, 150, 150)  # of a patch that was dropped
 RGB = tuple[int, int, int]
 
 
-def draw(pixels: Pixels, shown: Layout | SelfieScore, *, grades: tuple[int, int] = GRADES) -> bytes:
+@overload
+def draw(pixels: Pixels, shown: Layout) -> bytes: ...
+@overload
+def draw(pixels: Pixels, shown: SelfieScore, *, scale: Scale) -> bytes: ...
+def draw(pixels: Pixels, shown: Layout | SelfieScore, *, scale: Scale | None = None) -> bytes:
     """Return a PNG of the upright photograph with its patches, dropped ones in grey, landmarks where there are.
 
     A SelfieScore's regions are filled from green to red by their scores, between the two ends of the scale; where the
     machine abstains it has none to show.
     """
-    scale = min(1.0, LONG_SIDE / max(pixels.shape[:2]))
-    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
-    corners = [(patch, corners_of(patch) * scale) for patch in _told(shown)]
-    picture = Image.fromarray(_filled(small, corners, grades))
+    shrink = min(1.0, LONG_SIDE / max(pixels.shape[:2]))
+    small = cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    corners = [(patch, corners_of(patch) * shrink) for patch in _told(shown)]
+    picture = Image.fromarray(_filled(small, corners, scale))
     pen = ImageDraw.Draw(picture)
     stroke = max(2, max(picture.size) // 500)
     for dropped in shown.dropped:
-        pen.rectangle([round(side * scale) for side in _ordered(dropped.box)], outline=GREY, width=stroke)
+        pen.rectangle([round(side * shrink) for side in _ordered(dropped.box)], outline=GREY, width=stroke)
     for patch, points in corners:
-        pen.polygon([tuple(point) for point in points], outline=colour_of(patch, grades), width=stroke)
+        pen.polygon([tuple(point) for point in points], outline=colour_of(patch, scale), width=stroke)
         _label(pen, points, _words(patch))
     for x, y in (shown.landmarks or ()) if isinstance(shown, Layout) else ():
-        pen.circle((x * scale, y * scale), stroke, fill=NEUTRAL)
+        pen.circle((x * shrink, y * shrink), stroke, fill=NEUTRAL)
     file = io.BytesIO()
     picture.save(file, "PNG", compress_level=3)
     return file.getvalue()
@@ -64,23 +70,23 @@ def corners_of(patch: Patch | PatchScore) -> NDArray[np.float64]:
     return turned
 
 
-def colour_of(patch: Patch | PatchScore, grades: tuple[int, int]) -> RGB:
+def colour_of(patch: Patch | PatchScore, scale: Scale | None) -> RGB:
     """Green at the lowest grade, yellow in the middle, red at the highest."""
-    if not isinstance(patch, PatchScore):
+    if scale is None or not isinstance(patch, PatchScore):
         return NEUTRAL
-    share = min(max((patch.score - grades[0]) / (grades[1] - grades[0]), 0.0), 1.0)
+    share = float(scale.clip(patch.score) - scale.lowest) / (scale.highest - scale.lowest)
     return round(255 * min(2 * share, 1.0)), round(210 * min(2 - 2 * share, 1.0)), 40
 
 
 def _filled(
-    pixels: Pixels, corners: list[tuple[Patch | PatchScore, NDArray[np.float64]]], grades: tuple[int, int]
+    pixels: Pixels, corners: list[tuple[Patch | PatchScore, NDArray[np.float64]]], scale: Scale | None
 ) -> Pixels:
     """Lay each score's colour over its region; two regions that overlap are drawn one after the other."""
     picture = pixels.copy()
     for patch, points in corners:
         if isinstance(patch, PatchScore):
             layer = picture.copy()
-            cv2.fillConvexPoly(layer, np.round(points).astype(np.int32), colour_of(patch, grades))
+            cv2.fillConvexPoly(layer, np.round(points).astype(np.int32), colour_of(patch, scale))
             picture = cv2.addWeighted(layer, FILL, picture, 1 - FILL, 0).astype(np.uint8, copy=False)
     return picture
 

@@ -1,9 +1,8 @@
 """From pixels to a score: the one function that API, evaluation and commands call. [core]"""
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +15,10 @@ from scoring.photograph.quality import Quality
 from scoring.regressor import abstention
 from scoring.regressor.abstention import Reason
 from scoring.regressor.out_of_distribution import Familiarity
-from scoring.regressor.recipes import Recipe
+from scoring.regressor.recipes import Geometry, Recipe
+from scoring.regressor.scale import Scale
 
-Geometry = Callable[[Pixels, Sequence[Landmarks]], Layout]
-
-# Round half up, so that a score of 1.5 is grade 2: the published cuts are 1.5, 2.5, 3.5, 4.5.
-GRADES = (1, 5)
-GEOMETRIES: dict[str, Geometry] = {"ms2019": patches.lay_out, "upright2026": upright_patches.lay_out}
-# How a face's patches become one row, for an estimator that sees it as a whole. "mean" is of the patches' scores.
-POOLINGS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
-    "mean embedding": lambda rows: rows.mean(axis=0),
-    # Of large activations half as much is made: a few of them would else decide on how alike two faces are.
-    "root of the mean embedding": lambda rows: np.sqrt(rows.mean(axis=0)),
-}
+LayOut = Callable[[Pixels, Sequence[Landmarks]], Layout]
 
 
 class Variant(NamedTuple):
@@ -45,7 +35,7 @@ UNCHANGED: Variants = {}
 Crops = Mapping[Key, Pixels]
 
 
-class Estimator(Protocol):
+class Predictor(Protocol):
     """Anything fitted that turns (n, 2048) float32 into (n,) grades: see scoring/regressor/heads.py."""
 
     def predict(self, rows: NDArray[np.float32], /) -> NDArray[np.floating[Any]]: ...
@@ -55,12 +45,12 @@ class Estimator(Protocol):
 
 @dataclass(frozen=True)
 class FittedRegressor:
-    """An estimator, the recipe it was fitted for, and the row it is stored under (None until it is)."""
+    """What a recipe's fit gave, the scale it was fitted on, and the row it is stored under (None until it is)."""
 
     recipe: Recipe
-    estimator: Estimator
+    predictor: Predictor
+    scale: Scale  # of the study
     id: int | None = None
-    grades: tuple[int, int] = GRADES  # lowest and highest of the study's scale
     # What an app is told beside the score, where there were enough images to learn it from (docs/science/scoring.md).
     half_width: float | None = None  # of the conformal interval, in grades
     familiarity: Familiarity | None = None
@@ -138,7 +128,18 @@ def describe(selfie: Selfie, recipe: Recipe, *, variants: Variants = UNCHANGED) 
 def look(pixels: Pixels, recipe: Recipe) -> tuple[Layout, Quality]:
     """Find the faces once, for the patches and for the photograph's quality. Raises weights.WeightsError."""
     found = faces.find_landmarks(pixels)
-    return GEOMETRIES[recipe.geometry](pixels, found), quality.measure(pixels, found)
+    return lay_out(recipe.geometry)(pixels, found), quality.measure(pixels, found)
+
+
+def lay_out(geometry: Geometry) -> LayOut:
+    """Return what cuts a photograph into patches by this geometry."""
+    match geometry:
+        case Geometry.MS2019:
+            return patches.lay_out
+        case Geometry.UPRIGHT2026:
+            return upright_patches.lay_out
+        case _:
+            assert_never(geometry)
 
 
 def keys(layout: Layout, variants: Variants) -> list[Key]:
@@ -174,13 +175,13 @@ def changed(patch: Patch, pixels: Pixels, how: Variant) -> Pixels:
 
 def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describe = describe) -> SelfieScore:
     """Score a selfie by its patches. Raises images.ImageError and weights.WeightsError."""
-    with slots.turn():
+    with slots.take():
         described = describe(selfie, regressor.recipe)
     layout, rows = described.layout, described.rows()
     score, scores = score_rows(rows, regressor)
     return SelfieScore(
         score=score,
-        grade=grade_of(score, regressor.grades),
+        grade=int(regressor.scale.grades_of(score)),
         interval=interval_of(score, regressor),
         patches=tuple(_patch_scores(layout.patches, scores)),
         dropped=layout.dropped,
@@ -199,13 +200,13 @@ def score_rows(rows: NDArray[np.float32], regressor: FittedRegressor) -> tuple[f
     Either the face's is the mean of the patches', or, where the face is judged as a whole, a patch's is what a face of
     such patches alone would get.
     """
-    predict = regressor.estimator.predict
-    pool = POOLINGS.get(regressor.recipe.aggregate)
-    if pool is None:
+    predict = regressor.predictor.predict
+    pooling = regressor.recipe.pooling
+    if pooling is None:
         scores = predict(rows).tolist()
         return float(np.mean(scores)), scores
-    alone = predict(np.stack([pool(row[None]) for row in rows]))
-    return float(predict(pool(rows)[None])[0]), alone.tolist()
+    alone = predict(np.stack([pooling.pool(row[None]) for row in rows]))
+    return float(predict(pooling.pool(rows)[None])[0]), alone.tolist()
 
 
 def face_of(layout: Layout) -> Box | None:
@@ -219,15 +220,8 @@ def interval_of(score: float, regressor: FittedRegressor) -> tuple[float, float]
     """The score and as much on either side as nine in ten grades of validation images were off, within the scale."""
     if regressor.half_width is None:
         return None
-    lowest, highest = regressor.grades
-    low, high = score - regressor.half_width, score + regressor.half_width
-    return min(max(low, lowest), highest), min(max(high, lowest), highest)
-
-
-def grade_of(score: float, grades: tuple[int, int] = GRADES) -> int:
-    """The grade whose half-open interval [grade - 0.5, grade + 0.5) holds the score, within the scale."""
-    lowest, highest = grades
-    return min(max(math.floor(score + 0.5), lowest), highest)
+    low, high = regressor.scale.clip([score - regressor.half_width, score + regressor.half_width])
+    return float(low), float(high)
 
 
 def _patch_scores(layout: Iterable[Patch], scores: Iterable[float]) -> list[PatchScore]:

@@ -21,10 +21,11 @@ from scoring.regressor import heads
 from scoring.regressor.out_of_distribution import Familiarity
 from scoring.regressor.pipeline import FittedRegressor
 from scoring.regressor.recipes import Recipe
+from scoring.regressor.scale import Scale
 
 FOLDER = "regressors"
 FACTS = "facts"  # everything that is no array, as JSON
-ESTIMATOR, FAMILIAR = "estimator.", "familiarity."  # what the names of their arrays begin with
+PREDICTOR, FAMILIAR = "predictor.", "familiarity."  # what the names of their arrays begin with
 LOADED_AT_ONCE = 4  # regressors in memory, 11 MB each
 REFUSED_FOR = 60.0  # seconds until a damaged artefact is read again: it may have been restored
 
@@ -44,7 +45,7 @@ class NoActiveRegressor(LookupError):  # noqa: N818 (a state of affairs that cal
 def save(fitted: FittedRegressor, *, study: str, provenance: Mapping[str, Any]) -> Regressor:
     """Store the artefact, then its row. It answers for nothing until it is published.
 
-    The same regressor always gives the same bytes. Raises ArtefactError for an estimator of no known kind.
+    The same regressor always gives the same bytes. Raises ArtefactError for a predictor of no known kind.
     """
     data = _pack(fitted)
     sha256 = hashlib.sha256(data).hexdigest()
@@ -161,18 +162,18 @@ def _read(name: str, sha256: str) -> FittedRegressor:
 
 def _pack(fitted: FittedRegressor) -> bytes:
     """Arrays and JSON, in a format that holds nothing else: reading it runs no code."""
-    kinds = [name for name, kind in heads.KINDS.items() if type(fitted.estimator) is kind]
+    kinds = [name for name, kind in heads.KINDS.items() if type(fitted.predictor) is kind]
     if not kinds:
-        raise ArtefactError(f"An artefact may not hold a {type(fitted.estimator).__name__}.")
+        raise ArtefactError(f"An artefact may not hold a {type(fitted.predictor).__name__}.")
     known = fitted.familiarity
     facts = {
         "recipe": fitted.recipe.as_json(),
-        "grades": list(fitted.grades),
+        "scale": list(fitted.scale.grades),
         "kind": kinds[0],
         "half_width": fitted.half_width,
         "familiarity": {"noise": known.noise, "limit": known.limit} if known else None,
     }
-    arrays = {ESTIMATOR + name: array for name, array in fitted.estimator.arrays().items()}
+    arrays = {PREDICTOR + name: array for name, array in fitted.predictor.arrays().items()}
     if known:
         of_faces = {"mean": known.mean, "axes": known.axes, "variances": known.variances}
         arrays |= {FAMILIAR + name: array for name, array in of_faces.items()}
@@ -183,12 +184,13 @@ def _pack(fitted: FittedRegressor) -> bytes:
 def _unpack(data: bytes) -> FittedRegressor:
     arrays = safetensors.numpy.load(data)
     facts = json.loads(arrays[FACTS].tobytes())
-    lowest, highest = facts["grades"]
+    if "scale" not in facts:
+        raise ArtefactError("The artefact does not say which grades it was fitted on. Retrain.")
     known = facts["familiarity"]
     return FittedRegressor(
         Recipe.from_json(facts["recipe"]),
-        heads.KINDS[facts["kind"]].from_arrays(_named(arrays, ESTIMATOR)),
-        grades=(lowest, highest),
+        heads.KINDS[facts["kind"]].from_arrays(_named(arrays, PREDICTOR)),
+        Scale(tuple(facts["scale"])),
         half_width=facts["half_width"],
         familiarity=_familiarity(_named(arrays, FAMILIAR), known) if known else None,
     )

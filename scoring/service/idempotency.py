@@ -1,6 +1,8 @@
 """Idempotency keys: a repeated request is done once and gets the same answer for a day."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -24,21 +26,33 @@ class InProgressError(RuntimeError):
     """The same request is being answered elsewhere."""
 
 
-def once(token: ApiToken, key: str, digest: str, answer: Callable[[], Any]) -> tuple[Any, bool]:
-    """Return the answer, and whether it was given before.
+@dataclass
+class Attempt:
+    """A request's answer: the stored one, or None until the request is done."""
 
-    Only an answer is stored: what raises may be sent again. Raises KeyReusedError, InProgressError.
+    answer: Any = None
+    is_repeated: bool = False
+
+
+@contextmanager
+def once(token: ApiToken, key: str | None, digest: str) -> Iterator[Attempt]:
+    """Hold the key while the block does the request, unless it has an answer; store the answer that the block sets.
+
+    A block that raises frees the key, so the request may be sent again. Without a key nothing is held or stored.
+    Raises KeyReusedError, InProgressError.
     """
+    if key is None:
+        yield Attempt()
+        return
     row = _begin(token, key, digest)
-    if row.answer is not None:
-        return row.answer, True
+    attempt = Attempt(row.answer, is_repeated=row.answer is not None)
     try:
-        content = answer()
+        yield attempt
     except BaseException:
-        StoredAnswer.objects.filter(pk=row.pk).delete()
+        StoredAnswer.objects.filter(pk=row.pk, answer=None).delete()
         raise
-    StoredAnswer.objects.filter(pk=row.pk).update(answer=content)
-    return content, False
+    if not attempt.is_repeated:
+        StoredAnswer.objects.filter(pk=row.pk).update(answer=attempt.answer)
 
 
 def forget() -> None:

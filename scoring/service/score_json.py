@@ -1,12 +1,13 @@
 """What an app is told of a score, as JSON: docs/schemas/score.schema.json is made from `SelfieScoreOut`."""
 
 from dataclasses import asdict
-from typing import Literal, Self
+from typing import Self
 
 from ninja import Schema
 from pydantic import Field
 
 from scoring.photograph.patches import Box, Mode
+from scoring.regressor.abstention import Code
 from scoring.regressor.pipeline import SelfieScore
 
 
@@ -35,7 +36,7 @@ class QualityOut(Schema):
 
 
 class ReasonOut(Schema):
-    code: Literal["no_face", "several_faces", "blurred", "too_dark", "too_bright", "too_small", "unfamiliar"]
+    code: Code
     detail: str
 
 

@@ -25,13 +25,16 @@ class TokenError(ValueError):
 
 @dataclass(frozen=True)
 class Allowance:
-    """How many photographs a token may still send now, in how many seconds it may send `limit` again, and whether
-    this request has to wait (seconds; 0: it may pass)."""
+    """How many photographs a token may send."""
 
-    limit: int
-    remaining: int
-    reset: int
-    retry_after: int = 0
+    limit: int  # a minute
+    remaining: int  # now
+    reset: int  # seconds until it may send `limit` at once again
+    retry_after: int = 0  # seconds until this request may come again; 0: it passes
+
+    def headers(self) -> dict[str, str]:
+        told = {"Limit": self.limit, "Remaining": self.remaining, "Reset": self.reset}
+        return {f"RateLimit-{name}": str(value) for name, value in told.items()}
 
 
 def make(

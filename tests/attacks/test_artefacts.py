@@ -58,9 +58,9 @@ def test_a_pickle_in_a_regressors_place_does_not_run(tmp_path: Path) -> None:
     "facts",
     [
         "no object",
-        {"grades": [1, 5], "kind": "os.system", "recipe": {}, "half_width": None, "familiarity": None},
-        {"grades": [1, 5], "kind": "head", "recipe": {"name": "x"}, "half_width": None, "familiarity": None},
-        {"grades": "1 to 5", "kind": "head"},
+        {"scale": [1, 5], "kind": "os.system", "recipe": {}, "half_width": None, "familiarity": None},
+        {"scale": [1, 5], "kind": "head", "recipe": {"name": "x"}, "half_width": None, "familiarity": None},
+        {"scale": "1 to 5", "kind": "head"},
     ],
 )
 def test_an_artefact_that_says_something_else_is_refused(facts: object) -> None:

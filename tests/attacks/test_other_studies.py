@@ -6,9 +6,9 @@ from django.urls import reverse
 
 from labeler.accounts import unblinding
 from labeler.models import Study
-from tests.test_who_may import ROWS, World, addresses, ask, world
+from tests.test_who_may import ROWS, World, addresses, ask, staged, world
 
-__all__ = ["world"]
+__all__ = ["staged", "world"]
 
 # What names a thing of a study, beside the study itself. Every study has a reader R01.
 NAMES_A_THING = {"pk", "public_id", "picture"}

@@ -3,13 +3,11 @@
 import os
 import shutil
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from labeler.images import preprocessing
 from tests import processes
 from tests.processes import Web
 
@@ -19,14 +17,6 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 
 # A network that tests cut and a server that they kill are no mistakes of the page. What else a test provokes it marks.
 PROVOKED = ("net::ERR_",)
-
-prepare_once = cache(preprocessing.prepare)
-
-
-@pytest.fixture(autouse=True)
-def _prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test's study has the same photographs, and the same bytes have the same renditions and measures."""
-    monkeypatch.setattr(preprocessing, "prepare", prepare_once)
 
 
 @pytest.fixture(scope="session")
@@ -41,10 +31,32 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def server(transactional_db: None, tmp_path: Path) -> Iterator[Web]:
-    with processes.web(tmp_path / "web.log") as served:
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where a web process that outlives a test keeps its files."""
+    return tmp_path_factory.mktemp("media")
+
+
+@pytest.fixture(autouse=True)
+def _own_files(settings: object, media: Path) -> Iterator[None]:
+    settings.MEDIA_ROOT = media  # type: ignore[attr-defined]
+    yield
+    shutil.rmtree(media)
+    media.mkdir()
+
+
+@pytest.fixture(scope="session")
+def lasting_web(django_db_setup: None, media: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """Load the site once for all tests; a module whose site has other settings has a fixture of this name."""
+    with processes.web(tmp_path_factory.mktemp("web") / "log", MEDIA_ROOT=str(media)) as served:
         yield served
+
+
+@pytest.fixture
+def server(transactional_db: None, lasting_web: Web) -> Iterator[Web]:
+    """Serve the site by a process that has answered no other test."""
+    yield lasting_web
+    lasting_web.renew()
 
 
 @pytest.fixture

@@ -30,6 +30,15 @@ def test_three_keys_are_three_labels(page: Page, reader: Reader) -> None:
     assert saved(page, 3) == [(1, 2, "", False), (2, 3, "", False), (3, 5, "", False)]
 
 
+def test_a_key_gives_the_grade_that_it_names_on_a_scale_with_gaps(page: Page, reader: Reader) -> None:
+    reader.study.grade_levels.filter(value__in=[1, 3]).delete()
+    start_grading(page)
+    press(page, "2", then="Graded Almost clear, image 1 of 6")
+    page.keyboard.press("3")
+    press(page, "5", then="Graded Severe, image 2 of 6")
+    assert saved(page, 2) == [(1, 2, "", False), (2, 5, "", False)]
+
+
 def test_undo_shows_the_image_again_and_keeps_history(page: Page, reader: Reader) -> None:
     start_grading(page)
     first = page.locator(ON_SCREEN).get_attribute("src")

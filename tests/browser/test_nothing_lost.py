@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from labeler.models import Assignment, Label, Reader
-from labeler.server import site_limiter
+from scoring.platform.request_limiter import WEB_THREADS, WEB_WAITING
 from tests.browser.reading import PAINTED, Sitting, await_saved, make_reader, sign_in, start_grading, stored
 from tests.processes import PATIENCE, Web
 
@@ -114,7 +114,7 @@ def test_a_full_site_sends_a_grade_away_and_takes_it_later(sitting: Sitting, ser
     at = ("127.0.0.1", server.port)
     with ExitStack() as others, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("LOCK TABLE django_session")  # everybody's request waits for this
-        for _ in range(site_limiter.HANDS + site_limiter.WAITING):
+        for _ in range(WEB_THREADS + WEB_WAITING):
             others.enter_context(socket.create_connection(at)).sendall(ask)
         await_full(at, ask)
         with sitting.page.expect_response(lambda response: response.url.endswith("/label/")) as sent_away:

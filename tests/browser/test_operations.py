@@ -8,7 +8,7 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from labeler.intake import uploads
-from labeler.models import AuditEvent, Chore, Erasure, Study, User
+from labeler.models import AuditEvent, Erasure, Study, StudyJob, User
 from labeler.privacy import erasing
 from labeler.studies import study_jobs
 from scoring.platform import jobs
@@ -22,7 +22,7 @@ WHY = "Study acne has no golden set, so nothing could judge a regressor. Draw it
 
 @pytest.fixture
 def set_aside(transactional_db: None) -> Study:
-    """Return a study with a run, an erasure, a chore and a file of an import that failed."""
+    """Return a study with a run, an erasure, a study job and a file of an import that failed."""
     User.objects.create_superuser("root", password=PASSWORD)
     study = builders.make_study(images=4)
     retrain.request(study=study)
@@ -31,7 +31,7 @@ def set_aside(transactional_db: None) -> Study:
     now = timezone.now()
     ended = {"state": "failed", "started_at": now - timedelta(minutes=5), "finished_at": now}
     TrainingRun.objects.update(error=WHY, **ended)
-    for rows in (Erasure.objects, Chore.objects):
+    for rows in (Erasure.objects, StudyJob.objects):
         rows.update(error=jobs.GIVEN_UP, **ended)
     into = uploads.begin(study=study, by=User.objects.get(username="root"))
     into.files.create(name="IMG_1.jpg", state="refused", attempts=4, reason=uploads.GIVEN_UP)
@@ -59,7 +59,7 @@ def test_what_was_set_aside_is_tried_again_by_a_button(page: Page, set_aside: St
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
         page.screenshot(path=tmp_path / f"operations-{width}.png", full_page=True)
 
-    waits = {"erasure": "It waits for a worker", "run": "Waiting for a worker", "chore": "it waits for a worker"}
+    waits = {"erasure": "It waits for a worker", "run": "Waiting for a worker", "study job": "it waits for a worker"}
     for name, said in {**waits, "import": "Files"}.items():
         page.goto("/operations/")
         before = items.count()
@@ -67,7 +67,8 @@ def test_what_was_set_aside_is_tried_again_by_a_button(page: Page, set_aside: St
         expect(page.locator("main")).to_contain_text(said)
         page.goto("/operations/")
         expect(items).to_have_count(before - 1)
-    states = {rows.get().state for rows in (TrainingRun.objects, Erasure.objects, Chore.objects)}
+    states = {rows.get().state for rows in (TrainingRun.objects, Erasure.objects, StudyJob.objects)}
     assert states == {"queued"}
     acts = set(AuditEvent.objects.filter(user__username="root").values_list("action", flat=True))
-    assert {f"tried {what} again" for what in ("an erasure", "a chore", "an import")} | {"asked for retraining"} <= acts
+    tried = {f"tried {what} again" for what in ("an erasure", "a study job", "an import")}
+    assert tried | {"asked for retraining"} <= acts

@@ -14,7 +14,7 @@ from labeler.models import Study
 from labeler.oversight import tallies
 from labeler.studies import studies
 from tests import builders
-from tests.browser.test_admin_pages import PASSWORD, ink, open_as_olga, violations
+from tests.browser.test_admin_pages import PASSWORD, open_as_olga, violations
 
 SOON = 15_000  # ms: the page asks every five seconds
 
@@ -44,7 +44,9 @@ def count(study: Study) -> None:
 def test_the_page_follows_the_study_without_a_reload(page: Page, watched: Study) -> None:
     open_as_olga(page, "/studies/acne/oversight/")
     expect(page.get_by_role("row", name="R01 ana")).to_contain_text("4")
-    assert ink(page, "days") > 1000
+    bars = page.get_by_role("img", name="Labels per day").locator("rect")
+    expect(bars).to_have_count(1)
+    expect(bars.locator("title")).to_contain_text(": 8 labels")
     page.evaluate("window.isTheSamePage = true")
     reader = watched.readers.get(code="R01")
     assignment = queries.upcoming(reader)[0]
@@ -53,7 +55,8 @@ def test_the_page_follows_the_study_without_a_reload(page: Page, watched: Study)
     ana = page.locator("[data-reader=R01]")
     expect(ana.locator("[data-cell=done]")).to_have_text("5", timeout=SOON)
     expect(ana.locator("[data-cell=reasons]")).to_have_text("Blurred 1", timeout=SOON)
-    expect(page.locator("[data-days]")).to_contain_text("9")
+    expect(page.locator("[data-part=days]")).to_contain_text("9")
+    expect(bars.locator("title")).to_contain_text(": 9 labels")
     assert page.evaluate("window.isTheSamePage")
     assert violations(page) == []
 
@@ -63,14 +66,17 @@ def test_nothing_is_asked_while_nobody_looks(page: Page, watched: Study) -> None
     open_as_olga(page, "/studies/acne/oversight/")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    with page.expect_response("**/now.json"):
+    with page.expect_response("**/now/"):
         page.clock.fast_forward(6000)
     hide(page, hidden=True)
     asked.clear()
     page.clock.fast_forward(60_000)
     assert asked == []
-    with page.expect_response("**/now.json"):
+    with page.expect_response("**/now/"):
         hide(page, hidden=False)
+    with page.expect_response("**/now/") as again:
+        page.clock.fast_forward(6000)
+    assert again.value.status == 304
 
 
 def hide(page: Page, *, hidden: bool) -> None:

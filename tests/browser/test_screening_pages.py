@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from labeler.models import Chore, Study
+from labeler.models import Study, StudyJob
 from labeler.screening import prescreen
 from labeler.studies import studies, study_jobs
 from labeler.studies.study_jobs import Kind
 from scoring.platform import jobs
 from tests import builders
-from tests.browser.test_admin_pages import PASSWORD, ink, open_as_olga, violations
+from tests.browser.test_admin_pages import PASSWORD, open_as_olga, violations
 from tests.labeler.screening.screening import chain, measure
 
 PAGES = ("prescreen/", "prescreen/images/?sharpness_min=-3.5", "duplicates/", "duplicates/?show=distinct", "subjects/")
@@ -33,13 +33,16 @@ def measured(transactional_db: None, tmp_path: Path) -> Study:
 
 def test_a_dragged_limit_tells_what_it_drops_and_is_saved(page: Page, measured: Study) -> None:
     open_as_olga(page, "/studies/acne/prescreen/")
-    assert ink(page, "sharpness") > 500
+    chart = page.get_by_role("img", name="Histogram of sharpness")
+    expect(chart.locator("rect")).to_have_count(40)
+    expect(chart.locator(".c-dropped")).to_have_count(0)
     expect(page.get_by_role("button", name="Show what these limits drop")).to_be_hidden()
     slider = page.get_by_label("Smallest sharpness allowed, by sliding")
     slider.focus()
     for _ in range(24):
         page.keyboard.press("ArrowRight")  # from -6 in steps of 0.1
     expect(page.get_by_label("Smallest sharpness allowed", exact=True)).to_have_value("-3.6")
+    expect(chart.locator(".c-dropped")).to_have_count(16)  # of 0.15 each
     expect(page.locator("[data-said=sharpness]")).to_have_text("2 images")
     expect(page.locator("[data-said=together]")).to_have_text("2 images")
     page.get_by_label("Smallest sharpness allowed", exact=True).fill("-3.1")
@@ -52,15 +55,15 @@ def test_a_dragged_limit_tells_what_it_drops_and_is_saved(page: Page, measured: 
     expect(page.get_by_label("Smallest sharpness allowed", exact=True)).to_have_value("-3.1")
 
 
-def test_pages_tell_how_far_a_chore_is_and_why_one_stopped(page: Page, measured: Study, tmp_path: Path) -> None:
+def test_pages_tell_how_far_a_study_job_is_and_why_one_stopped(page: Page, measured: Study, tmp_path: Path) -> None:
     for kind in (Kind.MEASURE, Kind.LIMITS, Kind.DUPLICATES):
         study_jobs.request(study=measured, kind=kind, by=None)
-    measuring = jobs.claim(Chore, measured.chores.get(kind=Kind.MEASURE).pk)
+    measuring = jobs.claim(StudyJob, measured.study_jobs.get(kind=Kind.MEASURE).pk)
     assert measuring is not None
     jobs.tell(measuring, "Measuring images", done=1234, total=5000)
-    measured.chores.filter(kind=Kind.DUPLICATES).update(state="failed", error=jobs.GIVEN_UP)
+    measured.study_jobs.filter(kind=Kind.DUPLICATES).update(state="failed", error=jobs.GIVEN_UP)
     open_as_olga(page, "/studies/acne/prescreen/")
-    expect(page.locator(".chore")).to_have_count(2)
+    expect(page.locator(".study-job")).to_have_count(2)
     expect(page.get_by_text("Measuring images, 1,234 of 5,000.")).to_be_visible()
     expect(page.get_by_role("progressbar", name="Measuring images")).to_be_visible()
     for name in ("prescreen", "duplicates"):
@@ -71,7 +74,7 @@ def test_pages_tell_how_far_a_chore_is_and_why_one_stopped(page: Page, measured:
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
             page.screenshot(path=tmp_path / f"{name}-{width}.png")
     page.get_by_role("button", name="Try searching near-duplicates again").click()
-    expect(page.locator(".chore")).to_contain_text("Searching near-duplicates: it waits for a worker.")
+    expect(page.locator(".study-job")).to_contain_text("Searching near-duplicates: it waits for a worker.")
 
 
 def test_a_slider_takes_the_other_along_and_its_own_end_is_no_limit(page: Page, measured: Study) -> None:
@@ -130,6 +133,7 @@ def test_it_works_without_scripts(browser: Browser, site: str, measured: Study) 
     page.get_by_label("Smallest sharpness allowed", exact=True).fill("-3.6")
     page.get_by_role("button", name="Show what these limits drop").click()
     expect(page.locator("[data-said=together]")).to_have_text("2 images")
+    expect(page.get_by_role("img", name="Histogram of sharpness").locator(".c-dropped")).to_have_count(16)
     page.get_by_label("Why these limits").fill("As in the protocol")
     page.get_by_role("button", name="Save these limits").click()
     expect(page.get_by_text("2 images of the study are dropped now")).to_be_visible()

@@ -13,29 +13,26 @@ from django.core.management import call_command
 from playwright.sync_api import CDPSession, Page, expect
 
 from labeler.models import AuditEvent
-from tests import builders
+from tests import builders, processes
 from tests.processes import Web
 
 PASSWORD = "correct horse battery staple"
 SETTING_UP = re.compile("/accounts/second-factor/totp/activate/")
 
 
-@pytest.fixture
-def server(transactional_db: None, tmp_path: Path) -> Iterator[Web]:
+@pytest.fixture(scope="module")
+def lasting_web(django_db_setup: None, media: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """Serve a site that has accounts of its own and asks for a second factor."""
-    cache.clear()
-    builders.make_user("ana", password=PASSWORD)
-    served = Web(tmp_path / "web.log", LOCAL_PASSWORDS="1", REQUIRE_MFA="1")
-    try:
-        served.start()
+    log = tmp_path_factory.mktemp("web") / "log"
+    with processes.web(log, MEDIA_ROOT=str(media), LOCAL_PASSWORDS="1", REQUIRE_MFA="1") as served:
         yield served
-    finally:
-        served.stop()
 
 
 @pytest.fixture
 def site(server: Web) -> str:
     """A passkey belongs to a name; browsers make none for an address in numbers."""
+    cache.clear()
+    builders.make_user("ana", password=PASSWORD)
     return server.address.replace("127.0.0.1", "localhost")
 
 

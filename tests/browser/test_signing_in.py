@@ -9,6 +9,7 @@ import pytest
 from allauth.socialaccount.models import SocialAccount
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.core.management import call_command
 from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -22,23 +23,36 @@ from tests.processes import Web
 pytestmark = pytest.mark.provokes("status of 403", "status of 404", "status of 401")
 
 
-@pytest.fixture
-def provider(tmp_path: Path) -> IdentityProvider:
-    return IdentityProvider(tmp_path)
+@pytest.fixture(scope="module")
+def lasting_provider(tmp_path_factory: pytest.TempPathFactory) -> IdentityProvider:
+    return IdentityProvider(tmp_path_factory.mktemp("provider"))
 
 
-@pytest.fixture
-def server(transactional_db: None, provider: IdentityProvider, tmp_path: Path) -> Iterator[Web]:
+@pytest.fixture(scope="module")
+def lasting_web(
+    django_db_setup: None, lasting_provider: IdentityProvider, media: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Web]:
     """Serve a site that knows passwords no more, beside its provider."""
     minutes = {"OIDC_RECHECK_MINUTES": "0", "SESSION_IDLE_MINUTES": "5"}
-    served = Web(tmp_path / "web.log", **identity_provider.environment(provider.issuer), **minutes)
-    provider.start(served.address)
+    told = identity_provider.environment(lasting_provider.issuer) | minutes
+    served = Web(tmp_path_factory.mktemp("web") / "log", MEDIA_ROOT=str(media), **told)
+    lasting_provider.start(served.address)
     try:
         served.start()
         yield served
     finally:
         served.stop()
-        provider.stop()
+        lasting_provider.stop()
+
+
+@pytest.fixture
+def provider(lasting_provider: IdentityProvider, server: Web) -> IdentityProvider:
+    """Return the provider as it knows nobody, and the site as it has never heard of its keys."""
+    cache.clear()
+    lasting_provider.people.write_text("{}")
+    if lasting_provider.process.poll() is not None:
+        lasting_provider.start(server.address)
+    return lasting_provider
 
 
 def sign_in(page: Page, sub: str, *, onto: str = "/") -> None:

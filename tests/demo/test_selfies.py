@@ -16,15 +16,14 @@ from demo import lesions, other_lesions, public_domain_faces, selfies
 from demo.selfies import MadeSelfie
 from scoring.photograph.decoding import Pixels
 from scoring.photograph.faces import find_eye, find_landmarks
+from tests import builders
 
-COUNT, SEED = 24, 7
+COUNT, SEED = builders.SELFIES, builders.SELFIES_SEED
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    place = tmp_path_factory.mktemp("selfies")
-    selfies.make_selfies(folder=place, count=COUNT, seed=SEED)
-    return place
+def folder(selfies: Path) -> Path:
+    return selfies
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,15 @@ from labeler.dealing import folds
 from labeler.golden_set import golden_draw
 from labeler.models import Label, Study, User
 from labeler.studies import studies
+from scoring.regressor.scale import Scale
 from tests import builders
+from training.statistics import planning
 
 
 def test_the_published_rmse_table_comes_out_within_sampling_error() -> None:
     behaviours = simulated_readers.calibrate(simulated_readers.PUBLISHED_RMSE, seed=1)
     rng = np.random.default_rng(2)
-    studies_of_230 = [(simulated_readers.draw_severities(230, rng), rng.standard_normal((11, 230))) for _ in range(200)]
+    studies_of_230 = [(planning.draw_severities(230, rng), rng.standard_normal((11, 230))) for _ in range(200)]
     tables = np.array([simulated_readers.rmse_table(behaviours, *study) for study in studies_of_230])
     # Standard errors: 0.0015 of a mean over 200 studies, 0.002 of the calibration. Three of both together are 0.008.
     assert tables.mean(axis=0) == pytest.approx(simulated_readers.PUBLISHED_RMSE, abs=0.008)
@@ -25,7 +27,7 @@ def test_the_published_rmse_table_comes_out_within_sampling_error() -> None:
 
 
 def test_severities_have_the_middle_and_spread_that_slopes_turn_on() -> None:
-    severities = simulated_readers.draw_severities(100_000, np.random.default_rng(0))
+    severities = planning.draw_severities(100_000, np.random.default_rng(0))
     assert severities.mean() == pytest.approx(simulated_readers.MIDDLE, abs=0.02)
     assert severities.std() == pytest.approx(simulated_readers.SEVERITY_SD, abs=0.02)
 
@@ -73,3 +75,13 @@ def test_an_interrupted_simulation_goes_on_with_the_same_grades(simulated_study:
     simulated_readers.simulate(study=simulated_study, made=truth())
     assert Label.objects.count() == 8
     assert Label.objects.first() == first
+
+
+@pytest.mark.parametrize("grades", [(1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 6, 7), (1, 2, 4)])
+def test_what_was_seen_falls_on_every_grade_of_a_studys_scale(grades: tuple[int, ...]) -> None:
+    seen = np.linspace(0.5, 5.5, 1001)
+    given = simulated_readers.to_grades(seen, Scale(grades))
+    assert set(given.tolist()) == set(grades)
+    assert (np.diff(given) >= 0).all()
+    counts = np.unique(given, return_counts=True)[1]
+    assert counts.max() - counts.min() <= 2  # each has an equal share of what is painted

@@ -12,7 +12,6 @@ from subprocess import Popen
 
 import pytest
 import redis
-from celery.beat import PersistentScheduler
 from django.conf import settings
 from django.db import Error, connection
 from django.utils import timezone
@@ -23,7 +22,7 @@ from labeler.intake import uploads
 from labeler.models import Intake, Study, User
 from labeler.operations import health
 from labeler.privacy import erasing
-from labeler.server.beat import Turn
+from labeler.server.beat import Schedule, Turn
 from labeler.studies import study_jobs
 from scoring import tasks as scoring_tasks
 from scoring.models import BulkJob, Job, Scope
@@ -47,7 +46,7 @@ def messages() -> int:
 
 def make_everything_due(schedule: Path) -> None:
     """Leave the schedule as a beat does that was away for two weeks."""
-    scheduler = PersistentScheduler(app=app, schedule_filename=str(schedule))
+    scheduler = Schedule(app=app, schedule_filename=str(schedule))
     for entry in scheduler.schedule.values():
         entry.last_run_at = timezone.now() - timedelta(weeks=2)
     scheduler.close()
@@ -84,6 +83,18 @@ def test_of_two_beats_one_sends_and_the_other_takes_over(transactional_db: None,
             wait_until(lambda: second_log.read_bytes().count(SENT) == TASKS, second_log)
             wait_until(lambda: messages() == 2 * TASKS, second_log)
     queue().flushall()
+
+
+def test_a_damaged_schedule_is_begun_anew(tmp_path: Path) -> None:
+    path = tmp_path / "schedule.json"
+    path.write_text('{"tick": "2026-')
+    begun = Schedule(app=app, schedule_filename=str(path))
+    assert begun.schedule.keys() == settings.CELERY_BEAT_SCHEDULE.keys()
+    begun.close()
+    kept = Schedule(app=app, schedule_filename=str(path)).schedule
+    assert {name: entry.last_run_at for name, entry in kept.items()} == {
+        name: entry.last_run_at for name, entry in begun.schedule.items()
+    }
 
 
 def test_a_lock_that_its_connection_lost_goes_to_who_waits(transactional_db: None) -> None:
@@ -124,8 +135,8 @@ def test_what_a_wiped_queue_lost_is_found_in_the_database(
     tasks.erase.delay(erasure.pk)
     scoring_tasks.score_job.delay(job.pk)
     tasks.import_files.delay(into.pk)
-    for chore in over_the_study:
-        tasks.do_chore.delay(chore.pk)
+    for study_job in over_the_study:
+        tasks.do_study_job.delay(study_job.pk)
     assert messages() >= 4 + len(over_the_study)
     queue().flushall()
     for job in asked:

@@ -13,7 +13,7 @@ from labeler import tasks
 from labeler.models import ErasedImage, Erasure, User
 from labeler.privacy import erasing
 from scoring.models import Job
-from scoring.tasks import send
+from scoring.platform import jobs
 from tests import processes
 from tests.training.builders import photographed_study
 
@@ -28,7 +28,7 @@ def test_an_erasure_whose_worker_is_killed_is_finished_by_the_next(
     study = photographed_study((ana,), tmp_path / "photographs", images=IMAGES, golden_size=2)
     asked = erasing.request(study=study, images=study.images.all(), reason="They asked for it.", by=None)
     with processes.worker(tmp_path / "first.log", queue="intake") as worker:
-        send(tasks.erase, asked.pk)
+        jobs.send(tasks.erase, asked.pk)
         wait_for(lambda: ErasedImage.objects.exclude(done_at=None).exists(), asked)
         processes.kill(worker)
     done = ErasedImage.objects.exclude(done_at=None).count()
@@ -36,7 +36,7 @@ def test_an_erasure_whose_worker_is_killed_is_finished_by_the_next(
 
     Erasure.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     with processes.worker(tmp_path / "second.log", queue="intake"):
-        tasks.resume_erasures()
+        jobs.sweep()
         wait_for(lambda: Erasure.objects.get().state == Job.State.SUCCEEDED, asked)
     certificate = Erasure.objects.get().certificate
     assert certificate is not None

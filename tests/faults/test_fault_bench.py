@@ -16,7 +16,7 @@ SUBMISSIONS = 500
 def bench(*arguments: str) -> str:
     """Run it on servers of its own; what else the tests do may make it late, never wrong."""
     inherited = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
-    command = [sys.executable, "-m", "benchmarks.faults", "--beside", "the tests", *arguments]
+    command = [sys.executable, "-m", "benchmarks.reliability.faults", "--beside", "the tests", *arguments]
     done = subprocess.run(command, cwd=REPOSITORY, env=inherited, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

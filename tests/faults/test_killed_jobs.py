@@ -34,7 +34,6 @@ from labeler.intake import orphaned_files, uploads
 from labeler.models import (
     Assignment,
     AuditEvent,
-    Chore,
     Erasure,
     Image,
     Intake,
@@ -42,6 +41,7 @@ from labeler.models import (
     ProvisionalScore,
     SimilarPair,
     Study,
+    StudyJob,
     User,
 )
 from labeler.privacy import erasing
@@ -62,10 +62,10 @@ from training.runs import retrain, unused_features
 
 SEED = 8
 NEVER = "no step has these words"
-# make kill-jobs: at every step, and in retraining the published recipe too. Otherwise at some steps, by a seed.
+# make test-slow: at every step, and in retraining the published recipe too. Otherwise at some steps, by a seed.
 AT_EVERY_STEP = os.environ.get("KILL_JOBS") == "at every step"
 RETRAIN, ERASE, IMPORT = "training.tasks.retrain", "labeler.tasks.erase", "labeler.tasks.import_files"
-SCORE, CHORE = "scoring.tasks.score_job", "labeler.tasks.do_chore"
+SCORE, STUDY_JOB = "scoring.tasks.score_job", "labeler.tasks.do_study_job"
 STAGE = 'UPDATE "training_trainingrun" SET '
 
 
@@ -281,7 +281,7 @@ def test_an_import_that_is_killed_at_any_step_brings_every_photograph_once(
     def brought(into: Intake) -> Any:
         age_files()
         orphaned_files.collect()
-        uploads.sweep()
+        uploads.clean_up()
         assert not list((settings.VAR_DIR / "uploads").iterdir())
         kept = {name for image in Image.objects.all() for name in (image.original, image.rendition)}
         assert {name.partition("-")[0] for name in files()} == kept
@@ -302,7 +302,7 @@ def test_an_import_that_is_killed_at_any_step_brings_every_photograph_once(
         into = begin(f"killed-at-{more}")
         assert doomed.killed(IMPORT, into.pk, more=more), steps[more]
         into.files.exclude(lease_until=None).update(lease_until=timezone.now() - timedelta(seconds=1))
-        assert into in uploads.stalled() or not uploads.waiting(into)
+        assert into.pk in uploads.stalled() or not uploads.waiting(into)
         doomed.steps(IMPORT, into.pk)
         assert brought(into) == undisturbed, steps[more]
 
@@ -346,44 +346,44 @@ def left_to_do(study: Study, kind: Kind, folder: Path) -> Study:
     return study
 
 
-def done(chore: Chore) -> Any:
-    """Return what a chore made of its study, without when, and which files, once beat has deleted what is half-done."""
-    chore.refresh_from_db()
+def done(study_job: StudyJob) -> Any:
+    """Return what a study job made of its study, without times, and the files left once beat deleted half-done ones."""
+    study_job.refresh_from_db()
     age_files()
     unused_features.collect_features()
-    images = chore.study.images.order_by("source_name")
-    of_study = {"image__study": chore.study}
+    images = study_job.study.images.order_by("source_name")
+    of_study = {"image__study": study_job.study}
     names = "image__source_name"
     scores = ProvisionalScore.objects.filter(**of_study).order_by(names)
     measured = Measurement.objects.filter(**of_study).order_by(names)
-    pairs = SimilarPair.objects.filter(first__study=chore.study)
+    pairs = SimilarPair.objects.filter(first__study=study_job.study)
     return {
-        "state": (chore.state, chore.error, chore.stage, chore.lease_until, chore.is_asked_again),
+        "state": (study_job.state, study_job.error, study_job.stage, study_job.lease_until, study_job.is_asked_again),
         "images": list(images.values_list("source_name", "failed", "is_kept")),
         "alike": sorted(images.exclude(cluster=None).values_list("source_name", flat=True)),
         "pairs": sorted(pairs.values_list("first__source_name", "second__source_name", "distance")),
         "measured": [(name, bytes(said)) for name, said in measured.values_list(names, "fingerprint")],
         "scores": list(scores.values_list(names, "score", "grade")),
-        "acts": set(chore.study.audit_events.values_list("action", flat=True)),
+        "acts": set(study_job.study.audit_events.values_list("action", flat=True)),
         "features": {name for name in files() if name.startswith("features")},
     }
 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", list(Kind))
-def test_a_chore_that_is_killed_at_any_step_ends_as_one_that_was_not(
+def test_a_study_job_that_is_killed_at_any_step_ends_as_one_that_was_not(
     doomed: Doomed, transactional_db: None, tmp_path: Path, kind: Kind
 ) -> None:
     publish_one("acne")
     source = builders.make_study("acne") if kind == Kind.SCORE else None
 
-    def asked(slug: str) -> Chore:
+    def asked(slug: str) -> StudyJob:
         shutil.rmtree(Path(settings.MEDIA_ROOT) / "features", ignore_errors=True)
         study = left_to_do(builders.make_study(slug), kind, tmp_path)
         return study_jobs.request(study=study, kind=kind, by=None, source=source)
 
     first = asked("undisturbed")
-    steps = doomed.steps(CHORE, first.pk)
+    steps = doomed.steps(STUDY_JOB, first.pk)
     undisturbed = done(first)
     assert undisturbed["state"][0] == "succeeded"
     assert sum(is_kept for *_, is_kept in undisturbed["images"]) == (3 if kind == Kind.SCORE else 1)
@@ -391,15 +391,16 @@ def test_a_chore_that_is_killed_at_any_step_ends_as_one_that_was_not(
     assert undisturbed["alike"] == (["large.jpg", "small.jpg"] if kind == Kind.DUPLICATES else [])
     assert len(undisturbed["scores"]) == (3 if kind == Kind.SCORE else 0)
     for more in some(steps[1:-1], min(4, len(steps) - 2)):  # after the last one it is done
-        chore = asked(f"killed-at-{more}")
-        assert doomed.killed(CHORE, chore.pk, more=1 + more), steps[1 + more]
-        lose(chore)
-        doomed.steps(CHORE, chore.pk)
-        assert done(chore) == undisturbed, steps[1 + more]
-        assert doomed.steps(CHORE, chore.pk) == ['UPDATE "labeler_chore" SET '] * 2  # it asks for it, and gets none
+        study_job = asked(f"killed-at-{more}")
+        assert doomed.killed(STUDY_JOB, study_job.pk, more=1 + more), steps[1 + more]
+        lose(study_job)
+        doomed.steps(STUDY_JOB, study_job.pk)
+        assert done(study_job) == undisturbed, steps[1 + more]
+        again = doomed.steps(STUDY_JOB, study_job.pk)
+        assert again == ['UPDATE "labeler_chore" SET '] * 2  # it asks for it, and gets none
 
 
-def ask_to_measure(study: Study) -> Chore:
+def ask_to_measure(study: Study) -> StudyJob:
     with_files(study)
     return study_jobs.request(study=study, kind=Kind.MEASURE, by=None)
 
@@ -408,7 +409,7 @@ def ask_to_measure(study: Study) -> Chore:
     ("asked", "task", "at", "act"),
     [
         (ask, ERASE, "os.remove", "tried an erasure again"),
-        (ask_to_measure, CHORE, "Measuring images", "tried a chore again"),
+        (ask_to_measure, STUDY_JOB, "Measuring images", "tried a study job again"),
     ],
 )
 def test_a_job_that_took_three_workers_with_it_waits_for_somebody_who_tries_it_again(

@@ -74,7 +74,7 @@ def test_a_worker_that_was_paused_for_too_long_stores_nothing(erasure: Erasure, 
         wait_until(jobs.overdue(Erasure).exists, tmp_path)
         (tmp_path / "go-on").touch()
         with worker(tmp_path, "next"):
-            tasks.resume_erasures()
+            jobs.sweep()
             wait_until(lambda: stored(erasure).state == "succeeded", tmp_path)
         os.killpg(paused.pid, signal.SIGCONT)
         wait_until(lambda: b"LostLeaseError" in (tmp_path / "paused.log").read_bytes(), tmp_path)

@@ -41,7 +41,7 @@ class Served:
 
     def loaded(self) -> set[str]:
         """Return which of NETWORKS any of its processes has mapped."""
-        maps = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in [self.pid, *children(self.pid)])
+        maps = "".join(Path(f"/proc/{pid}/maps").read_text() for pid in [self.pid, *processes.children(self.pid)])
         return {name for name in NETWORKS if name in maps}
 
 
@@ -53,10 +53,6 @@ def ask(request: Request) -> tuple[int, dict[str, Any]]:
         return error.code, json.loads(error.read())
     except OSError:
         return 0, {}
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @contextmanager

@@ -19,9 +19,9 @@ PATIENCE = 30  # seconds
 def address(folder: Path) -> Iterator[tuple[str, int]]:
     """Serve a small application by our worker class, with shorter deadlines: the suite has no minutes to wait."""
     (folder / "app.py").write_text(
-        "from scoring import carriers\n"
-        f"carriers.HEAD_SECONDS = {HEAD_SECONDS}\n"
-        f"carriers.STEP_SECONDS = {HEAD_SECONDS}\n"
+        "from scoring.platform import gunicorn_worker\n"
+        f"gunicorn_worker.HEAD_SECONDS = {HEAD_SECONDS}\n"
+        f"gunicorn_worker.STEP_SECONDS = {HEAD_SECONDS}\n"
         "def application(environ, start_response):\n"
         "    start_response('200 OK', [])\n"
         f"    return [b'x' * {len(ANSWER)}] if environ['PATH_INFO'] == '/large' else [environ['wsgi.input'].read()]\n"

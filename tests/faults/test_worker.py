@@ -34,9 +34,9 @@ def test_a_run_whose_worker_is_killed_is_done_once_by_the_next(
 ) -> None:
     study = photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
     run = retrain.request(study=study)
-    TrainingRun.objects.update(fits_ms2019=False)  # it takes most of the time; make kill-jobs has it
+    TrainingRun.objects.update(fits_ms2019=False)  # it takes most of the time; make test-slow has it
     with processes.worker(tmp_path / "first.log") as worker:
-        tasks.send(run)
+        jobs.send(tasks.retrain, run.pk)
         wait_until(lambda run: run.stage.startswith("Embedding"), run)
         processes.kill(worker)
     assert run.state == TrainingRun.State.RUNNING
@@ -46,7 +46,7 @@ def test_a_run_whose_worker_is_killed_is_done_once_by_the_next(
     # A minute later its lease has passed, and the sweep that beat starts every minute finds it.
     TrainingRun.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     with processes.worker(tmp_path / "second.log"):
-        tasks.resume_runs()
+        jobs.sweep()
         wait_until(lambda run: run.state == TrainingRun.State.SUCCEEDED, run)
     assert run.attempts == 2
     assert Regressor.objects.get() == run.regressor

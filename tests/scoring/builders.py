@@ -15,6 +15,7 @@ from scoring.photograph.decoding import Selfie
 from scoring.regressor import recipes, regressors
 from scoring.regressor.heads import Network
 from scoring.regressor.pipeline import FittedRegressor
+from scoring.regressor.scale import Scale
 from scoring.service import tokens
 from tests.builders import make_jpeg
 
@@ -26,7 +27,7 @@ def make_fitted(seed: int = 1) -> FittedRegressor:
     estimator = MLPRegressor(hidden_layer_sizes=(8,), random_state=seed, tol=1e6, n_iter_no_change=2)
     estimator.fit(rows, grades)
     layers = tuple(zip(estimator.coefs_, estimator.intercepts_, strict=True))
-    return FittedRegressor(recipes.ms2019(), Network(layers))
+    return FittedRegressor(recipes.ms2019(), Network(layers), Scale.of_steps(5))
 
 
 def make_selfie(seed: int = 1) -> Selfie:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from labeler.dealing import folds
 from labeler.golden_set import golden_draw
 from labeler.grading import label_store
-from labeler.models import Assignment, Image, Study, User
+from labeler.models import Assignment, GradeLevel, Image, Study, User
 from labeler.platform import typed_json
 from labeler.studies import studies
 from scoring.platform import jobs
@@ -33,19 +33,31 @@ def give_grade(assignment: Assignment, grade: int | None = None, *, not_gradable
 
 def grade_everything(study: Study) -> None:
     """Every reader grades their whole list; they agree within one grade, and every grade occurs."""
+    grades = studies.scale(study).grades
     for assignment in Assignment.objects.filter(reader__study=study).select_related("reader", "image").order_by("pk"):
-        severity = int(assignment.image.content_hash[-4:], 16) % 5
+        severity = int(assignment.image.content_hash[-4:], 16) % len(grades)
         milder = (assignment.position or 0) % 3 == 0 and severity > 0
-        give_grade(assignment, 1 + severity - milder)
+        give_grade(assignment, grades[severity - milder])
 
 
 def assignments_of(image: Image) -> list[Assignment]:
     return list(image.assignments.select_related("reader").order_by("reader__code"))
 
 
-def photographed_study(readers: tuple[User, ...], folder: Path, *, images: int, golden_size: int) -> Study:
-    """Return a dealt and graded study whose images are real files (without faces in them)."""
+def photographed_study(
+    readers: tuple[User, ...], folder: Path, *, images: int, golden_size: int, grades: tuple[int, ...] = ()
+) -> Study:
+    """Return a dealt and graded study whose images are real files (without faces in them).
+
+    Its scale is the published one, or has these `grades`.
+    """
     study = studies.create(slug="acne", title="The acne study", seed=2019)
+    if grades:
+        study.grade_levels.all().delete()
+        GradeLevel.objects.bulk_create(
+            GradeLevel(study=study, value=grade, name=f"Level {grade}", criterion=f"What level {grade} is.")
+            for grade in grades
+        )
     for user in readers:
         studies.add_reader(study=study, user=user)
     folder.mkdir()
@@ -72,7 +84,7 @@ def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> 
     graded = dataset.load_graded_images(study)
     parts = model_selection.parts_of(graded.ordinary, study.seed)
     random = np.random.default_rng(study.seed)
-    target = np.array([image.consensus for image in graded.golden])
+    target = np.array([np.mean([*image.grades.values()]) for image in graded.golden])
     golden = (target + random.normal(0, error, (2, len(target)))).clip(1, 5)
     truth = np.array([image.grade for image in graded.ordinary])
     left_out = truth + random.normal(0, error, (1, len(truth)))

@@ -53,10 +53,6 @@ class GoldenImage(_GradedImage):
 
     grades: dict[str, int]
 
-    @property
-    def consensus(self) -> float:
-        return sum(self.grades.values()) / len(self.grades)
-
 
 @dataclass(frozen=True)
 class GradedImages:

@@ -17,8 +17,8 @@ from scoring.photograph import decoding
 from scoring.photograph.patches import Layout
 from scoring.platform import jobs
 from scoring.regressor import feature_store
-from scoring.regressor.pipeline import POOLINGS, UNCHANGED, Described, Key, Variant, Variants
-from scoring.regressor.recipes import Recipe
+from scoring.regressor.pipeline import UNCHANGED, Described, Key, Variant, Variants
+from scoring.regressor.recipes import Pooling, Recipe
 from scoring.weights import weight_files
 from training.fitting import rolling
 from training.fitting.dataset import GoldenImage, OrdinaryImage
@@ -110,16 +110,16 @@ def _key(image: Graded) -> int:
     return int.from_bytes(hashlib.sha256(f"embedding {image.content_hash}".encode()).digest()[:8], signed=True)
 
 
-def pool(ordinary: Sequence[OrdinaryImage], used: Sequence[Recipe]) -> dict[str, NDArray[np.float32]]:
-    """Return every face's pooled embedding (n, 2048), by each of the recipes' ways of pooling.
+def pool(ordinary: Sequence[OrdinaryImage], recipe: Recipe) -> dict[Pooling, NDArray[np.float32]]:
+    """Return every face's pooled embedding (n, 2048), by every way of pooling.
 
     They are mapped from temporary files, so that memory is bounded.
     """
     refuse_golden(ordinary)
-    pooled = {recipe.aggregate: _mapped(len(ordinary)) for recipe in used}
-    for number, known in enumerate(describe(ordinary, used[0])):
+    pooled = {pooling: _mapped(len(ordinary)) for pooling in Pooling}
+    for number, known in enumerate(describe(ordinary, recipe)):
         for pooling, faces in pooled.items():
-            faces[number] = POOLINGS[pooling](known.rows())
+            faces[number] = pooling.pool(known.rows())
     return pooled
 
 

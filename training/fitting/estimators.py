@@ -1,16 +1,28 @@
-"""Estimators: the only file that builds them. [core]"""
+"""Fitting every kind of estimator that the registry of recipes names (scoring/regressor/recipes.py). [core]"""
 
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring.regressor import heads
 from scoring.regressor.heads import Head, Network
+from scoring.regressor.recipes import (
+    Blend,
+    GaussianProcess,
+    KernelRidge,
+    OnFaces,
+    OnPatches,
+    Pooling,
+    ReaderRidge,
+    Regression,
+    Ridge,
+    StretchedRidge,
+)
 from training.fitting import reader_effects, ridge
 from training.fitting.reader_effects import Labels
 from training.fitting.ridge import Fit, Line, Parts, Rows, Sums
@@ -18,16 +30,12 @@ from training.fitting.ridge import Fit, Line, Parts, Rows, Sums
 if TYPE_CHECKING:
     from sklearn.neural_network import MLPRegressor
 
-MEAN, ROOT = "mean embedding", "root of the mean embedding"
 WAVES = 1024  # that stand for a Gaussian kernel
 WIDTH = 2.0  # of the kernel, in median distances between two faces
 FACES_TO_MEASURE = 1000  # whose distances say how wide the kernel is
 MOST_FACES_WITH_WAVES = 20_000  # above, only what needs a single look at the rows, in bounded memory
-BLENDED = ("face_root", "face_kernel", "face_gaussian")
-SHARES = (0.0, 0.5, 2.0)  # of the Gaussian kernel's variance, beside a linear one's of 1
 
 Floats = NDArray[np.float64]
-Anything = TypeVar("Anything")
 
 
 @dataclass(frozen=True)
@@ -48,12 +56,12 @@ class Space:
 class Faces:
     """n faces: by each way of pooling, their embeddings (n, d) and these in few columns; and what readers gave them."""
 
-    pooled: Mapping[str, Rows]
-    spaces: Mapping[str, Space]
+    pooled: Mapping[Pooling, Rows]
+    spaces: Mapping[Pooling, Space]
     labels: Labels
 
     @classmethod
-    def of(cls, pooled: Mapping[str, Rows], labels: Labels) -> Self:
+    def of(cls, pooled: Mapping[Pooling, Rows], labels: Labels) -> Self:
         """Find the few columns once, for every parting."""
         return cls(pooled, {pooling: compact(rows) for pooling, rows in pooled.items()}, labels)
 
@@ -64,7 +72,7 @@ class Faces:
 
     @property
     def n(self) -> int:
-        return len(self.pooled[MEAN])
+        return len(next(iter(self.pooled.values())))
 
 
 @dataclass(frozen=True)
@@ -83,32 +91,30 @@ class Plain:
     space: Space
     sums: Sequence[Sums]
     fits: Sequence[Fit]
-
-    def fitted(self, part: Parts) -> Fitted:
-        return _fitted(self.space, part, self.fits)
+    seconds: float  # of one processor
 
 
-def published_estimator(seed: int) -> "MLPRegressor":
-    """MLPRegressor(1024, 512, 256), relu, every other setting scikit-learn's default."""
+def perceptron(estimator: OnPatches, *, seed: int) -> "MLPRegressor":
+    """Return scikit-learn's, not fitted: relu, and every other setting its default, as published."""
     from sklearn.neural_network import MLPRegressor
 
-    return MLPRegressor(hidden_layer_sizes=(1024, 512, 256), activation="relu", random_state=seed)
+    return MLPRegressor(hidden_layer_sizes=estimator.layers, activation="relu", random_state=seed)
 
 
-def fit_ms2019(rows: NDArray[np.float32], grades: Sequence[float], *, seed: int) -> Network:
-    """Fit the published estimator.
+def fit_patches(estimator: OnPatches, rows: NDArray[np.float32], grades: Sequence[float], *, seed: int) -> Network:
+    """Fit an estimator that sees patches.
 
     rows: (n, 2048) float32 embeddings, one per patch and roll; grades: (n,), the grade of each row's image.
     Targets in float32 keep the whole fit in it: half the time of float64.
     """
     from sklearn.exceptions import ConvergenceWarning
 
-    estimator = published_estimator(seed)
+    fitted = perceptron(estimator, seed=seed)
     with warnings.catch_warnings():
         # Stopping at 200 epochs is part of the published recipe; `n_iter_` tells when it happened.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        estimator.fit(rows, np.asarray(grades, dtype=np.float32))
-    return network(estimator)
+        fitted.fit(rows, np.asarray(grades, dtype=np.float32))
+    return network(fitted)
 
 
 def network(estimator: "MLPRegressor") -> Network:
@@ -116,46 +122,81 @@ def network(estimator: "MLPRegressor") -> Network:
     return Network(tuple(zip(estimator.coefs_, estimator.intercepts_, strict=True)))
 
 
-def fit_faces(faces: Faces, part: Parts, *, seed: int) -> dict[str, Fitted]:
-    """Fit every recipe that sees a face as a whole, by its name. `part` (n,) says which faces are left out together.
+def fit_faces(wanted: Mapping[str, OnFaces], faces: Faces, part: Parts, *, seed: int) -> dict[str, Fitted]:
+    """Fit the estimators, by the names of their recipes. `part` (n,) says which faces are left out together.
 
-    A recipe's every choice (penalty, kernel, readers' effects, calibration) is made anew in each fit, on what it is
-    fitted on. The seed draws the waves.
+    An estimator's every choice (penalty, kernel, readers' effects, stretch) is made anew in each fit, on what it is
+    fitted on. The seed draws the waves. Of more than MOST_FACES_WITH_WAVES faces, none with waves is fitted.
     """
-    grades = faces.grades
-    root, fits_took = _clocked(lambda: _fit_plain(faces.spaces[ROOT], grades, part))
-
-    def of_root(change: Callable[[Fit], Fit]) -> Fitted:
-        changed, took = _clocked(lambda: _fitted(root.space, part, [change(fit) for fit in root.fits]))
-        return replace(changed, seconds=took + fits_took)
-
-    fitted = {
-        "face_ridge": _timed(lambda: _fit_plain(faces.spaces[MEAN], grades, part).fitted(part)),
-        "face_root": of_root(lambda fit: fit),
-        "face_calibrated": of_root(lambda fit: _calibrated(root.space, part, fit, grades)),
-        "face_readers": of_root(lambda fit: _corrected(root.space, part, fit, root.sums, faces.labels)),
+    fits = _FaceFits(faces, part, seed)
+    return {
+        name: fits.of(estimator)
+        for name, estimator in wanted.items()
+        if faces.n <= MOST_FACES_WITH_WAVES or not _has_waves(estimator.regression)
     }
-    if faces.n > MOST_FACES_WITH_WAVES:
-        return fitted
-    fitted["face_kernel"] = _timed(lambda: _fit_kernel(faces, part, seed))
-    fitted["face_gaussian"] = _timed(lambda: _fit_gaussian(faces, part, seed))
-    return fitted | {"face_blend": blend([fitted[name] for name in BLENDED])}
 
 
-def _fit_plain(space: Space, grades: Floats, part: Parts) -> Plain:
-    sums = ridge.sum_parts(space.rows, grades, part)
-    return Plain(space, sums, ridge.fit_nested(sums))
+class _FaceFits:
+    """The fits of one way to part the faces. What several estimators need is fitted once."""
+
+    def __init__(self, faces: Faces, part: Parts, seed: int) -> None:
+        self.faces, self.part, self.seed = faces, part, seed
+        self.grades = faces.grades
+        self._plain: dict[Pooling, Plain] = {}
+        self._known: dict[OnFaces, Fitted] = {}
+
+    def of(self, estimator: OnFaces) -> Fitted:
+        if estimator not in self._known:
+            self._known[estimator] = self._fit(estimator.regression, estimator.pooling)
+        return self._known[estimator]
+
+    def _fit(self, regression: Regression, pooling: Pooling) -> Fitted:
+        match regression:
+            case Ridge():
+                return self._changed(pooling, lambda _, fit: fit)
+            case StretchedRidge():
+                return self._changed(pooling, lambda plain, fit: _stretched(plain.space, self.part, fit, self.grades))
+            case ReaderRidge():
+                return self._changed(pooling, lambda plain, fit: _corrected(plain, self.part, fit, self.faces.labels))
+            case KernelRidge():
+                return _timed(lambda: _fit_kernel(self.faces, pooling, self.part, self.seed))
+            case GaussianProcess(shares):
+                return _timed(lambda: _fit_gaussian(self.faces, pooling, shares, self.part, self.seed))
+            case Blend(of):
+                return blend([self.of(OnFaces(pooling, one)) for one in of])
+            case _:
+                assert_never(regression)
+
+    def _changed(self, pooling: Pooling, change: Callable[[Plain, Fit], Fit]) -> Fitted:
+        """Return the ridge regressions after a change of each."""
+        plain = self._plain.get(pooling) or self._plain.setdefault(pooling, self._fit_plain(pooling))
+        fitted = _timed(lambda: _fitted(plain.space, self.part, [change(plain, fit) for fit in plain.fits]))
+        return replace(fitted, seconds=fitted.seconds + plain.seconds)
+
+    def _fit_plain(self, pooling: Pooling) -> Plain:
+        began = time.thread_time()
+        space = self.faces.spaces[pooling]
+        sums = ridge.sum_parts(space.rows, self.grades, self.part)
+        return Plain(space, sums, ridge.fit_nested(sums), time.thread_time() - began)
 
 
-def _clocked(fit: Callable[[], Anything]) -> tuple[Anything, float]:
-    """Return what was fitted, and the seconds of one processor that it took."""
-    began = time.thread_time()
-    return fit(), time.thread_time() - began
+def _has_waves(regression: Regression) -> bool:
+    match regression:
+        case Ridge() | StretchedRidge() | ReaderRidge():
+            return False
+        case KernelRidge() | GaussianProcess():
+            return True
+        case Blend(of):
+            return any(map(_has_waves, of))
+        case _:
+            assert_never(regression)
 
 
 def _timed(fit: Callable[[], Fitted]) -> Fitted:
-    fitted, took = _clocked(fit)
-    return replace(fitted, seconds=took)
+    """Say how many seconds of one processor a fit took."""
+    began = time.thread_time()
+    fitted = fit()
+    return replace(fitted, seconds=time.thread_time() - began)
 
 
 def compact(rows: Rows) -> Space:
@@ -179,7 +220,7 @@ def _head(weights: Floats, intercept: float) -> Head:
     return Head(weights, np.array([intercept]), nothing, np.zeros(0, np.float32), np.zeros(0))
 
 
-def _calibrated(space: Space, part: Parts, fit: Fit, grades: Floats) -> Fit:
+def _stretched(space: Space, part: Parts, fit: Fit, grades: Floats) -> Fit:
     """Stretch the scores as the grades of left-out faces ask for: least squares of the grade on the score."""
     scores = ridge.left_out_scores(space.rows, part, fit.inner)
     known = np.isfinite(scores)
@@ -188,19 +229,20 @@ def _calibrated(space: Space, part: Parts, fit: Fit, grades: Floats) -> Fit:
     return Fit(fit.without, fit.penalty, line, fit.inner)
 
 
-def _corrected(space: Space, part: Parts, fit: Fit, sums: Sequence[Sums], labels: Labels) -> Fit:
+def _corrected(plain: Plain, part: Parts, fit: Fit, labels: Labels) -> Fit:
     """Fit again with the same penalty, on grades without what their readers add."""
-    effects = reader_effects.estimate(labels, ridge.left_out_scores(space.rows, part, fit.inner))
-    targets = reader_effects.without(labels, effects, len(space.rows))
+    rows = plain.space.rows
+    effects = reader_effects.estimate(labels, ridge.left_out_scores(rows, part, fit.inner))
+    targets = reader_effects.without(labels, effects, len(rows))
     outside = set() if fit.without is None else {fit.without}
-    again = ridge.without(ridge.with_targets(sums, space.rows, targets, part), outside)
+    again = ridge.without(ridge.with_targets(plain.sums, rows, targets, part), outside)
     return Fit(fit.without, fit.penalty, next(ridge.solve(again, [fit.penalty])), fit.inner)
 
 
-def _fit_kernel(faces: Faces, part: Parts, seed: int) -> Fitted:
+def _fit_kernel(faces: Faces, pooling: Pooling, part: Parts, seed: int) -> Fitted:
     """A ridge regression on waves: kernel ridge regression with a Gaussian kernel."""
-    frequencies, phases = draw_waves(faces.pooled[ROOT], seed)
-    space = compact(heads.waves(faces.pooled[ROOT], frequencies, phases))
+    frequencies, phases = draw_waves(faces.pooled[pooling], seed)
+    space = compact(heads.waves(faces.pooled[pooling], frequencies, phases))
     fitted = _fitted(space, part, ridge.fit_nested(ridge.sum_parts(space.rows, faces.grades, part)))
     linear, intercept = np.zeros(len(frequencies)), fitted.head.intercept
     return Fitted(Head(linear, intercept, frequencies, phases, fitted.head.weights), fitted.left_out)
@@ -217,15 +259,15 @@ def draw_waves(faces: Rows, seed: int) -> tuple[heads.Floats, heads.Floats]:
     return frequencies, rng.uniform(0, 2 * np.pi, WAVES).astype(np.float32)
 
 
-def _fit_gaussian(faces: Faces, part: Parts, seed: int) -> Fitted:
+def _fit_gaussian(faces: Faces, pooling: Pooling, shares: Sequence[float], part: Parts, seed: int) -> Fitted:
     """A Gaussian process with a linear and a Gaussian kernel: their shares and the noise are the most probable ones.
 
     Where ridge regression tries penalties on left-out faces, this asks the evidence of those it is fitted on.
     """
-    frequencies, phases = draw_waves(faces.pooled[ROOT], seed)
-    root, waved = faces.spaces[ROOT], heads.waves(faces.pooled[ROOT], frequencies, phases).astype(np.float64)
-    scales = [float(np.sqrt(np.var(side, axis=0).sum())) for side in (root.rows, waved)]
-    spaces = [_mixed(root.rows / scales[0], waved * (share**0.5 / scales[1])) for share in SHARES]
+    frequencies, phases = draw_waves(faces.pooled[pooling], seed)
+    plain, waved = faces.spaces[pooling], heads.waves(faces.pooled[pooling], frequencies, phases).astype(np.float64)
+    scales = [float(np.sqrt(np.var(side, axis=0).sum())) for side in (plain.rows, waved)]
+    spaces = [_mixed(plain.rows / scales[0], waved * (share**0.5 / scales[1])) for share in shares]
     sums = [ridge.sum_parts(space.rows, faces.grades, part) for space in spaces]
     left_out = np.full(faces.n, np.nan)
     for place in range(len(sums[0])):
@@ -234,9 +276,9 @@ def _fit_gaussian(faces: Faces, part: Parts, seed: int) -> Fitted:
         left_out[mine] = spaces[which].rows[mine] @ line.weights + line.intercept
     which, line = _most_probable(sums, set())
     weights, intercept = spaces[which].back(line)
-    inside, amplitudes = np.split(weights, [root.rows.shape[1]])
-    linear, intercept = root.back(Line(inside / scales[0], intercept))
-    amplitudes = amplitudes * (SHARES[which] ** 0.5 / scales[1])
+    inside, amplitudes = np.split(weights, [plain.rows.shape[1]])
+    linear, intercept = plain.back(Line(inside / scales[0], intercept))
+    amplitudes = amplitudes * (shares[which] ** 0.5 / scales[1])
     return Fitted(Head(linear, np.array([intercept]), frequencies, phases, amplitudes), left_out)
 
 
@@ -259,7 +301,7 @@ def _most_probable(sums: Sequence[Sequence[Sums]], left_out: set[int]) -> tuple[
 
 
 def blend(fitted: Sequence[Fitted]) -> Fitted:
-    """Return the mean of recipes that share their waves, or have none."""
+    """Return the mean of fits of one seed and one pooling: those with waves share them."""
     share = 1 / len(fitted)
     waved = next(one.head for one in fitted if len(one.head.phases))
     amplitudes = [one.head.amplitudes for one in fitted if len(one.head.phases)]

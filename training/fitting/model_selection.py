@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scoring.network import cores
 from scoring.regressor.heads import Network
 from scoring.regressor.pipeline import FittedRegressor, score_rows
-from scoring.regressor.recipes import Recipe
+from scoring.regressor.recipes import OnFaces, OnPatches, Pooling, Recipe
+from scoring.regressor.scale import Scale
 from training.fitting import embeddings, estimators, recipe_comparison
 from training.fitting.dataset import GoldenImage, GradedImages, OrdinaryImage
 from training.fitting.estimators import Faces
@@ -20,7 +21,6 @@ from training.fitting.reader_effects import Labels
 from training.fitting.run_progress import Stages
 
 Floats = NDArray[np.float64]
-Scale = tuple[int, int]
 
 REPEATS = 5  # seeds: each parts the ordinary images anew; the study's own is the one that may be published
 
@@ -52,13 +52,14 @@ def fit_faces(
     *,
     seed: int,
     scale: Scale,
-    pooled: Mapping[str, NDArray[np.float32]],
+    pooled: Mapping[Pooling, NDArray[np.float32]],
 ) -> list[Entry]:
     """Fit every recipe that sees a face as a whole, REPEATS times. pooled: of the ordinary images, (n, 2048) each."""
     learned = Faces.of(pooled, labels_of(graded.ordinary))
+    wanted = {recipe.name: recipe.estimator for recipe in used if isinstance(recipe.estimator, OnFaces)}
     fitted = []
     with stages.stage(f"Fitting {len(used)} recipes", total=REPEATS) as done, _side_by_side() as pool:
-        work = [pool.submit(estimators.fit_faces, learned, part, seed=seed + n) for n, part in enumerate(parts)]
+        work = [pool.submit(estimators.fit_faces, wanted, learned, part, seed=seed + n) for n, part in enumerate(parts)]
         for number, future in enumerate(work, start=1):
             fitted.append(future.result())
             done(number)
@@ -85,7 +86,7 @@ def labels_of(ordinary: Sequence[OrdinaryImage]) -> Labels:
 def _entry(
     recipe: Recipe, fitted: Sequence[estimators.Fitted], golden: Sequence[NDArray[np.float32]], scale: Scale
 ) -> Entry:
-    regressors = [FittedRegressor(recipe, one.head, grades=scale) for one in fitted]
+    regressors = [FittedRegressor(recipe, one.head, scale) for one in fitted]
     left_out = np.array([one.left_out for one in fitted])
     seconds = sum(one.seconds for one in fitted)
     return Entry(recipe, left_out.shape[1], left_out, _scores(golden, regressors), tuple(regressors), seconds)
@@ -106,7 +107,7 @@ def fit_ms2019(
         work = [pool.submit(_fit_once, train, recipe, seed + number) for number, train in enumerate(trains)]
         for number, future in enumerate(work, start=1):
             network, took = future.result()
-            regressors.append(FittedRegressor(recipe, network, grades=scale))
+            regressors.append(FittedRegressor(recipe, network, scale))
             seconds.append(took)
             done(number)
     with stages.stage("Scoring with ms2019"):
@@ -119,8 +120,11 @@ def fit_ms2019(
 def _fit_once(train: Sequence[OrdinaryImage], recipe: Recipe, seed: int) -> tuple[Network, float]:
     """Fit on rows that are read anew: those of all fits at once would take gigabytes."""
     rows = embeddings.roll(train, recipe, lambda _: None)
+    if not isinstance(recipe.estimator, OnPatches):
+        raise TypeError(f"{recipe.name} is not fitted on patches.")
     began = time.thread_time()
-    return estimators.fit_ms2019(rows.embeddings, rows.grades, seed=seed), time.thread_time() - began
+    network = estimators.fit_patches(recipe.estimator, rows.embeddings, rows.grades, seed=seed)
+    return network, time.thread_time() - began
 
 
 @contextmanager

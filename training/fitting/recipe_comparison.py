@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from scoring.regressor import recipes
+
 Floats = NDArray[np.float64]
 Parts = NDArray[np.intp]
 
@@ -37,7 +39,7 @@ class Choice:
         if not self.margins:
             return f"{self.recipe} is the only recipe."
         second, *_ = self.margins
-        told = [second, *(margin for margin in self.margins[1:] if margin.recipe == "ms2019")]
+        told = [second, *(margin for margin in self.margins[1:] if margin.recipe == recipes.MS2019.name)]
         return f"{self.recipe} has the smallest cross-validation RMSE: " + "; ".join(map(_in_words, told)) + "."
 
 

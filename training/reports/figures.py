@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from django.urls import reverse
 
+from labeler.charts.chart import Chart
 from labeler.models import Study
 from labeler.platform import typed_json
 from training.reports import reader_report, run_report, study_report
 from training.reports.charts import catalogue
-from training.reports.charts.chart import Chart
 from training.reports.charts.points import Place
 from training.reports.charts.series import Night
 from training.reports.contents import StudyReport

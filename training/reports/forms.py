@@ -50,6 +50,7 @@ class PlanForm(Form):
         "bias", "Spread of biases", "How much readers differ in being mild or strict; standard deviation, in grades."
     )
     machine = _number("machine", "Error of the machine", "Standard deviation of the score around the truth, in grades.")
+    grades = _whole("grades", "Grades", "Steps of the grading scale.")
 
     def __init__(self, data: dict[str, Any]) -> None:
         super().__init__({**asdict(Design()), **data})

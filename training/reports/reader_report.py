@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from labeler.charts.chart import Chart
 from labeler.grading import consensus
 from labeler.models import Assignment, Reader, Study
 from training.reports import reader_numbers
 from training.reports.charts import matrices, points, series
-from training.reports.charts.chart import Chart
 from training.reports.contents import ReaderNumbers
 
 MOST_DISCUSSED = 12
@@ -53,7 +53,7 @@ def of(reader: Reader) -> ReaderReport:
 
 
 def _golden_grades(study: Study) -> Grades:
-    labels = consensus.current_grades(study).filter(assignment__image__is_golden=True)
+    labels = consensus.golden_grades(study)
     grades: Grades = defaultdict(dict)
     rows = labels.order_by("assignment__image__content_hash")
     for image, reader, grade in rows.values_list("assignment__image_id", "assignment__reader__code", "grade"):

@@ -140,7 +140,7 @@ def _recipe_numbers(entry: Entry, target: Floats, ordinary: Sequence[OrdinaryIma
     grades = np.array([image.grade for image in ordinary])
     return RecipeNumbers(
         recipe=entry.recipe.name,
-        estimator=entry.recipe.estimator,
+        estimator=entry.recipe.about,
         training_rows=entry.training_rows,
         validation_rmse=metrics.rmse(entry.left_out[0], grades),
         validation_rmse_by_seed=_over_seeds(recipe_comparison.rmse(entry.left_out, grades).tolist()),

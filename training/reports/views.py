@@ -10,12 +10,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeler.accounts import access, unblinding
 from labeler.accounts.access import AuthedRequest
+from labeler.charts.chart import Chart
 from labeler.exchange import tables
 from labeler.models import Reader, Study
 from labeler.platform import typed_json
 from labeler.studies import closing
 from training.reports import figures, reader_report, reporting_checklist, run_report, study_report
-from training.reports.charts.chart import Chart
+from training.reports.charts import plan_chart
 from training.reports.forms import PlanForm
 from training.statistics import planning
 
@@ -153,6 +154,6 @@ def plan(request: AuthedRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "training/reports/plan.html", {"form": form}, status=422)
     plan = planning.plan(form.design())
-    chart = {"golden": plan.design.golden, "by_golden": typed_json.dump(plan)["by_golden"]}
+    chart = plan_chart.of_widths(plan)
     context = {"form": form, "plan": plan, "sentences": planning.in_words(plan), "chart": chart}
     return render(request, "training/reports/plan.html", context)

@@ -17,15 +17,16 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from labeler.models import Study, User
 from labeler.platform import typed_json
 from labeler.record import audit
+from labeler.studies import studies
 from scoring.models import Regressor
 from scoring.platform import jobs
 from scoring.regressor import recipes, regressors
 from scoring.regressor.pipeline import FittedRegressor
-from scoring.regressor.recipes import Recipe
+from scoring.regressor.recipes import Pooling, Recipe
+from scoring.regressor.scale import Scale
 from scoring.weights import weight_files
 from training.fitting import calibration, dataset, embeddings, model_selection, provenance, recipe_comparison
 from training.fitting.dataset import GoldenImage, GradedImages, OrdinaryImage
-from training.fitting.estimators import MEAN
 from training.fitting.model_selection import Entry
 from training.fitting.run_progress import Stages
 from training.models import Score, TrainingImage, TrainingRun
@@ -101,7 +102,7 @@ def retrain(run: TrainingRun, *, force: bool = False, call: Callable[[], None] =
         ms2019, faces = _recipes()
         with stages.stage("Reading the grades"):
             graded = _load(study)
-        snapshot = _snapshot(graded, (ms2019, *faces))
+        snapshot = _snapshot(graded, _scale(study), (ms2019, *faces))
         before = run_report.latest(study)
         if before and before.label_snapshot == snapshot and not force and not _wants_ms2019(run, before):
             jobs.finish(run, conclusion=NOTHING_NEW.format(before))
@@ -112,7 +113,7 @@ def retrain(run: TrainingRun, *, force: bool = False, call: Callable[[], None] =
         with stages.stage(EMBEDDING, total=len(everything)) as done:
             embeddings.store(everything, ms2019, done, call=call)
         with stages.stage("Pooling embeddings"):
-            pooled = embeddings.pool(graded.ordinary, faces)
+            pooled = embeddings.pool(graded.ordinary, ms2019)
         entries = model_selection.fit_faces(
             stages, graded, faces, parts, seed=study.seed, scale=_scale(study), pooled=pooled
         )
@@ -137,7 +138,7 @@ def retrain(run: TrainingRun, *, force: bool = False, call: Callable[[], None] =
             drifting = reader_numbers.drifting(study)
         fitted, *_ = chosen.regressors or _fit_again(run, stages, graded, ms2019, parts[0])
         with stages.stage("Learning which faces are familiar"):
-            fitted = _equipped(chosen, fitted, graded.ordinary, pooled[MEAN])
+            fitted = _equipped(chosen, fitted, graded.ordinary, pooled[Pooling.MEAN])
         result = RunResult(
             fitted=fitted,
             provenance=provenance.of_run(run, recipe=fitted.recipe.name, label_snapshot=snapshot),
@@ -204,14 +205,14 @@ def _load(study: Study) -> GradedImages:
     return graded
 
 
-def _snapshot(graded: GradedImages, used: Sequence[Recipe]) -> str:
+def _snapshot(graded: GradedImages, scale: Scale, used: Sequence[Recipe]) -> str:
     # Clusters and subjects are corrected: then the same grades are parted anew.
     together = [
         graded.left_out,
         graded.golden_left_out,
         sorted((image.content_hash, image.group) for image in graded.ordinary),
     ]
-    return _hash([graded.snapshot, together, *(recipe.as_json() for recipe in used)])
+    return _hash([graded.snapshot, together, scale.grades, *(recipe.as_json() for recipe in used)])
 
 
 def _ordinary_snapshot(ordinary: Sequence[OrdinaryImage], recipe: Recipe) -> str:
@@ -226,7 +227,7 @@ def _hash(facts: Any) -> str:
 
 def _wants_ms2019(run: TrainingRun, before: TrainingRun) -> bool:
     report = run_report.of(before)
-    return run.fits_ms2019 and report is not None and "ms2019" not in {row.recipe for row in report.recipes}
+    return run.fits_ms2019 and report is not None and recipes.MS2019.name not in {row.recipe for row in report.recipes}
 
 
 @transaction.atomic
@@ -287,9 +288,11 @@ def _active(graded: GradedImages, study: Study) -> NDArray[np.float64] | None:
         return None
 
 
-def _scale(study: Study) -> tuple[int, int]:
-    values = study.grade_levels.values_list("value", flat=True)
-    return min(values), max(values)
+def _scale(study: Study) -> Scale:
+    try:
+        return studies.scale(study)
+    except studies.StudyError as error:
+        raise jobs.JobError(str(error)) from error
 
 
 def _equipped(

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
 from labeler.platform import typed_json
+from scoring.platform.jobs import send
 from scoring.regressor import regressors
 from training import tasks
 from training.models import TrainingRun
@@ -25,7 +26,7 @@ QUEUED = "The queue can't be reached. The run is kept and starts when the queue 
 def retrain_now(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
     run = retrain.request(study=study, requested_by=request.user, fits_ms2019="ms2019" in request.POST)
-    if not tasks.send(run):
+    if not send(tasks.retrain, run.pk):
         messages.warning(request, QUEUED)
     return redirect("training:run", slug=slug, pk=run.pk)
 
@@ -59,7 +60,7 @@ def run_state(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 def again(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Have a run that failed done again."""
     run = retrain.retry(run=_get_run(request, slug, pk), by=request.user)
-    if not tasks.send(run):
+    if not send(tasks.retrain, run.pk):
         messages.warning(request, QUEUED)
     return redirect("training:run", slug=slug, pk=run.pk)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scoring.regressor.scale import steps
 from training.statistics.intervals import ROUNDING, Estimate, Floats, estimate, mean, none, resampled_means
 
 FEWEST_TO_CORRELATE = 3  # any two images lie on a line
@@ -159,12 +160,6 @@ def reliability(scores: Floats, target: Floats, levels: Sequence[float]) -> tupl
     scores, target = scores[both], target[both]
     on = steps(scores, levels)
     return tuple(ReliabilityStep(float(scores[on == step].mean()), mean(target[on == step])) for step in np.unique(on))
-
-
-def steps(values: Floats, levels: Sequence[float]) -> NDArray[np.intp]:
-    """Return the place of the level that each value is at; half-way it is at the higher one."""
-    scale = np.array(levels, dtype=float)
-    return np.digitize(values, (scale[:-1] + scale[1:]) / 2)
 
 
 def _why_no_correlation(x: Floats, y: Floats) -> str:

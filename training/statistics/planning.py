@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from scoring.regressor.scale import Scale
 from training.statistics import intervals
 from training.statistics.intervals import Floats
 
 # Labels of the published study by grade, Clear to Severe.
 PUBLISHED_COUNTS = (244, 1156, 1822, 614, 160)
-GRADES = (1, 5)
+PUBLISHED_SCALE = Scale.of_steps(len(PUBLISHED_COUNTS))
 IMAGES = 4000  # simulated: a width comes out within 2 % of what ten times as many give
 FEWEST_READERS = 200  # simulated: a small panel is simulated several times over
 GOLDEN_SIZES = (50, 100, 150, 230, 350, 500, 750, 1000)
@@ -37,6 +38,7 @@ LIMITS: dict[str, tuple[float, float]] = {
     "noise": (0.05, 2),
     "bias": (0, 2),
     "machine": (0.05, 2),
+    "grades": (2, 9),  # as a study's levels, each of which has a digit key
 }
 
 
@@ -60,6 +62,7 @@ class Design:
     noise: float = 0.36  # of one grade around what the reader would say on average, before it is rounded
     bias: float = 0.20  # of the readers' biases
     machine: float = 0.45  # of the score around the true severity
+    grades: int = len(PUBLISHED_COUNTS)  # of the scale, in steps of 1
 
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():
@@ -189,27 +192,31 @@ def simulate(design: Design, *, panels: int, images: int, seed: int) -> Readings
     """Let `panels` times the design's readers grade `images` images each."""
     rng = np.random.default_rng(seed)
     shape = (panels, design.readers, images)
-    severities = _draw_severities((panels, 1, images), rng)
+    scale = Scale.of_steps(design.grades)
+    severities = draw_severities((panels, 1, images), rng, steps=design.grades)
     seen = severities + rng.normal(0, design.bias, (panels, design.readers, 1))
     stops = rng.random(shape[:2]) < design.drop_out
     finished = np.where(stops, rng.random(shape[:2]), 1.0)
     given = rng.random(shape) < finished[..., None]  # lists are shuffled: who stops leaves out images at random
-    first, second = (np.where(given, _to_grades(seen + rng.normal(0, design.noise, shape)), np.nan) for _ in range(2))
+    looks = (seen + rng.normal(0, design.noise, shape) for _ in range(2))
+    first, second = (np.where(given, scale.grades_of(look), np.nan) for look in looks)
     scores = severities[:, 0] + rng.normal(0, design.machine, (panels, images))
-    return Readings(first, second, np.clip(scores, *GRADES), finished)
+    return Readings(first, second, scale.clip(scores), finished)
 
 
-def _draw_severities(shape: tuple[int, ...], rng: np.random.Generator) -> Floats:
-    """Draw severities: grades in the published proportions, evenly within half a grade around each."""
+def draw_severities(
+    shape: int | tuple[int, ...], rng: np.random.Generator, *, steps: int = len(PUBLISHED_COUNTS)
+) -> Floats:
+    """Draw severities on a scale of 1 to `steps`: grades in the published proportions, evenly within half a grade."""
     shares = np.array(PUBLISHED_COUNTS) / sum(PUBLISHED_COUNTS)
-    lowest, highest = GRADES
-    drawn: Floats = rng.choice(np.arange(lowest, highest + 1), size=shape, p=shares) + rng.uniform(-0.5, 0.5, shape)
-    return drawn
+    grades = rng.choice(PUBLISHED_SCALE.grades, size=shape, p=shares)
+    return stretched(grades + rng.uniform(-0.5, 0.5, shape), steps)
 
 
-def _to_grades(seen: Floats) -> Floats:
-    """Round half up to the grades."""
-    return np.clip(np.floor(seen + 0.5), *GRADES)
+def stretched(severities: Floats, steps: int) -> Floats:
+    """Bring severities from the published scale to one of 1 to `steps`, half a grade beyond its ends included."""
+    share = steps / len(PUBLISHED_COUNTS)
+    return severities * share + (1 - share) / 2
 
 
 def _spreads(readings: Readings) -> dict[str, _Spread]:

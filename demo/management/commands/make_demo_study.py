@@ -1,11 +1,13 @@
 """manage.py make_demo_study"""
 
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from demo import public_domain_faces, study
 from labeler.studies.studies import StudyError
+from scoring.platform.jobs import send
 from scoring.weights.weight_files import WeightsError
 from training import tasks
 from training.runs import retrain
@@ -16,11 +18,14 @@ class Command(BaseCommand):
 
     help = "SIMULATED: make selfies of no real person, ten readers who have graded them, and a place for you."
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--selfies", type=int, default=study.SELFIES)
+
     def handle(self, *args: Any, **options: Any) -> None:
-        del args, options
+        del args
         try:
-            made = study.make(say=self.stdout.write)
+            made = study.make(count=options["selfies"], say=self.stdout.write)
         except (public_domain_faces.FaceSourceError, StudyError, WeightsError) as error:
             raise CommandError(str(error)) from error
         if not made.training_runs.exists():
-            tasks.send(retrain.request(study=made))
+            send(tasks.retrain, retrain.request(study=made).pk)

@@ -1,6 +1,8 @@
 """manage.py serve_demo"""
 
 import sys
+from argparse import ArgumentParser
+from typing import Any
 
 from django.core.management import call_command
 
@@ -13,8 +15,12 @@ class Command(serve.Command):
 
     help = "Make the demo study and its accounts, then do what `serve` does."
 
-    def prepare(self) -> None:
-        call_command("make_demo_study", stdout=self.stdout)
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--selfies", type=int, default=study.SELFIES)
+
+    def prepare(self, options: dict[str, Any]) -> None:
+        call_command("make_demo_study", selfies=options["selfies"], stdout=self.stdout)
 
     def announce(self, url: str) -> None:
         rows = [f"{account.role:<28} {account.username:<8} {account.password}" for account in study.accounts()]

@@ -18,7 +18,6 @@ from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOA
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from labeler.accounts import people
@@ -115,13 +114,11 @@ provider_classes = [Provider]
 
 
 @require_POST
-@never_cache
 def login(request: HttpRequest) -> HttpResponse:
     return _handle(OAuth2LoginView, request)
 
 
 @require_GET
-@never_cache
 def callback(request: HttpRequest) -> HttpResponse:
     return _handle(OAuth2CallbackView, request)
 

@@ -12,7 +12,7 @@ from labeler.studies import studies
 class Command(BaseCommand):
     """Make an empty study."""
 
-    help = "Make an empty study with the five acne grades."
+    help = "Make an empty study with the acne grades."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="a short name for addresses and commands, such as acne-2026")

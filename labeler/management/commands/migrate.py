@@ -9,6 +9,8 @@ from django.core.management.commands import migrate
 from django.db import OperationalError, connection
 from django.db.migrations import Migration, RunPython, RunSQL
 
+from labeler.platform import squashed_migrations
+
 # Requests that come after us for a table wait until we have had it: less than the 5 seconds that a page waits.
 LOCK_SECONDS = 3
 # A change of tables holds them shut for so long at most. What changes rows may take its time.
@@ -34,6 +36,9 @@ class Command(migrate.Command):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.is_patient = options.pop("patiently")
+        if missing := squashed_migrations.missing():
+            name, app = min((name, app) for app, name in missing)
+            raise CommandError(_BETWEEN.format(number=len(missing), first=f"{app}.{name}"))
         try:
             self._in_several_tries(*args, **options)
         finally:
@@ -45,6 +50,9 @@ class Command(migrate.Command):
             try:
                 super().handle(*args, **options)
             except OperationalError as error:
+                if connection.in_atomic_block:  # Django leaves it open where adding a foreign key, its last step, fails
+                    connection.close()
+                    connection.connect()
                 code = getattr(error.__cause__, "pgcode", None)
                 if code == CANCELLED:
                     raise CommandError(_TOO_LONG) from error
@@ -78,6 +86,11 @@ class Command(migrate.Command):
         _limit(f"'{LOCK_SECONDS}s'", "0" if changes_rows else f"'{STATEMENT_SECONDS}s'", "0")
 
 
+_BETWEEN = (
+    "This database lacks {number} of the migrations that this version's first ones were made out of, such as {first}, "
+    "so its tables would stay incomplete. Run `manage.py migrate` of commit "
+    f"{squashed_migrations.LAST_REVISION}, which still has them, then this version's."
+)
 _TOO_LONG = (
     f"A statement took more than {STATEMENT_SECONDS} seconds, and readers waited for the table that it held. Nothing "
     "of this migration was kept. Run `manage.py migrate --patiently` at an hour when nobody is served."

@@ -28,13 +28,13 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
-        self.prepare()
+        self.prepare(options)
         connections.close_all()
         status = supervisor.run(host=options["host"], port=port, on_ready=self.announce)
         if status:
             raise CommandError("A process ended by itself; its last lines are above.", returncode=status)
 
-    def prepare(self) -> None:
+    def prepare(self, options: dict[str, Any]) -> None:
         """Do what is wanted before the processes begin; the demo makes its study here."""
 
     def announce(self, url: str) -> None:

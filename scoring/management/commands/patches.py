@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 from scoring.photograph import faces
 from scoring.photograph.decoding import ImageError, decode
 from scoring.photograph.patches import Layout
-from scoring.regressor import overlays
-from scoring.regressor.pipeline import GEOMETRIES
+from scoring.regressor import overlays, pipeline
+from scoring.regressor.recipes import Geometry
 from scoring.weights.weight_files import WeightsError
 
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")
-        parser.add_argument("--geometry", choices=sorted(GEOMETRIES), default="ms2019")
+        parser.add_argument("--geometry", choices=[one.value for one in Geometry], default=Geometry.MS2019.value)
         parser.add_argument("--json", action="store_true", help="mode, patches, dropped and landmarks as one object")
         parser.add_argument("--overlay", type=Path, metavar="PNG", help="write the photograph with its patches here")
 
@@ -30,7 +30,7 @@ class Command(BaseCommand):
         path: Path = options["file"]
         try:
             pixels = decode(path.read_bytes())
-            layout = GEOMETRIES[options["geometry"]](pixels, faces.find_landmarks(pixels))
+            layout = pipeline.lay_out(Geometry(options["geometry"]))(pixels, faces.find_landmarks(pixels))
             if options["overlay"]:
                 options["overlay"].write_bytes(overlays.draw(pixels, layout))
         except (ImageError, WeightsError) as error:

@@ -54,7 +54,7 @@ class Command(BaseCommand):
             self.stderr.write(f"{path}: can't be read ({error.strerror}).")
             return False
         if options["overlay"]:
-            _write(options["overlay"], overlays.draw(selfie.pixels, result, grades=regressor.grades))
+            _write(options["overlay"], overlays.draw(selfie.pixels, result, scale=regressor.scale))
         if options["json"]:
             self.stdout.write(json.dumps({"file": str(path), **SelfieScoreOut.of(result).model_dump(mode="json")}))
         else:

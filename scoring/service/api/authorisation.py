@@ -1,16 +1,18 @@
-"""Authorisation of API requests: token, scope and rate limit."""
+"""Authorisation of API requests: token, scope, rate limit and idempotency key."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from ninja.security import HttpBearer
 
 from scoring.models import ApiToken, Scope
 from scoring.service import idempotency, tokens
 from scoring.service.api.problems import ProblemError
+from scoring.service.idempotency import Attempt
+from scoring.service.tokens import Allowance
 
 KEY = "Idempotency-Key"
 KEY_PARAMETER = {
@@ -22,68 +24,66 @@ KEY_PARAMETER = {
 }
 
 
-class AuthedRequest(HttpRequest):
-    """A request that `BearerToken` let through."""
+class Caller:
+    """The app that sent a request: its token, and how many photographs that may send after this request."""
 
-    auth: ApiToken
+    allowance: Allowance
+
+    def __init__(self, token: ApiToken) -> None:
+        self.token = token
+
+    def require(self, scope: Scope) -> None:
+        """Raises ProblemError where the token lacks the scope."""
+        if scope not in self.token.scopes:
+            raise ProblemError(
+                HTTPStatus.FORBIDDEN,
+                f"This token lacks the scope {scope}. Ask who runs the study for one that has it.",
+                {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+            )
+
+    def spend(self, photographs: int) -> None:
+        """Take so many photographs out of what the token may send. Raises ProblemError where that is less."""
+        self.allowance = tokens.spend(self.token, photographs)
+        if self.allowance.retry_after:
+            wait = str(self.allowance.retry_after)
+            raise ProblemError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                f"This token may send {self.allowance.limit} photographs a minute. Wait {wait} seconds.",
+                {"Retry-After": wait, **self.allowance.headers()},
+            )
+
+
+class AuthedRequest(HttpRequest):
+    """A request that `BearerToken` let through; Ninja sets `auth`."""
+
+    auth: Caller
 
 
 class BearerToken(HttpBearer):
-    """A token that has a scope, and something left in its bucket."""
+    """Authorises a token that has the scope and may still send a photograph."""
 
     def __init__(self, scope: Scope) -> None:
         super().__init__()
         self.scope = scope
 
-    def authenticate(self, request: HttpRequest, token: str) -> ApiToken | None:
+    def authenticate(self, request: HttpRequest, token: str) -> Caller | None:
+        del request
         found = tokens.find(token)
         if found is None:
             return None
-        require(found, self.scope)
-        spend(request, found, 1)
-        return found
+        caller = Caller(found)
+        caller.require(self.scope)
+        caller.spend(1)
+        return caller
 
 
-def require(token: ApiToken, scope: Scope) -> None:
-    """Raises ProblemError where the token lacks a scope."""
-    if scope not in token.scopes:
-        raise ProblemError(
-            HTTPStatus.FORBIDDEN,
-            f"This token lacks the scope {scope}. Ask who runs the study for one that has it.",
-            {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
-        )
-
-
-def spend(request: HttpRequest, token: ApiToken, photographs: int) -> None:
-    """Let as many photographs pass as the token may send, and tell where it stands. Raises ProblemError."""
-    allowance = tokens.spend(token, photographs)
-    told = {
-        "RateLimit-Limit": str(allowance.limit),
-        "RateLimit-Remaining": str(allowance.remaining),
-        "RateLimit-Reset": str(allowance.reset),
-    }
-    add_headers(request, told)
-    if allowance.retry_after:
-        raise ProblemError(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"This token may send {allowance.limit} photographs a minute. Wait {allowance.retry_after} seconds.",
-            {"Retry-After": str(allowance.retry_after)},
-        )
-
-
-def add_headers(request: HttpRequest, headers: dict[str, str]) -> None:
-    """Have the answer, whatever it will be, carry these headers (scoring/service/api/middleware.py)."""
-    request.api_headers = getattr(request, "api_headers", {}) | headers  # type: ignore[attr-defined]
-
-
-def once(request: AuthedRequest, digest: str, answer: Callable[[], Any]) -> Any:
-    """Answer a request, or as before if it comes again under its key."""
+@contextmanager
+def once(request: AuthedRequest, response: HttpResponse, digest: str) -> Iterator[Attempt]:
+    """Hold the request's idempotency key while the block answers, and mark an answer that was given before."""
     key = request.headers.get(KEY)
-    if key is None:
-        return answer()
-    if not re.fullmatch(idempotency.KEY, key):
+    if key is not None and not re.fullmatch(idempotency.KEY, key):
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "An idempotency key is 1 to 255 visible ASCII characters.")
-    content, is_stored = idempotency.once(request.auth, key, digest, answer)
-    if is_stored:
-        add_headers(request, {"Idempotent-Replayed": "true"})
-    return content
+    with idempotency.once(request.auth.token, key, digest) as attempt:
+        if attempt.is_repeated:
+            response["Idempotent-Replayed"] = "true"
+        yield attempt

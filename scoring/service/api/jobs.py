@@ -5,11 +5,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.core.files.uploadhandler import TemporaryFileUploadHandler
+from django.http import HttpResponse
 from django.urls import reverse
 from ninja import Query, Router
 
 from scoring import tasks
-from scoring.models import BulkJob, Job, Scope
+from scoring.models import ApiToken, BulkJob, Job, Scope
+from scoring.platform.jobs import send
 from scoring.service import batches, fetching, outcomes
 from scoring.service.api import authorisation, bodies
 from scoring.service.api.authorisation import AuthedRequest, BearerToken
@@ -32,12 +34,16 @@ router = Router(tags=["Jobs"], auth=BearerToken(Scope.BATCH))
     summary="Send a job of many photographs",
     openapi_extra=MANY.documented(HTTPStatus.CONFLICT) | {"parameters": [authorisation.KEY_PARAMETER]},
 )
-def send_job(request: AuthedRequest) -> Any:
+def send_job(request: AuthedRequest, response: HttpResponse) -> Any:
     """Up to 500 files of 500 MB together, or 1,000 addresses. Each photograph is erased when it is scored."""
     sent = bodies.read(request, MANY)
-    content = authorisation.once(request, sent.digest, lambda: _send(request, sent))
-    authorisation.add_headers(request, {"Location": reverse("api:job", args=[content["id"]])})
-    return content
+    with authorisation.once(request, response, sent.digest) as attempt:
+        if attempt.answer is None:
+            job = _create(request.auth.token, sent)
+            send(tasks.score_job, job.pk)
+            attempt.answer = _told(job)
+    response["Location"] = reverse("api:job", args=[attempt.answer["id"]])
+    return attempt.answer
 
 
 @router.get(
@@ -79,20 +85,18 @@ def erase_job(request: AuthedRequest, public_id: UUID) -> None:
     batches.erase(_find(request, public_id))
 
 
-def _send(request: AuthedRequest, sent: Sent) -> dict[str, Any]:
+def _create(token: ApiToken, sent: Sent) -> BulkJob:
     webhook = sent.said.webhook
     if webhook:
         fetching.check(webhook, fetching.rules())
     try:
-        job = batches.create(token=request.auth, photographs=sent.photographs, webhook=webhook)
+        return batches.create(token=token, photographs=sent.photographs, webhook=webhook)
     except TooManyJobsError as error:
         raise ProblemError(HTTPStatus.TOO_MANY_REQUESTS, str(error), {"Retry-After": "60"}) from error
-    tasks.send(tasks.score_job, job.pk)
-    return _told(job)
 
 
 def _find(request: AuthedRequest, public_id: UUID) -> BulkJob:
-    job = BulkJob.objects.filter(token=request.auth, public_id=public_id).first()
+    job = BulkJob.objects.filter(token=request.auth.token, public_id=public_id).first()
     if job is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, NOT_FOUND)
     return job

@@ -60,7 +60,7 @@ problems.answer_all(legacy)
 def score_url(request: AuthedRequest, argument: str) -> dict[str, str]:
     """Fetch and score the photograph whose address stands behind `ImageURL=`."""
     selfie = Selfie.of(fetching.fetch(_address(argument, request.META["QUERY_STRING"]), fetching.rules()))
-    result = score_image(selfie, regressors.active(request.auth.study))
+    result = score_image(selfie, regressors.active(request.auth.token.study))
     if result.abstains:
         detail = " ".join(reason.detail for reason in result.reasons)
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail)

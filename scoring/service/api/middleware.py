@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
 from scoring.platform import log_context, request_ids, telemetry
+from scoring.service.api.authorisation import Caller
 from scoring.service.api.problems import PROBLEM_JSON, problem
 
 HEADER = "X-Request-ID"
@@ -26,7 +27,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 class RequestIds:
-    """Gives each request its number, and each of its lines in the log."""
+    """Gives each request a number, which its answer and its lines in the log carry."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -47,7 +48,7 @@ class RequestIds:
 
 
 class ApiAnswers:
-    """Whoever calls the API gets what a program can read, whatever went wrong, and one line in the log."""
+    """Answers in JSON whatever went wrong, says what the caller's token may still send, and logs one line."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -57,12 +58,17 @@ class ApiAnswers:
             return self.get_response(request)
         begun = time.monotonic()
         response = _as_problem(self.get_response(request))
-        for name, value in getattr(request, "api_headers", {}).items():
-            response.setdefault(name, value)
+        caller: Caller | None = getattr(request, "auth", None)
+        if caller is not None:
+            for name, value in caller.allowance.headers().items():
+                response.setdefault(name, value)
         response._has_been_logged = True  # type: ignore[attr-defined]  # by us; Django would name an address again
         seconds = time.monotonic() - begun
         telemetry.score_seconds.labels(response.status_code).observe(seconds)
-        _log(request, response.status_code, seconds)
+        token = caller.token.pk if caller is not None else "none"
+        # A legacy request's path holds the address of somebody's photograph: it is not written down.
+        path = "/url/" if request.path.startswith("/url/") else request.path
+        logger.info("%s %s %s in %.0f ms, token %s", request.method, path, response.status_code, 1000 * seconds, token)
         return response
 
 
@@ -75,10 +81,3 @@ def _as_problem(response: HttpResponseBase) -> HttpResponseBase:
         if name in response:
             said[name] = response[name]
     return said
-
-
-def _log(request: HttpRequest, status: int, seconds: float) -> None:
-    """A legacy request's path holds the address of somebody's photograph: it is not written down."""
-    path = "/url/" if request.path.startswith("/url/") else request.path
-    token = getattr(getattr(request, "auth", None), "pk", None)
-    logger.info("%s %s %s in %.0f ms, token %s", request.method, path, status, 1000 * seconds, token or "none")

@@ -1,23 +1,24 @@
 """Endpoints that score photographs while the caller waits. Selfies stay in memory unless consent says otherwise."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.urls import reverse
 from ninja import Router
 
-from scoring.models import Scope, StoredSelfie
+from scoring.models import ApiToken, Scope, StoredSelfie
+from scoring.photograph import formats
 from scoring.photograph.decoding import MAX_SELFIE_BYTES, Selfie
 from scoring.regressor import overlays, pipeline, regressors
 from scoring.regressor.pipeline import FittedRegressor
 from scoring.service import outcomes, stored_selfies
 from scoring.service.api import authorisation, bodies
 from scoring.service.api.authorisation import AuthedRequest, BearerToken
-from scoring.service.api.bodies import Kind, Sent
+from scoring.service.api.bodies import Kind
 from scoring.service.api.problems import ASKED, NOT_FOUND, ProblemError
 from scoring.service.api.schemas import OneScoreOut, ResultsOut
 from scoring.service.outcomes import Outcome, Photograph
@@ -38,15 +39,22 @@ router = Router(tags=["Scores"])
     auth=BearerToken(Scope.SCORE),
     response=OneScoreOut,
     summary="Score one photograph",
+    description=f"A {formats.ANY_OF_THEM} of one face, {MAX_SELFIE_BYTES // 2**20} MB at most. Nothing of it stays "
+    "unless it was to be stored.",
     openapi_extra=ONE.documented(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
     | {"parameters": [authorisation.KEY_PARAMETER]},
 )
-def score(request: AuthedRequest) -> Any:
-    """A JPEG, PNG, WebP, HEIC or TIFF of one face, 20 MB at most. Nothing of it stays unless it was to be stored."""
+def score(request: AuthedRequest, response: HttpResponse) -> Any:
     sent = bodies.read(request, ONE)
     if sent.said.store:
-        authorisation.require(request.auth, Scope.STORE)
-    return authorisation.once(request, sent.digest, lambda: _score(request, sent))
+        request.auth.require(Scope.STORE)
+    with authorisation.once(request, response, sent.digest) as attempt:
+        if attempt.answer is None:
+            data, regressor = sent.photographs[0].read(), regressors.active(request.auth.token.study)
+            answer = outcomes.answer(Selfie.of(data), regressor).model_dump(mode="json")
+            stored = _store(request.auth.token, data, sent.said.consent, answer) if sent.said.store else None
+            attempt.answer = answer | {"stored": stored}
+    return attempt.answer
 
 
 @router.post(
@@ -57,11 +65,15 @@ def score(request: AuthedRequest) -> Any:
     openapi_extra=SOME.documented(HTTPStatus.CONFLICT, HTTPStatus.SERVICE_UNAVAILABLE)
     | {"parameters": [authorisation.KEY_PARAMETER]},
 )
-def score_batch(request: AuthedRequest) -> Any:
+def score_batch(request: AuthedRequest, response: HttpResponse) -> Any:
     """Each result has the status that its photograph would have had alone. 100 MB at most, and about a minute."""
     sent = bodies.read(request, SOME)
-    authorisation.spend(request, request.auth, len(sent.photographs) - 1)
-    return authorisation.once(request, sent.digest, lambda: {"results": list(_score_all(request, sent))})
+    request.auth.spend(len(sent.photographs) - 1)
+    with authorisation.once(request, response, sent.digest) as attempt:
+        if attempt.answer is None:
+            regressor = regressors.active(request.auth.token.study)
+            attempt.answer = {"results": list(_score_all(sent.photographs, regressor))}
+    return attempt.answer
 
 
 @router.post(
@@ -73,27 +85,21 @@ def score_batch(request: AuthedRequest) -> Any:
 def draw_overlay(request: AuthedRequest) -> HttpResponse:
     """A PNG of the upright photograph, its regions coloured by their scores. Where the machine abstains, by none."""
     (photograph,) = bodies.read(request, SEEN).photographs
-    selfie, regressor = photograph.selfie(), regressors.active(request.auth.study)
+    selfie, regressor = photograph.selfie(), regressors.active(request.auth.token.study)
     result = pipeline.score_image(selfie, regressor)
-    picture = overlays.draw(selfie.pixels, result, grades=regressor.grades)
+    picture = overlays.draw(selfie.pixels, result, scale=regressor.scale)
     return HttpResponse(picture, content_type="image/png")
 
 
-def _score(request: AuthedRequest, sent: Sent) -> dict[str, Any]:
-    data, regressor = sent.photographs[0].read(), regressors.active(request.auth.study)
-    answer = outcomes.answer(Selfie.of(data), regressor).model_dump(mode="json")
-    return answer | {"stored": _store(request, data, sent.said.consent, answer) if sent.said.store else None}
-
-
-def _store(request: AuthedRequest, data: bytes, consent: str, answer: dict[str, Any]) -> dict[str, str]:
-    stored = stored_selfies.store(token=request.auth, data=data, consent=consent, answer=answer)
+def _store(token: ApiToken, data: bytes, consent: str, answer: dict[str, Any]) -> dict[str, str]:
+    stored = stored_selfies.store(token=token, data=data, consent=consent, answer=answer)
     return {"id": str(stored.public_id), "erase": reverse("api:erase_selfie", args=[stored.public_id])}
 
 
-def _score_all(request: HttpRequest, sent: Sent) -> Iterator[dict[str, Any]]:
-    """One after the other, so that one photograph's pixels are in memory at a time."""
-    regressor, begun = regressors.active(request.auth.study), time.monotonic()  # type: ignore[attr-defined]
-    for position, photograph in enumerate(sent.photographs):
+def _score_all(photographs: Sequence[Photograph], regressor: FittedRegressor) -> Iterator[dict[str, Any]]:
+    """Score one after the other, so that one photograph's pixels are in memory at a time."""
+    begun = time.monotonic()
+    for position, photograph in enumerate(photographs):
         yield outcomes.told(position, photograph.name, _outcome(photograph, regressor, time.monotonic() - begun))
 
 
@@ -116,5 +122,5 @@ selfies = Router(tags=["Stored selfies"])
 )
 def erase_selfie(request: AuthedRequest, public_id: UUID) -> None:
     """The photograph, its person's consent and its score are gone when this is answered."""
-    if not stored_selfies.erase(StoredSelfie.objects.filter(token=request.auth, public_id=public_id)):
+    if not stored_selfies.erase(StoredSelfie.objects.filter(token=request.auth.token, public_id=public_id)):
         raise ProblemError(HTTPStatus.NOT_FOUND, NOT_FOUND)

@@ -1,6 +1,8 @@
 // Say on the page, and not in the console, that the browser gave no passkey.
 
+import { need } from "../../site/elements.js";
+
 document.addEventListener("allauth.error", (event) => {
   event.preventDefault();
-  document.querySelector("[data-passkey-problem]").hidden = false;
+  need("[data-passkey-problem]", HTMLElement).hidden = false;
 });

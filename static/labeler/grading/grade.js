@@ -1,6 +1,7 @@
 // The grading page: keys and taps, the next images ready before they are needed, and grades that leave through
 // the outbox. Without this module the page is a plain form that works.
 
+import { all, given, need } from "../../site/elements.js";
 import { ReadingList } from "./list.js";
 import { Outbox } from "./outbox.js";
 import { GoneError, Pictures, SignedOutError } from "./pictures.js";
@@ -12,11 +13,20 @@ const RETRY = 2000; // ms
 const SAID = 2500; // ms that what was done stands on the stage
 const PICTURES_BACK = 3; // decoded images kept behind the one on the screen
 
-const page = JSON.parse(document.getElementById("page").textContent);
-const find = (name) => document.querySelector(`[data-${name}]`);
-const gradesForm = find("grades");
-const undoButton = find("undo").querySelector("button");
-const sheets = { reasons: document.getElementById("reasons"), help: document.getElementById("help"), lights: document.getElementById("lights") };
+/**
+ * @typedef {import("./list.js").Card} Card
+ * @typedef {import("./list.js").State} State
+ */
+
+/** @type {State & {outbox: string, csrf_cookie: string, queue: string, ahead: number}} */
+const page = given("page");
+/** @param {string} name */
+const find = (name) => need(`[data-${name}]`, HTMLElement);
+const gradesForm = need("[data-grades]", HTMLFormElement);
+const noteInput = need("input[name=note]", HTMLInputElement, gradesForm);
+const undoButton = need("[data-undo] button", HTMLButtonElement);
+const signIn = need("[data-sign-in]", HTMLAnchorElement);
+const sheets = { reasons: need("#reasons", HTMLElement), help: need("#help", HTMLElement), lights: need("#lights", HTMLElement) };
 const isWide = matchMedia("(width >= 64rem)"); // as in grade.css: there the grading scale stands beside the image
 
 const seen = new Stopwatch(); // runs while the image on the screen can be seen
@@ -24,15 +34,16 @@ const pictures = new Pictures(find("stage"));
 const viewer = new Viewer({
   stage: find("stage"),
   picture: find("picture"),
-  lights: find("lights"),
+  lights: need("[data-lights]", HTMLFormElement),
   scale: find("scale"),
-  fetchDetail: async () => {
-    const hasMore = list.current.long_side > Math.max(viewer.image.naturalWidth, viewer.image.naturalHeight);
-    return hasMore ? pictures.inFull(list.current).catch(() => null) : null;
+  fetchDetail: async (image) => {
+    const card = list.current;
+    const hasMore = card && card.long_side > Math.max(image.naturalWidth, image.naturalHeight);
+    return hasMore ? pictures.inFull(card).catch(() => null) : null;
   },
 });
 const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
-  changed: (count) => (document.body.dataset.unsaved = count),
+  changed: (count) => (document.body.dataset.unsaved = String(count)),
   stored: (answer) => list.receive(answer.upcoming ?? []),
   saved: () => note(""),
   waiting: (count) => note(`${count} waiting to be saved`, { isQuiet: true }),
@@ -42,14 +53,17 @@ const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
     beginAgain();
   },
 });
+/** @param {string} id */
 const isHeld = (id) => outbox.holds(id);
 const sitting = new Sitting((minutes) => {
   find("break-text").textContent = `You have graded for ${minutes} minutes. A short break keeps the eye fresh; your place is kept.`;
   find("break").hidden = false;
 });
 let list = new ReadingList(page, isHeld);
+/** @type {Promise<boolean> | null} */
 let loading = null;
-let saidUntil = null; // timer
+/** @type {number | undefined} */
+let saidUntil; // timer
 
 // The list
 
@@ -66,6 +80,10 @@ function loadMore() {
   return loading;
 }
 
+/**
+ * @param {string} query
+ * @returns {Promise<State | null>}
+ */
 async function ask(query) {
   const response = await fetch(page.queue + query, { redirect: "manual" }).catch(() => null);
   return response?.ok ? response.json() : null;
@@ -84,17 +102,18 @@ async function beginAgain() {
 async function prefetch() {
   if (list.ahead.length < 2 * page.ahead) loadMore();
   const ahead = list.ahead.slice(0, page.ahead);
-  pictures.keepOnly([...list.back.slice(-PICTURES_BACK), ...ahead, list.current].filter(Boolean));
+  pictures.keepOnly([...list.back.slice(-PICTURES_BACK), ...ahead, ...(list.current ? [list.current] : [])]);
   for (const card of ahead) await pictures.of(card).catch(() => {});
 }
 
 /** Have the atlas ready before it is asked for, also without a network. */
 function fetchAtlas() {
-  for (const picture of document.querySelectorAll("[data-atlas]")) picture.loading = "eager";
+  for (const picture of all("[data-atlas]", HTMLImageElement)) picture.loading = "eager";
 }
 
 // The image on the screen
 
+/** @returns {Promise<void>} */
 async function show() {
   seen.reset();
   delete find("picture").dataset.painted;
@@ -107,7 +126,7 @@ async function show() {
   prefetch();
 }
 
-/** Nothing is left on this page: ask for more as often as it takes, until the server says that the list is done. */
+/** Nothing is left on this page: ask for more as often as it takes, until the server says that the list is done. @returns {Promise<void>} */
 async function awaitMore() {
   viewer.clear();
   tellMissing("Fetching the image…");
@@ -121,27 +140,34 @@ async function awaitMore() {
 
 function showPlace() {
   find("progress").textContent = list.place;
-  find("bar").value = list.done;
+  need("[data-bar]", HTMLProgressElement).value = list.done;
   undoButton.disabled = !list.back.length;
-  const given = list.isLookingBack ? String(list.current.grade ?? list.current.not_gradable) : null;
-  for (const button of gradesForm.querySelectorAll("button[name]")) {
-    button.classList.toggle("given", button.value === given);
-    button.toggleAttribute("aria-current", button.value === given);
+  const graded = list.isLookingBack ? list.current : null;
+  const answer = graded ? String(graded.grade ?? graded.not_gradable) : null;
+  for (const button of all("button[name]", HTMLButtonElement, gradesForm)) {
+    button.classList.toggle("given", button.value === answer);
+    button.toggleAttribute("aria-current", button.value === answer);
   }
 }
 
+/**
+ * @param {Card} card
+ * @param {HTMLImageElement} image
+ */
 function putUp(card, image) {
   tellMissing("");
   viewer.show(image);
   requestAnimationFrame(() => requestAnimationFrame(() => painted(card)));
 }
 
+/** @param {Card} card */
 function painted(card) {
   if (list.current !== card) return;
   seen.start();
   find("picture").dataset.painted = "";
 }
 
+/** @param {Card} card */
 async function fetchAndPutUp(card) {
   viewer.clear();
   tellMissing("Fetching the image…");
@@ -157,6 +183,7 @@ async function fetchAndPutUp(card) {
   }
 }
 
+/** @param {string} sentence */
 function tellMissing(sentence) {
   find("missing").hidden = !sentence;
   find("missing").textContent = sentence;
@@ -164,19 +191,26 @@ function tellMissing(sentence) {
 
 // What the reader does
 
+/**
+ * @param {HTMLButtonElement} button of a grade or of a reason
+ * @param {string} inputKind
+ */
 function give(button, inputKind) {
   if (!seen.isRunning) return; // never a grade for an image that was not seen
   const label = { grade: "", not_gradable: "", [button.name]: button.value };
   const fields = { ...label, note: takeNote(), ...viewing(inputKind) };
   const card = list.give(label);
+  if (!card) return;
   outbox.add(card.id, card.label, { version: card.version, after: list.end?.id ?? "", ...fields });
   closeSheets();
-  const said = button.name === "grade" ? `Graded ${button.dataset.name}` : `Not gradable: ${button.dataset.name.toLowerCase()}`;
+  const name = button.dataset.name ?? button.value;
+  const said = button.name === "grade" ? `Graded ${name}` : `Not gradable: ${name.toLowerCase()}`;
   say(`${said}, image ${list.done} of ${list.total}`);
   sitting.goOn();
   show();
 }
 
+/** @param {string} inputKind */
 function viewing(inputKind) {
   return {
     visible_ms: seen.milliseconds,
@@ -189,9 +223,8 @@ function viewing(inputKind) {
 }
 
 function takeNote() {
-  const { note: input } = gradesForm.elements;
-  const text = input.value;
-  input.value = "";
+  const text = noteInput.value;
+  noteInput.value = "";
   return text;
 }
 
@@ -203,12 +236,14 @@ function undo() {
   show();
 }
 
+/** @param {number} step */
 function look(step) {
   if (!list.look(step)) return;
   say(list.isLookingBack ? "An image you graded. Another grade replaces it." : "Back at the image to grade.");
   show();
 }
 
+/** @param {string} sentence */
 function say(sentence) {
   find("status").textContent = sentence;
   find("said").textContent = sentence;
@@ -217,19 +252,20 @@ function say(sentence) {
   saidUntil = setTimeout(() => (find("said").hidden = true), SAID); // it stands over skin
 }
 
+/** @param {string} sentence */
 function note(sentence, { offerSignIn = false, isQuiet = false } = {}) {
   find("notice").hidden = !sentence;
   find("notice").role = isQuiet ? "status" : "alert";
   find("notice").classList.toggle("quiet", isQuiet);
   find("notice-text").textContent = sentence;
-  find("sign-in").hidden = !offerSignIn;
+  signIn.hidden = !offerSignIn;
 }
 
 // Signing in again: in a window of its own, so that this one keeps what it holds.
 
-find("sign-in").addEventListener("click", (event) => {
+signIn.addEventListener("click", (event) => {
   event.preventDefault();
-  open(event.currentTarget.href, event.currentTarget.target, "popup, width=480, height=640");
+  open(signIn.href, signIn.target, "popup, width=480, height=640");
 });
 new BroadcastChannel("session").addEventListener("message", () => {
   note("");
@@ -238,12 +274,14 @@ new BroadcastChannel("session").addEventListener("message", () => {
 
 // Sheets
 
+/** @param {HTMLElement} sheet */
 const isOpen = (sheet) => sheet.matches(":popover-open");
 
 function closeSheets() {
   for (const sheet of Object.values(sheets)) if (isOpen(sheet)) sheet.hidePopover();
 }
 
+/** @param {HTMLElement} sheet */
 function toggle(sheet) {
   const wasOpen = isOpen(sheet);
   closeSheets();
@@ -257,6 +295,7 @@ function layOutHelp() {
 
 // Keys and taps
 
+/** @type {{[key: string]: () => void}} */
 const KEYS = {
   n: () => toggle(sheets.reasons),
   "?": () => toggle(sheets.help),
@@ -273,8 +312,9 @@ const KEYS = {
   0: () => viewer.fit(),
 };
 
+/** @param {KeyboardEvent} event */
 function onKey(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.matches("input")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target instanceof HTMLInputElement) return;
   const button = buttonOf(event.key);
   const action = button ? () => give(button, "keyboard") : KEYS[event.key.toLowerCase()];
   if (!action) return;
@@ -282,11 +322,12 @@ function onKey(event) {
   action();
 }
 
-/** Return the grade's button for a digit, or the reason's while those are asked for. */
+/** Return the button that shows this key: a grade's, or a reason's while those are asked for. @param {string} key */
 function buttonOf(key) {
   const hidesImage = isOpen(sheets.help) && !isWide.matches;
   const group = isOpen(sheets.reasons) ? sheets.reasons : find("row");
-  return hidesImage ? null : group.querySelectorAll("button[name]")[key - 1];
+  const buttons = hidesImage ? [] : all("button[name]", HTMLButtonElement, group);
+  return buttons.find((button) => button.querySelector("kbd")?.textContent === key);
 }
 
 let pointerKind = "keyboard"; // of the press that a click came from; none means Enter or Space
@@ -295,14 +336,15 @@ gradesForm.addEventListener("pointerdown", (event) => {
 });
 gradesForm.addEventListener("submit", (event) => {
   event.preventDefault();
-  if (event.submitter?.name) give(event.submitter, pointerKind);
+  const { submitter } = event;
+  if (submitter instanceof HTMLButtonElement && submitter.name) give(submitter, pointerKind);
   pointerKind = "keyboard";
 });
 find("undo").addEventListener("submit", (event) => {
   event.preventDefault();
   undo();
 });
-for (const button of document.querySelectorAll("[data-look]")) {
+for (const button of all("[data-look]", HTMLButtonElement)) {
   button.addEventListener("click", () => look(Number(button.dataset.look)));
 }
 find("break-over").addEventListener("click", () => {

@@ -1,19 +1,33 @@
 // The reader's list as this page knows it: what is still to grade, what was graded, and where the reader is in it.
-// A card is what the server tells of an image; nothing here touches the page.
+// Nothing here touches the page.
+
+/**
+ * What the server tells of an image; the grade or the reason is there once it was graded.
+ * @typedef {{id: string, version: number, image: string, long_side: number, label: string, undo: string}} Place
+ * @typedef {{grade?: string | number | null, not_gradable?: string}} Label
+ * @typedef {Place & Label} Card
+ * @typedef {{upcoming: Card[], back: Card[], progress: {done: number, total: number}}} State
+ */
 
 export class ReadingList {
-  /** Begin from the server's answer. `isHeld(id)` tells of images whose label is still on its way there. */
+  /**
+   * Begin from the server's answer.
+   * @param {State} state
+   * @param {(id: string) => boolean} isHeld tells of images whose label is still on its way there
+   */
   constructor({ upcoming, back, progress }, isHeld) {
     this.isHeld = isHeld;
-    this.ahead = []; // cards still to grade; ahead[0] is next
-    this.back = back.toReversed(); // cards graded, the latest last
+    /** @type {Card[]} */
+    this.ahead = []; // still to grade; ahead[0] is next
+    this.back = back.toReversed(); // graded, the latest last
+    /** @type {number | null} */
     this.cursor = null; // index in `back` while looking back
     this.done = progress.done;
     this.total = progress.total;
     this.receive(upcoming);
   }
 
-  /** Add what is not known yet to the end. */
+  /** Add what is not known yet to the end. @param {Card[]} cards */
   receive(cards) {
     const known = new Set([...this.back, ...this.ahead].map((card) => card.id));
     this.ahead.push(...cards.filter(({ id }) => !known.has(id) && !this.isHeld(id)));
@@ -23,8 +37,9 @@ export class ReadingList {
     return this.cursor !== null;
   }
 
+  /** @returns {Card | undefined} */
   get current() {
-    return this.isLookingBack ? this.back[this.cursor] : this.ahead[0];
+    return this.cursor === null ? this.ahead[0] : this.back[this.cursor];
   }
 
   /** The last card known: the server is asked for what follows it. */
@@ -33,15 +48,19 @@ export class ReadingList {
   }
 
   get place() {
-    if (this.isLookingBack) return `${this.back.length - this.cursor} back`;
+    if (this.cursor !== null) return `${this.back.length - this.cursor} back`;
     return `${Math.min(this.done + 1, this.total)} of ${this.total}`;
   }
 
-  /** Label the current card ({grade, not_gradable}) and return it as it was before. */
+  /**
+   * Label the current card and return it as it was before; undefined when there is none.
+   * @param {Label} label
+   */
   give(label) {
-    const card = this.isLookingBack ? this.back.splice(this.cursor, 1)[0] : this.ahead.shift();
+    const card = this.cursor === null ? this.ahead.shift() : this.back.splice(this.cursor, 1)[0];
+    if (!card) return undefined;
     this.back.push({ ...card, version: card.version + 1, ...label });
-    if (!this.isLookingBack) this.done += 1;
+    if (this.cursor === null) this.done += 1;
     this.cursor = null;
     return card;
   }
@@ -56,7 +75,10 @@ export class ReadingList {
     return card;
   }
 
-  /** Go to an older (-1) or a newer (+1) graded card; after the newest comes the one to grade. False at the ends. */
+  /**
+   * Go to an older (-1) or a newer (+1) graded card; after the newest comes the one to grade. False at the ends.
+   * @param {number} step
+   */
   look(step) {
     const place = (this.cursor ?? this.back.length) + step;
     if (place < 0 || place > this.back.length) return false;

@@ -6,22 +6,62 @@ const LONGEST_WAIT = 15_000; // ms
 const PATIENCE = 20_000; // ms until a request without an answer is given up and sent again
 const PREFIX = "outbox "; // of the names of all outboxes
 
+/**
+ * @typedef {{[name: string]: string | number | null | undefined}} Fields of the form that an entry is sent as
+ * @typedef {{id: string, url: string, since?: number, fields: Fields & {submission: string}}} Entry
+ *
+ * @typedef {object} Handlers
+ * @property {(count: number) => void} changed when entries come or go
+ * @property {(answer: {upcoming?: import("./list.js").Card[]}) => void} stored when the server took an entry
+ * @property {(sentence: string) => void} refused when it will not
+ * @property {(count: number) => void} waiting when saving is held up
+ * @property {(count: number) => void} signedOut when the reader is
+ * @property {() => void} saved when saving has caught up
+ */
+
 export class Outbox {
-  /** `owner`: one outbox per reader. `handlers`: changed(count) when entries come or go, stored(answer) and
-   *  refused(sentence) as the server takes an entry or will not, waiting(count) and signedOut(count) when saving is
-   *  held up, saved() when it has caught up. */
+  /**
+   * @param {string} name
+   * @param {string} csrfCookie
+   * @param {Handlers} handlers
+   * @param {IDBDatabase} database
+   */
+  constructor(name, csrfCookie, handlers, database) {
+    this.name = name;
+    this.csrfCookie = csrfCookie;
+    this.handlers = handlers;
+    this.database = database;
+    /** @type {Entry[]} */
+    this.entries = [];
+    this.wait = FIRST_WAIT;
+    this.heldUp = false;
+    /** @type {number | undefined} */
+    this.timer = undefined;
+    /** @type {Promise<void> | null} */
+    this.sending = null;
+  }
+
+  /**
+   * Open the outbox of one reader, with what was left in it.
+   * @param {string} owner
+   * @param {string} csrfCookie the cookie's name
+   * @param {Handlers} handlers
+   */
   static async open(owner, csrfCookie, handlers) {
-    const outbox = new Outbox();
     const name = PREFIX + owner;
-    Object.assign(outbox, { name, csrfCookie, handlers, entries: [], wait: FIRST_WAIT });
-    outbox.database = await openDatabase(name);
+    const outbox = new Outbox(name, csrfCookie, handlers, await openDatabase(name));
     outbox.entries = await outbox.stored();
     window.addEventListener("online", () => outbox.send());
     window.addEventListener("focus", () => outbox.entries.length && outbox.send());
     return outbox;
   }
 
-  /** Keep `fields` under a submission id of their own for `url`, and send them. */
+  /**
+   * Keep `fields` under a submission id of their own for `url`, and send them.
+   * @param {string} id
+   * @param {string} url
+   * @param {Fields} fields
+   */
   add(id, url, fields) {
     const entry = { id, url, since: Date.now(), fields: { submission: crypto.randomUUID(), ...fields } };
     this.entries.push(entry);
@@ -33,6 +73,7 @@ export class Outbox {
     store.transaction.commit(); // now: left to commit by itself, it would be undone by a reload that comes first
   }
 
+  /** @param {string} id */
   holds(id) {
     return this.entries.some((entry) => entry.id === id);
   }
@@ -66,7 +107,7 @@ export class Outbox {
     }
     if (!response || response.status >= 500 || response.status === 429) {
       this.handlers.waiting(this.entries.length);
-      return this.later(1000 * (response?.headers.get("Retry-After") ?? 0));
+      return this.later(1000 * Number(response?.headers.get("Retry-After") ?? 0));
     }
     await this.settle(entry);
     const answer = await response.json().catch(() => ({}));
@@ -75,19 +116,21 @@ export class Outbox {
     return true;
   }
 
+  /** @param {Entry} entry */
   post({ url, fields, since }) {
     const waited = Math.max(0, Math.round(Date.now() - (since ?? Date.now()))); // an operator's clock for trouble
     return fetch(url, {
       method: "POST",
-      body: new URLSearchParams(fields),
+      body: new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)])),
       // The cookie's token, not the page's: signing in again in another tab has changed it.
-      headers: { Accept: "application/json", "X-CSRFToken": cookie(this.csrfCookie), "X-Waited-Ms": waited },
+      headers: { Accept: "application/json", "X-CSRFToken": cookie(this.csrfCookie), "X-Waited-Ms": String(waited) },
       redirect: "manual",
       keepalive: true, // outlives a closed tab
       signal: AbortSignal.timeout(PATIENCE),
     });
   }
 
+  /** @param {Entry} entry */
   async settle(entry) {
     this.entries.shift();
     this.wait = FIRST_WAIT;
@@ -97,7 +140,10 @@ export class Outbox {
     this.handlers.changed(this.entries.length);
   }
 
-  /** Send again after a while that grows, and after `least` ms: a full site says when it will have room. */
+  /**
+   * Send again after a while that grows, and after `least` ms: a full site says when it will have room.
+   * @param {number} least
+   */
   later(least = 0) {
     this.timer = setTimeout(() => this.send(), Math.max(this.wait, least || 0));
     this.wait = Math.min(this.wait * 2, LONGEST_WAIT);
@@ -108,6 +154,7 @@ export class Outbox {
     return answer(this.store("readonly").getAll());
   }
 
+  /** @param {IDBTransactionMode} mode */
   store(mode) {
     return this.database.transaction("entries", mode).objectStore("entries");
   }
@@ -116,11 +163,12 @@ export class Outbox {
 /** Count what waits in all outboxes of this browser. */
 export async function waitingInThisBrowser() {
   const databases = (await indexedDB.databases?.()) ?? [];
-  const outboxes = databases.filter(({ name }) => name.startsWith(PREFIX));
-  const counts = await Promise.all(outboxes.map(({ name }) => countEntries(name)));
+  const outboxes = databases.map(({ name }) => name ?? "").filter((name) => name.startsWith(PREFIX));
+  const counts = await Promise.all(outboxes.map(countEntries));
   return counts.reduce((sum, count) => sum + count, 0);
 }
 
+/** @param {string} name */
 async function countEntries(name) {
   const database = await openDatabase(name);
   const count = await answer(database.transaction("entries").objectStore("entries").count());
@@ -128,6 +176,7 @@ async function countEntries(name) {
   return count;
 }
 
+/** @param {string} name */
 async function openDatabase(name) {
   const request = indexedDB.open(name, 1);
   request.onupgradeneeded = () => {
@@ -137,6 +186,11 @@ async function openDatabase(name) {
   return answer(request);
 }
 
+/**
+ * @template T
+ * @param {IDBRequest<T>} request
+ * @returns {Promise<T>}
+ */
 function answer(request) {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
@@ -144,6 +198,7 @@ function answer(request) {
   });
 }
 
+/** @param {string} name */
 function cookie(name) {
   const pair = document.cookie.split("; ").find((candidate) => candidate.startsWith(`${name}=`));
   return pair?.slice(name.length + 1) ?? "";

@@ -1,43 +1,57 @@
 // Images fetched and decoded ahead. They live in this tab's memory only: no face stays on a shared workstation's disk.
 
-const SIZES = [["1600", 1600], ["2560", 2560], ["full", Infinity]]; // the server's renditions, by long side
+const FULL = "full";
+const LONG_SIDES = [1600, 2560]; // pixels: of the server's renditions
+
+/** @typedef {import("./list.js").Card} Card */
 
 export class SignedOutError extends Error {}
 export class GoneError extends Error {} // nobody may see it any more
 
 export class Pictures {
-  /** `stage`: the element that an image fills; its device pixels decide which rendition is fetched. */
+  /** @param {HTMLElement} stage the element that an image fills; its device pixels decide which rendition is fetched */
   constructor(stage) {
     this.stage = stage;
-    this.wanted = new Map(); // card id, alone or "in full" -> promise of a decoded <img>
-    this.decoded = new Map(); // the same, once it is there
+    /** @type {Map<string, Promise<HTMLImageElement>>} */
+    this.wanted = new Map(); // by card id, alone or "in full"
+    /** @type {Map<string, HTMLImageElement>} */
+    this.decoded = new Map(); // the same, once they are there
   }
 
   get size() {
     const pixels = Math.max(this.stage.clientWidth, this.stage.clientHeight) * devicePixelRatio;
-    return SIZES.find(([, longSide]) => longSide >= pixels)[0];
+    return LONG_SIDES.find((longSide) => longSide >= pixels) ?? FULL;
   }
 
-  /** Return the card's image if it is decoded: no await lies between a key and the next image. */
+  /** Return the card's image if it is decoded: no await lies between a key and the next image. @param {Card} card */
   ready(card) {
     return this.decoded.get(card.id);
   }
 
-  /** Return a promise of the card's decoded image; asking again does not fetch again. */
+  /** Return a promise of the card's decoded image; asking again does not fetch again. @param {Card} card */
   of(card) {
     return this.once(card.id, `${card.image}?size=${this.size}`);
   }
 
-  /** Return a promise of the card's image with every pixel that the photograph has. */
+  /** Return a promise of the card's image with every pixel that the photograph has. @param {Card} card */
   inFull(card) {
-    return this.once(`${card.id} in full`, `${card.image}?size=full`);
+    return this.once(`${card.id} in full`, `${card.image}?size=${FULL}`);
   }
 
+  /**
+   * @param {string} key
+   * @param {string} url
+   */
   once(key, url) {
-    if (!this.wanted.has(key)) this.wanted.set(key, this.fetch(key, url));
-    return this.wanted.get(key);
+    const promise = this.wanted.get(key) ?? this.fetch(key, url);
+    this.wanted.set(key, promise);
+    return promise;
   }
 
+  /**
+   * @param {string} key
+   * @param {string} url
+   */
   async fetch(key, url) {
     try {
       const image = await decode(url);
@@ -49,7 +63,7 @@ export class Pictures {
     }
   }
 
-  /** Forget every image but those of `cards`. */
+  /** Forget every image but those of `cards`. @param {Card[]} cards */
   keepOnly(cards) {
     const kept = new Set(cards.map((card) => card.id));
     for (const [key, image] of this.wanted) {
@@ -61,6 +75,7 @@ export class Pictures {
   }
 }
 
+/** @param {string} url */
 async function decode(url) {
   const response = await fetch(url, { redirect: "manual" });
   if (response.type === "opaqueredirect") throw new SignedOutError();
@@ -70,7 +85,7 @@ async function decode(url) {
   image.alt = "The selfie to grade";
   image.draggable = false;
   image.decoding = "sync"; // never a frame without it
-  image.elementTiming = "selfie"; // the browser tells when it was painted: benchmarks/grading_page.py
+  image.setAttribute("elementtiming", "selfie"); // the browser tells when it was painted: benchmarks/grading/next_image.py
   image.src = URL.createObjectURL(await response.blob());
   await image.decode();
   return image;

@@ -5,13 +5,12 @@ const LONG = 45 * MINUTE;
 const PAUSE = 5 * MINUTE; // away for this long is a break
 
 export class Sitting {
-  /** `remind(minutes)` is called once in every long sitting, and again when the reader has gone on for as long. */
+  /**
+   * @param {(minutes: number) => void} remind is called once in every long sitting, and again when the reader has gone
+   *   on for as long
+   */
   constructor(remind) {
     this.remind = remind;
-    this.start();
-  }
-
-  start() {
     this.since = this.last = Date.now();
   }
 

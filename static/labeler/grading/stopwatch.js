@@ -1,14 +1,18 @@
 // How long an image has been on the screen: decoded, painted, and in a tab that is in front.
 
 export class Stopwatch {
+  spent = 0; // ms up to `since`
+  /** @type {number | null} */
+  since = null; // when the present stretch began
+  isRunning = false;
+
   constructor() {
-    this.reset();
     document.addEventListener("visibilitychange", () => this.settle());
   }
 
   reset() {
-    this.spent = 0; // ms up to `since`
-    this.since = null; // when the present stretch began
+    this.spent = 0;
+    this.since = null;
     this.isRunning = false;
   }
 

@@ -1,18 +1,21 @@
 // Follows an import. Without this module, reloading shows the same.
 
+import { all, need } from "../../site/elements.js";
+
 const EVERY = 1500; // ms
 
-const live = document.querySelector("[data-live]").dataset.live;
-const bar = document.querySelector(".sending progress");
+const live = need("[data-live]", HTMLElement).dataset.live ?? "";
+const bar = need(".sending progress", HTMLProgressElement);
 let version = "";
 
+/** @param {{[cell: string]: number}} now */
 function show(now) {
-  for (const cell of document.querySelectorAll("[data-cell]")) cell.textContent = now[cell.dataset.cell];
+  for (const cell of all("[data-cell]", HTMLElement)) cell.textContent = String(now[cell.dataset.cell ?? ""]);
   Object.assign(bar, { max: now.total || 1, value: now.done });
 }
 
 async function follow() {
-  const headers = version ? { "If-None-Match": version } : {};
+  const headers = new Headers(version ? { "If-None-Match": version } : undefined);
   const response = await fetch(live, { redirect: "manual", cache: "no-store", headers }).catch(() => null);
   if (response?.ok) {
     version = response.headers.get("ETag") ?? "";
@@ -23,4 +26,4 @@ async function follow() {
   setTimeout(follow, EVERY);
 }
 
-if (!document.querySelector("[data-going]").hidden) setTimeout(follow, EVERY);
+if (!need("[data-going]", HTMLElement).hidden) setTimeout(follow, EVERY);

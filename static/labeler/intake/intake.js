@@ -1,17 +1,23 @@
 // Sends files in pieces. Without this module the form sends them at once, without progress.
 
+import { all, need } from "../../site/elements.js";
+
 const PIECE = 4 * 2 ** 20; // bytes: at 1 Mbit/s half a minute, so a lost connection costs little
 const PATIENCE = [1000, 3000, 10000, 30000]; // ms before trying again
 
-const form = document.querySelector("[data-upload]");
-const sending = document.querySelector("[data-sending]");
-const bar = sending?.querySelector("progress");
-const status = sending?.querySelector("[data-status]");
-const token = form?.querySelector("[name=csrfmiddlewaretoken]").value;
+const form = need("[data-upload]", HTMLFormElement);
+const sending = need("[data-sending]", HTMLElement);
+const bar = need("progress", HTMLProgressElement, sending);
+const status = need("[data-status]", HTMLElement, sending);
+const token = need("[name=csrfmiddlewaretoken]", HTMLInputElement, form).value;
 
 class RefusedError extends Error {}
 
-/** Ask until there is an answer; a refusal in words is thrown. */
+/**
+ * Ask until there is an answer; a refusal in words is thrown.
+ * @param {string} address
+ * @param {RequestInit} options
+ */
 async function ask(address, options = {}) {
   for (let turn = 0; ; turn += 1) {
     const response = await fetch(address, { redirect: "manual", headers: { "X-CSRFToken": token }, ...options }).catch(() => null);
@@ -24,9 +30,16 @@ async function ask(address, options = {}) {
   }
 }
 
+/**
+ * @param {File} file
+ * @param {string} upload the address
+ * @param {(bytes: number) => void} onSent
+ */
 async function send(file, upload, onSent) {
   const name = file.webkitRelativePath || file.name;
-  const place = (offset) => `${upload}?${new URLSearchParams({ name, size: file.size, offset })}`;
+  const size = String(file.size);
+  /** @param {number} offset */
+  const place = (offset) => `${upload}?${new URLSearchParams({ name, size, offset: String(offset) })}`;
   let { here } = await ask(place(0));
   onSent(here);
   while (here < file.size) {
@@ -36,13 +49,15 @@ async function send(file, upload, onSent) {
   }
 }
 
+/** @param {File[]} files */
 async function sendAll(files) {
   sending.hidden = false;
-  const { upload, progress } = await ask(form.dataset.upload, { method: "POST" });
+  const { upload, progress } = await ask(form.dataset.upload ?? "", { method: "POST" });
   const bytes = files.reduce((sum, file) => sum + file.size, 0);
   const refused = [];
   let sent = 0;
   for (const [number, file] of files.entries()) {
+    /** @param {number} more */
     const show = (more) => {
       sent += more;
       bar.value = bytes ? sent / bytes : 1;
@@ -59,6 +74,10 @@ async function sendAll(files) {
   await finish(progress);
 }
 
+/**
+ * @param {string} words
+ * @param {string} progress the address of the import's page
+ */
 function say(words, progress) {
   status.textContent = words;
   const link = Object.assign(document.createElement("a"), { href: progress, textContent: "See what came." });
@@ -69,22 +88,22 @@ function say(words, progress) {
   status.append(" ", link);
 }
 
+/** @param {string} progress */
 async function finish(progress) {
   await fetch(`${progress}finish/`, { method: "POST", redirect: "manual", headers: { "X-CSRFToken": token } });
   location.assign(progress);
 }
 
-if (form) {
-  form.querySelector("[data-folder]").hidden = false;
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    const files = [...form.querySelectorAll("input[type=file]")].flatMap((input) => [...input.files]).filter((file) => file.size);
-    if (!files.length) return;
-    const button = form.querySelector("button");
-    button.disabled = true;
-    sendAll(files).catch((error) => {
-      status.textContent = error.message;
-      button.disabled = false;
-    });
+need("[data-folder]", HTMLElement, form).hidden = false;
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const inputs = all("input[type=file]", HTMLInputElement, form);
+  const files = inputs.flatMap((input) => [...(input.files ?? [])]).filter((file) => file.size);
+  if (!files.length) return;
+  const button = need("button", HTMLButtonElement, form);
+  button.disabled = true;
+  sendAll(files).catch((error) => {
+    status.textContent = error.message;
+    button.disabled = false;
   });
-}
+});

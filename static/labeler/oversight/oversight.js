@@ -1,77 +1,33 @@
 // The page of oversight follows the study while somebody looks. Without this module, reloading shows the same.
 
-import { axis, colour } from "../../training/reports/charts.js";
+import { all, need } from "../../site/elements.js";
 
 const EVERY = 5000; // ms: most answers are an empty 304
 
-const live = document.querySelector("[data-live]").dataset.live;
-let now = JSON.parse(document.getElementById("now").textContent);
+const live = need("[data-live]", HTMLElement).dataset.live ?? "";
 let version = "";
-let chart = null;
 let timer = 0;
 
-function put(where, cells) {
-  for (const cell of where.querySelectorAll("[data-cell]")) cell.textContent = cells[cell.dataset.cell];
+/** Ask for what changes. A request for a document gives elements; the text that fetch() gives may not become any. */
+function follow() {
+  const request = new XMLHttpRequest();
+  request.open("GET", live);
+  request.responseType = "document";
+  if (version) request.setRequestHeader("If-None-Match", version);
+  request.addEventListener("load", () => show(request));
+  request.addEventListener("loadend", wait);
+  request.send();
 }
 
-function rows(body, pairs, none) {
-  body.replaceChildren(
-    ...pairs.map(([name, count]) => {
-      const row = document.createElement("tr");
-      const head = Object.assign(document.createElement("th"), { scope: "row", textContent: name });
-      row.append(head, Object.assign(document.createElement("td"), { className: "number", textContent: count }));
-      return row;
-    }),
-  );
-  if (!pairs.length && none) body.replaceChildren(none);
-}
-
-const noReason = document.querySelector("[data-reasons] .empty")?.parentElement;
-
-function show() {
-  for (const totals of document.querySelectorAll("[data-totals]")) put(totals, now.totals);
-  for (const reader of now.readers) {
-    const row = document.querySelector(`[data-reader="${CSS.escape(reader.code)}"]`);
-    if (!row) return location.reload(); // a reader joined
-    put(row, reader);
-    Object.assign(row.querySelector("progress"), { max: reader.bar_max, value: reader.bar });
+/** Put each part that changed in the place of the former one. The page of sign-in has none. @param {XMLHttpRequest} request */
+function show(request) {
+  if (request.status !== 200) return; // the empty body of a 304 would be read as faulty XML
+  const parts = request.responseXML ? all("[data-part]", HTMLElement, request.responseXML) : [];
+  if (parts.length) version = request.getResponseHeader("ETag") ?? "";
+  for (const part of parts) {
+    const former = need(`[data-part="${part.dataset.part}"]`, HTMLElement);
+    if (!former.isEqualNode(part)) former.replaceWith(part);
   }
-  rows(document.querySelector("[data-reasons]"), now.reasons, noReason);
-  rows(document.querySelector("[data-days]"), now.days);
-  draw();
-}
-
-function draw() {
-  const data = { labels: now.days.map(([day]) => day), counts: now.days.map(([, count]) => count) };
-  if (chart) {
-    chart.data.labels = data.labels;
-    chart.data.datasets[0].data = data.counts;
-    chart.update();
-    return;
-  }
-  chart = new Chart(document.querySelector('[data-chart="days"]'), {
-    type: "bar",
-    data: { labels: data.labels, datasets: [{ data: data.counts, backgroundColor: colour("accent"), maxBarThickness: 40 }] },
-    options: {
-      maintainAspectRatio: false,
-      scales: {
-        x: { ...axis(), grid: { display: false }, ticks: { color: colour("ink"), maxRotation: 0, autoSkipPadding: 24 } },
-        y: axis("Labels", { beginAtZero: true, ticks: { color: colour("ink"), precision: 0 } }),
-      },
-      plugins: { legend: { display: false } },
-    },
-  });
-}
-
-async function follow() {
-  const headers = version ? { "If-None-Match": version } : {};
-  const response = await fetch(live, { redirect: "manual", cache: "no-store", headers }).catch(() => null);
-  if (response?.ok) {
-    version = response.headers.get("ETag") ?? "";
-    now = await response.json();
-    show();
-  }
-  wait();
 }
 
 function wait() {
@@ -80,5 +36,4 @@ function wait() {
 }
 
 document.addEventListener("visibilitychange", () => (document.hidden ? clearTimeout(timer) : follow()));
-draw();
 wait();

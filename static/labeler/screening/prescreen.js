@@ -1,28 +1,34 @@
 // Limits that are dragged, with what they would drop. Without this module, the button shows the same.
 
-import { axis, colour } from "../../training/reports/charts.js";
+import { all, given, need } from "../../site/elements.js";
 
 const PAUSE = 200; // ms after the last movement until the server is asked
 
-const form = document.getElementById("limits");
-const bins = JSON.parse(document.getElementById("charts").textContent);
-const status = form.querySelector("[data-status]");
+const form = need("#limits", HTMLFormElement);
+/** @type {{[measure: string]: number[]}} */
+const values = given("values");
+const status = need("[data-status]", HTMLElement, form);
 let timer = 0;
+/** @type {AbortController | null} */
 let asked = null;
 
-/** One measure: its chart, its two number fields and the two sliders that move them. */
+/** @typedef {{end: "min" | "max", field: HTMLInputElement, slider: HTMLInputElement}} End */
+/** @type {End["end"][]} */
+const ENDS = ["min", "max"];
+
+/** One measure: the bars of its histogram, its two number fields and the two sliders that move them. */
 class Limits {
+  /** @param {HTMLElement} card */
   constructor(card) {
-    this.name = card.dataset.measure;
-    this.bins = bins[this.name];
-    this.sliders = card.querySelector(".sliders");
-    this.ends = ["min", "max"].map((end) => ({
+    this.name = card.dataset.measure ?? "";
+    this.bars = all(".histogram rect", SVGRectElement, card);
+    /** @type {End[]} */
+    this.ends = ENDS.map((end) => ({
       end,
-      field: form.elements[`${this.name}_${end}`],
-      slider: card.querySelector(`[data-end="${end}"]`),
+      field: need(`[name="${this.name}_${end}"]`, HTMLInputElement, form),
+      slider: need(`[data-end="${end}"]`, HTMLInputElement, card),
     }));
-    this.chart = this.draw(card.querySelector("canvas"));
-    this.sliders.hidden = false;
+    need(".sliders", HTMLElement, card).hidden = false;
     for (const one of this.ends) {
       one.slider.addEventListener("input", () => this.slide(one));
       one.field.addEventListener("input", () => this.show());
@@ -30,7 +36,7 @@ class Limits {
     this.show();
   }
 
-  /** A slider at its own end of the range is no limit. One that meets the other takes it along. */
+  /** A slider at its own end of the range is no limit. One that meets the other takes it along. @param {End} moved */
   slide(moved) {
     const [low, high] = this.ends.map(({ slider }) => Number(slider.value));
     for (const { end, field, slider } of this.ends) {
@@ -45,42 +51,13 @@ class Limits {
   show() {
     for (const { end, field, slider } of this.ends) {
       slider.value = field.value === "" ? slider[end] : field.value;
-      document.querySelector(`[data-mirrors="${field.name}"]`).value = field.value;
+      need(`[data-mirrors="${field.name}"]`, HTMLInputElement).value = field.value;
     }
-    this.chart.data.datasets[0].backgroundColor = this.colours();
-    this.chart.update();
-  }
-
-  colours() {
     const [low, high] = this.ends.map(({ field }) => (field.value === "" ? null : Number(field.value)));
-    const [kept, dropped] = [colour("accent"), colour("machine")];
-    return this.bins.map(([from, to]) => {
-      const middle = (from + to) / 2;
-      const value = to - from === 1 ? from : middle; // whole numbers begin their bin
-      return (low !== null && value < low) || (high !== null && value > high) ? dropped : kept;
-    });
-  }
-
-  draw(canvas) {
-    const label = (value) => Number(value.toFixed(3)).toString();
-    return new Chart(canvas, {
-      type: "bar",
-      data: {
-        labels: this.bins.map(([from]) => label(from)),
-        datasets: [{ data: this.bins.map(([, , images]) => images), categoryPercentage: 1, barPercentage: 0.92 }],
-      },
-      options: {
-        maintainAspectRatio: false,
-        scales: {
-          x: { ...axis(), grid: { display: false }, ticks: { color: colour("ink-soft"), maxRotation: 0, autoSkipPadding: 28 } },
-          y: { ...axis(), beginAtZero: true, ticks: { color: colour("ink-soft"), precision: 0, maxTicksLimit: 4 } },
-        },
-        plugins: {
-          legend: { display: false },
-          tooltip: { callbacks: { title: ([{ dataIndex }]) => this.bins[dataIndex].slice(0, 2).map(label).join(" to "), label: ({ raw }) => `${raw} images` } },
-        },
-      },
-    });
+    for (const [place, value] of values[this.name].entries()) {
+      const isDropped = (low !== null && value < low) || (high !== null && value > high);
+      this.bars[place].setAttribute("class", isDropped ? "c-dropped" : "c-kept");
+    }
   }
 }
 
@@ -92,7 +69,8 @@ function ask() {
 async function count() {
   asked?.abort();
   asked = new AbortController();
-  const query = new URLSearchParams(new FormData(form));
+  const query = new URLSearchParams([...new FormData(form)].map(([name, value]) => [name, String(value)]));
+  /** @type {RequestInit} */
   const options = { redirect: "manual", cache: "no-store", signal: asked.signal };
   const response = await fetch(`${form.dataset.counts}?${query}`, options).catch(() => null);
   if (!response) return;
@@ -103,14 +81,14 @@ async function count() {
   const answer = await response.json();
   status.textContent = answer.error ?? `Together they would drop ${answer.together}.`;
   if (answer.error) return;
-  for (const said of form.querySelectorAll("[data-said]")) {
-    said.textContent = answer.alone[said.dataset.said] ?? answer.together;
+  for (const said of all("[data-said]", HTMLElement, form)) {
+    said.textContent = answer.alone[said.dataset.said ?? ""] ?? answer.together;
   }
-  for (const link of form.querySelectorAll("[data-which]")) {
+  for (const link of all("[data-which]", HTMLAnchorElement, form)) {
     link.href = `${form.dataset.drops}?${answer.query}&which=${link.dataset.which}`;
   }
 }
 
-const cards = [...form.querySelectorAll("[data-measure]")].map((card) => new Limits(card));
-form.addEventListener("input", (event) => event.target.type === "number" && ask());
-form.querySelector("[data-try]").hidden = cards.length > 0;
+const cards = all("[data-measure]", HTMLElement, form).map((card) => new Limits(card));
+form.addEventListener("input", ({ target }) => target instanceof HTMLInputElement && target.type === "number" && ask());
+need("[data-try]", HTMLElement, form).hidden = cards.length > 0;

@@ -1,13 +1,15 @@
 // Ticking every image of a page at once. Without this module, each is ticked by itself.
 
-const form = document.querySelector("[data-ticks]");
-const all = form?.querySelector("[data-tick-all]");
+import { all, need } from "../../site/elements.js";
 
-if (all) {
-  const boxes = [...form.querySelectorAll('input[type="checkbox"]')];
-  const tell = () => (all.textContent = boxes.every((box) => box.checked) ? "Tick none" : "Tick all on this page");
-  all.hidden = false;
-  all.addEventListener("click", () => {
+const form = document.querySelector("[data-ticks]");
+
+if (form?.querySelector("[data-tick-all]")) {
+  const button = need("[data-tick-all]", HTMLButtonElement, form);
+  const boxes = all('input[type="checkbox"]', HTMLInputElement, form);
+  const tell = () => (button.textContent = boxes.every((box) => box.checked) ? "Tick none" : "Tick all on this page");
+  button.hidden = false;
+  button.addEventListener("click", () => {
     const ticked = !boxes.every((box) => box.checked);
     for (const box of boxes) box.checked = ticked;
     tell();

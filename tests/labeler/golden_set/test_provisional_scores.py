@@ -35,7 +35,7 @@ def test_a_worker_scores_and_the_golden_set_is_spread_over_the_grades(
     source = Study.objects.get(slug="acne")
     for _ in range(2):  # the second time there is nothing left to score
         assert b"it waits for a worker" in as_olga.post(f"{GOLDEN}score/", {"source": source.pk}, follow=True).content
-        tasks.do_chore(later.chores.get(state="queued").pk)
+        tasks.do_study_job(later.study_jobs.get(state="queued").pk)
     assert ProvisionalScore.objects.filter(image__study=later).count() == 6
     assert strata.PROVISIONAL in dict(strata.choices(later))
     shares = golden_draw.preview(later, 3, strata.PROVISIONAL)

@@ -92,7 +92,7 @@ def test_consensus_is_the_mean_of_current_golden_grades(study: Study) -> None:
     image = study.images.filter(is_golden=True)[0]
     for assignment, grade in zip(image.assignments.order_by("reader"), (2, 5), strict=True):
         give(assignment, grade)
-    assert consensus.golden_consensus(study) == {image.pk: 3.5}
+    assert list(consensus.golden_consensus(study)) == [(image.content_hash, 3.5, 2)]
 
 
 def test_the_reader_counts_what_is_done(reader: Reader) -> None:

@@ -122,7 +122,7 @@ def hours_later() -> None:
     long_ago = (timezone.now() - 2 * uploads.LOST).timestamp()
     for path in left():
         os.utime(path, (long_ago, long_ago))
-    uploads.sweep()
+    uploads.clean_up()
 
 
 SENT = {"IMG_1.jpg": builders.make_jpeg(1), "all.zip": builders.make_zip({"IMG_1.jpg": builders.make_jpeg(1)})}
@@ -140,7 +140,7 @@ def test_a_file_that_stops_its_workers_is_set_aside_and_tried_again(
     page = f"/studies/acne/imports/{into.pk}/"
     assert "Try again" in browser.get(page).content.decode()
     assert browser.post(f"{page}again/").status_code == 302
-    assert uploads.stalled() == [into]
+    assert uploads.stalled() == [into.pk]
     uploads.import_waiting(into)
     assert empty.images.count() == 1
     assert not left()
@@ -184,7 +184,7 @@ def test_what_another_worker_holds_is_left_to_it(empty: Study, olga: User) -> No
     assert uploads.import_waiting(into) == 0
     assert uploads.stalled() == []
     into.files.update(lease_until=timezone.now() - uploads.LEASE)
-    assert uploads.stalled() == [into]
+    assert uploads.stalled() == [into.pk]
     assert uploads.import_waiting(into) == 1
 
 
@@ -192,7 +192,7 @@ def test_an_upload_that_nobody_went_on_with_is_given_up(empty: Study, olga: User
     into = begun(empty, olga)
     uploads.receive(into, name="IMG_1.jpg", size=9000, offset=0, body=io.BytesIO(b"half"))
     Intake.objects.update(requested_at=timezone.now() - uploads.LEFT)
-    uploads.sweep()
+    uploads.clean_up()
     assert into.files.get().state == IntakeFile.State.REFUSED
     assert not left()
 
@@ -211,7 +211,7 @@ def test_a_file_that_came_late_into_a_finished_upload_is_given_up_too(empty: Stu
     uploads.finish(into)
     uploads.receive(into, name="IMG_1.jpg", size=9000, offset=0, body=io.BytesIO(b"half"))
     Intake.objects.update(requested_at=timezone.now() - uploads.LEFT)
-    uploads.sweep()
+    uploads.clean_up()
     assert into.files.get().state == IntakeFile.State.REFUSED
 
 
@@ -228,7 +228,7 @@ def test_bytes_that_a_killed_worker_left_are_deleted_and_no_others(empty: Study,
     long_ago = (timezone.now() - 2 * uploads.LOST).timestamp()
     for path in left():
         os.utime(path, (long_ago, long_ago))
-    uploads.sweep()
+    uploads.clean_up()
     needed = into.files.filter(name__in=["IMG_2.jpg", "one.zip"]).values_list("upload", flat=True)
     assert sorted(path.name for path in left()) == sorted(needed)
 

@@ -1,8 +1,8 @@
 """A clock that was a day early, and is right again, keeps nobody out, lets nobody stay, and stops no schedule."""
 
-import shelve
+import json
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -79,12 +79,12 @@ def test_a_session_of_the_wrong_clock_ends_a_working_day_after_it_was_put_right(
 def test_a_worker_that_is_a_day_early_takes_nothing_that_is_being_sent(
     db: None, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    uploads.sweep()
+    uploads.clean_up()
     being_sent = settings.VAR_DIR / "uploads" / "its row is not committed yet"
     being_sent.touch()
     right = timezone.now
     monkeypatch.setattr(timezone, "now", lambda: right() + timedelta(days=1))
-    uploads.sweep()
+    uploads.clean_up()
     assert being_sent.exists()
     being_sent.unlink()
 
@@ -95,8 +95,9 @@ def test_beat_goes_on_where_its_clock_was_a_day_early(tmp_path: Path) -> None:
     for entry in wrong.schedule.values():
         entry.last_run_at = entry.default_now().replace(year=entry.default_now().year + 1)
     wrong.close()
-    with shelve.open(file) as stored:  # noqa: S301  our own
-        assert all(entry.last_run_at > entry.default_now() for entry in stored["entries"].values())
+    stored = json.loads(Path(file).read_text())
+    assert stored.keys() == wrong.schedule.keys()
+    assert all(datetime.fromisoformat(last_run) > timezone.now() for last_run in stored.values())
     right = Schedule(app, schedule_filename=file)
     assert right.tick() <= 60
     assert all(entry.last_run_at and entry.last_run_at <= entry.default_now() for entry in right.schedule.values())

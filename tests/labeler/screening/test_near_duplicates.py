@@ -11,10 +11,12 @@ from PIL import ImageOps
 
 from labeler.images import subjects
 from labeler.models import Image, Measurement, PrescreenDecision, SimilarPair, Study, User
+from labeler.platform.keyset_pages import ID, TEXT
 from labeler.record import pseudonyms
 from labeler.screening import clusters, near_duplicates
 from scoring.photograph import fingerprint_search
 from tests import builders
+from tests.labeler.platform.test_keyset_pages import walk
 from tests.labeler.screening.screening import chain, measured_study
 
 SUSPECTED, CONFIRMED, DISTINCT = SimilarPair.Verdict
@@ -176,11 +178,7 @@ def test_clusters_come_with_the_biggest_first_and_what_waits_for_a_verdict(tied:
 def test_every_cluster_is_on_one_page(db: None) -> None:
     study = measured_study(16)
     chain(study, 2, 3, 2, 4, 2, 3)
-    seen: list[int] = []
-    after = 0
-    while rows := list(clusters.after(clusters.of_study(study), study, after)[:2]):
-        seen += [row["cluster"] for row in rows]
-        after = seen[-1]
+    seen = [row["cluster"] for row in walk(clusters.of_study(study), [ID, ID], size=2)]
     assert seen == [row["cluster"] for row in clusters.of_study(study)]
     assert len(seen) == 6
 
@@ -199,7 +197,7 @@ def test_subjects_with_several_images_come_by_name(tied: Study) -> None:
     rows = list(clusters.subjects(tied))
     assert [(row["subject"], row["images"]) for row in rows] == [("P1", 3), ("P2", 2)]
     assert [len(one.images) for one in clusters.subjects_with_pictures(tied, rows)] == [3, 2]
-    assert [row["subject"] for row in clusters.subjects(tied, after="P1")] == ["P2"]
+    assert [row["subject"] for row in walk(clusters.subjects(tied), [TEXT], size=1)] == ["P1", "P2"]
 
 
 def test_a_corrected_subject_is_recorded(tied: Study, olga: User) -> None:

@@ -1,12 +1,16 @@
 """Limits drop images, a person's word goes over them, and every decision is kept with who and why."""
 
+from dataclasses import fields
+
 import pytest
 
 from labeler.dealing import folds
 from labeler.golden_set import golden_draw
 from labeler.models import Image, Measurement, PrescreenDecision, Study, User
 from labeler.screening import prescreen
+from scoring.photograph.quality import Quality
 from tests import builders
+from training.reports import reader_numbers
 
 
 @pytest.fixture
@@ -23,6 +27,12 @@ def measured(db: None) -> Study:
 
 def kept(study: Study) -> list[bool]:
     return list(study.images.values_list("is_kept", flat=True))
+
+
+def test_what_is_measured_of_a_photograph_has_a_column_and_may_have_limits() -> None:
+    columns = {field.name for field in Measurement._meta.get_fields()} - {"image", "fingerprint"}
+    assert {field.name for field in fields(Quality)} == columns == set(prescreen.NAMES)
+    assert set(reader_numbers.MEASURED) < columns
 
 
 def test_limits_drop_what_is_outside_and_say_for_what(measured: Study, olga: User) -> None:

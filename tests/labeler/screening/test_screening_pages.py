@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from labeler import tasks
 from labeler.golden_set import golden_draw
-from labeler.models import AuditEvent, Chore, PrescreenDecision, SimilarPair, Study, User
+from labeler.models import AuditEvent, PrescreenDecision, SimilarPair, Study, StudyJob, User
 from labeler.screening import limit_preview, prescreen
 from labeler.studies import studies, study_jobs
 from labeler.studies.study_jobs import Kind
@@ -121,10 +121,10 @@ def test_a_worker_applies_the_limits_of_a_large_study(
     monkeypatch.setattr(limit_preview, "LARGE", 9)
     page = as_olga.post("/studies/acne/prescreen/", EMPTY | BLURRED | {"reason": "As in the protocol"}, follow=True)
     assert b"Applying limits: it waits for a worker." in page.content
-    chore = measured.chores.get()
-    assert (chore.kind, chore.requested_by) == (Kind.LIMITS, olga)
+    study_job = measured.study_jobs.get()
+    assert (study_job.kind, study_job.requested_by) == (Kind.LIMITS, olga)
     assert measured.images.filter(is_kept=False).count() == 0
-    tasks.do_chore(chore.pk)
+    tasks.do_study_job(study_job.pk)
     assert measured.images.filter(is_kept=False).count() == 3
     assert b"Applying limits" not in as_olga.get("/studies/acne/prescreen/").content
 
@@ -305,7 +305,7 @@ def test_the_worker_is_asked_to_measure_and_to_search(as_olga: Client, measured:
         assert b"Measuring images: it waits for a worker." in page.content
         page = as_olga.post("/studies/acne/duplicates/search/", follow=True)
         assert b"Searching near-duplicates: it waits for a worker." in page.content
-    asked = measured.chores.order_by("pk").values_list("kind", "requested_by", "state")
+    asked = measured.study_jobs.order_by("pk").values_list("kind", "requested_by", "state")
     assert list(asked) == [(Kind.MEASURE, olga.pk, "queued"), (Kind.DUPLICATES, olga.pk, "queued")]
 
 
@@ -313,8 +313,8 @@ def test_pages_tell_how_far_a_worker_is(as_olga: Client, measured: Study) -> Non
     measuring, searching = (
         study_jobs.request(study=measured, kind=kind, by=None) for kind in (Kind.MEASURE, Kind.DUPLICATES)
     )
-    for chore, stage in ((measuring, "Measuring images"), (searching, "Comparing fingerprints")):
-        claimed = jobs.claim(Chore, chore.pk)
+    for study_job, stage in ((measuring, "Measuring images"), (searching, "Comparing fingerprints")):
+        claimed = jobs.claim(StudyJob, study_job.pk)
         assert claimed is not None
         jobs.tell(claimed, stage, done=1234, total=5000)
     said = as_olga.get("/studies/acne/prescreen/").content.decode()
@@ -323,25 +323,28 @@ def test_pages_tell_how_far_a_worker_is(as_olga: Client, measured: Study) -> Non
     assert "Comparing" not in said
     study_jobs.request(study=measured, kind=Kind.DUPLICATES, by=None)
     said = as_olga.get("/studies/acne/duplicates/").content.decode()
-    assert "Comparing fingerprints, 1,234 of 5,000. Somebody asked for it again, so it is done once more" in said
+    assert "Comparing fingerprints, 1,234 of 5,000." in said
+    assert "Somebody asked for it again, so it is done once more" in said
 
 
-def test_a_chore_that_failed_says_why_on_its_page_and_is_tried_again_there(as_olga: Client, measured: Study) -> None:
-    chore = study_jobs.request(study=measured, kind=Kind.MEASURE, by=None)
-    again = reverse("retry_chore", args=["acne", chore.pk])
+def test_a_study_job_that_failed_says_why_on_its_page_and_is_tried_again_there(
+    as_olga: Client, measured: Study
+) -> None:
+    study_job = study_jobs.request(study=measured, kind=Kind.MEASURE, by=None)
+    again = reverse("retry_study_job", args=["acne", study_job.pk])
     page = as_olga.post(again, follow=True).content.decode()  # it did not fail
     assert "tries it again" not in page
     now = timezone.now()
-    Chore.objects.update(state="failed", error=jobs.GIVEN_UP, started_at=now, finished_at=now, attempts=3)
-    page = as_olga.get(reverse("chore", args=["acne", chore.pk]), follow=True).content.decode()
+    StudyJob.objects.update(state="failed", error=jobs.GIVEN_UP, started_at=now, finished_at=now, attempts=3)
+    page = as_olga.get(reverse("study_job", args=["acne", study_job.pk]), follow=True).content.decode()
     assert f"Measuring images stopped: {jobs.GIVEN_UP}" in page
     assert f'action="{again}"' in page
     page = as_olga.post(again, follow=True).content.decode()
     assert "A worker tries it again" in page
-    tasks.do_chore(chore.pk)
-    chore.refresh_from_db()
-    assert (chore.state, chore.attempts) == ("succeeded", 1)
-    assert AuditEvent.objects.get(action="tried a chore again").detail == str(chore)
+    tasks.do_study_job(study_job.pk)
+    study_job.refresh_from_db()
+    assert (study_job.state, study_job.attempts) == ("succeeded", 1)
+    assert AuditEvent.objects.get(action="tried a study job again").detail == str(study_job)
 
 
 @pytest.fixture(params=[20, 400], ids=["few images", "many images"])

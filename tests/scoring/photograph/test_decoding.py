@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from scoring.photograph import decoding
+from scoring.photograph import decoding, formats
 
 RNG = np.random.default_rng(2019)
 PHOTO = Image.fromarray(RNG.integers(0, 256, (10, 8, 3), dtype=np.uint8)).resize((160, 200), Image.Resampling.BICUBIC)
@@ -37,7 +37,7 @@ def text_bomb() -> bytes:
     return struct.pack(">I", len(data)) + b"zTXt" + data + struct.pack(">I", zlib.crc32(b"zTXt" + data))
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP", "TIFF", "HEIF"])
+@pytest.mark.parametrize("file_format", formats.BY_PILLOW)
 def test_a_photograph_becomes_rgb_bytes(file_format: str) -> None:
     pixels = decoding.decode(saved(PHOTO, file_format, quality=95))
     assert pixels.shape == (200, 160, 3)

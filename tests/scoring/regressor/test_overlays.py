@@ -12,10 +12,12 @@ from scoring.photograph.quality import Quality
 from scoring.regressor import overlays
 from scoring.regressor.abstention import Reason
 from scoring.regressor.pipeline import PatchScore, SelfieScore
+from scoring.regressor.scale import Scale
 
 GREY = np.full((600, 400, 3), 128, np.uint8)
 QUALITY = Quality(exposure=0.5, contrast=0.2, sharpness=-3.0, short_side=400, faces=1, face_size=0.5)
 MILD, SEVERE = PatchScore("forehead", (50, 100, 350, 200), 1.0), PatchScore("chin", (100, 400, 300, 500), 5.0)
+FIVE = Scale.of_steps(5)
 THIN = Dropped("left_cheek", (300, 250, 305, 380), "5 x 130 pixels: a side is under 16.")
 
 
@@ -30,7 +32,7 @@ def opened(png: bytes) -> NDArray[np.uint8]:
 
 
 def test_a_region_has_the_colour_of_its_score() -> None:
-    picture = opened(overlays.draw(GREY, scored())).astype(int)
+    picture = opened(overlays.draw(GREY, scored(), scale=FIVE)).astype(int)
     mild, severe = picture[150, 200], picture[450, 200]
     assert mild[1] > mild[0] + 20
     assert severe[0] > severe[1] + 20
@@ -38,12 +40,13 @@ def test_a_region_has_the_colour_of_its_score() -> None:
 
 
 def test_the_colours_follow_the_studys_scale() -> None:
-    assert overlays.colour_of(MILD, (1, 5)) == overlays.colour_of(PatchScore("chin", MILD.box, 0.0), (0, 4))
-    assert overlays.colour_of(PatchScore("chin", MILD.box, 99.0), (1, 5)) == overlays.colour_of(SEVERE, (1, 5))
+    shifted = PatchScore("chin", MILD.box, 0.0), Scale((0, 1, 2, 3, 4))
+    assert overlays.colour_of(MILD, FIVE) == overlays.colour_of(*shifted)
+    assert overlays.colour_of(PatchScore("chin", MILD.box, 99.0), FIVE) == overlays.colour_of(SEVERE, FIVE)
 
 
 def test_where_the_machine_abstains_no_region_is_coloured() -> None:
-    picture = opened(overlays.draw(GREY, scored(Reason("blurred", "The photograph is blurred."))))
+    picture = opened(overlays.draw(GREY, scored(Reason("blurred", "The photograph is blurred.")), scale=FIVE))
     assert (picture[150, 200] == 128).all()
     assert (picture[450, 200] == 128).all()
 

@@ -1,6 +1,7 @@
 """An artefact comes back as it was stored, or not at all."""
 
 import hashlib
+import json
 import os
 import pickle
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from django.core.files.storage import default_storage
 from sklearn.preprocessing import FunctionTransformer
 
@@ -19,7 +21,9 @@ from scoring.regressor import pipeline, recipes, regressors
 from scoring.regressor.heads import Head
 from scoring.regressor.out_of_distribution import Familiarity
 from scoring.regressor.pipeline import FittedRegressor
+from scoring.regressor.recipes import Pooling
 from scoring.regressor.regressors import ArtefactError, NoActiveRegressor
+from scoring.regressor.scale import Scale
 from tests.scoring.builders import make_fitted, publish_one
 
 pytestmark = pytest.mark.django_db
@@ -37,11 +41,11 @@ def artefact_path(row: Regressor) -> Path:
 
 
 def test_a_stored_regressor_predicts_exactly_as_the_fitted_one() -> None:
-    fitted = replace(make_fitted(), grades=(0, 4))
+    fitted = replace(make_fitted(), scale=Scale((1, 2, 4)))
     row = regressors.save(fitted, study="acne", provenance={"seed": 1})
     loaded = regressors.load(Regressor.objects.get(pk=row.pk))
-    assert np.array_equal(loaded.estimator.predict(ROWS), fitted.estimator.predict(ROWS))
-    assert (loaded.recipe, loaded.grades, loaded.id) == (fitted.recipe, (0, 4), row.pk)
+    assert np.array_equal(loaded.predictor.predict(ROWS), fitted.predictor.predict(ROWS))
+    assert (loaded.recipe, loaded.scale, loaded.id) == (fitted.recipe, Scale((1, 2, 4)), row.pk)
     assert row.provenance == {"seed": 1}
     assert not row.is_active
 
@@ -79,9 +83,9 @@ def test_a_face_is_scored_as_a_whole_and_each_patch_as_a_face_of_its_own() -> No
     )
     patches = np.abs(ROWS[:4])
     for recipe in recipes.faces().values():
-        row = regressors.save(FittedRegressor(recipe, head), study="acne", provenance={})
+        row = regressors.save(FittedRegressor(recipe, head, Scale.of_steps(5)), study="acne", provenance={})
         score, alone = pipeline.score_rows(patches, regressors.load(row))
-        pooled = patches.mean(axis=0) ** (0.5 if recipe.aggregate.startswith("root") else 1)
+        pooled = patches.mean(axis=0) ** (0.5 if recipe.pooling is Pooling.ROOT else 1)
         by_hand = pooled @ head.weights + 2.5 + np.cos(pooled @ head.frequencies + head.phases) @ head.amplitudes
         assert score == pytest.approx(float(by_hand), rel=1e-4)
         assert len(alone) == 4
@@ -107,7 +111,9 @@ def test_a_missing_artefact_says_so() -> None:
 def test_an_estimator_that_carries_code_is_not_stored() -> None:
     estimator = FunctionTransformer(func=artefact_path)
     with pytest.raises(ArtefactError, match="may not hold a FunctionTransformer"):
-        regressors.save(FittedRegressor(make_fitted().recipe, estimator), study="acne", provenance={})
+        regressors.save(
+            FittedRegressor(make_fitted().recipe, estimator, Scale.of_steps(5)), study="acne", provenance={}
+        )
     assert not Regressor.objects.exists()
 
 
@@ -117,6 +123,19 @@ def test_a_file_that_is_no_artefact_is_not_opened_as_one() -> None:
     artefact_path(row).write_bytes(data)
     row.artefact_sha256 = hashlib.sha256(data).hexdigest()
     with pytest.raises(ArtefactError, match="does not know"):
+        regressors.load(row)
+
+
+def test_an_artefact_without_a_scale_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = regressors.save(make_fitted(seed=15), study="acne", provenance={})
+    arrays = safetensors.numpy.load(artefact_path(row).read_bytes())
+    facts = json.loads(arrays[regressors.FACTS].tobytes())
+    del facts["scale"]
+    arrays[regressors.FACTS] = np.frombuffer(json.dumps(facts).encode(), dtype=np.uint8)
+    data = safetensors.numpy.save(arrays)
+    artefact_path(row).write_bytes(data)
+    row.artefact_sha256 = hashlib.sha256(data).hexdigest()
+    with pytest.raises(ArtefactError, match=r"does not say which grades it was fitted on\. Retrain\."):
         regressors.load(row)
 
 

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from scoring.models import BulkJob, StoredAnswer, StoredSelfie
 from scoring.service import idempotency
+from scoring.service.idempotency import Attempt
 from tests.builders import make_jpeg
 from tests.scoring.builders import App, publish_one, upload
 
@@ -66,17 +67,20 @@ def test_a_request_that_failed_may_be_sent_again(app: App) -> None:
 
 
 def test_while_the_first_is_being_answered_the_second_waits(app: App) -> None:
-    def answer() -> dict[str, str]:
-        with pytest.raises(idempotency.InProgressError):
-            idempotency.once(app.token, "k", "d", dict)
-        return {"done": "first"}
-
-    assert idempotency.once(app.token, "k", "d", answer) == ({"done": "first"}, False)
+    with idempotency.once(app.token, "k", "d") as first:
+        with pytest.raises(idempotency.InProgressError), idempotency.once(app.token, "k", "d"):
+            pass
+        first.answer = {"done": "first"}
+    with idempotency.once(app.token, "k", "d") as second:
+        assert second == Attempt({"done": "first"}, is_repeated=True)
 
 
 def test_who_comes_after_a_lost_process_takes_its_place(app: App) -> None:
     StoredAnswer.objects.create(token=app.token, key="k", digest="d", lease_until=Now() - timedelta(seconds=1))
-    assert idempotency.once(app.token, "k", "d", lambda: "done") == ("done", False)
+    with idempotency.once(app.token, "k", "d") as taken_over:
+        assert taken_over == Attempt()
+        taken_over.answer = "done"
+    assert StoredAnswer.objects.get().answer == "done"
 
 
 def test_an_answer_is_forgotten_after_a_day(app: App) -> None:

@@ -7,11 +7,14 @@ from sklearn.linear_model import Ridge
 from sklearn.neural_network import MLPRegressor
 
 from scoring.regressor import recipes
+from scoring.regressor.recipes import OnFaces, OnPatches, Pooling
 from training.fitting import estimators, recipe_comparison, ridge
-from training.fitting.estimators import MEAN, ROOT, Faces, Fitted
+from training.fitting.estimators import Faces, Fitted
 from training.fitting.reader_effects import Labels
 
 Rows = NDArray[np.float32]
+ON_FACES = {entry.name: entry.estimator for entry in recipes.REGISTRY if isinstance(entry.estimator, OnFaces)}
+PUBLISHED = OnPatches((1024, 512, 256))
 
 
 @pytest.fixture(scope="module")
@@ -27,16 +30,16 @@ def rows() -> tuple[Rows, list[float]]:
 def faces_of(embeddings: Rows, grades: list[float], *, readers: int = 3) -> Faces:
     n = len(grades)
     labels = Labels(np.arange(n), np.arange(n) % readers, np.array(grades))
-    return Faces.of({MEAN: embeddings, ROOT: np.sqrt(embeddings)}, labels)
+    return Faces.of({Pooling.MEAN: embeddings, Pooling.ROOT: np.sqrt(embeddings)}, labels)
 
 
 def fit_faces(faces: Faces, *, seed: int = 1) -> dict[str, Fitted]:
     part = recipe_comparison.part([str(number) for number in range(faces.n)], seed=seed)
-    return estimators.fit_faces(faces, part, seed=seed)
+    return estimators.fit_faces(ON_FACES, faces, part, seed=seed)
 
 
 def test_the_published_layers_and_otherwise_scikit_learns_defaults() -> None:
-    settings = estimators.published_estimator(2019).get_params()
+    settings = estimators.perceptron(PUBLISHED, seed=2019).get_params()
     assert settings["hidden_layer_sizes"] == (1024, 512, 256)
     assert settings["random_state"] == 2019
     changed = {name for name, value in MLPRegressor().get_params().items() if settings[name] != value}
@@ -54,7 +57,7 @@ def test_a_network_of_plain_arrays_says_what_scikit_learn_says(rows: tuple[Rows,
 
 
 def test_a_fit_learns_and_repeats_bit_for_bit(rows: tuple[Rows, list[float]]) -> None:
-    once, other, again = (estimators.fit_ms2019(*rows, seed=seed).predict(rows[0]) for seed in (1, 2, 1))
+    once, other, again = (estimators.fit_patches(PUBLISHED, *rows, seed=seed).predict(rows[0]) for seed in (1, 2, 1))
     assert np.sqrt(np.mean((once - np.array(rows[1])) ** 2)) < 0.3
     assert np.array_equal(once, again)
     assert not np.array_equal(once, other)
@@ -63,9 +66,9 @@ def test_a_fit_learns_and_repeats_bit_for_bit(rows: tuple[Rows, list[float]]) ->
 def test_every_recipe_of_faces_learns_from_few_and_repeats_bit_for_bit(rows: tuple[Rows, list[float]]) -> None:
     embeddings, grades = rows
     once, again = (fit_faces(faces_of(embeddings[:45], grades[:45])) for _ in range(2))
-    assert once.keys() == recipes.FACES.keys()
+    assert once.keys() == ON_FACES.keys()
     for name, fitted in once.items():
-        unseen = embeddings[45:] if recipes.FACES[name][0] == MEAN else np.sqrt(embeddings[45:])
+        unseen = embeddings[45:] if ON_FACES[name].pooling is Pooling.MEAN else np.sqrt(embeddings[45:])
         assert np.sqrt(np.mean((fitted.head.predict(unseen) - np.array(grades[45:])) ** 2)) < 0.4, name
         assert np.array_equal(fitted.left_out, again[name].left_out)
         assert all(np.array_equal(one, again[name].head.arrays()[part]) for part, one in fitted.head.arrays().items())
@@ -75,7 +78,9 @@ def test_no_face_has_a_say_in_its_own_score(rows: tuple[Rows, list[float]]) -> N
     embeddings, grades = rows
     part = recipe_comparison.part([str(number) for number in range(60)], seed=1)
     changed = [5.0 if its == 0 else grade for grade, its in zip(grades, part, strict=True)]
-    before, after = (estimators.fit_faces(faces_of(embeddings, said), part, seed=1) for said in (grades, changed))
+    before, after = (
+        estimators.fit_faces(ON_FACES, faces_of(embeddings, said), part, seed=1) for said in (grades, changed)
+    )
     for name, fitted in before.items():
         assert np.allclose(fitted.left_out[part == 0], after[name].left_out[part == 0], atol=1e-8), name
         assert not np.allclose(fitted.left_out[part == 1], after[name].left_out[part == 1], atol=1e-8), name
@@ -88,7 +93,7 @@ def test_a_reader_who_is_always_milder_is_seen_through() -> None:
     embeddings[:, :64] += truth.astype(np.float32)[:, None]
     milder = np.arange(200) % 4 == 0
     labels = Labels(np.arange(200), milder.astype(int), truth - 1.5 * milder + random.normal(0, 0.2, 200))
-    fitted = fit_faces(Faces.of({MEAN: embeddings, ROOT: np.sqrt(embeddings)}, labels))
+    fitted = fit_faces(Faces.of({Pooling.MEAN: embeddings, Pooling.ROOT: np.sqrt(embeddings)}, labels))
     spread = {name: np.std(fitted[name].left_out - truth) for name in ("face_root", "face_readers")}
     assert spread["face_readers"] < 0.9 * spread["face_root"]
 

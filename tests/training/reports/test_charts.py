@@ -5,19 +5,16 @@ import io
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
+from labeler.charts.chart import Chart
 from training.publication import gate
-from training.reports.charts import catalogue, matrices, points, rmse_chart, series
-from training.reports.charts.chart import Chart
-from training.reports.charts.drawing import LOOKS, Drawing
+from training.reports.charts import catalogue, matrices, plan_chart, points, rmse_chart, series
 from training.reports.charts.points import Place
-from training.reports.charts.scales import Scale
 from training.reports.charts.series import Night
 from training.reports.contents import (
     Calibration,
@@ -32,9 +29,10 @@ from training.reports.contents import (
     ScoreInterval,
     StudyReport,
 )
-from training.statistics import bias, metrics, panels, regression, subgroups
+from training.statistics import bias, metrics, panels, planning, regression, subgroups
 from training.statistics.intervals import Estimate, Floats, mean
 from training.statistics.panels import Reading
+from training.statistics.planning import Design
 
 LEVELS = {1.0: "Clear", 2.0: "Almost clear", 3.0: "Mild", 4.0: "Moderate", 5.0: "Severe"}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -288,23 +286,23 @@ def test_history_tells_what_was_published() -> None:
     assert series.history([]).sentence == "No run has finished yet."
 
 
-def test_names_from_outside_are_escaped() -> None:
-    sheet = Drawing(100, 100)
-    sheet.words("label", (1, 1), "<script>alert('1')</script>")
-    with sheet.linked('/"><script>', "<b>"):
-        sheet.dot("point", (1, 1), 2, tip="</title><script>")
-    picture = sheet.svg(name="x", title="<i>", description="&")
-    assert "<script" not in picture
-    assert ET.fromstring(picture).find(f"{SVG}text") is not None  # noqa: S314  our own
+@pytest.mark.parametrize("golden", [350, 20_000])
+def test_a_plan_is_a_point_for_every_size_and_kind_of_interval(golden: int) -> None:
+    plan = planning.plan(Design(golden=golden))
+    chart = plan_chart.of_widths(plan)
+    for picture in (chart.picture, chart.picture_for_phones):
+        drawn = ET.fromstring(picture)  # noqa: S314  our own
+        tips = [title.text or "" for title in drawn.iter(f"{SVG}title")]
+        assert sum("wide" in tip for tip in tips) == 3 * len(plan.by_golden)
+        width = plan.expected.golden_rmse.width
+        assert f"{golden} golden images: The machine's golden RMSE {width:.3f} wide" in tips
+        assert f"this design: {golden}" in picture
 
 
-def test_every_look_is_known_to_the_page_or_needs_no_other_colour_in_the_dark() -> None:
-    sheet = Path("static/training/reports/charts.css").read_text()
-    assert [look for look in LOOKS if f".c-{look}" not in sheet] == []
-
-
-@pytest.mark.parametrize(("low", "high"), [(0, 0.57), (0, 1e-3), (-2.2, 2.2), (1, 1), (0, 4700)])
-def test_ticks_are_few_and_round_and_inside(low: float, high: float) -> None:
-    ticks = Scale(low, high, 0, 100).ticks(6)
-    assert len(ticks) <= 7
-    assert all(low - 1e-9 <= tick <= max(high, low + 1) + 1e-9 for tick in ticks)
+def test_where_an_interval_has_no_width_a_plan_has_no_point() -> None:
+    plan = planning.plan(Design())
+    (size, fewest), *more = plan.by_golden
+    unknown = replace(fewest, reader_rmse=replace(fewest.reader_rmse, width=None))
+    picture = plan_chart.of_widths(replace(plan, by_golden=((size, unknown), *more))).picture
+    assert f">{size} golden images: The machine&#x27;s golden RMSE" in picture
+    assert f">{size} golden images: A reader" not in picture

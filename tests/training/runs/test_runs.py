@@ -134,11 +134,11 @@ def test_a_photograph_that_is_gone_fails_the_run_with_a_sentence(ana: User, tmp_
 
 def test_no_training_row_comes_from_a_golden_image(graded: Study) -> None:
     golden = dataset.load_graded_images(graded).golden
-    ms2019, faces = retrain._recipes()
+    ms2019, _ = retrain._recipes()
     with pytest.raises(TypeError, match="Only ordinary images"):
         embeddings.roll(golden, ms2019, lambda _: None)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="Only ordinary images"):
-        embeddings.pool(golden, faces)  # type: ignore[arg-type]
+        embeddings.pool(golden, ms2019)  # type: ignore[arg-type]
 
 
 def test_the_task_of_a_finished_run_does_nothing(graded: Study) -> None:
@@ -166,17 +166,17 @@ def test_every_study_that_has_begun_is_retrained_at_night_and_once(
 
 def test_the_sweep_sends_a_lost_run_again(study: Study, sent: Callable[[], list[int]]) -> None:
     run = claimed(study)
-    tasks.resume_runs()
+    jobs.sweep()
     assert sent() == []
     TrainingRun.objects.update(lease_until=Now() - timedelta(seconds=1))
-    tasks.resume_runs()
+    jobs.sweep()
     assert sent() == [run.pk]
 
 
 def test_the_sweep_sends_a_run_whose_message_was_lost(study: Study, sent: Callable[[], list[int]]) -> None:
     run = retrain.request(study=study)
     TrainingRun.objects.update(requested_at=Now() - timedelta(minutes=5))
-    tasks.resume_runs()
+    jobs.sweep()
     assert sent() == [run.pk]
 
 
@@ -227,7 +227,7 @@ def test_a_run_stores_a_regressor_and_its_report_and_then_nothing_is_new(
     assert (images["golden"], images["ordinary"], images["left_out"]) == (8, 16, 0)
     assert run.is_published == run.regressor.is_active == all(row["passes"] for row in run.report["gate"])
     rows = {row["recipe"]: row for row in run.report["recipes"]}
-    assert rows.keys() == {"ms2019", *recipes.FACES}
+    assert rows.keys() == {entry.name for entry in recipes.REGISTRY}
     assert {len(row["golden_rmse_by_seed"]["values"]) for row in rows.values()} == {5}
     best = min(rows.values(), key=lambda row: float(row["validation_rmse_by_seed"]["mean"]))
     assert machine["recipe"] == best["recipe"] == run.regressor.recipe["name"]

@@ -158,3 +158,18 @@ def test_the_command_says_the_pages_numbers() -> None:
 def test_the_command_refuses_with_the_limits() -> None:
     with pytest.raises(CommandError, match=r"--drop-out must be from 0 to 0\.9"):
         say("--drop-out", "1.0")
+
+
+@pytest.mark.parametrize("grades", [2, 4, 7])
+def test_a_plan_of_another_scale_has_grades_of_all_of_it_and_no_others(grades: int) -> None:
+    design = Design(grades=grades)
+    readings = planning.simulate(design, panels=2, images=2000, seed=1)
+    assert set(np.unique(readings.first)) == set(range(1, grades + 1))
+    assert (readings.scores.min(), readings.scores.max()) == (1, grades)
+    assert planning.plan(design).expected.reader_rmse.width is not None
+
+
+def test_the_page_plans_for_as_many_grades_as_it_is_asked_for(as_olga: Client, study: Study) -> None:
+    shown = as_olga.get(reverse(PAGE), {"grades": "4"}).content.decode()
+    assert "rounded to 1 to 4." in shown
+    assert as_olga.get(reverse(PAGE), {"grades": "10"}).status_code == 422

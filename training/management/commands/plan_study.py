@@ -19,6 +19,7 @@ HELP = {
     "noise": "standard deviation of one grade, before rounding",
     "bias": "standard deviation of the readers' biases",
     "machine": "standard deviation of the score around the true severity",
+    "grades": "steps of the grading scale",
 }
 
 

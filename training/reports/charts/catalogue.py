@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from labeler.charts.chart import Chart
 from training.reports.charts import matrices, points, rmse_chart, series, subgroup_chart
-from training.reports.charts.chart import Chart
 from training.reports.charts.points import Place
 from training.reports.charts.series import Night
 from training.reports.contents import StudyReport

@@ -4,19 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
-from training.reports.charts.chart import (
-    ESTIMATE,
-    HALF,
-    NARROW,
-    WIDE,
-    Chart,
-    N,
-    Table,
-    estimate_cells,
-    images,
-    span,
-)
-from training.reports.charts.drawing import DARK_FROM, SHADES, Drawing
+from labeler.charts.chart import HALF, NARROW, WIDE, Chart, Table
+from labeler.charts.drawing import DARK_FROM, SHADES, Drawing
+from training.reports.charts.wording import ESTIMATE, N, estimate_cells, images, span
 from training.reports.contents import Level, ReaderNumbers, RunReport, StudyReport
 from training.statistics.panels import PairKappa
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from training.reports.charts import scales
-from training.reports.charts.chart import HALF, Chart, N, Table, estimate_cells, images, spoken_interval
-from training.reports.charts.drawing import Drawing
+from labeler.charts import scales
+from labeler.charts.chart import HALF, Chart, Table
+from labeler.charts.drawing import Drawing
+from labeler.charts.scales import Frame, Scale
 from training.reports.charts.matrices import NO_MACHINE
-from training.reports.charts.scales import Frame, Scale
+from training.reports.charts.wording import N, estimate_cells, images, spoken_interval
 from training.reports.contents import Calibration, Level, ReaderNumbers, RunReport
 from training.statistics.bias import Limits
 from training.statistics.intervals import Estimate

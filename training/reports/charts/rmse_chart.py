@@ -3,21 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.reports.charts import scales
-from training.reports.charts.chart import (
+from labeler.charts import scales
+from labeler.charts.chart import NARROW, Chart, Table
+from labeler.charts.drawing import Drawing
+from labeler.charts.scales import Frame, Scale
+from training.reports.charts.wording import (
     ESTIMATE,
-    NARROW,
     NO_ESTIMATE,
-    Chart,
     N,
-    Table,
     enumerate_words,
     estimate_cells,
     span,
     spoken_interval,
 )
-from training.reports.charts.drawing import Drawing
-from training.reports.charts.scales import Frame, Scale
 from training.reports.contents import StudyReport
 from training.statistics.intervals import Estimate
 

@@ -1,0 +1,1 @@
+"""Pages and commands of a study with a million images, assignments or labels."""

@@ -1,0 +1,1 @@
+"""Faults and upgrades while readers grade: everything acknowledged must be stored, once."""

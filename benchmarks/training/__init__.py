@@ -1,0 +1,1 @@
+"""Retraining at the published size, and what recipes are worth."""
