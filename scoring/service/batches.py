@@ -17,6 +17,7 @@ from scoring.regressor.pipeline import FittedRegressor
 from scoring.regressor.regressors import ArtefactError, NoActiveRegressor
 from scoring.service import fetching, outcomes
 from scoring.service.outcomes import Outcome, Photograph
+from scoring.service.score_json import SelfieScoreOut
 from scoring.weights.weight_files import WeightsError
 
 MOST_OPEN = 5  # jobs of one token that have not ended
@@ -77,7 +78,8 @@ def work(job: BulkJob) -> None:
 
 
 def result(item: BulkItem) -> Outcome:
-    return Outcome(item.status or HTTPStatus.ACCEPTED, item.answer, item.detail)
+    answer = SelfieScoreOut.model_validate(item.answer) if item.answer else None
+    return Outcome(item.status or HTTPStatus.ACCEPTED, answer, item.detail)
 
 
 def erase(job: BulkJob) -> None:
@@ -122,7 +124,8 @@ def _read(item: BulkItem) -> bytes:
 def _finish(item: BulkItem, outcome: Outcome) -> None:
     """Store what came of a photograph, once, and erase it."""
     waiting = BulkItem.objects.filter(pk=item.pk, status=None)
-    waiting.update(status=outcome.status, answer=outcome.answer, detail=outcome.detail)
+    answer = outcome.answer.model_dump(mode="json") if outcome.answer else None
+    waiting.update(status=outcome.status, answer=answer, detail=outcome.detail)
     _erase_file(item)
 
 

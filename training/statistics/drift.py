@@ -32,7 +32,7 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class SequenceEffects:
     """What comes before an image, held against the residual on it. All three are slopes."""
 
     after_previous: Estimate  # per grade of the image before
@@ -82,7 +82,7 @@ def _orders(n: int) -> NDArray[np.int32]:
     return np.stack([np.argsort(draws.random_sample(n), kind="stable").astype(np.int32) for _ in range(RESAMPLES)])
 
 
-def sequence(residuals: Floats, *, previous: Floats, places: Floats) -> Sequence:
+def sequence(residuals: Floats, *, previous: Floats, places: Floats) -> SequenceEffects:
     """Regress (n,) golden residuals on the grade given just before, and on the place within the sitting, from 1.
 
     NaN where there is no image before, or no time to tell sittings by. The lists are shuffled, so neither has to do
@@ -90,7 +90,7 @@ def sequence(residuals: Floats, *, previous: Floats, places: Floats) -> Sequence
     """
     hundreds = places / 100
     middle = residuals[np.isfinite(residuals)].mean() if np.isfinite(residuals).any() else 0.0
-    return Sequence(
+    return SequenceEffects(
         after_previous=_slope(previous, residuals, NO_ORDER),
         position=_slope(hundreds, residuals, NO_TIME),
         fatigue=_slope(hundreds, np.abs(residuals - middle), NO_TIME),

@@ -51,7 +51,7 @@ def score(request: AuthedRequest, response: HttpResponse) -> Any:
     with authorisation.once(request, response, sent.digest) as attempt:
         if attempt.answer is None:
             data, regressor = sent.photographs[0].read(), regressors.active(request.auth.token.study)
-            answer = outcomes.answer(Selfie.of(data), regressor)
+            answer = outcomes.answer(Selfie.of(data), regressor).model_dump(mode="json")
             stored = _store(request.auth.token, data, sent.said.consent, answer) if sent.said.store else None
             attempt.answer = answer | {"stored": stored}
     return attempt.answer
