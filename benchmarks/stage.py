@@ -17,7 +17,7 @@ import psutil
 from labeler.server import embedded, supervisor
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-PATIENCE = 180  # seconds until a server that does not answer counts as broken
+SERVER_SECONDS = 180  # seconds until a server that does not answer counts as broken
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def running(
             yield
         finally:
             process.terminate()
-            process.wait(timeout=PATIENCE)
+            process.wait(timeout=SERVER_SECONDS)
 
 
 def worked(*, without: int) -> float:
@@ -117,7 +117,7 @@ def free_port() -> int:
 
 
 def _await(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + SERVER_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
             with urlopen(url, timeout=5):  # noqa: S310  our own loopback address

@@ -87,7 +87,7 @@ urlpatterns = [
     path("studies/<slug:slug>/erasures/<int:pk>/retry/", privacy_views.retry_erasure, name="retry_erasure"),
     path("studies/<slug:slug>/erasures/<int:pk>/certificate.json", privacy_views.certificate, name="certificate"),
     path("studies/<slug:slug>/log/", oversight_views.audit_log, name="audit_log"),
-    path("operations/", operations_views.operations, name="operations"),
+    path("health/", operations_views.health_page, name="health"),
     path("log/", oversight_views.site_log, name="site_log"),
     path("", include("training.urls")),
     path("", include("scoring.urls")),

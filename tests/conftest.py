@@ -18,6 +18,20 @@ from demo.selfies import make_selfies, read_severities
 from labeler.models import Reader, Study, User
 from tests import builders
 
+# What takes longest begins first, so that no process is alone with it at the end.
+LONGEST = ("test_whole_loop.py", "test_load.py", "faults", "browser")
+
+
+@pytest.hookimpl(trylast=True)  # after pytest-django has put tests with real transactions behind the others
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Order files for `--dist loadfile --no-loadscope-reorder`, which gives them out in this order."""
+
+    def place(item: pytest.Item) -> int:
+        part = item.path.relative_to(Path(__file__).parent).parts[0]
+        return LONGEST.index(part) if part in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _static_files() -> Iterator[None]:

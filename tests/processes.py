@@ -115,10 +115,10 @@ def web(log: Path, **changed: str) -> Iterator[Web]:
 
 @contextmanager
 def worker(
-    log: Path, *, queue: str = "celery", of: str = "labeler", **changed: str
+    log: Path, *, queue: str = "celery", app: str = "labeler", **changed: str
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Celery worker that is ready for the tasks of a queue."""
-    arguments = ["celery", "-A", of, "worker", "-Q", queue, "--concurrency", "1", "--loglevel", "INFO"]
+    arguments = ["celery", "-A", app, "worker", "-Q", queue, "--concurrency", "1", "--loglevel", "INFO"]
     with running(*arguments, log=log, **changed) as process:
         await_ready(lambda: b" ready." in log.read_bytes(), process, log)
         yield process

@@ -55,9 +55,9 @@ def module(path: Path) -> str:
     return ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
 
 
-def folder(of: str) -> str:
+def folder(module_name: str) -> str:
     """Return the place in ORDER of a module."""
-    return max((known for known in ORDER if of == known or of.startswith(f"{known}.")), key=len)
+    return max((known for known in ORDER if module_name == known or module_name.startswith(f"{known}.")), key=len)
 
 
 FILES = files(*PACKAGES)

@@ -121,7 +121,7 @@ ROWS = {
     "certificate": row("GET", SEE_ITS_LOG),
     "retry_erasure": row("POST", RUN_IT),
     "audit_log": row("GET", SEE_ITS_LOG),
-    "operations": row("GET", OPERATE),
+    "health": row("GET", OPERATE),
     "site_log": row("GET", SEE_SITE_LOG),
     "training:plan": row("GET", MAKE_STUDIES),
     "training:report": row("GET", SEE_ITS_LOG),

@@ -31,7 +31,7 @@ class TrainingRun(Job):
     cancelled_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
-    # Of what, with what and how long: seconds of each stage, seeds, versions, recipes, hashes of code and artefact.
+    # How it was made: the JSON of a RunRecord (training/runs/run_result.py), or nothing.
     record = models.JSONField(default=dict, db_default={}, editable=False)
     # Hash of the current labels it read: the same again means nothing new.
     label_snapshot = models.CharField(max_length=64, blank=True)
@@ -41,7 +41,7 @@ class TrainingRun(Job):
     # One sentence for people: published, or why not.
     conclusion = models.TextField(blank=True)
     is_published = models.BooleanField(default=False)
-    # Every number of the report, as `manage.py report --json` prints it.
+    # What it found: the JSON of a RunReport (training/reports/contents.py), as `manage.py report --json` prints it.
     report = models.JSONField(null=True, blank=True)
     regressor = models.OneToOneField(
         Regressor, null=True, blank=True, on_delete=models.PROTECT, related_name="training_run"

@@ -245,7 +245,7 @@ def _drain() -> int:
 def _found(begin: float, end: float) -> dict[str, Any]:
     """Return what began while it was measured; acknowledged is what was so from the first moment to the last."""
     return {
-        "requests": [of[1:] for of in seen if begin <= of[0] < end],
+        "requests": [request[1:] for request in seen if begin <= request[0] < end],
         "waits": [ms for pressed, ms in waits if begin <= pressed < end],
         "acknowledged": acknowledged,
         "refused": refused,

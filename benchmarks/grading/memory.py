@@ -92,7 +92,7 @@ def _resident(pid: int) -> float:
 
 
 def _await(theirs: Stage) -> None:
-    deadline = time.monotonic() + stage.PATIENCE
+    deadline = time.monotonic() + stage.SERVER_SECONDS
     while not theirs.is_ready():
         if time.monotonic() > deadline:
             sys.exit("The site did not start.")

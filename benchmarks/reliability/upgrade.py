@@ -34,7 +34,7 @@ SLUG = "upgrade"
 GOLDEN = 20
 # Both versions know it: what `manage.py serve` adds to it belongs to one of them.
 WEB = ("--worker-class", "gthread", "--workers", "2", "--threads", "8", "--keep-alive", "60")
-PATIENCE = 120  # seconds until readers who get nothing saved count as stopped
+READERS_SECONDS = 120  # seconds until readers who get nothing saved count as stopped
 PREVIOUS = stage.REPOSITORY / "deploy" / "previous-release.toml"
 # What the old code does by its own means: these modules have stood there since 7c90a6f. Nobody fetches images' files.
 FILL = f"""
@@ -50,7 +50,7 @@ for number in range(READERS):
     studies.add_reader(study=study, user=User.objects.create_user(username=f"reader{{number}}", password={PASSWORD!r}))
 Image.objects.bulk_create(
     Image(study=study, content_hash=f"{{n:064x}}", source_name=f"{{n}}.jpg", original="", width=1200, height=1600)
-    for n in range(5000 * READERS)
+    for n in range(IMAGES)
 )
 golden_draw.draw(study=study, size={GOLDEN})
 folds.deal(study=Study.objects.get())
@@ -81,7 +81,9 @@ class Upgrade:
         _take_out(revision, self.old)
 
     def run(self, labels: int) -> None:
-        self.manage(self.old, "shell", "-c", FILL.replace("READERS", str(self.readers_wanted)))
+        images = self.readers_wanted * max(1500, 12 * labels)  # more than readers can grade in the meantime
+        fill = FILL.replace("READERS", str(self.readers_wanted)).replace("IMAGES", str(images))
+        self.manage(self.old, "shell", "-c", fill)
         with ExitStack() as new:
             with self.web(self.old) as address:
                 proxy = Proxy(_port(address))
@@ -111,7 +113,7 @@ class Upgrade:
     def grade(self, title: str, labels: int) -> None:
         """Let readers go on until so many more grades are saved."""
         with self.step(title):
-            before, deadline = len(self.tally.acknowledged), time.monotonic() + PATIENCE
+            before, deadline = len(self.tally.acknowledged), time.monotonic() + READERS_SECONDS
             while len(self.tally.acknowledged) < before + labels:
                 if time.monotonic() > deadline:
                     sys.exit(f"{title}: readers got nothing saved any more. Refused: {dict(self.tally.refusals)}")

@@ -96,7 +96,7 @@ def main() -> None:
         _one_selfie(served, large)
         _overload(served, small)
         _slow_clients(served, small)
-        _memory(served, [small, _jpeg((300, 400), of=CHECKS), small[: len(small) // 2], b"no picture"], requests)
+        _memory(served, [small, _jpeg((300, 400), picture=CHECKS), small[: len(small) // 2], b"no picture"], requests)
 
 
 @contextmanager
@@ -253,8 +253,8 @@ def _publish() -> str:
     return key
 
 
-def _jpeg(size: tuple[int, int], *, of: Image.Image | None = None) -> bytes:
-    picture = of or Image.open(PHOTOGRAPH).convert("RGB")
+def _jpeg(size: tuple[int, int], *, picture: Image.Image | None = None) -> bytes:
+    picture = picture or Image.open(PHOTOGRAPH).convert("RGB")
     pixels = cv2.resize(np.asarray(picture), size, interpolation=cv2.INTER_CUBIC)
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "JPEG", quality=90)

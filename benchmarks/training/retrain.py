@@ -106,10 +106,10 @@ def print_readers(study: "Study") -> None:
     from demo.simulated_readers import PUBLISHED_RMSE
     from training.reports import study_report
 
-    rows = sorted((row["rmse"] for row in study_report.current(study)["readers"]), key=lambda one: -float(one["value"]))
+    rows = sorted((reader.rmse for reader in study_report.current(study).readers), key=lambda one: -one.known)
     print("| reader RMSE, published | here, SIMULATED | 95 % interval |\n|---|---|---|")
     for published, here in zip(sorted(PUBLISHED_RMSE, reverse=True), rows, strict=True):
-        print(f"| {published:.3f} | {here['value']:.3f} | {here['low']:.3f} to {here['high']:.3f} |")
+        print(f"| {published:.3f} | {here.known:.3f} | {here.low:.3f} to {here.high:.3f} |")
     print()
 
 
@@ -117,15 +117,15 @@ def print_recipes(study: "Study") -> None:
     from training.reports import leaderboard
 
     board = leaderboard.of(study)
-    print(board["sentence"])
+    print(board.sentence)
     print("\n| recipe | cross-validation RMSE | golden RMSE | 95 % interval | over seeds | s of a processor |")
     print("|---|---|---|---|---|---|")
-    for row in board["recipes"]:
-        golden, seeds = row["golden_rmse"], row["golden_rmse_by_seed"]
+    for row in board.recipes:
+        golden, seeds = row.golden_rmse, row.golden_rmse_by_seed
         print(
-            f"| `{row['recipe']}` | {row['validation_rmse_by_seed']['mean']:.3f} | {golden['value']:.3f} | "
-            f"{golden['low']:.3f} to {golden['high']:.3f} | {seeds['lowest']:.3f} to {seeds['highest']:.3f} | "
-            f"{row['fit_seconds']:.1f} |"
+            f"| `{row.recipe}` | {row.validation_rmse_by_seed.mean:.3f} | {golden.known:.3f} | "
+            f"{golden.low:.3f} to {golden.high:.3f} | {seeds.lowest:.3f} to {seeds.highest:.3f} | "
+            f"{row.fit_seconds:.1f} |"
         )
     print()
 

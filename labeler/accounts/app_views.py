@@ -17,7 +17,7 @@ from scoring.models import ApiToken, Regressor, Scope
 from scoring.service import stored_selfies as stored_selfies_of_apps
 from scoring.service import tokens, webhooks
 
-SHOWN = 200  # stored selfies
+SELFIES_SHOWN = 200  # stored selfies
 
 
 @login_required
@@ -73,7 +73,12 @@ def stored_selfies(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
         _erase_selfies(study, request.user, token, form)
         messages.success(request, "Erased: the photographs, the consents and the scores.")
         return redirect("stored_selfies", slug=slug, pk=pk)
-    context = {"study": study, "token": token, "selfies": token.stored_selfies.order_by("-pk")[:SHOWN], "form": form}
+    context = {
+        "study": study,
+        "token": token,
+        "selfies": token.stored_selfies.order_by("-pk")[:SELFIES_SHOWN],
+        "form": form,
+    }
     context["total"] = token.stored_selfies.count()
     return render(request, "labeler/accounts/stored_selfies.html", context, status=422 if form.errors else 200)
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from labeler.platform.form_fields import Form
 from scoring.models import Scope
 
-LONGEST = 3650  # days; a token for longer is one that never ends
+LONGEST_VALIDITY = 3650  # days; a token for longer is one that never ends
 MOST_A_MINUTE = 100_000
 
 
@@ -21,7 +21,11 @@ class TokenForm(Form):
         min_value=1, max_value=MOST_A_MINUTE, initial=60, label="Photographs a minute", help_text="At most."
     )
     days = forms.IntegerField(
-        required=False, min_value=1, max_value=LONGEST, label="Days", help_text="Until it ends. Empty: until revoked."
+        required=False,
+        min_value=1,
+        max_value=LONGEST_VALIDITY,
+        label="Days",
+        help_text="Until it ends. Empty: until revoked.",
     )
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices, initial=[Scope.SCORE], label="It may", widget=forms.CheckboxSelectMultiple

@@ -18,7 +18,7 @@ from labeler.models import Invitation, Role, User
 from labeler.record import audit
 
 PROVIDER = "oidc"
-KEPT = ("iss", "sub", "oid", "tid")  # of a token's claims: what names a person, nothing that describes them
+CLAIMS_KEPT = ("iss", "sub", "oid", "tid")  # of a token's claims: what names a person, nothing that describes them
 
 NOT_INVITED = (
     "You are signed in at your organisation, but it gives you no role here and nobody has invited you. "
@@ -43,7 +43,7 @@ def identity_of(claims: Claims) -> str:
 
 
 def kept_of(claims: Claims) -> Claims:
-    return {name: claims[name] for name in KEPT if name in claims}
+    return {name: claims[name] for name in CLAIMS_KEPT if name in claims}
 
 
 def claimed_roles(claims: Claims) -> set[Role]:

@@ -21,8 +21,8 @@ from labeler.models import Invitation, ProviderSession, User
 
 RECENT = 600  # seconds for which a sign-in proves the person's identity
 NOTED = 60  # seconds between two writes of the time of last activity
-GRACE = 3600  # seconds that sessions outlive a provider which does not answer
-KEY = "sign_in"
+PROVIDER_GRACE = 3600  # seconds that sessions outlive a provider which does not answer
+SESSION_KEY = "sign_in"
 OWN = {"password", "mfa"}  # the ways of signing in that we check ourselves
 
 logger = logging.getLogger(__name__)
@@ -50,11 +50,11 @@ class SignIn:
 
     @classmethod
     def of(cls, session: SessionBase) -> "SignIn | None":
-        kept = session.get(KEY)
+        kept = session.get(SESSION_KEY)
         return cls(**kept) if kept else None
 
     def keep(self, session: SessionBase) -> None:
-        session[KEY] = asdict(self)
+        session[SESSION_KEY] = asdict(self)
 
 
 def begin(session: SessionBase, user: User, *, tokens: Tokens | None = None, by: str = "password") -> None:
@@ -144,7 +144,7 @@ def _ask_again(session: SessionBase, user: User, sign_in: SignIn) -> str:
     soon = now + timedelta(seconds=CLOCK_SKEW)
     is_due = Q(asked_at__lte=due) | Q(asked_at__gt=soon)
     why = _ask_provider(rows.get(), user) if rows.filter(is_due).update(asked_at=now) else ""
-    if not why and not rows.filter(confirmed_at__range=(now - timedelta(seconds=GRACE), soon)).exists():
+    if not why and not rows.filter(confirmed_at__range=(now - timedelta(seconds=PROVIDER_GRACE), soon)).exists():
         why = "the provider does not answer"
     sign_in.asked = time.time()
     sign_in.keep(session)

@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 Classes = NDArray[np.bool_]
 
 SPLITS = 5
-KEPT = 8  # columns a fit keeps: leaks are narrow, and more columns would bring more chance than signal
+COLUMNS_KEPT = 8  # columns a fit keeps: leaks are narrow, and more columns would bring more chance than signal
 RIDGE = 0.05  # of a column's variance: keeps twins of one leak from cancelling out
 BINS = 8  # of a number's range, by rank: a leak need not be monotone
 RARE = 2  # images a value must occur in to become a column: what is unique teaches nothing about another image
@@ -166,14 +166,14 @@ def _standardised(train: Floats, test: Floats, weights: Floats) -> tuple[Floats,
 
 
 def _fit(columns: Floats, classes: Floats, weights: Floats) -> Floats:
-    """Return (columns, fits): ridge coefficients of the KEPT columns that go best with each vector of classes.
+    """Return (columns, fits): ridge coefficients of the COLUMNS_KEPT columns that go best with each vector of classes.
 
     All permutations are fitted at once: they share the columns, so only small systems differ.
     """
     share = (weights / weights.sum())[:, None]
     products = columns.T @ (share * columns)  # (p, p)
     together = columns.T @ (share * (classes - (share * classes).sum(axis=0)))  # (p, fits)
-    kept = min(KEPT, len(together))
+    kept = min(COLUMNS_KEPT, len(together))
     best = np.argpartition(-np.abs(together), kept - 1, axis=0)[:kept].T  # (fits, kept)
     systems = products[best[:, :, None], best[:, None, :]] + RIDGE * np.eye(kept)
     solved = np.linalg.solve(systems, np.take_along_axis(together.T, best, axis=1)[:, :, None])[:, :, 0]

@@ -42,7 +42,7 @@ class Received:
     public_id: UUID
     address: str
     position: int
-    of: int  # images in the list
+    length: int  # images in the list
     card: Mapping[str, Any] | None = None  # None where the list no longer tells it
     page: str | None = None  # the page it was on the screen of
     answers: dict[str, Traits] = field(default_factory=dict)  # channel -> traits, of the first read of each size
@@ -113,7 +113,7 @@ def _of_time(one: Received) -> Traits:
 
 
 def _of_order(one: Received, reader: str) -> Traits:
-    traits: Traits = {"position": float(one.position), "third": f"{3 * (one.position - 1) // max(one.of, 1)}"}
+    traits: Traits = {"position": float(one.position), "third": f"{3 * (one.position - 1) // max(one.length, 1)}"}
     traits |= {f"position mod {k}": f"{one.position % k}" for k in INTERVALS}
     return traits | {f"position mod {k} of a list": f"{reader} {one.position % k}" for k in OWN_INTERVALS}
 

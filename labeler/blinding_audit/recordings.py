@@ -28,7 +28,7 @@ from labeler.models import Assignment, Reader, Study
 
 READERS = 11  # as many as read the published study
 READS = 3  # of every image in every size: the first, and two that show what a cache does
-PATIENCE = 30  # seconds until a site that doesn't answer counts as gone
+SITE_SECONDS = 30  # seconds until a site that doesn't answer counts as gone
 AFTER = "?after="
 
 Clock = Callable[[], float]
@@ -240,7 +240,7 @@ class Remote:
             raise CaptureError(f"--url must be like https://study.example.org, not {url}.")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self.url = url
-        self.connection = kind(parts.netloc, timeout=PATIENCE)
+        self.connection = kind(parts.netloc, timeout=SITE_SECONDS)
         self.cookie = f"{settings.SESSION_COOKIE_NAME}={session_key}"
         self.clock = clock
 

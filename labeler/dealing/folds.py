@@ -147,12 +147,14 @@ def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
     images, keys = _at_most(len(readers), np.repeat(images, copies), np.repeat(keys, copies))
     rooms = np.array([room(reader, len(golden_set), design.repeats) for reader in readers], np.int64)
     shares = reading_lists.fill(len(images), np.zeros(len(readers), np.int64), rooms, draw)
-    of = reading_lists.share_out(keys, shares, rooms, [], draw)
+    places = reading_lists.share_out(keys, shares, rooms, [], draw)
     return Plan(
         design,
-        tuple(_list(study, reader, images[of == place], golden_set, design) for place, reader in enumerate(readers)),
+        tuple(
+            _list(study, reader, images[places == place], golden_set, design) for place, reader in enumerate(readers)
+        ),
         golden_set,
-        left=np.setdiff1d(all_images, images[of >= 0]),
+        left=np.setdiff1d(all_images, images[places >= 0]),
         sidelined=golden_draw.sidelined(study).count(),
         waiting=waiting,
     )

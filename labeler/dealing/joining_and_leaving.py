@@ -40,10 +40,10 @@ def join(*, study: Study, user: User, capacity: int | None = None, by: User | No
     golden = _golden(study)
     room = folds.room(reader, len(golden), design.repeats)
     taken = _take(rests, len(golden) + design.repeats, room, draw)
-    remaining_lists.withdraw([one for of in taken for one in of], dealing)
-    for rest, of in zip(rests, taken, strict=True):
-        remaining_lists.write(rest, np.setdiff1d(rest.ids, [one.pk for one in of], assume_unique=True), dealing)
-    fold = np.array([one.image_id for of in taken for one in of], np.int64)
+    remaining_lists.withdraw([assignment for given in taken for assignment in given], dealing)
+    for rest, given in zip(rests, taken, strict=True):
+        remaining_lists.write(rest, np.setdiff1d(rest.ids, [one.pk for one in given], assume_unique=True), dealing)
+    fold = np.array([one.image_id for given in taken for one in given], np.int64)
     order = reading_lists.source(f"order {study.seed} {reader.code}")
     try:
         made = ReadingList(reader, *reading_lists.arrange(fold, golden, design.repeats, order, gap=design.gap))
@@ -84,7 +84,7 @@ def _take(rests: Sequence[Rest], own: int, room: int, draw: RandomState) -> list
     """Return what each reader gives to a new one, whose list has `own` images anyway, so that all have equal work."""
     movable = [rest.movable() for rest in rests]
     load = np.array([rest.load for rest in rests], np.int64)
-    most = np.array([len(of) for of in movable], np.int64)
+    most = np.array([len(assignments) for assignments in movable], np.int64)
     low, high = 0, max(int(load.max()), own)
     while low < high:  # the lowest level at which the new reader does not have more than the others
         level = (low + high) // 2
@@ -94,8 +94,8 @@ def _take(rests: Sequence[Rest], own: int, room: int, draw: RandomState) -> list
         shares[int(np.argmax(shares))] -= 1
     seen: set[int] = set()
     taken = []
-    for of, share in zip(movable, shares.tolist(), strict=True):
-        chosen = [of[place] for place in reading_lists.even_places(share, len(of), draw)]
+    for assignments, share in zip(movable, shares.tolist(), strict=True):
+        chosen = [assignments[place] for place in reading_lists.even_places(share, len(assignments), draw)]
         fresh = {_key(one): one for one in chosen if _key(one) not in seen}  # of near-duplicates, one
         seen |= fresh.keys()
         taken.append(list(fresh.values()))

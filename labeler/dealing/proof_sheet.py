@@ -104,8 +104,8 @@ def _strata(plan: Plan) -> tuple[Stratum, ...]:
     names, stratum = np.unique(plan.waiting.strata[order], return_inverse=True)
     counts = np.array([_counts(one, plan.waiting.images[order], stratum, len(names)) for one in plan.lists])
     return tuple(
-        Stratum(str(name) or "(not known)", int(of.sum()), int(of.min()), int(of.max()))
-        for name, of in zip(names, counts.T, strict=True)
+        Stratum(str(name) or "(not known)", int(count.sum()), int(count.min()), int(count.max()))
+        for name, count in zip(names, counts.T, strict=True)
     )
 
 

@@ -64,10 +64,10 @@ def hand_out(study: Study, images: Whole, keys: Whole, dealing: Dealing, draw: R
         shares = reading_lists.fill(len(images), load, room, draw)
     except ListError as error:
         raise DealError(f"{error} Raise a capacity.") from error
-    of = reading_lists.share_out(keys, shares, room, _have(rests, keys), draw)
+    places = reading_lists.share_out(keys, shares, room, _have(rests, keys), draw)
     for place, rest in enumerate(rests):
-        write(rest, reading_lists.weave(rest.ids, -draw.permutation(images[of == place]), draw), dealing)
-    return int(np.sum(of < 0))
+        write(rest, reading_lists.weave(rest.ids, -draw.permutation(images[places == place]), draw), dealing)
+    return int(np.sum(places < 0))
 
 
 def _room_left(rest: Rest) -> int:

@@ -10,7 +10,7 @@ from labeler.grading import consensus
 from labeler.models import Assignment, ErasedNote, Image, InputKind, Label, NotGradable, Study
 from labeler.record import ledger, pseudonyms
 
-AT_ONCE = 2000  # rows that a cursor of the database hands over
+FETCHED = 2000  # rows that a cursor of the database hands over
 
 REASONS: dict[str, str] = {reason.value: str(reason.label) for reason in NotGradable}
 INPUTS: dict[str, str] = {kind.value: str(kind.label) for kind in InputKind}
@@ -47,7 +47,7 @@ def _labels(study: Study) -> Iterator[Row]:
             *("labeled_at", "assignment__version", "assignment__image__is_golden"),
         )
     )
-    for pk, image, reader, position, is_repeat, version, grade, reason, note, is_undo, *rest in rows.iterator(AT_ONCE):
+    for pk, image, reader, position, is_repeat, version, grade, reason, note, is_undo, *rest in rows.iterator(FETCHED):
         *viewing, input_kind, labeled_at, newest, is_golden = rest
         yield (
             *(pk, image_code(study, image), reader, position, is_repeat, version),
@@ -102,7 +102,7 @@ def _images(study: Study) -> Iterator[Row]:
         *("content_hash", "width", "height", "subject", "first", "is_golden", "in_fold", "original"),
         *("is_erased", "may_be_shared"),
     )
-    for content_hash, width, height, subject, cluster, is_golden, fold, original, *marks in rows.iterator(AT_ONCE):
+    for content_hash, width, height, subject, cluster, is_golden, fold, original, *marks in rows.iterator(FETCHED):
         yield (
             *(image_code(study, content_hash), content_hash, width, height),
             *(
@@ -145,7 +145,7 @@ IMAGES = Table(
 def _readers(study: Study) -> Iterator[Row]:
     done = Count("assignments", filter=Q(assignments__is_done=True))
     rows = study.readers.order_by("code").annotate(dealt=Count("assignments"), done_now=done)
-    yield from rows.values_list("code", "is_simulated", "dealt", "done_now").iterator(AT_ONCE)
+    yield from rows.values_list("code", "is_simulated", "dealt", "done_now").iterator(FETCHED)
 
 
 READERS = Table(
@@ -166,7 +166,7 @@ def _assignments(study: Study) -> Iterator[Row]:
     fields = rows.values_list(
         "reader__code", "position", "image__content_hash", "is_repeat", "image__is_golden", "is_done"
     )
-    for reader, position, image, is_repeat, is_golden, is_done in fields.iterator(AT_ONCE):
+    for reader, position, image, is_repeat, is_golden, is_done in fields.iterator(FETCHED):
         yield reader, position, image_code(study, image), is_repeat, is_golden, is_done
 
 

@@ -16,7 +16,7 @@ from labeler.exchange.published_layout import BadRow, LayoutError, PublishedLabe
 from labeler.models import Assignment, Image, Label, NotGradable, Reader, Study, User
 
 NAMESPACE = UUID("0c6f3a52-6a2b-4f0f-8f5b-0f6d2a3f9a41")  # of imported submissions: the same row, the same id
-AT_ONCE = 2000  # rows to a statement
+ROWS_PER_STATEMENT = 2000  # rows to a statement
 
 
 @dataclass(frozen=True)
@@ -72,12 +72,14 @@ def _images(study: Study, rows: Sequence[PublishedLabel], *, without_files: bool
     """Return name in the file -> image: by the whole name it came under, or by its last part."""
     wanted = {row.image_name for row in reversed(rows)}
     found: dict[str, set[Image]] = defaultdict(set)
-    for image in study.images.iterator(AT_ONCE):
+    for image in study.images.iterator(ROWS_PER_STATEMENT):
         for name in {image.source_name, PurePosixPath(image.source_name).name} & wanted:
             found[name].add(image)
     missing = sorted(wanted - found.keys())
     if without_files:
-        made = Image.objects.bulk_create([_without_file(study, name) for name in missing], batch_size=AT_ONCE)
+        made = Image.objects.bulk_create(
+            [_without_file(study, name) for name in missing], batch_size=ROWS_PER_STATEMENT
+        )
         found |= {image.source_name: {image} for image in made}
     _refuse_unfound(rows, found)
     return {name: next(iter(images)) for name, images in found.items()}
@@ -142,7 +144,7 @@ def _assignments(
         if key not in known and key not in new:
             ends[key[0]] += 1
             new[key] = Assignment(reader_id=key[0], image_id=key[1], position=ends[key[0]])
-    Assignment.objects.bulk_create(new.values(), batch_size=AT_ONCE)
+    Assignment.objects.bulk_create(new.values(), batch_size=ROWS_PER_STATEMENT)
     return known | new
 
 
@@ -171,8 +173,8 @@ def _labels(
         touched.add(assignment)
     if bad:
         raise LayoutError(refused(bad), bad)
-    Label.objects.bulk_create(new, batch_size=AT_ONCE)
-    Assignment.objects.bulk_update(touched, ["version", "labeled_at", "is_done"], batch_size=AT_ONCE)
+    Label.objects.bulk_create(new, batch_size=ROWS_PER_STATEMENT)
+    Assignment.objects.bulk_update(touched, ["version", "labeled_at", "is_done"], batch_size=ROWS_PER_STATEMENT)
     return len(new)
 
 

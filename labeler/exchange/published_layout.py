@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
-from labeler.exchange.export import AT_ONCE, image_code
+from labeler.exchange.export import FETCHED, image_code
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.models import Label, NotGradable, Study
 
@@ -146,7 +146,7 @@ def _rows(study: Study) -> Iterator[Row]:
     ).order_by("pk")
     fields = ("assignment__reader__code", "assignment__image__content_hash", "grade", "labeled_at")
     rows = labels.values_list(*fields, "assignment__image__is_golden")
-    for reader, image, grade, labeled_at, golden in rows.iterator(AT_ONCE):
+    for reader, image, grade, labeled_at, golden in rows.iterator(FETCHED):
         yield reader, image_code(study, image), grade or NOT_ACNE, labeled_at, int(golden)
 
 

@@ -40,8 +40,8 @@ def draw(*, study: Study, size: int, by: str = "", user: User | None = None) -> 
     kinds = _candidates(study, by)
     _check(study, size, sum(map(len, kinds.values())))
     source = random.Random(f"golden {study.seed}")  # noqa: S311  a draw, not a secret
-    shares = _allot(size, {kind: len(of) for kind, of in kinds.items()})
-    chosen = [pk for kind, of in kinds.items() for pk in source.sample(of, shares[kind])]
+    shares = _allot(size, {kind: len(images) for kind, images in kinds.items()})
+    chosen = [pk for kind, images in kinds.items() for pk in source.sample(images, shares[kind])]
     how = "drawn at random" + (f", in proportion over {by}" if by else "")
     return _freeze(study, chosen, how, user)
 
@@ -68,7 +68,7 @@ def choose(*, study: Study, names: Sequence[str], user: User | None = None) -> l
 
 def preview(study: Study, size: int, by: str = "") -> list[Share]:
     """Return how many golden images of each kind would be drawn. Raises GoldenError."""
-    kinds = {kind: len(of) for kind, of in _candidates(study, by).items()}
+    kinds = {kind: len(images) for kind, images in _candidates(study, by).items()}
     _check(study, size, sum(kinds.values()))
     shares = _allot(size, kinds)
     return [Share(kind or "(not known)", images, shares[kind]) for kind, images in sorted(kinds.items())]

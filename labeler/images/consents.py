@@ -86,9 +86,9 @@ def apply(study: Study, *, subjects: Sequence[str] | None = None) -> None:
     alike = defaultdict(list)
     for consent in said:
         alike[tuple(consent.scopes)].append(consent.subject)
-    for scopes, of in alike.items():
-        _mark(images.filter(subject__in=of), scopes)
-    unknown = images.exclude(subject__in=[subject for of in alike.values() for subject in of])
+    for scopes, known in alike.items():
+        _mark(images.filter(subject__in=known), scopes)
+    unknown = images.exclude(subject__in=[subject for known in alike.values() for subject in known])
     _mark(unknown, () if study.needs_consent else tuple(ConsentScope.values))
     count_skipped(study)
 

@@ -16,7 +16,7 @@ Tie = tuple[int, str, int | None]  # an image, its subject, its cluster
 class Groups:
     """Which images of a study belong together. An image that is not there stands alone."""
 
-    of: dict[int, int]  # image -> the smallest image of its group
+    group_of: dict[int, int]  # image -> the smallest image of its group
     golden: frozenset[int]  # groups with a golden image
     on_both_sides: frozenset[int]  # their ordinary images: nothing may be learned from them
 
@@ -25,10 +25,10 @@ def load(study: Study) -> Groups:
     """Read the groups of a study, in one query."""
     tied = study.images.filter(~Q(subject="") | Q(cluster__isnull=False))
     rows = list(tied.order_by("pk").values_list("pk", "subject", "cluster", "is_golden"))
-    of = join((image, subject, cluster) for image, subject, cluster, _ in rows)
-    golden = frozenset(of[image] for image, *_, is_golden in rows if is_golden)
-    both = frozenset(image for image, *_, is_golden in rows if not is_golden and of[image] in golden)
-    return Groups(of, golden, both)
+    group_of = join((image, subject, cluster) for image, subject, cluster, _ in rows)
+    golden = frozenset(group_of[image] for image, *_, is_golden in rows if is_golden)
+    both = frozenset(image for image, *_, is_golden in rows if not is_golden and group_of[image] in golden)
+    return Groups(group_of, golden, both)
 
 
 def join(ties: Iterable[Tie]) -> dict[int, int]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from scoring.photograph import decoding
 
 MAX_MEMBERS = 200_000  # more than any study; a list of millions of empty names is an attack
-MOST_AT_ONCE = 30 * 2**20  # bytes; zipfile reads the list of members whole, and takes 500 bytes of memory for each
+LARGEST_LIST = 30 * 2**20  # bytes; zipfile reads the list of members whole, and takes 500 bytes of memory for each
 TOO_MANY = "This zip's list of files is too long. Send several zips."
 # What zipfile raises on damaged, encrypted or unknown members.
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError)
@@ -24,9 +24,9 @@ class _File(io.FileIO):
     """A file that refuses to read more at once than an honest archive needs, before memory is taken for it."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is not None and size > MOST_AT_ONCE:
+        if size is not None and size > LARGEST_LIST:
             raise ArchiveError(TOO_MANY)
-        return super().read(MOST_AT_ONCE if size is None or size < 0 else size) or b""
+        return super().read(LARGEST_LIST if size is None or size < 0 else size) or b""
 
 
 def members(path: Path) -> list[str]:

@@ -15,9 +15,9 @@ from labeler.models import ConsentScope, Image, Study, User
 from labeler.record import audit
 
 MAX_BYTES = 200 * 2**20  # a million rows of twenty columns
-AT_ONCE = 2000  # rows of an UPDATE
+ROWS_PER_UPDATE = 2000  # rows of an UPDATE
 NAMES = ("file", "filename", "file_name", "image", "image_name", "name")
-LONGEST = 200  # characters of a value
+LONGEST_VALUE = 200  # characters of a value
 SUBJECT = "subject"
 # What the person in an image agreed to, when, and where that is written down.
 CONSENT, CONSENT_DATE, CONSENT_SOURCE = "consent", "consent_date", "consent_source"
@@ -76,9 +76,9 @@ def _row(line: int, columns: list[str], cells: list[str]) -> dict[str, str]:
     if len(set(columns)) < len(columns) or not all(columns):
         raise MetadataError("Two columns have the same name, or one has none. Name each of them.")
     row = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
-    long = next((column for column, value in row.items() if len(value) > LONGEST), None)
+    long = next((column for column, value in row.items() if len(value) > LONGEST_VALUE), None)
     if long:
-        raise MetadataError(f"Line {line} has more than {LONGEST} characters in {long}. Nothing was joined.")
+        raise MetadataError(f"Line {line} has more than {LONGEST_VALUE} characters in {long}. Nothing was joined.")
     _check_consent(line, _of_person(row))
     by = next((column for column in columns if column.lower() in NAMES), columns[0])
     return {"": row.pop(by), **row}
@@ -135,7 +135,7 @@ def join(*, study: Study, rows: Rows, by: User | None = None) -> JoinReport:
                 changed.append(found[0])
             if CONSENT in _of_person(row):
                 _collect(found[0], line, row, agreed, report)
-    Image.objects.bulk_update(changed, ["subject", "metadata"], batch_size=AT_ONCE)
+    Image.objects.bulk_update(changed, ["subject", "metadata"], batch_size=ROWS_PER_UPDATE)
     report.changed, report.same = len(changed), len(seen) - len(changed)
     report.without_row = len(images) - len(seen)
     report.consents = _record_consents(study, agreed, by)

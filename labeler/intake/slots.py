@@ -9,21 +9,21 @@ import secrets
 from django.core.cache import cache
 
 SEATS = 16  # an installation seldom gives more processes to an import
-LOST = 60  # seconds without a turn, and the next message that comes may have the seat
+SLOT_SECONDS = 60  # seconds without a turn, and the next message that comes may have the seat
 
 
 def take(what: str, ticket: str = "") -> str:
     """Return the ticket of a message's seat: of its own, or of a free one; nothing where there is none for it."""
     if ticket:
         name = _name(what, ticket)
-        return ticket if cache.add(name, ticket, LOST) or cache.get(name) == ticket else ""
+        return ticket if cache.add(name, ticket, SLOT_SECONDS) or cache.get(name) == ticket else ""
     tickets = (f"{number}-{secrets.token_hex(8)}" for number in range(SEATS))
-    return next((one for one in tickets if cache.add(_name(what, one), one, LOST)), "")
+    return next((one for one in tickets if cache.add(_name(what, one), one, SLOT_SECONDS)), "")
 
 
 def keep(what: str, ticket: str) -> None:
     """The message goes round once more."""
-    cache.set(_name(what, ticket), ticket, LOST)
+    cache.set(_name(what, ticket), ticket, SLOT_SECONDS)
 
 
 def leave(what: str, ticket: str) -> None:

@@ -29,7 +29,7 @@ State = IntakeFile.State
 
 PIECE = 8 * 2**20  # bytes that one request brings at most
 MAX_ZIP_BYTES = 50 * 2**30  # 4,700 photographs of 10 MB
-LEASE = timedelta(minutes=5)  # a photograph takes seconds; a lost worker's is taken again after this
+FILE_LEASE = timedelta(minutes=5)  # a photograph takes seconds; a lost worker's is taken again after this
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 MAX_ATTEMPTS = 3  # a file that took three workers with it would take the fourth
 LONGEST_NAME = 500  # characters; no honest path is longer
@@ -37,7 +37,7 @@ SET_ASIDE = timedelta(days=7)  # what was given up is kept this long, to be trie
 LEFT = timedelta(days=2)  # an abandoned upload
 
 COUNTED_EVERY = 20  # files: others import too, so what is done is counted in the database
-LOST = timedelta(hours=1)  # bytes without a row that needs them, for as long: their worker is gone
+ORPHANED_AFTER = timedelta(hours=1)  # bytes without a row that needs them, for as long: their worker is gone
 
 TOO_LONG = f"Its name and folders have more than {LONGEST_NAME} characters. Shorten them."
 GIVEN_UP = (
@@ -244,7 +244,7 @@ def _take(into: Intake) -> IntakeFile | None:
         if file is None:
             return None
         held = IntakeFile.objects.filter(pk=file.pk)
-        held.update(lease_until=Now() + LEASE, attempts=F("attempts") + 1)
+        held.update(lease_until=Now() + FILE_LEASE, attempts=F("attempts") + 1)
         file.attempts += 1
     return file
 
@@ -349,7 +349,7 @@ def _discard_leftovers() -> None:
 
 def _old_uploads() -> Iterator[Path]:
     now = min(timezone.now(), database_clock.now())  # a worker whose clock is early must not take what is being sent
-    before = (now - LOST).timestamp()
+    before = (now - ORPHANED_AFTER).timestamp()
     for path in _path("").iterdir():
         with suppress(FileNotFoundError):  # a worker is done with it just now
             if path.stat().st_mtime < before:

@@ -1,6 +1,6 @@
 """The installation's health: what is well, what is not, and how to mend it. Read-only.
 
-The operator's page, `manage.py doctor` and /metrics show the same findings.
+The health page, `manage.py check_health` and /metrics show the same findings.
 """
 
 import json
@@ -39,7 +39,7 @@ QUEUES = ("celery", "intake")
 LONGEST_QUEUE = 1000  # messages: each is done in seconds, or names a job that is looked at apart
 LAST_TICK = "last-tick"  # in the cache: when a scheduled task last ran
 LONGEST_SILENCE = timedelta(minutes=10)
-SHOWN = timedelta(days=7)  # what failed before that nobody has missed
+FAILURES_SHOWN = timedelta(days=7)  # what failed before that nobody has missed
 MOST_SHOWN = 50
 LONGEST_WAIT = timedelta(hours=6)  # of a job: a retraining before it may take that long
 LEAST_FREE = 0.1  # of a disk
@@ -49,7 +49,7 @@ TRIGGERS = (
     *("labels_are_append_only", "audit_is_append_only"),
     *("blocks_are_append_only", "erased_notes_are_append_only"),
 )
-SECONDS = 5  # that another server may take to answer
+ANSWER_SECONDS = 5  # that another server may take to answer
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def examine() -> list[Finding]:
 
 def queues() -> dict[str, Queue]:
     """Return the messages that wait. Raises RedisError."""
-    client = Redis.from_url(settings.REDIS_URL, socket_connect_timeout=SECONDS, socket_timeout=SECONDS)
+    client = Redis.from_url(settings.REDIS_URL, socket_connect_timeout=ANSWER_SECONDS, socket_timeout=ANSWER_SECONDS)
     try:
         # kombu puts messages in on the left and takes them out on the right.
         return {name: Queue(int(client.llen(name)), _sent_at(client.lindex(name, -1))) for name in QUEUES}
@@ -205,7 +205,7 @@ def _count(model: type[Job]) -> JobCount:
 
 
 def _set_aside(model: type[Job]) -> Iterator[SetAside]:
-    failed = model._default_manager.filter(state=Job.State.FAILED, finished_at__gt=timezone.now() - SHOWN)
+    failed = model._default_manager.filter(state=Job.State.FAILED, finished_at__gt=timezone.now() - FAILURES_SHOWN)
     # Those that can be tried again are of a study.
     for job in failed.select_related("study").order_by("-finished_at")[:MOST_SHOWN]:  # type: ignore[misc]
         if job.is_set_aside and job.finished_at:
@@ -285,7 +285,7 @@ def _jobs() -> Finding:
     if late or lost:
         return Finding("Jobs", f"{said}; waiting too long: {', '.join(late) or lost}", "Start a worker, or restart it.")
     if waiting:
-        return Finding("Jobs", f"{said}; {waiting} set aside", "Each says why at /operations/. Mend it, try again.")
+        return Finding("Jobs", f"{said}; {waiting} set aside", "Each says why at /health/. Mend it, try again.")
     return Finding("Jobs", said or "none yet")
 
 
@@ -334,7 +334,7 @@ def _scorer() -> Finding:
     if not settings.SCORER_URL:
         return Finding("Scorer", "none of its own: the site scores photographs itself")
     try:
-        with urlopen(f"{settings.SCORER_URL}/readyz", timeout=SECONDS):  # noqa: S310  the operator's own setting
+        with urlopen(f"{settings.SCORER_URL}/readyz", timeout=ANSWER_SECONDS):  # noqa: S310  the operator's own setting
             return Finding("Scorer", "ready")
     except HTTPError as error:
         said = "full or not ready" if error.code == HTTPStatus.SERVICE_UNAVAILABLE else f"answers {error.code}"

@@ -12,7 +12,7 @@ from labeler.operations import health
 
 @login_required
 @require_GET
-def operations(request: AuthedRequest) -> HttpResponse:
+def health_page(request: AuthedRequest) -> HttpResponse:
     access.require_operator(request)
     findings = health.examine()
     context = {
@@ -21,4 +21,4 @@ def operations(request: AuthedRequest) -> HttpResponse:
         "set_aside": health.set_aside(),
         "jobs": health.job_counts(),
     }
-    return render(request, "labeler/operations/operations.html", context)
+    return render(request, "labeler/operations/health.html", context)

@@ -8,7 +8,7 @@ from labeler.models import Erasure, Study
 from labeler.privacy import erasing
 from labeler.studies.retention import due_on, is_near
 
-AT_ONCE = 1000  # images of an erasure, whose certificate lists them all
+IMAGES_PER_ERASURE = 1000  # images of an erasure, whose certificate lists them all
 REASON = "The time that the study keeps photographs is over."
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,8 @@ def request_due() -> list[Erasure]:
 
 def _request(study: Study) -> list[Erasure]:
     asked = []
-    while some := list(study.images.filter(is_erased=False).order_by("pk").values_list("pk", flat=True)[:AT_ONCE]):
+    left = study.images.filter(is_erased=False).order_by("pk").values_list("pk", flat=True)
+    while some := list(left[:IMAGES_PER_ERASURE]):
         chosen = study.images.filter(pk__in=some)
         asked.append(erasing.request(study=study, images=chosen, reason=REASON, by=None))
     return asked

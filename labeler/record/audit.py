@@ -76,7 +76,7 @@ def _first_id(moment: datetime) -> int:
 
 
 def _distinct(column: str, study: Study | None) -> list[Any]:
-    of = "study_id = %s" if study else "study_id IS NULL"
+    condition = "study_id = %s" if study else "study_id IS NULL"
     with connection.cursor() as cursor:
-        cursor.execute(DISTINCT.format(column=column, study=of), [study.pk] * 2 if study else [])
+        cursor.execute(DISTINCT.format(column=column, study=condition), [study.pk] * 2 if study else [])
         return [value for (value,) in cursor.fetchall()]

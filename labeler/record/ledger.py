@@ -32,7 +32,7 @@ from django.db.models import Max, QuerySet
 from labeler.models import AuditEvent, Label, LedgerBlock, LedgerMark, Study
 from labeler.platform import database_clock
 
-AT_ONCE = 10_000  # rows of a block: 0.4 MB
+ROWS_PER_BLOCK = 10_000  # rows of a block: 0.4 MB
 SETTLED = timedelta(seconds=30)  # beside the transactions: an id may be taken a moment before its transaction has one
 LOWEST = -(2**63)  # id: where a chain begins
 FIRST = "0" * 64  # what the first block has for a block before it
@@ -118,12 +118,13 @@ def chain_name(study: Study | None) -> str:
 
 
 def label_entries(labels: QuerySet[Label]) -> Iterator[Entry]:
-    for row in labels.values_list(*LABEL_FIELDS).iterator(AT_ONCE):
+    for row in labels.values_list(*LABEL_FIELDS).iterator(ROWS_PER_BLOCK):
         yield Entry(LABEL, row[0], _hash_json(_label_facts(row)))
 
 
 def act_entries(events: QuerySet[AuditEvent]) -> Iterator[Entry]:
-    for pk, study, user, action, detail, reason, origin, at, salt in events.values_list(*ACT_FIELDS).iterator(AT_ONCE):
+    rows = events.values_list(*ACT_FIELDS).iterator(ROWS_PER_BLOCK)
+    for pk, study, user, action, detail, reason, origin, at, salt in rows:
         yield Entry(ACT, pk, _hash_json(["act", pk, study, user, action, detail, reason, origin, time(at), salt]))
 
 
@@ -184,7 +185,7 @@ def _seal_block(study: Study | None) -> int:
     mark = _locked_mark()  # one block after the other, also when two processes seal
     last = blocks(study).defer("rows").last()
     since = (last.labels_until, last.events_until) if last else (LOWEST, LOWEST)
-    entries = list(islice(_fresh(study, since, mark), AT_ONCE))
+    entries = list(islice(_fresh(study, since, mark), ROWS_PER_BLOCK))
     if not entries:
         return 0
     rows = b"".join(entry.packed() for entry in entries)

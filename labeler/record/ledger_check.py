@@ -12,7 +12,7 @@ from labeler.models import AuditEvent, Label, LedgerBlock, LedgerMark, Study
 from labeler.record import ledger
 from labeler.record.ledger import ACT, LABEL, Entry
 
-LATE = timedelta(hours=1)  # since the last seal: a minute is usual
+SEALED_WITHIN = timedelta(hours=1)  # since the last seal: a minute is usual
 NAMES = {LABEL: "Label", ACT: "Act"}
 
 
@@ -91,7 +91,7 @@ def _rows_now(block: LedgerBlock, before: LedgerBlock | None) -> Iterator[Entry]
 
 
 def _late(study: Study | None) -> Iterator[str]:
-    mark = LedgerMark.objects.filter(seen_at__gte=timezone.now() - LATE)
+    mark = LedgerMark.objects.filter(seen_at__gte=timezone.now() - SEALED_WITHIN)
     if not mark.exists() and (_waiting_labels(study).exists() or _waiting_acts(study).exists()):
         yield f"New rows of {_chain(study)} wait, and nobody seals them: see whether beat and a worker run."
 

@@ -68,7 +68,7 @@ def count(study: Study, limits: Limits) -> Counts:
     """Count what the limits would drop, each alone and all together."""
     free = Q(is_free=True, override=None)
     outside = {
-        name: prescreen.outside(name, *bounds, of="") for name, bounds in limits.items() if bounds != (None, None)
+        name: prescreen.outside(name, *bounds, prefix="") for name, bounds in limits.items() if bounds != (None, None)
     }
     drops = {f"drops_{name}": Count("pk", filter=free & condition) for name, condition in outside.items()}
     if outside:

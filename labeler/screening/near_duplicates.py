@@ -14,7 +14,7 @@ from labeler.record import audit
 from labeler.screening import prescreen
 from scoring.photograph import fingerprint_search, fingerprints
 
-AT_ONCE = 2_000  # rows of an INSERT or UPDATE
+ROWS_PER_STATEMENT = 2_000  # rows of an INSERT or UPDATE
 NAMED = 10  # pairs that the audit log names one by one
 SEARCHED = "searched for near-duplicates"
 Verdict = SimilarPair.Verdict
@@ -44,7 +44,7 @@ def find(*, study: Study, by: User | None = None, on_sample: Callable[[int, int]
     ]
     with transaction.atomic():
         _lock(study)
-        SimilarPair.objects.bulk_create(found, batch_size=AT_ONCE, ignore_conflicts=True)
+        SimilarPair.objects.bulk_create(found, batch_size=ROWS_PER_STATEMENT, ignore_conflicts=True)
         images = _cluster(study.images.all(), SimilarPair.objects.filter(first__study=study))
         audit.record(study, by, SEARCHED, detail=f"{len(rows)} images measured, {images} have near-duplicates")
     return images
@@ -125,7 +125,7 @@ def _cluster(images: QuerySet[Image], pairs: QuerySet[SimilarPair]) -> int:
     smallest = ids[np.unique(labels, return_index=True)[1]]  # ids are in order, so the first of each is the smallest
     images.exclude(cluster=None).update(cluster=None)
     rows = [Image(pk=pk, cluster=smallest[label]) for pk, label in zip(ids.tolist(), labels, strict=True)]
-    Image.objects.bulk_update(rows, ["cluster"], batch_size=AT_ONCE)
+    Image.objects.bulk_update(rows, ["cluster"], batch_size=ROWS_PER_STATEMENT)
     return len(rows)
 
 

@@ -141,9 +141,9 @@ def in_words(limits: Limits) -> str:
     return ", ".join(said) or "no limits"
 
 
-def outside(name: str, smallest: float | None, largest: float | None, *, of: str = "measurement__") -> Q:
+def outside(name: str, smallest: float | None, largest: float | None, *, prefix: str = "measurement__") -> Q:
     """Return the condition of an image whose measure is outside the limits."""
-    column = f"{of}{name}"
+    column = f"{prefix}{name}"
     below = Q(**{f"{column}__lt": smallest}) if smallest is not None else NEVER
     above = Q(**{f"{column}__gt": largest}) if largest is not None else NEVER
     return below | above
@@ -152,7 +152,7 @@ def outside(name: str, smallest: float | None, largest: float | None, *, of: str
 def _failed(limits: Limits) -> Trim:
     """Return the names of the limits that a measurement is outside of, parted by spaces."""
     said = [
-        Case(When(outside(name, *bounds, of=""), then=Value(f"{name} ")), default=Value(""))
+        Case(When(outside(name, *bounds, prefix=""), then=Value(f"{name} ")), default=Value(""))
         for name, bounds in limits.items()
         if any(bound is not None for bound in bounds)
     ]

@@ -11,7 +11,7 @@ from labeler.screening import prescreen
 from labeler.screening.prescreen import MEASURES, Limits
 
 # Of a form: more images at once are what limits are for.
-MOST_AT_ONCE = 10_000
+MOST_DECISIONS = 10_000
 VERDICTS = {"keep": True, "drop": False, "reset": None}
 
 
@@ -102,7 +102,7 @@ class ManyForm(DecisionForm):
 
     everything = forms.ChoiceField(
         label="Which of them",
-        choices=[("", "Those that are ticked"), ("yes", f"All that are found (up to {MOST_AT_ONCE:,})")],
+        choices=[("", "Those that are ticked"), ("yes", f"All that are found (up to {MOST_DECISIONS:,})")],
         required=False,
     )
     images = forms.TypedMultipleChoiceField(required=False, coerce=int)

@@ -20,7 +20,7 @@ from labeler.screening import limit_preview, prescreen
 from labeler.screening.gallery import PAGE
 from labeler.screening.limit_preview import Counts
 from labeler.screening.prescreen import MEASURES, WORDS, Limits
-from labeler.screening.prescreen_forms import MOST_AT_ONCE, DecisionForm, LimitsForm, ManyForm, SaveForm, WhichForm
+from labeler.screening.prescreen_forms import MOST_DECISIONS, DecisionForm, LimitsForm, ManyForm, SaveForm, WhichForm
 from labeler.screening.prescreen_forms import limits_data as data_of
 from labeler.screening.prescreen_forms import limits_query as query_of
 from labeler.studies import study_jobs
@@ -191,9 +191,9 @@ def _found(study: Study, wanted: Limits, which: str) -> QuerySet[Image]:
 def _decide_many(request: AuthedRequest, study: Study, form: ManyForm, found: QuerySet[Image]) -> bool:
     if not form.cleaned_data["everything"]:
         return _decide(request, study, form.cleaned_data["images"], form)
-    chosen = list(found.order_by("pk").values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
-    if len(chosen) > MOST_AT_ONCE:
-        form.add_error(None, f"More than {MOST_AT_ONCE:,} images are found. Save limits that drop them instead.")
+    chosen = list(found.order_by("pk").values_list("pk", flat=True)[: MOST_DECISIONS + 1])
+    if len(chosen) > MOST_DECISIONS:
+        form.add_error(None, f"More than {MOST_DECISIONS:,} images are found. Save limits that drop them instead.")
         return False
     return _decide(request, study, chosen, form)
 

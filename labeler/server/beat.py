@@ -11,7 +11,7 @@ from celery import beat
 from celery.utils.time import maybe_make_aware
 from django.db import Error, connections
 
-KEY = 1_633_906_277  # of the advisory lock: any number that nothing else of this database uses
+LOCK_KEY = 1_633_906_277  # of the advisory lock: any number that nothing else of this database uses
 WAIT = 5.0  # seconds until a beat that waits looks again whether it is its turn
 # A machine that vanished says nothing: PostgreSQL asks after half a minute, and lets go of the lock soon after.
 KEEPALIVES = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
@@ -34,7 +34,7 @@ class Turn:
                     cursor.execute("SELECT 1")  # the connection is there, and so is the lock
                 else:
                     cursor.execute(KEEPALIVES)
-                    cursor.execute("SELECT pg_try_advisory_lock(%s)", [KEY])
+                    cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK_KEY])
                     (self._is_mine,) = cursor.fetchone()
         except Error:
             self.release()

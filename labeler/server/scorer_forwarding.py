@@ -18,7 +18,7 @@ from scoring.service.api.problems import problem
 DOCUMENTATION = ("/api/v1/docs", "/api/v1/openapi.json")  # what of the API are pages
 BUSY = "The scorer is busy. Send this again in a moment."
 MOST_FORWARDED = 2  # at a time, of WEB_THREADS: pages are answered while photographs are scored
-SECONDS = 120  # for a batch of photographs
+BATCH_SECONDS = 120  # for a batch of photographs
 # What concerns one connection (RFC 9110), and what Django sets itself.
 OF_A_CONNECTION = frozenset({"connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade", "expect"})
 
@@ -49,7 +49,7 @@ class ToScorer:
 
 def _forward(request: HttpRequest) -> HttpResponse:
     scorer = urlsplit(settings.SCORER_URL)
-    with closing(HTTPConnection(str(scorer.hostname), scorer.port, timeout=SECONDS)) as connection:
+    with closing(HTTPConnection(str(scorer.hostname), scorer.port, timeout=BATCH_SECONDS)) as connection:
         body = request if request.headers.get("Content-Length") else None
         headers = _kept(request.headers.items()) | {HEADER: request_ids.current.get()}
         connection.request(str(request.method), request.get_full_path(), body=body, headers=headers)

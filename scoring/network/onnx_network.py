@@ -12,7 +12,7 @@ from scoring.weights import weight_files
 from scoring.weights.atomic_files import write_atomically
 
 GRAPH_VERSION = 1  # raise it when the same backbone would give another graph
-SHOWN = 12  # characters of a hash in a file's name
+HASH_CHARACTERS = 12  # characters of a hash in a file's name
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def find_export(name: str, sha256: str) -> Path | None:
     """Return the export that is whole: the last part of its name is its own hash. Raises weights.WeightsError."""
     folder = weight_files.backbone_file(name, sha256).parent
     for path in sorted(folder.glob(f"{_stem(name, sha256)}-*.onnx")):
-        if path.stem.endswith(weight_files.sha256_of(path)[:SHOWN]):
+        if path.stem.endswith(weight_files.sha256_of(path)[:HASH_CHARACTERS]):
             return path
         logger.warning("The export %s is damaged; making it again.", path)
     return None
@@ -55,7 +55,7 @@ def _export(name: str, sha256: str) -> bytes:
     from scoring.network import onnx_graph
 
     data = onnx_graph.build(backbones.load(name, sha256))
-    path = weight_files.folder() / f"{_stem(name, sha256)}-{hashlib.sha256(data).hexdigest()[:SHOWN]}.onnx"
+    path = weight_files.folder() / f"{_stem(name, sha256)}-{hashlib.sha256(data).hexdigest()[:HASH_CHARACTERS]}.onnx"
     try:
         write_atomically(path, data)
     except OSError as error:
@@ -64,4 +64,4 @@ def _export(name: str, sha256: str) -> bytes:
 
 
 def _stem(name: str, sha256: str) -> str:
-    return f"{name}-{sha256[:SHOWN]}-v{GRAPH_VERSION}"
+    return f"{name}-{sha256[:HASH_CHARACTERS]}-v{GRAPH_VERSION}"

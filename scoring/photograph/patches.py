@@ -4,13 +4,15 @@ Pixels, x to the right and y down, boxes (x_min, y_min, x_max, y_max) end-exclus
 The landmarks are dlib's 68: brows 17-21 (right) and 22-26, eyes 36-41 (right) and 42-47, mouth 48-60 used here.
 """
 
+import operator
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from scoring.photograph import faces
 from scoring.photograph.decoding import Pixels
@@ -32,7 +34,8 @@ class Patch:
 
     region: str
     box: Box
-    turn: float = 0.0  # degrees that the box is turned about its centre, clockwise as one sees it
+    # Degrees that the box is turned about its centre, clockwise as one sees it. JSON has it where it is turned.
+    turn: Annotated[float, Field(exclude_if=operator.not_)] = 0.0
 
     def crop(self, pixels: Pixels) -> Pixels:
         x_min, y_min, x_max, y_max = self.box
@@ -42,9 +45,6 @@ class Patch:
         matrix[:, 2] -= x_min, y_min
         size = (x_max - x_min, y_max - y_min)
         return cv2.warpAffine(pixels, matrix, size, borderMode=cv2.BORDER_REPLICATE).astype(np.uint8, copy=False)
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) if self.turn else {"region": self.region, "box": self.box}
 
 
 @dataclass(frozen=True)
@@ -64,21 +64,6 @@ class Layout:
     patches: tuple[Patch, ...]
     dropped: tuple[Dropped, ...] = ()
     landmarks: tuple[tuple[int, int], ...] | None = None  # the 68 points of landmark mode
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self) | {"patches": [patch.as_json() for patch in self.patches]}
-
-    @classmethod
-    def from_json(cls, fields: dict[str, Any]) -> Self:
-        points = fields["landmarks"]
-        return cls(
-            mode=fields["mode"],
-            patches=tuple(
-                Patch(patch["region"], _box(patch["box"]), patch.get("turn", 0.0)) for patch in fields["patches"]
-            ),
-            dropped=tuple(Dropped(one["region"], _box(one["box"]), one["reason"]) for one in fields["dropped"]),
-            landmarks=None if points is None else tuple((x, y) for x, y in points),
-        )
 
 
 Cut = Callable[[Pixels, Landmarks], tuple[list[Patch], list[Dropped]]]
@@ -209,8 +194,3 @@ def clipped(box: tuple[float, ...], width: int, height: int) -> Box:
         min(max(x_max, 0), width),
         min(max(y_max, 0), height),
     )
-
-
-def _box(numbers: list[int]) -> Box:
-    x_min, y_min, x_max, y_max = numbers
-    return x_min, y_min, x_max, y_max

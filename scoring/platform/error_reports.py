@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from sentry_sdk.types import Event, Hint
 
 KEPT_OF_REQUEST = {"method"}  # an address may name a study, a token or a photograph
-KEPT = {"event_id", "timestamp", "platform", "level", "logger", "release", "exception", "sdk", "contexts"}
+KEYS_KEPT = {"event_id", "timestamp", "platform", "level", "logger", "release", "exception", "sdk", "contexts"}
 KEPT_CONTEXTS = {"runtime", "trace"}
 
 
@@ -36,7 +36,7 @@ def _scrubbed(event: "Event", hint: "Hint") -> "Event | None":
 
     if outages.is_away(hint.get("exc_info", (None, None))[1]):
         return None
-    kept: dict[str, Any] = {name: value for name, value in event.items() if name in KEPT}
+    kept: dict[str, Any] = {name: value for name, value in event.items() if name in KEYS_KEPT}
     request: dict[str, Any] = event.get("request") or {}
     kept["request"] = {name: value for name, value in request.items() if name in KEPT_OF_REQUEST}
     kept["contexts"] = {name: value for name, value in kept.get("contexts", {}).items() if name in KEPT_CONTEXTS}

@@ -63,7 +63,7 @@ class Kind:
     model: type[Job] | None = None  # None: its rows are not jobs
 
 
-KINDS: list[Kind] = []  # filled when the packages' tasks are imported, as every worker does at its start
+JOB_KINDS: list[Kind] = []  # filled when the packages' tasks are imported, as every worker does at its start
 
 
 def work_of(job_model: type[AnyJob], *, queue: Queue) -> Callable[[Callable[[AnyJob], None]], "Task[[int], None]"]:
@@ -81,7 +81,7 @@ def work_of(job_model: type[AnyJob], *, queue: Queue) -> Callable[[Callable[[Any
                     work(job)
 
         task = shared_task(name=f"{work.__module__}.{work.__name__}", queue=queue)(claim_and_work)
-        KINDS.append(Kind(task, lambda: overdue(job_model).values_list("pk", flat=True), job_model))
+        JOB_KINDS.append(Kind(task, lambda: overdue(job_model).values_list("pk", flat=True), job_model))
         return task
 
     return register
@@ -91,7 +91,7 @@ def swept(overdue: Callable[[], Iterable[int]]) -> Callable[[AnyTask], AnyTask]:
     """Register the decorated task, whose rows are not jobs: the sweep sends it for each id that `overdue` returns."""
 
     def register(task: AnyTask) -> AnyTask:
-        KINDS.append(Kind(task, overdue))
+        JOB_KINDS.append(Kind(task, overdue))
         return task
 
     return register
@@ -99,7 +99,7 @@ def swept(overdue: Callable[[], Iterable[int]]) -> Callable[[AnyTask], AnyTask]:
 
 def sweep() -> None:
     """Send again what was lost with a message or a worker, of every kind."""
-    for kind in KINDS:
+    for kind in JOB_KINDS:
         for pk in kind.overdue():
             send(kind.task, pk)
 

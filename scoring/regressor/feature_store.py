@@ -6,15 +6,15 @@ what the losing one had added is computed again when next wanted.
 """
 
 import hashlib
-import json
 import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from scoring.photograph.decoding import Selfie
 from scoring.photograph.patches import Layout, Patch
@@ -31,6 +31,15 @@ READERS = 8  # threads: object storage answers after tens of milliseconds
 SLICE = 256  # files read ahead at most: 12 embeddings of 4 patches are 0.2 MB each
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Found:
+    layout: Layout
+    quality: Quality
+
+
+_FOUND = TypeAdapter(_Found)
 
 
 @dataclass(frozen=True)
@@ -149,21 +158,20 @@ def _pack(described: Described) -> bytes:
         f"{places[region]}/{how.roll}/{int(how.flipped)}": embedding
         for (region, how), embedding in described.embeddings.items()
     }
-    found = {"layout": described.layout.as_json(), "quality": asdict(described.quality)}
-    payload = safetensors.numpy.save({**tensors, FOUND: np.frombuffer(json.dumps(found).encode(), dtype=np.uint8)})
+    found = _FOUND.dump_json(_Found(described.layout, described.quality))
+    payload = safetensors.numpy.save({**tensors, FOUND: np.frombuffer(found, dtype=np.uint8)})
     return hashlib.sha256(payload).digest() + payload
 
 
 def _unpack(payload: bytes) -> Described:
     tensors = safetensors.numpy.load(payload)
-    found = json.loads(tensors.pop(FOUND).tobytes())
-    layout = Layout.from_json(found["layout"])
-    regions = {_place(patch): patch.region for patch in layout.patches}
+    found = _FOUND.validate_json(tensors.pop(FOUND).tobytes())
+    regions = {_place(patch): patch.region for patch in found.layout.patches}
     embeddings = {}
     for name, embedding in tensors.items():
         place, roll, flipped = name.rsplit("/", 2)
         embeddings[regions[place], Variant(int(roll), flipped == "1")] = embedding
-    return Described(layout, Quality(**found["quality"]), embeddings)
+    return Described(found.layout, found.quality, embeddings)
 
 
 def _place(patch: Patch) -> str:

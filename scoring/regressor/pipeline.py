@@ -1,7 +1,7 @@
 """From pixels to a score: the one function that API, evaluation and commands call. [core]"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, assert_never
 
 import numpy as np
@@ -83,17 +83,13 @@ class PatchScore:
     score: float
     turn: float = 0.0  # degrees, as in patches.Patch
 
-    def as_json(self) -> dict[str, Any]:
-        fields = {"region": self.region, "box": self.box, "score": self.score}
-        return fields | {"turn": self.turn} if self.turn else fields
-
 
 @dataclass(frozen=True)
 class SelfieScore:
     """The machine's answer about one selfie, what it looked at, and why it would rather not say.
 
     The numbers are there whatever the reasons to abstain: the evaluation on golden images scores every image. What an
-    app is told is `answer`.
+    app is told is `scoring.service.score_json.SelfieScoreOut`.
     """
 
     score: float
@@ -111,18 +107,6 @@ class SelfieScore:
     @property
     def abstains(self) -> bool:
         return bool(self.reasons)
-
-    def as_json(self) -> dict[str, Any]:
-        """Return every number, for those who evaluate."""
-        return asdict(self) | {"patches": [patch.as_json() for patch in self.patches]}
-
-    def answer(self) -> dict[str, Any]:
-        """Return what an app is told: where the machine abstains, its numbers are None and the reasons say why."""
-        fields = self.as_json() | {"abstains": self.abstains}
-        if self.abstains:
-            fields |= {"score": None, "grade": None, "interval": None}
-            fields["patches"] = [patch | {"score": None} for patch in fields["patches"]]
-        return fields
 
 
 class Describe(Protocol):

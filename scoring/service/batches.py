@@ -17,11 +17,12 @@ from scoring.regressor.pipeline import FittedRegressor
 from scoring.regressor.regressors import ArtefactError, NoActiveRegressor
 from scoring.service import fetching, outcomes
 from scoring.service.outcomes import Outcome, Photograph
+from scoring.service.score_json import SelfieScoreOut
 from scoring.weights.weight_files import WeightsError
 
 MOST_OPEN = 5  # jobs of one token that have not ended
 MAX_TRIES = 2  # a photograph that took two workers with it is not tried again
-KEPT = timedelta(days=7)  # after its end a job waits this long to be read
+JOBS_KEPT = timedelta(days=7)  # after its end a job waits this long to be read
 
 TOO_MANY = f"This token has {MOST_OPEN} jobs that have not ended. Wait for one of them."
 DEADLY = "Scoring it stopped the worker. Open it in an image program and save it anew."
@@ -77,7 +78,8 @@ def work(job: BulkJob) -> None:
 
 
 def result(item: BulkItem) -> Outcome:
-    return Outcome(item.status or HTTPStatus.ACCEPTED, item.answer, item.detail)
+    answer = SelfieScoreOut.model_validate(item.answer) if item.answer else None
+    return Outcome(item.status or HTTPStatus.ACCEPTED, answer, item.detail)
 
 
 def erase(job: BulkJob) -> None:
@@ -90,7 +92,7 @@ def erase(job: BulkJob) -> None:
 
 def forget() -> None:
     """Erase jobs that ended a while ago, and photographs of failed ones at once: they will not be scored."""
-    for job in BulkJob.objects.filter(finished_at__lt=Now() - KEPT):
+    for job in BulkJob.objects.filter(finished_at__lt=Now() - JOBS_KEPT):
         erase(job)
     for item in BulkItem.objects.filter(~Q(file=""), job__state=Job.State.FAILED):
         _erase_file(item)
@@ -122,7 +124,8 @@ def _read(item: BulkItem) -> bytes:
 def _finish(item: BulkItem, outcome: Outcome) -> None:
     """Store what came of a photograph, once, and erase it."""
     waiting = BulkItem.objects.filter(pk=item.pk, status=None)
-    waiting.update(status=outcome.status, answer=outcome.answer, detail=outcome.detail)
+    answer = outcome.answer.model_dump(mode="json") if outcome.answer else None
+    waiting.update(status=outcome.status, answer=answer, detail=outcome.detail)
     _erase_file(item)
 
 

@@ -10,9 +10,9 @@ from django.db.models.functions import Now
 
 from scoring.models import ApiToken, StoredAnswer
 
-KEPT = timedelta(hours=24)
-LEASE = timedelta(minutes=5)  # longer than any request takes; a process that holds it longer was lost
-KEY = "[!-~]{1,255}"  # visible ASCII
+ANSWERS_KEPT = timedelta(hours=24)
+ANSWER_LEASE = timedelta(minutes=5)  # longer than any request takes; a process that holds it longer was lost
+KEY_PATTERN = "[!-~]{1,255}"  # visible ASCII
 
 REUSED = "This idempotency key was used for another request. Take a new one for each request."
 IN_PROGRESS = "The first request with this idempotency key is still being answered. Send it again in a moment."
@@ -49,7 +49,7 @@ def once(token: ApiToken, key: str | None, digest: str) -> Iterator[Attempt]:
     try:
         yield attempt
     except BaseException:
-        StoredAnswer.objects.filter(pk=row.pk, answer=None).delete()
+        StoredAnswer.objects.filter(pk=row.pk, answer__isnull=True).delete()
         raise
     if not attempt.is_repeated:
         StoredAnswer.objects.filter(pk=row.pk).update(answer=attempt.answer)
@@ -57,14 +57,14 @@ def once(token: ApiToken, key: str | None, digest: str) -> Iterator[Attempt]:
 
 def forget() -> None:
     """Erase what is older than a day."""
-    StoredAnswer.objects.filter(made_at__lt=Now() - KEPT).delete()
+    StoredAnswer.objects.filter(made_at__lt=Now() - ANSWERS_KEPT).delete()
 
 
 def _begin(token: ApiToken, key: str, digest: str) -> StoredAnswer:
     """Take the key, or find what was answered to it."""
-    StoredAnswer.objects.filter(token=token, key=key, made_at__lt=Now() - KEPT).delete()
+    StoredAnswer.objects.filter(token=token, key=key, made_at__lt=Now() - ANSWERS_KEPT).delete()
     row, is_new = StoredAnswer.objects.get_or_create(
-        token=token, key=key, defaults={"digest": digest, "lease_until": Now() + LEASE}
+        token=token, key=key, defaults={"digest": digest, "lease_until": Now() + ANSWER_LEASE}
     )
     if row.digest != digest:
         raise KeyReusedError(REUSED)
@@ -76,4 +76,4 @@ def _begin(token: ApiToken, key: str, digest: str) -> StoredAnswer:
 def _take_over(row: StoredAnswer) -> bool:
     """Take the place of a request whose process was lost."""
     lost = StoredAnswer.objects.filter(pk=row.pk, answer__isnull=True, lease_until__lt=Now())
-    return bool(lost.update(lease_until=Now() + LEASE))
+    return bool(lost.update(lease_until=Now() + ANSWER_LEASE))

@@ -9,6 +9,7 @@ from scoring.photograph.decoding import ImageError, Selfie
 from scoring.platform import telemetry
 from scoring.regressor.pipeline import FittedRegressor, score_image
 from scoring.service.fetching import FetchError
+from scoring.service.score_json import SelfieScoreOut
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,15 @@ class Outcome:
     """The status that the photograph would have had alone, and the answer or the sentence of its problem."""
 
     status: int
-    answer: dict[str, Any] | None
+    answer: SelfieScoreOut | None
     detail: str = ""
 
 
-def answer(selfie: Selfie, regressor: FittedRegressor) -> dict[str, Any]:
+def answer(selfie: Selfie, regressor: FittedRegressor) -> SelfieScoreOut:
     """Score a selfie as apps are told it, and count it. Raises images.ImageError and weights.WeightsError."""
     result = score_image(selfie, regressor)
     telemetry.answers.labels("abstained" if result.abstains else "scored").inc()
-    return result.answer()
+    return SelfieScoreOut.of(result)
 
 
 def of(photograph: Photograph, regressor: FittedRegressor) -> Outcome:
@@ -55,6 +56,6 @@ def told(position: int, name: str, outcome: Outcome) -> dict[str, Any]:
         "position": position,
         "name": name,
         "status": status.value,
-        "answer": outcome.answer,
+        "answer": outcome.answer.model_dump(mode="json") if outcome.answer else None,
         "problem": problem if outcome.answer is None else None,
     }

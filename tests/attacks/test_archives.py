@@ -57,7 +57,7 @@ def test_a_link_is_not_followed(study: Study, tmp_path: Path) -> None:
 
 def test_a_list_of_names_is_looked_at_before_memory_is_taken_for_it(tmp_path: Path) -> None:
     path = tmp_path / "many.zip"
-    path.write_bytes(many_names(zip_files.MOST_AT_ONCE // 47 + 1))
+    path.write_bytes(many_names(zip_files.LARGEST_LIST // 47 + 1))
     with pytest.raises(zip_files.ArchiveError, match="list of files is too long"):
         zip_files.members(path)
     path.write_bytes(many_names(zip_files.MAX_MEMBERS + 1))

@@ -23,7 +23,7 @@ PATTERNS: dict[str, Callable[[str], object]] = {
     "a kind of file": fetching.IMAGES.fullmatch,
     "the legacy address": ASKED.fullmatch,
     "a request's number": request_ids.WELL_FORMED.fullmatch,
-    "an idempotency key": re.compile(idempotency.KEY).fullmatch,
+    "an idempotency key": re.compile(idempotency.KEY_PATTERN).fullmatch,
     "a JPEG's markers": lambda text: MARKER.search(text.encode("latin-1")),
 }
 # Long runs of what a pattern takes, ended by what it does not take: where it would begin to try all ways.

@@ -140,7 +140,7 @@ def test_given_servers_are_used_and_nothing_is_started(folder: Path, monkeypatch
 
 
 def test_a_local_installation_on_given_servers_has_its_own_key(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in embedded.KINDS:
+    for variable in embedded.SERVER_KINDS:
         monkeypatch.setenv(variable, "given")
     monkeypatch.setenv("LOCAL", "1")
     with embedded.servers(folder):

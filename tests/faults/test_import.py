@@ -79,7 +79,7 @@ def test_an_erasure_and_the_tick_need_not_wait_for_the_end_of_a_large_import(
 ) -> None:
     into = sent(olga, photographs=MANY)
     images = into.study.images
-    with processes.worker(tmp_path / "worker.log", queue="intake", of="tests.faults.taking_turns"):
+    with processes.worker(tmp_path / "worker.log", queue="intake", app="tests.faults.taking_turns"):
         jobs.send(tasks.import_files, into.pk)
         wait_until(lambda: images.count() >= 3)
         last = health.last_tick()
@@ -99,14 +99,14 @@ def test_an_import_whose_messages_are_lost_is_taken_up_by_the_next_sweep(
     transactional_db: None, olga: User, tmp_path: Path
 ) -> None:
     into = sent(olga)
-    with processes.worker(tmp_path / "first.log", queue="intake", of="tests.faults.taking_turns") as worker:
+    with processes.worker(tmp_path / "first.log", queue="intake", app="tests.faults.taking_turns") as worker:
         jobs.send(tasks.import_files, into.pk)
         wait_until(lambda: into.study.images.count() >= 3)
         processes.kill(worker)
     app.control.purge()
     assert uploads.waiting(into)
     into.files.exclude(lease_until=None).update(lease_until=timezone.now() - timedelta(seconds=1))
-    with processes.worker(tmp_path / "second.log", queue="intake", of="tests.faults.taking_turns"):
+    with processes.worker(tmp_path / "second.log", queue="intake", app="tests.faults.taking_turns"):
         cache.clear()  # a minute later the seats of what was lost are free
         jobs.sweep()
         wait_until(lambda: not uploads.waiting(into))

@@ -426,12 +426,12 @@ def test_a_job_that_took_three_workers_with_it_waits_for_somebody_who_tries_it_a
     assert (job.state, job.error, job.attempts) == ("failed", jobs.GIVEN_UP, jobs.MAX_ATTEMPTS)
     assert not jobs.overdue(type(job)).exists()
 
-    page = root.get("/operations/").content.decode()
+    page = root.get("/health/").content.decode()
     again = reverse(job.AGAIN, args=["acne", job.pk])
     assert html.escape(jobs.GIVEN_UP) in page
     assert f'action="{again}"' in page
     assert root.post(again).status_code == 302
-    assert "Set aside" not in root.get("/operations/").content.decode()
+    assert "Set aside" not in root.get("/health/").content.decode()
     doomed.steps(task, job.pk)
     job.refresh_from_db()
     assert job.state == "succeeded"

@@ -31,7 +31,7 @@ def erasure(transactional_db: None) -> Erasure:
 def worker(folder: Path, name: str) -> AbstractContextManager[Popen[bytes]]:
     """Run a worker whose erasures wait for the file `go-on`."""
     return processes.worker(
-        folder / f"{name}.log", queue="intake", of="tests.faults.impatient", GO_ON=str(folder / "go-on")
+        folder / f"{name}.log", queue="intake", app="tests.faults.impatient", GO_ON=str(folder / "go-on")
     )
 
 

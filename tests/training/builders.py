@@ -1,24 +1,35 @@
 """Graded studies for tests."""
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import patch
 from uuid import uuid4
 
 import numpy as np
 from django.utils import timezone
+from numpy.typing import NDArray
 
 from labeler.dealing import folds
 from labeler.golden_set import golden_draw
 from labeler.grading import label_store
 from labeler.models import Assignment, GradeLevel, Image, Study, User
+from labeler.platform import typed_json
 from labeler.studies import studies
+from scoring.network import embedder
+from scoring.photograph.decoding import Pixels
 from scoring.platform import jobs
 from scoring.regressor import recipes
 from tests import builders
 from training.fitting import dataset, model_selection, recipe_comparison
 from training.fitting.model_selection import Entry
 from training.models import Score, TrainingRun
-from training.reports import study_report
+from training.publication import gate
+from training.reports import run_report
 from training.runs import retrain
+
+embed = embedder.embed
+_embeddings: dict[tuple[str, str | None, tuple[int, ...], bytes], NDArray[np.float32]] = {}
 
 
 def give_grade(assignment: Assignment, grade: int | None = None, *, not_gradable: str = "") -> None:
@@ -73,8 +84,17 @@ def retrain_without_ms2019(study: Study, *, force: bool = False) -> TrainingRun:
     TrainingRun.objects.filter(pk=run.pk).update(fits_ms2019=False)
     claimed = jobs.claim(TrainingRun, run.pk)
     assert claimed is not None
-    retrain.retrain(claimed, force=force)
+    with patch.object(embedder, "embed", embed_once):
+        retrain.retrain(claimed, force=force)
     return claimed
+
+
+def embed_once(crops: Sequence[Pixels], backbone_name: str, *, sha256: str | None = None) -> NDArray[np.float32]:
+    """Embed crops by the real network, the same crop once for all tests of a process."""
+    keys = [(backbone_name, sha256, crop.shape, hashlib.sha256(crop.tobytes()).digest()) for crop in crops]
+    missing = {key: crop for key, crop in zip(keys, crops, strict=True) if key not in _embeddings}
+    _embeddings.update(zip(missing, embed(list(missing.values()), backbone_name, sha256=sha256), strict=True))
+    return np.array([_embeddings[key] for key in keys]).reshape(-1, embedder.DIMENSIONS)
 
 
 def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> TrainingRun:
@@ -88,12 +108,23 @@ def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> 
     left_out = truth + random.normal(0, error, (1, len(truth)))
     entry = Entry(recipes.faces()["face_ridge"], len(truth), left_out, golden, (), 0.1)
     choice = recipe_comparison.choose({"face_ridge": left_out}, truth, parts)
-    report = study_report.build(study=study, graded=graded, entries=[entry], choice=choice, active=None)
+    measured = run_report.measure(study, graded, entry)
+    machine = measured.machine
+    decision = gate.decide(
+        golden_rmse=machine.golden_rmse,
+        slope=machine.calibration.slope,
+        subgroups=machine.subgroups,
+        bar=gate.bar_of({reader.code: reader.rmse for reader in measured.readers if reader.counts_for_bar}),
+        excess=None,
+    )
     now = timezone.now()
     run = TrainingRun.objects.create(
-        study=study, state="succeeded", started_at=now, finished_at=now, conclusion=report["conclusion"]
+        study=study, state="succeeded", started_at=now, finished_at=now, conclusion=decision.conclusion
     )
-    run.report, run.is_published = {**report, "run": run.pk, "regressor_id": 0}, published
+    report = run_report.build(
+        run=run, graded=graded, entries=[entry], choice=choice, measured=measured, decision=decision
+    )
+    run.report, run.is_published = typed_json.dump(report), published
     run.save(update_fields=["report", "is_published"])
     Score.objects.bulk_create(retrain._score_rows(run, [entry], graded))
     return run

@@ -14,6 +14,7 @@ from labeler.exchange.published_layout import PUBLISHED
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.golden_set import commitments
 from labeler.models import Study
+from labeler.platform import typed_json
 from labeler.record import ledger
 from training.models import Score, TrainingRun
 from training.reports import study_report
@@ -86,7 +87,7 @@ def _entries(study: Study) -> Iterator[tuple[str, Iterator[bytes]]]:
     if promised and study.closed_at:
         yield "opening.json", _text(promised.opening)
     yield "ledger.json", _document(_ledger(study))
-    yield "report.json", _document(study_report.current(study, anew=True))
+    yield "report.json", _document(typed_json.dump(study_report.current(study, anew=True)))
     yield "runs.json", _document([_run(run) for run in study.training_runs.order_by("pk")])
     for table in TABLES:
         yield f"{table.name}.csv", tables.as_csv(table, study)
@@ -98,7 +99,7 @@ def _scores(study: Study) -> Iterator[Row]:
         "run", "recipe", "fit", "image__content_hash"
     )
     fields = rows.values_list("run", "recipe", "fit", "image__content_hash", "value")
-    for run, recipe, fit, image, value in fields.iterator(export.AT_ONCE):
+    for run, recipe, fit, image, value in fields.iterator(export.FETCHED):
         yield run, recipe, fit, export.image_code(study, image), value
 
 

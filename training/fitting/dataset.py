@@ -110,9 +110,9 @@ def _names(images: Sequence[Image], together: Groups) -> dict[int, str]:
     """Return image -> what its group is called: the smallest hash in it, so that it is called so in every database."""
     hashes: dict[int, str] = {}
     for image in images:
-        group = together.of.get(image.pk, image.pk)
+        group = together.group_of.get(image.pk, image.pk)
         hashes[group] = min(image.content_hash, hashes.get(group, image.content_hash))
-    return {image.pk: hashes[together.of.get(image.pk, image.pk)] for image in images}
+    return {image.pk: hashes[together.group_of.get(image.pk, image.pk)] for image in images}
 
 
 def _snapshot(labels: Sequence[Label]) -> str:

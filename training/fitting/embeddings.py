@@ -25,7 +25,7 @@ from training.fitting.dataset import GoldenImage, OrdinaryImage
 from training.fitting.run_progress import Done
 
 TOGETHER = 8  # images embedded in common batches; each holds two to four patches
-PATIENCE = 120.0  # seconds that others may take for as many: they take a few
+HELPERS_SECONDS = 120.0  # seconds that others may take for as many: they take a few
 
 Graded = OrdinaryImage | GoldenImage
 
@@ -97,7 +97,7 @@ def _taken(some: Sequence[Graded]) -> Iterator[list[Graded]]:
 @contextmanager
 def _waited_for(image: Graded) -> Iterator[None]:
     """Wait until another worker is done with an image. One that takes too long counts as stuck: it is done twice."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + HELPERS_SECONDS
     while True:
         with _taken([image]) as ours:
             if ours or time.monotonic() > deadline:

@@ -1,8 +1,7 @@
 """Comparison of recipes on left-out ordinary images: which is best, and by how much. [core]"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +25,6 @@ class Margin:
     share: float  # of the other's
     p: float | None  # None where nothing ever differs
     differences: int  # parts that were compared
-
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,18 @@ from django.urls import reverse
 
 from labeler.charts.chart import Chart
 from labeler.models import Study
-from training.reports import reader_report, study_report
+from labeler.platform import typed_json
+from training.reports import reader_report, run_report, study_report
 from training.reports.charts import catalogue
 from training.reports.charts.points import Place
 from training.reports.charts.series import Night
-from training.reports.study_report import Report
+from training.reports.contents import StudyReport
+from training.statistics.intervals import Estimate
 
 NIGHTS = 400  # a year of them, and a little
 
 
-def of_study(study: Study, report: Report, *, may_open: bool = False) -> dict[str, Chart]:
+def of_study(study: Study, report: StudyReport, *, may_open: bool = False) -> dict[str, Chart]:
     """Return the charts by name. A point of the scatter leads to its image where `may_open` says so."""
     return catalogue.of_report(report, nights(study), places(study) if may_open else ())
 
@@ -31,22 +33,23 @@ def find(study: Study, name: str) -> Chart | None:
 
 def nights(study: Study) -> list[Night]:
     """Return the runs that have a report, the first one first."""
-    columns = ("pk", "finished_at", "report__machine__golden_rmse", "report__bar", "report__machine__recipe")
+    columns = ("pk", "finished_at", "report__machine__golden_rmse", "report__bar__value", "report__machine__recipe")
     runs = study.training_runs.filter(report__isnull=False).order_by("-pk").values_list(*columns, "is_published")
     return [
-        Night(pk, f"{finished:%Y-%m-%d}" if finished else "", golden, bar["value"] if bar else None, recipe, published)
+        Night(pk, f"{finished:%Y-%m-%d}" if finished else "", typed_json.load(Estimate, golden), bar, recipe, published)
         for pk, finished, golden, bar, recipe, published in reversed(runs[:NIGHTS])
     ]
 
 
 def places(study: Study) -> Sequence[Place]:
     """Return where each point of the latest run's scatter leads; nothing where images of it are gone."""
-    run = study_report.latest(study)
-    if run is None or run.report is None:
+    run = run_report.latest(study)
+    report = run_report.of(run)
+    if run is None or report is None:
         return ()
-    scored = run.scores.filter(recipe=run.report["machine"]["recipe"], fit=0, image__is_golden=True)
+    scored = run.scores.filter(recipe=report.machine.recipe, fit=0, image__is_golden=True)
     # Points stand in the order of their images' hashes.
     rows = list(scored.order_by("image__content_hash").values_list("image_id", "image__source_name", "value"))
-    if [value for _, _, value in rows] != [point["score"] for point in run.report["points"]]:
+    if [value for _, _, value in rows] != [point.score for point in report.points]:
         return ()
     return [Place(reverse("study_image", args=[study.slug, pk]), name) for pk, name, _ in rows]

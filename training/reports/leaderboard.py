@@ -1,36 +1,53 @@
 """The leaderboard: all recipes of a study's latest run, best on left-out images first."""
 
-from typing import Any
+from dataclasses import dataclass
 
 from labeler.models import Study
-from training.models import TrainingRun
-from training.reports import study_report
-
-Document = dict[str, Any]
-
-
-def of(study: Study) -> Document:
-    """Return the contest of the latest run with a report, and whose regressor answers now."""
-    run = study_report.latest(study)
-    published = study_report.published(study)
-    return {
-        "study": study.slug,
-        "is_simulated": study.is_simulated or bool(run and run.report and run.report["is_simulated"]),
-        "run": run.pk if run else None,
-        "in_service": published.pk if published else None,
-        "sentence": run.report["choice"]["sentence"] if run and run.report else "",
-        "recipes": _rows(run),
-        "bar": run.report["bar"] if run and run.report else None,
-    }
+from training.fitting.recipe_comparison import Margin
+from training.publication.gate import Bar
+from training.reports import run_report
+from training.reports.contents import RecipeNumbers, RunReport
 
 
-def _rows(run: TrainingRun | None) -> list[Document]:
-    if run is None or run.report is None:
-        return []
-    choice = run.report["choice"]
-    margins = {margin["recipe"]: margin for margin in choice["margins"]}
+@dataclass(frozen=True, kw_only=True)
+class Contestant(RecipeNumbers):
+    """A recipe, and how far it is behind the chosen one."""
+
+    is_chosen: bool
+    margin: Margin | None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The recipes of the latest run with a report, and whose regressor answers now."""
+
+    study: str
+    is_simulated: bool
+    run: int | None
+    in_service: int | None
+    sentence: str
+    recipes: tuple[Contestant, ...]
+    bar: Bar | None
+
+
+def of(study: Study) -> Leaderboard:
+    report = run_report.of(run_report.latest(study))
+    published = run_report.published(study)
+    return Leaderboard(
+        study=study.slug,
+        is_simulated=study.is_simulated or (report is not None and report.is_simulated),
+        run=report.run if report else None,
+        in_service=published.pk if published else None,
+        sentence=report.choice.sentence if report else "",
+        recipes=_contestants(report) if report else (),
+        bar=report.bar if report else None,
+    )
+
+
+def _contestants(report: RunReport) -> tuple[Contestant, ...]:
+    margins = {margin.recipe: margin for margin in report.choice.margins}
     rows = [
-        {**row, "is_chosen": row["recipe"] == choice["recipe"], "margin": margins.get(row["recipe"])}
-        for row in run.report["recipes"]
+        Contestant(**vars(row), is_chosen=row.recipe == report.choice.recipe, margin=margins.get(row.recipe))
+        for row in report.recipes
     ]
-    return sorted(rows, key=lambda row: float(row["validation_rmse_by_seed"]["mean"]))
+    return tuple(sorted(rows, key=lambda row: row.validation_rmse_by_seed.mean))

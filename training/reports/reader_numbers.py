@@ -4,26 +4,25 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cache as once
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from django.core.cache import cache
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from labeler.grading import consensus
 from labeler.models import GradeLevel, Image, Label, Reader, Study
+from labeler.platform import typed_json
+from training.publication import gate
+from training.reports.contents import Level, ReaderNumbers, ReadersReport
 from training.statistics import agreement, metrics, panels, subgroups
 from training.statistics.panels import Panel, Reading
 
-Document = dict[str, Any]
-
-# A reader who has just begun would otherwise set the bar by two or three images.
-BAR_SHARE = 0.5  # of the golden images
 MEASURED = ("exposure", "contrast", "sharpness")  # whose thirds are subgroups
 # Beyond, only golden and repeated labels are read: what came before each would take the page seconds to read.
 MOST_LABELS_IN_ORDER = 100_000
@@ -47,10 +46,18 @@ class _Remembered:
     state: str
     counted_at: str
     seconds: float
-    numbers: Document
+    numbers: ReadersReport
 
 
-def of(study: Study, *, may_be_late: bool = False) -> Document:
+@dataclass(frozen=True)
+class Drifting:
+    """Of how many readers it can be told whether they drift, and how many have an alarm."""
+
+    watched: int
+    alarms: int
+
+
+def of(study: Study, *, may_be_late: bool = False) -> ReadersReport:
     """Return what the readers' current labels say of them.
 
     The same labels, images and readers have the same numbers, so these are remembered. With 300 readers they take many
@@ -60,10 +67,10 @@ def of(study: Study, *, may_be_late: bool = False) -> Document:
     facts = _facts(study)
     state, known = _state(study, facts), _remembered(study)
     if known is not None and known.state == state:
-        return known.numbers | {"counted_at": None}
+        return known.numbers
     if known is not None and may_be_late and known.seconds > LONG and _are_of_all(known.numbers, facts):
-        return known.numbers | {"counted_at": known.counted_at}
-    return _remember(study, facts, state) | {"counted_at": None}
+        return replace(known.numbers, counted_at=known.counted_at)
+    return _remember(study, facts, state)
 
 
 def refresh(study: Study) -> bool:
@@ -78,36 +85,38 @@ def refresh(study: Study) -> bool:
 
 
 def _remembered(study: Study) -> _Remembered | None:
-    known = cache.get(_key(study))
-    return _Remembered(**json.loads(known)) if known else None
+    try:
+        return typed_json.load(_Remembered, json.loads(cache.get(_key(study), "null")))
+    except ValidationError:  # nothing, or what another version of the code remembered
+        return None
 
 
-def _remember(study: Study, facts: _Facts, state: str) -> Document:
+def _remember(study: Study, facts: _Facts, state: str) -> ReadersReport:
     began = time.monotonic()
     numbers = _compute(study, facts)
     counted_at, seconds = timezone.now().isoformat(timespec="seconds"), time.monotonic() - began
-    cache.set(_key(study), json.dumps(asdict(_Remembered(state, counted_at, seconds, numbers))), REMEMBERED)
+    remembered = _Remembered(state, counted_at, seconds, numbers)
+    cache.set(_key(study), json.dumps(typed_json.dump(remembered)), REMEMBERED)
     return numbers
 
 
-def _are_of_all(numbers: Document, facts: _Facts) -> bool:
+def _are_of_all(numbers: ReadersReport, facts: _Facts) -> bool:
     """A reader who came since then would be looked for in vain."""
-    return [row["code"] for row in numbers["readers"]] == [reader.code for reader in facts.readers]
+    return [row.code for row in numbers.readers] == [reader.code for reader in facts.readers]
 
 
 def _key(study: Study) -> str:
     return f"standings-{study.pk}"
 
 
-def drifting(study: Study) -> dict[str, int]:
-    """Return of how many readers it can be told whether they drift, and how many have an alarm."""
-    watched = [reader["drift"] for reader in of(study)["readers"] if reader["drift"]["limit"] is not None]
-    return {"watched": len(watched), "alarms": sum(drift["alarm_at"] is not None for drift in watched)}
+def drifting(study: Study) -> Drifting:
+    watched = [reader.drift for reader in of(study).readers if reader.drift.limit is not None]
+    return Drifting(len(watched), sum(drift.alarm_at is not None for drift in watched))
 
 
-def compute(study: Study) -> Document:
+def compute(study: Study) -> ReadersReport:
     """Return the same, whatever is remembered."""
-    return _compute(study, _facts(study)) | {"counted_at": None}
+    return _compute(study, _facts(study))
 
 
 def _facts(study: Study) -> _Facts:
@@ -135,18 +144,18 @@ def _version() -> str:
     return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _compute(study: Study, facts: _Facts) -> Document:
+def _compute(study: Study, facts: _Facts) -> ReadersReport:
     panel = _panel(study, facts)
     graded = {image.content_hash: image for image in facts.golden}
     columns = columns_of([graded[name] for name in panel.images])
-    by_column = subgroups.by_column(metrics.residuals(panel.grades), columns)
-    return {
-        "golden_images": len(facts.golden),
-        "levels": [{"value": level.value, "name": level.name} for level in facts.levels],
-        "readers": _reader_rows(facts.readers, panel, drawn=len(facts.golden)),
-        "agreement": panels.describe_agreement(panel),
-        "subgroups": [as_row(one) for one in by_column],
-    }
+    return ReadersReport(
+        golden_images=len(facts.golden),
+        levels=tuple(Level(level.value, level.name) for level in facts.levels),
+        readers=_readers(facts.readers, panel, drawn=len(facts.golden)),
+        agreement=panels.describe_agreement(panel),
+        subgroups=subgroups.by_column(metrics.residuals(panel.grades), columns),
+        counted_at=None,
+    )
 
 
 def _panel(study: Study, facts: _Facts) -> Panel:
@@ -165,18 +174,14 @@ def _panel(study: Study, facts: _Facts) -> Panel:
     return panels.build(readings, readers=[reader.code for reader in facts.readers], images=golden, levels=levels)
 
 
-def _reader_rows(readers: Sequence[Reader], panel: Panel, *, drawn: int) -> list[Document]:
+def _readers(readers: Sequence[Reader], panel: Panel, *, drawn: int) -> tuple[ReaderNumbers, ...]:
     """Return every reader's numbers, without the machine."""
     rows = []
     for place, reader in enumerate(readers):
         row = panels.describe_reader(panel, place)
-        counts = counts_for_bar(row["rmse"]["n"], drawn)
-        rows.append({**row, "is_simulated": reader.is_simulated, "counts_for_bar": counts})
-    return rows
-
-
-def counts_for_bar(graded: int, drawn: int) -> bool:
-    return graded > 0 and graded >= BAR_SHARE * drawn
+        counts = gate.counts_for_bar(row.rmse.n, drawn)
+        rows.append(ReaderNumbers(**vars(row), is_simulated=reader.is_simulated, counts_for_bar=counts))
+    return tuple(rows)
 
 
 def columns_of(golden: Sequence[Image]) -> dict[str, NDArray[np.str_]]:
@@ -189,16 +194,6 @@ def columns_of(golden: Sequence[Image]) -> dict[str, NDArray[np.str_]]:
         columns[name] = subgroups.thirds(values)
     columns["face"] = np.array([("found" if one.faces == 1 else "none or several") if one else "" for one in measured])
     return columns
-
-
-def as_row(one: subgroups.Subgroup) -> Document:
-    return {
-        "column": one.column,
-        "value": one.value,
-        "images": one.n,
-        "rmse": one.rmse.as_json(),
-        "bias": one.bias.as_json(),
-    }
 
 
 def _measures(image: Image) -> list[float] | None:

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from labeler.grading import consensus
 from labeler.models import Assignment, Reader, Study
 from training.reports import reader_numbers
 from training.reports.charts import matrices, points, series
+from training.reports.contents import ReaderNumbers
 
 MOST_DISCUSSED = 12
 # With fewer others, what they said is what somebody in particular said.
@@ -33,7 +33,7 @@ class Discussed:
 class ReaderReport:
     """What one reader may know of themself."""
 
-    numbers: dict[str, Any]
+    numbers: ReaderNumbers
     charts: list[Chart]
     discussed: list[Discussed]
     counted_at: str | None  # where the numbers are not those of now
@@ -42,14 +42,14 @@ class ReaderReport:
 def of(reader: Reader) -> ReaderReport:
     study = reader.study
     standing = reader_numbers.of(study, may_be_late=True)
-    numbers = next(row for row in standing["readers"] if row["code"] == reader.code)
+    numbers = next(row for row in standing.readers if row.code == reader.code)
     grades = _golden_grades(study)
     charts = [
-        matrices.reader_confusion(standing, reader.code),
+        matrices.reader_confusion(numbers, standing.levels),
         points.reader_differences(numbers, _pairs(grades, reader.code)),
-        series.drift(standing, only=reader.code),
+        series.drift(standing.readers, only=reader.code),
     ]
-    return ReaderReport(numbers, charts, _discussed(reader, grades), standing["counted_at"])
+    return ReaderReport(numbers, charts, _discussed(reader, grades), standing.counted_at)
 
 
 def _golden_grades(study: Study) -> Grades:

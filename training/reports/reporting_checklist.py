@@ -7,7 +7,6 @@ an answer.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db.models import Count, Max, Min, Q
 
@@ -15,7 +14,10 @@ from labeler.golden_set import commitments
 from labeler.golden_set.commitments import CONSENSUS_RULE
 from labeler.grading import consensus
 from labeler.models import Commitment, GradeLevel, NotGradable, PrescreenRule, Study
-from training.reports import study_report
+from labeler.platform import typed_json
+from training.fitting.provenance import Provenance
+from training.reports import run_report
+from training.reports.contents import StudyReport
 from training.statistics.intervals import LEVEL, RESAMPLES
 
 
@@ -36,15 +38,15 @@ class Facts:
     last_label: datetime | None
     not_gradable: list[tuple[str, int]]  # reason, first readings
     twice: int  # golden and ordinary images that readers met again and graded both times
-    provenance: dict[str, Any]  # of the latest run's regressor
+    libraries: dict[str, str]  # name -> version, of the latest run's regressor
     subgroups: int  # with enough images to say something
     level = LEVEL
     resamples = RESAMPLES
     consensus_rule = CONSENSUS_RULE
 
 
-def of(study: Study, report: dict[str, Any]) -> Facts:
-    run = study_report.latest(study)
+def of(study: Study, report: StudyReport) -> Facts:
+    run = run_report.latest(study)
     of_images = study.images.aggregate(
         dropped=Count("pk", filter=Q(is_kept=False)),
         duplicates=Count("cluster"),
@@ -54,18 +56,18 @@ def of(study: Study, report: dict[str, Any]) -> Facts:
     first_readings = consensus.current_labels(study).filter(assignment__is_repeat=False).order_by()
     dates = first_readings.aggregate(first_label=Min("labeled_at"), last_label=Max("labeled_at"))
     reasons = dict(first_readings.filter(grade=None).values_list("not_gradable").annotate(times=Count("pk")))
-    groups = report["machine_run"]["machine"].get("subgroups", []) if report["machine_run"] else []
+    groups = report.machine_run.machine.subgroups if report.machine_run else ()
     return Facts(
         commitment=commitments.of(study),
         images=study.images.count(),
         columns=sorted({name for metadata in known for name in metadata}),
         rule=study.prescreen_rules.first(),
         levels=list(study.grade_levels.all()),
-        simulated_readers=sum(reader["is_simulated"] for reader in report["readers"]),
+        simulated_readers=sum(reader.is_simulated for reader in report.readers),
         not_gradable=[(label, reasons.get(value, 0)) for value, label in NotGradable.choices],
-        twice=sum(reader["repeats"]["same"]["n"] for reader in report["readers"]),
-        provenance=run.regressor.provenance if run and run.regressor else {},
-        subgroups=sum(group["rmse"]["value"] is not None for group in groups),
+        twice=sum(reader.repeats.same.n for reader in report.readers),
+        libraries=typed_json.load(Provenance, run.regressor.provenance).libraries if run and run.regressor else {},
+        subgroups=sum(group.rmse.value is not None for group in groups),
         **of_images,
         **dates,
     )

@@ -13,8 +13,9 @@ from labeler.accounts.access import AuthedRequest
 from labeler.charts.chart import Chart
 from labeler.exchange import tables
 from labeler.models import Reader, Study
+from labeler.platform import typed_json
 from labeler.studies import closing
-from training.reports import figures, reader_report, reporting_checklist, study_report
+from training.reports import figures, reader_report, reporting_checklist, run_report, study_report
 from training.reports.charts import plan_chart
 from training.reports.forms import PlanForm
 from training.statistics import planning
@@ -34,16 +35,16 @@ def _context(request: AuthedRequest, study: Study, *, has_links: bool = True) ->
     report = study_report.current(study, may_be_late=True)
     administers = access.administers(request.user, study)
     is_unblinded = administers and unblinding.is_unblinded(study, request.session)
-    of_the_run = report["machine_run"]["readers"] if report["machine_run"] else ()
-    compared = {row["code"]: row["machine_minus_reader"] for row in of_the_run}
+    of_the_run = report.machine_run.readers if report.machine_run else ()
+    compared = {reader.code: reader.machine_minus_reader for reader in of_the_run}
     return {
         "study": study,
         "report": report,
-        "latest": report["machine_run"],
-        "readers": [(reader, compared.get(reader["code"])) for reader in report["readers"]],
+        "latest": report.machine_run,
+        "readers": [(reader, compared.get(reader.code)) for reader in report.readers],
         "charts": figures.of_study(study, report, may_open=has_links and is_unblinded),
         "runs": study.training_runs.select_related("requested_by")[:RUNS_SHOWN],
-        "published": study_report.published(study),
+        "published": run_report.published(study),
         "is_auditor": not administers,
         "is_unblinded": is_unblinded,
     }
@@ -52,7 +53,8 @@ def _context(request: AuthedRequest, study: Study, *, has_links: bool = True) ->
 @login_required
 @require_GET
 def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
-    return JsonResponse(study_report.current(access.get_reported_study(request, slug), may_be_late=True))
+    report = study_report.current(access.get_reported_study(request, slug), may_be_late=True)
+    return JsonResponse(typed_json.dump(report))
 
 
 @login_required

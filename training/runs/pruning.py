@@ -12,12 +12,12 @@ from django.db.models.functions import Now
 from labeler.models import Study
 from training.models import LearnedFrom, Score, TrainingImage, TrainingRun
 
-KEPT = 30  # of a study's latest runs with a report: a month of nights
-AT_ONCE = 10_000  # rows that a statement deletes: a fifth of a second
-SECONDS = 600.0  # of one message: a training worker has other things to do
+RUNS_KEPT = 30  # of a study's latest runs with a report: a month of nights
+ROWS_PER_DELETE = 10_000  # rows that a statement deletes: a fifth of a second
+PRUNING_SECONDS = 600.0  # of one message: a training worker has other things to do
 
 
-def prune(*, seconds: float = SECONDS) -> int:
+def prune(*, seconds: float = PRUNING_SECONDS) -> int:
     """Delete what runs left that nobody asks any more; return how many runs have nothing left now.
 
     It may be killed at any time: each batch stands for itself, and the next call goes on.
@@ -35,7 +35,7 @@ def prune(*, seconds: float = SECONDS) -> int:
 def _overdue(study: Study) -> list[TrainingRun]:
     """Return the runs whose details go: none that ever answered for the study, and none of the latest."""
     reported = study.training_runs.filter(report__isnull=False).order_by("-pk")
-    oldest_kept = reported.values_list("pk", flat=True)[KEPT - 1 : KEPT].first()
+    oldest_kept = reported.values_list("pk", flat=True)[RUNS_KEPT - 1 : RUNS_KEPT].first()
     if oldest_kept is None:
         return []
     never_answered = reported.filter(
@@ -57,14 +57,14 @@ def _prune(run: TrainingRun, end: float) -> bool:
 
 
 def _delete_scores(run: TrainingRun) -> int:
-    some = Score.objects.filter(run=run).values("pk")[:AT_ONCE]
+    some = Score.objects.filter(run=run).values("pk")[:ROWS_PER_DELETE]
     return Score.objects.filter(pk__in=some).delete()[0]
 
 
 @transaction.atomic
 def _pack_images(run: TrainingRun) -> int:
     """Put the images of some rows into one, in the place of these."""
-    some = TrainingImage.objects.filter(run=run).order_by("image")[:AT_ONCE]
+    some = TrainingImage.objects.filter(run=run).order_by("image")[:ROWS_PER_DELETE]
     rows = list(some.select_for_update().values_list("pk", "image_id"))
     if rows:
         LearnedFrom.objects.create(run=run, images=[image for _, image in rows])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from labeler.models import Study, User
+from labeler.platform import typed_json
 from labeler.record import audit
 from labeler.studies import studies
 from scoring.models import Regressor
@@ -24,13 +25,14 @@ from scoring.regressor.pipeline import FittedRegressor
 from scoring.regressor.recipes import Pooling, Recipe
 from scoring.regressor.scale import Scale
 from scoring.weights import weight_files
-from training.fitting import calibration, dataset, embeddings, model_selection, recipe_comparison
+from training.fitting import calibration, dataset, embeddings, model_selection, provenance, recipe_comparison
 from training.fitting.dataset import GoldenImage, GradedImages, OrdinaryImage
 from training.fitting.model_selection import Entry
 from training.fitting.run_progress import Stages
 from training.models import Score, TrainingImage, TrainingRun
-from training.reports import reader_numbers, study_report
-from training.runs import provenance
+from training.publication import gate
+from training.reports import reader_numbers, run_report
+from training.runs.run_result import RunRecord, RunResult
 
 EMBEDDING = "Embedding images"  # the stage that other workers take part in
 FEWEST_TO_FIT = 10  # ordinary images
@@ -101,7 +103,7 @@ def retrain(run: TrainingRun, *, force: bool = False, call: Callable[[], None] =
         with stages.stage("Reading the grades"):
             graded = _load(study)
         snapshot = _snapshot(graded, _scale(study), (ms2019, *faces))
-        before = study_report.latest(study)
+        before = run_report.latest(study)
         if before and before.label_snapshot == snapshot and not force and not _wants_ms2019(run, before):
             jobs.finish(run, conclusion=NOTHING_NEW.format(before))
             return
@@ -115,19 +117,39 @@ def retrain(run: TrainingRun, *, force: bool = False, call: Callable[[], None] =
         entries = model_selection.fit_faces(
             stages, graded, faces, parts, seed=study.seed, scale=_scale(study), pooled=pooled
         )
-        entries += _ms2019(run, stages, graded, ms2019, parts[0])
+        ms2019_snapshot = _ordinary_snapshot(graded.ordinary, ms2019)
+        entries += _ms2019(run, stages, graded, ms2019, parts[0], ms2019_snapshot)
         with stages.stage("Choosing, judging and reporting"):
             grades = np.array([image.grade for image in graded.ordinary])
             choice = recipe_comparison.choose({entry.recipe.name: entry.left_out for entry in entries}, grades, parts)
             chosen = next(entry for entry in entries if entry.recipe.name == choice.recipe)
-            active = _active(graded, study)
-            report = study_report.build(study=study, graded=graded, entries=entries, choice=choice, active=active)
-            run.record["drift"] = reader_numbers.drifting(study)
+            measured = run_report.measure(study, graded, chosen)
+            active, machine = _active(graded, study), measured.machine
+            decision = gate.decide(
+                golden_rmse=machine.golden_rmse,
+                slope=machine.calibration.slope,
+                subgroups=machine.subgroups,
+                bar=gate.bar_of({reader.code: reader.rmse for reader in measured.readers if reader.counts_for_bar}),
+                excess=None if active is None else gate.difference(measured.scores, active, measured.consensus),
+            )
+            report = run_report.build(
+                run=run, graded=graded, entries=entries, choice=choice, measured=measured, decision=decision
+            )
+            drifting = reader_numbers.drifting(study)
         fitted, *_ = chosen.regressors or _fit_again(run, stages, graded, ms2019, parts[0])
         with stages.stage("Learning which faces are familiar"):
             fitted = _equipped(chosen, fitted, graded.ordinary, pooled[Pooling.MEAN])
-        run.left_out = [*graded.left_out, *graded.golden_left_out]
-        _store(run, stages, fitted, snapshot, report, _score_rows(run, entries, graded))
+        result = RunResult(
+            fitted=fitted,
+            provenance=provenance.of_run(run, recipe=fitted.recipe.name, label_snapshot=snapshot),
+            decision=decision,
+            report=report,
+            scores=_score_rows(run, entries, graded),
+            left_out=(*graded.left_out, *graded.golden_left_out),
+            drift=drifting,
+            ms2019_snapshot=ms2019_snapshot,
+        )
+        _store(run, stages, result)
 
 
 def help_embed(run_id: int) -> None:
@@ -204,7 +226,8 @@ def _hash(facts: Any) -> str:
 
 
 def _wants_ms2019(run: TrainingRun, before: TrainingRun) -> bool:
-    return run.fits_ms2019 and recipes.MS2019.name not in {row["recipe"] for row in (before.report or {})["recipes"]}
+    report = run_report.of(before)
+    return run.fits_ms2019 and report is not None and recipes.MS2019.name not in {row.recipe for row in report.recipes}
 
 
 @transaction.atomic
@@ -217,10 +240,9 @@ def _enlist(run: TrainingRun, ordinary: Sequence[OrdinaryImage]) -> None:
 
 
 def _ms2019(
-    run: TrainingRun, stages: Stages, graded: GradedImages, recipe: Recipe, part: NDArray[np.intp]
+    run: TrainingRun, stages: Stages, graded: GradedImages, recipe: Recipe, part: NDArray[np.intp], snapshot: str
 ) -> list[Entry]:
     """Return the published recipe's entry: of an earlier run that learned from the same, or fitted if it is due."""
-    run.record["ms2019_snapshot"] = snapshot = _ordinary_snapshot(graded.ordinary, recipe)
     kept = _kept_ms2019(run, graded, recipe, snapshot)
     if kept:
         return [kept]
@@ -233,7 +255,8 @@ def _ms2019(
 def _kept_ms2019(run: TrainingRun, graded: GradedImages, recipe: Recipe, snapshot: str) -> Entry | None:
     earlier = run.study.training_runs.filter(record__ms2019_snapshot=snapshot, scores__recipe=recipe.name)
     found = earlier.order_by("-pk").first()
-    if found is None:
+    report = run_report.of(found)
+    if found is None or report is None:
         return None
     rows = Score.objects.filter(run=found, recipe=recipe.name).values_list("fit", "image__content_hash", "value")
     scores = {(fit, content_hash): value for fit, content_hash, value in rows}
@@ -245,9 +268,8 @@ def _kept_ms2019(run: TrainingRun, graded: GradedImages, recipe: Recipe, snapsho
         golden = np.array([[scores[fit, image.content_hash] for image in graded.golden] for fit in fits])
     except KeyError:
         return None  # a golden image has got its first grade since
-    printed = next(row for row in (found.report or {})["recipes"] if row["recipe"] == recipe.name)
-    fitted_in = printed["from_run"] or found.pk
-    return Entry(recipe, printed["training_rows"], left_out, golden, (), printed["fit_seconds"], fitted_in)
+    printed = next(row for row in report.recipes if row.recipe == recipe.name)
+    return Entry(recipe, printed.training_rows, left_out, golden, (), printed.fit_seconds, printed.from_run or found.pk)
 
 
 def _fit_again(
@@ -277,7 +299,7 @@ def _equipped(
     chosen: Entry, fitted: FittedRegressor, ordinary: Sequence[OrdinaryImage], faces: NDArray[np.float32]
 ) -> FittedRegressor:
     """Add what an app is told beside the score. Left-out ordinary images size the interval; golden ones have no say."""
-    width = calibration.half_width(study_report.left_out_errors(chosen, ordinary))
+    width = calibration.half_width(run_report.left_out_errors(chosen, ordinary))
     return replace(fitted, half_width=width, familiarity=calibration.fit_familiarity(faces))
 
 
@@ -305,42 +327,31 @@ def _rows_of_fit(
     ]
 
 
-def _store(
-    run: TrainingRun,
-    stages: Stages,
-    fitted: FittedRegressor,
-    snapshot: str,
-    report: study_report.Report,
-    scores: Sequence[Score],
-) -> None:
-    """Keep the regressor and publish it if it passes: all of it, or nothing if the run was taken from us."""
+def _store(run: TrainingRun, stages: Stages, result: RunResult) -> None:
+    """Keep the regressor and publish it if that was decided: all of it, or nothing if the run was taken from us."""
     with stages.stage("Storing"), transaction.atomic():  # the stage first: people see it while the rest is not yet
         refuse_withdrawn(run)
-        Score.objects.bulk_create(scores, batch_size=2000)
-        facts = {
-            "run": run.pk,
-            "recipe": fitted.recipe.name,
-            "label_snapshot": snapshot,
-            **provenance.of_run(run.study),
-        }
-        row = regressors.save(fitted, study=run.study.slug, provenance=facts)
-        if report["passes"]:
+        Score.objects.bulk_create(result.scores, batch_size=2000)
+        row = regressors.save(result.fitted, study=run.study.slug, provenance=typed_json.dump(result.provenance))
+        if result.decision.is_passed:
             regressors.publish(row)
             audit.record(run.study, run.requested_by, "published a regressor", detail=f"of {run}")
+        record = RunRecord(
+            **vars(result.provenance),
+            seconds=tuple(stages.seconds.items()),
+            artefact_sha256=row.artefact_sha256,
+            drift=result.drift,
+            ms2019_snapshot=result.ms2019_snapshot,
+        )
         jobs.finish(
             run,
-            label_snapshot=snapshot,
-            left_out=run.left_out,
+            label_snapshot=result.provenance.label_snapshot,
+            left_out=list(result.left_out),
             regressor=row,
-            report={**report, "regressor_id": row.pk, "run": run.pk},
-            record={
-                **run.record,
-                **facts,
-                "seconds": list(stages.seconds.items()),
-                "artefact_sha256": row.artefact_sha256,
-            },
-            is_published=report["passes"],
-            conclusion=report["conclusion"],
+            report=typed_json.dump(replace(result.report, regressor_id=row.pk)),
+            record=typed_json.dump(record),
+            is_published=result.decision.is_passed,
+            conclusion=result.decision.conclusion,
         )
 
 

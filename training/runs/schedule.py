@@ -10,7 +10,7 @@ from labeler.models import Study, User
 from labeler.record import audit
 
 USUAL = time(settings.RETRAIN_HOUR, settings.RETRAIN_MINUTE)
-LATE = timedelta(hours=2)  # beat may have been away; later than that the next night will do
+LATEST_START = timedelta(hours=2)  # beat may have been away; later than that the next night will do
 
 
 def due(now: datetime) -> list[Study]:
@@ -43,5 +43,5 @@ def _is_due(study: Study, now: datetime) -> bool:
     came = local.replace(hour=time_of(study).hour, minute=time_of(study).minute, second=0, microsecond=0)
     if came > local:
         came -= timedelta(days=1)
-    is_late = local - came > LATE
+    is_late = local - came > LATEST_START
     return not is_late and not study.training_runs.filter(is_nightly=True, requested_at__gte=came).exists()

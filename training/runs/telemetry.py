@@ -1,15 +1,17 @@
 """Prometheus metrics of training and readers, by study, without names or codes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.db import DatabaseError, close_old_connections
 from django.db.models import QuerySet
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from labeler.platform import typed_json
 from scoring.models import Job
 from training.models import TrainingRun
+from training.runs.run_result import RunRecord
 
 
 class Learning(Collector):
@@ -33,10 +35,11 @@ def _metrics() -> Iterator[Metric]:
     drifting = GaugeMetricFamily("acne_readers_drifting", "Readers with a drift alarm.", labels=["study"])
     watched = GaugeMetricFamily("acne_readers_watched", "Readers whose drift can be told.", labels=["study"])
     for run in _latest(record__has_key="drift"):  # a run that finds nothing new has neither
-        for stage, seconds in _stages(run.record["seconds"]).items():
+        record = typed_json.load(RunRecord, run.record)
+        for stage, seconds in _stages(record.seconds).items():
             stages.add_metric([run.study.slug, stage], seconds)
-        drifting.add_metric([run.study.slug], run.record["drift"]["alarms"])
-        watched.add_metric([run.study.slug], run.record["drift"]["watched"])
+        drifting.add_metric([run.study.slug], record.drift.alarms)
+        watched.add_metric([run.study.slug], record.drift.watched)
     yield from (stages, drifting, watched)
 
 
@@ -47,7 +50,7 @@ def _latest(**filters: object) -> QuerySet[TrainingRun]:
     return runs.only("study__slug", "finished_at", "record")
 
 
-def _stages(seconds: list[tuple[str, float]]) -> dict[str, float]:
+def _stages(seconds: Iterable[tuple[str, float]]) -> dict[str, float]:
     """Add up what differs by a number alone, as the fits of one recipe do."""
     total: dict[str, float] = {}
     for stage, took in seconds:

@@ -8,14 +8,15 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
+from labeler.platform import typed_json
 from scoring.platform.jobs import send
 from scoring.regressor import regressors
 from training import tasks
 from training.models import TrainingRun
 from training.publication import publishing
-from training.reports import leaderboard, study_report
+from training.reports import leaderboard, run_report
 from training.reports.forms import NightForm, ReasonForm
-from training.runs import pruning, retrain, schedule
+from training.runs import pruning, retrain, run_result, schedule
 
 QUEUED = "The queue can't be reached. The run is kept and starts when the queue is back."
 
@@ -37,8 +38,10 @@ def run(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     context = {
         "study": run.study,
         "run": run,
-        "kept": pruning.KEPT,
-        "published": study_report.published(run.study),
+        "report": run_report.of(run),
+        "record": run_result.record_of(run),
+        "kept": pruning.RUNS_KEPT,
+        "published": run_report.published(run.study),
         "previous": publishing.previous(run.study),
         "form": ReasonForm(),
     }
@@ -125,7 +128,7 @@ def board(request: AuthedRequest, slug: str) -> HttpResponse:
 @login_required
 @require_GET
 def board_json(request: AuthedRequest, slug: str) -> HttpResponse:
-    return JsonResponse(leaderboard.of(access.get_reported_study(request, slug)))
+    return JsonResponse(typed_json.dump(leaderboard.of(access.get_reported_study(request, slug))))
 
 
 @login_required

@@ -7,7 +7,6 @@ the images that both of them graded.
 import math
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from scipy import special
@@ -42,11 +41,6 @@ class Intraclass:
     consistency: Estimate
     readers: int  # k
     dropped: int  # images that some reader did not grade
-
-    def as_json(self) -> dict[str, Any]:
-        shared = {"readers": self.readers, "dropped": self.dropped}
-        named = {"icc_2_1": self.single, "icc_2_k": self.average, "icc_3_1": self.consistency}
-        return {name: {**value.as_json(), **shared} for name, value in named.items()}
 
 
 @dataclass(frozen=True)

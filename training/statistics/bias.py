@@ -26,11 +26,10 @@ class Lean:
 
 
 @dataclass(frozen=True)
-class BlandAltman:
-    """Differences against means: Bland and Altman 1986."""
+class Limits:
+    """Limits of agreement: the mean difference less, and plus, 1.96 sd of the differences (Bland and Altman 1986)."""
 
-    bias: Estimate
-    lower: Estimate  # bias - 1.96 sd of the differences
+    lower: Estimate
     upper: Estimate
 
 
@@ -38,14 +37,14 @@ def lean(values: Floats, others: Floats) -> Lean:
     return Lean(mean(values - others), fit_line(others, values))
 
 
-def bland_altman(values: Floats, others: Floats) -> BlandAltman:
-    """Return the mean difference and the limits that 95 % of differences stay within, where they are normal."""
+def limits_of_agreement(values: Floats, others: Floats) -> Limits:
+    """Return the limits that 95 % of the differences of (N,) and (N,) stay within, where they are normal."""
     differences = values - others
     differences = differences[np.isfinite(differences)]
     n = len(differences)
     if n < metrics.FEWEST_TO_CORRELATE:
         nothing = none(n, f"Limits of agreement need at least {metrics.FEWEST_TO_CORRELATE} images.")
-        return BlandAltman(mean(differences), nothing, nothing)
+        return Limits(nothing, nothing)
     middle = differences.mean()
     moved = differences - middle
     terms = np.stack([moved, moved**2], axis=1)
@@ -55,8 +54,7 @@ def bland_altman(values: Floats, others: Floats) -> BlandAltman:
         moved_limit: Floats = middle + means[..., 0] + side * LIMITS_AT * sd
         return moved_limit
 
-    lower, upper = estimates(terms, [partial(limit, side=-1), partial(limit, side=1)])
-    return BlandAltman(mean(differences), lower, upper)
+    return Limits(*estimates(terms, [partial(limit, side=-1), partial(limit, side=1)]))
 
 
 def in_words(bias: Estimate, habit: str) -> str:

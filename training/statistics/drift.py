@@ -13,7 +13,7 @@ WEIGHT = 0.1  # of the newest residual: the average looks back over about twenty
 FALSE_ALARMS = 0.05  # per reader: so often a reader who never changes goes beyond the limit somewhere
 NO_ORDER = "The order in which the images were read is not known."
 NO_TIME = "When the images were read is not known."
-AT_ONCE = 2**22  # residuals that are put into other orders at once: 32 MB
+RESIDUALS_AT_ONCE = 2**22  # residuals that are put into other orders at once: 32 MB
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Drift:
 
 
 @dataclass(frozen=True)
-class Sequence:
+class SequenceEffects:
     """What comes before an image, held against the residual on it. All three are slopes."""
 
     after_previous: Estimate  # per grade of the image before
@@ -71,7 +71,7 @@ def _average(moved: Floats) -> Floats:
 
 def _largest_by_chance(moved: Floats, narrow: Floats) -> Floats:
     """Return (RESAMPLES,): the largest average, relative to its limit, of the residuals in random orders."""
-    blocks = np.array_split(_orders(len(moved)), max(1, RESAMPLES * len(moved) // AT_ONCE))
+    blocks = np.array_split(_orders(len(moved)), max(1, RESAMPLES * len(moved) // RESIDUALS_AT_ONCE))
     return np.concatenate([(np.abs(_average(moved[block])) / narrow).max(axis=1) for block in blocks])
 
 
@@ -82,7 +82,7 @@ def _orders(n: int) -> NDArray[np.int32]:
     return np.stack([np.argsort(draws.random_sample(n), kind="stable").astype(np.int32) for _ in range(RESAMPLES)])
 
 
-def sequence(residuals: Floats, *, previous: Floats, places: Floats) -> Sequence:
+def sequence(residuals: Floats, *, previous: Floats, places: Floats) -> SequenceEffects:
     """Regress (n,) golden residuals on the grade given just before, and on the place within the sitting, from 1.
 
     NaN where there is no image before, or no time to tell sittings by. The lists are shuffled, so neither has to do
@@ -90,7 +90,7 @@ def sequence(residuals: Floats, *, previous: Floats, places: Floats) -> Sequence
     """
     hundreds = places / 100
     middle = residuals[np.isfinite(residuals)].mean() if np.isfinite(residuals).any() else 0.0
-    return Sequence(
+    return SequenceEffects(
         after_previous=_slope(previous, residuals, NO_ORDER),
         position=_slope(hundreds, residuals, NO_TIME),
         fatigue=_slope(hundreds, np.abs(residuals - middle), NO_TIME),

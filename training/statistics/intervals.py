@@ -5,9 +5,8 @@ so that all resamples are one product of matrices: how often each image was draw
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +34,17 @@ class Estimate:
     n: int
     reason: str = ""
 
-    def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+    @property
+    def known(self) -> float:
+        """The value, where the caller has seen to it that there is one. Raises ValueError with the reason."""
+        if self.value is None:
+            raise ValueError(self.reason)
+        return self.value
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The two ends of the interval, if it has one."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
 
 
 def none(n: int, reason: str) -> Estimate:

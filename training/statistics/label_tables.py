@@ -13,7 +13,7 @@ from training.statistics.panels import Panel, Reading
 NEEDED = ("reader", "image", "grade")
 OPTIONAL = ("position", "graded_at", "is_golden", "is_repeat")
 YES, NO = {"yes", "true", "1", "y", "t"}, {"no", "false", "0", "n", "f", ""}
-SHOWN = 20  # bad rows named one by one; more are usually one mistake many times
+BAD_ROWS_SHOWN = 20  # bad rows named one by one; more are usually one mistake many times
 
 
 class TableError(Exception):
@@ -157,8 +157,8 @@ def _inconsistent(rows: Sequence[_Row]) -> list[str]:
 
 
 def _shortened(bad: Sequence[str]) -> list[str]:
-    more = [f"And {len(bad) - SHOWN} more bad rows."] if len(bad) > SHOWN else []
-    return [*bad[:SHOWN], *more]
+    more = [f"And {len(bad) - BAD_ROWS_SHOWN} more bad rows."] if len(bad) > BAD_ROWS_SHOWN else []
+    return [*bad[:BAD_ROWS_SHOWN], *more]
 
 
 def _arrange(rows: Sequence[_Row], *, has_golden: bool, scale: Sequence[str]) -> LabelTable:

@@ -6,7 +6,6 @@ gave none: an incomplete design is normal.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,16 +17,20 @@ FEWEST_TO_CORRELATE = 3  # any two images lie on a line
 MOST_TO_RANK = 2000  # images: each resample is ranked anew, in a table of resamples and images
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Estimate):
     """The machine's RMSE minus a reader's, both against the mean of the other readers, on the same images."""
 
-    difference: Estimate
     # Share of the resamples in which the machine's RMSE is the smaller one.
     machine_better: float | None
 
-    def as_json(self) -> dict[str, Any]:
-        return {**self.difference.as_json(), "machine_better": self.machine_better}
+
+@dataclass(frozen=True)
+class ReliabilityStep:
+    """The scores that fall on one step of the scale: their mean, and that of what they should have said."""
+
+    score: float
+    consensus: Estimate
 
 
 def consensus(grades: Floats) -> Floats:
@@ -94,9 +97,8 @@ def compare_with_reader(scores: Floats, grades: Floats, reader: int) -> Comparis
         return np.sqrt(means[..., 0]) - np.sqrt(means[..., 1])
 
     compared = estimate(squares, difference)
-    if compared.value is None:
-        return Comparison(compared, None)
-    return Comparison(compared, float(np.mean(difference(resampled_means(squares)) < -ROUNDING)))
+    better = None if compared.value is None else float(np.mean(difference(resampled_means(squares)) < -ROUNDING))
+    return Comparison(**vars(compared), machine_better=better)
 
 
 def spearman_r(values: Floats, against: Floats) -> Estimate:
@@ -145,19 +147,19 @@ def confusion(values: Floats, against: Floats, levels: Sequence[float]) -> NDArr
     return table
 
 
-def recall(values: Floats, against: Floats, levels: Sequence[float]) -> list[Estimate]:
+def recall(values: Floats, against: Floats, levels: Sequence[float]) -> tuple[Estimate, ...]:
     """Return, per level, the share of the images at it that the values are at it too."""
     both = np.isfinite(values) & np.isfinite(against)
     found, wanted = steps(values[both], levels), steps(against[both], levels)
-    return [mean((found == level).astype(float)[wanted == level]) for level in range(len(levels))]
+    return tuple(mean((found == level).astype(float)[wanted == level]) for level in range(len(levels)))
 
 
-def reliability(scores: Floats, target: Floats, levels: Sequence[float]) -> list[tuple[float, Estimate]]:
-    """Return, for each step of the scale that scores fall on, their mean and the mean of what they should have said."""
+def reliability(scores: Floats, target: Floats, levels: Sequence[float]) -> tuple[ReliabilityStep, ...]:
+    """Return the steps of the scale that (N,) scores fall on, each with what the (N,) target is there."""
     both = np.isfinite(scores) & np.isfinite(target)
     scores, target = scores[both], target[both]
     on = steps(scores, levels)
-    return [(float(scores[on == step].mean()), mean(target[on == step])) for step in np.unique(on)]
+    return tuple(ReliabilityStep(float(scores[on == step].mean()), mean(target[on == step])) for step in np.unique(on))
 
 
 def _why_no_correlation(x: Floats, y: Floats) -> str:

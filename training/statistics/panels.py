@@ -5,18 +5,18 @@ A study's report and `manage.py statistics` go through here, so they can't diffe
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from training.statistics import agreement, bias, drift, metrics, stability
-from training.statistics.intervals import Floats
+from training.statistics.bias import Limits
+from training.statistics.drift import Drift, SequenceEffects
+from training.statistics.intervals import Estimate, Floats
+from training.statistics.stability import Repeats
 
 BREAK = 30 * 60  # seconds between two labels: after a longer one a new sitting begins
-
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,52 @@ class Panel:
     sitting: Floats  # how many images into the sitting, from 1
     # Per reader: (2, M) first and second readings of images that the reader met twice, comparable or not.
     repeats: tuple[Floats, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coefficient(Estimate):
+    """An intraclass correlation, of how many readers, and how many images were left out for lack of a grade."""
+
+    readers: int
+    dropped: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairKappa(Estimate):
+    """The quadratic weighted kappa of two readers."""
+
+    readers: tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far all readers of a panel agree."""
+
+    icc_2_1: Coefficient  # one reader with another
+    icc_2_k: Coefficient  # the mean of all readers
+    icc_3_1: Coefficient  # steady differences forgiven
+    alpha_ordinal: Estimate
+    alpha_interval: Estimate
+    pairwise_kappa: tuple[PairKappa, ...]
+    noise_ceiling: Estimate  # the RMSE of an oracle
+
+
+@dataclass(frozen=True)
+class ReaderStatistics:
+    """What one reader's grades say of them, held against the other readers'."""
+
+    code: str
+    rmse: Estimate  # published form
+    rmse_leave_one_out: Estimate
+    bias: Estimate  # below 0 is milder than the others
+    slope: Estimate  # below 1 uses less of the scale
+    residual_sd: Estimate
+    in_words: str
+    limits_of_agreement: Limits
+    confusion: list[list[int]]  # rows: the mean of the others; columns: the reader
+    repeats: Repeats
+    drift: Drift
+    sequence: SequenceEffects
 
 
 def build(
@@ -120,58 +166,50 @@ def _repeats(readings: Sequence[Reading]) -> Floats:
     return np.array([[given[is_repeat][image] for image in both] for is_repeat in (False, True)]).reshape(2, -1)
 
 
-def describe(panel: Panel) -> Document:
-    """Return every number that a panel has: agreement of all, then a row per reader."""
-    return {**describe_agreement(panel), "readers": [describe_reader(panel, row) for row in range(len(panel.readers))]}
-
-
-def describe_agreement(panel: Panel) -> Document:
-    return {
-        **agreement.intraclass(panel.grades).as_json(),
-        "alpha_ordinal": agreement.alpha_ordinal(panel.grades).as_json(),
-        "alpha_interval": agreement.alpha_interval(panel.grades).as_json(),
-        "pairwise_kappa": [
-            {"readers": [panel.readers[pair.first], panel.readers[pair.second]], **pair.kappa.as_json()}
+def describe_agreement(panel: Panel) -> Agreement:
+    correlations = agreement.intraclass(panel.grades)
+    single, average, consistency = (
+        Coefficient(**vars(one), readers=correlations.readers, dropped=correlations.dropped)
+        for one in (correlations.single, correlations.average, correlations.consistency)
+    )
+    return Agreement(
+        icc_2_1=single,
+        icc_2_k=average,
+        icc_3_1=consistency,
+        alpha_ordinal=agreement.alpha_ordinal(panel.grades),
+        alpha_interval=agreement.alpha_interval(panel.grades),
+        pairwise_kappa=tuple(
+            PairKappa(**vars(pair.kappa), readers=(panel.readers[pair.first], panel.readers[pair.second]))
             for pair in agreement.pairwise_kappa(panel.grades)
-        ],
-        "noise_ceiling": stability.noise_ceiling(panel.grades).as_json(),
-    }
+        ),
+        noise_ceiling=stability.noise_ceiling(panel.grades),
+    )
 
 
-def describe_reader(panel: Panel, row: int) -> Document:
+def describe_reader(panel: Panel, row: int) -> ReaderStatistics:
     grades = panel.grades[row]
     others = metrics.consensus_without(panel.grades, row)
+    residuals = grades - others
     lean = bias.lean(grades, others)
-    limits = bias.bland_altman(grades, others)
-    return {
-        "code": panel.readers[row],
-        "rmse": metrics.reader_rmse(panel.grades, row).as_json(),
-        "rmse_leave_one_out": metrics.rmse(grades, others).as_json(),
-        "bias": lean.bias.as_json(),
-        "slope": lean.line.slope.as_json(),
-        "residual_sd": lean.line.residual_sd.as_json(),
-        "in_words": bias.in_words(lean.bias, bias.habit(grades, others, panel.levels)),
-        "limits_of_agreement": {"lower": limits.lower.as_json(), "upper": limits.upper.as_json()},
-        "confusion": metrics.confusion(grades, others, tuple(panel.levels)).tolist(),
-        "repeats": as_documents(stability.repeats(*panel.repeats[row])),
-        **_changes(panel, row, grades - others),
-    }
+    return ReaderStatistics(
+        code=panel.readers[row],
+        rmse=metrics.reader_rmse(panel.grades, row),
+        rmse_leave_one_out=metrics.rmse(grades, others),
+        bias=lean.bias,
+        slope=lean.line.slope,
+        residual_sd=lean.line.residual_sd,
+        in_words=bias.in_words(lean.bias, bias.habit(grades, others, panel.levels)),
+        limits_of_agreement=bias.limits_of_agreement(grades, others),
+        confusion=metrics.confusion(grades, others, tuple(panel.levels)).tolist(),
+        repeats=stability.repeats(*panel.repeats[row]),
+        drift=_drift(residuals, panel.order[row]),
+        sequence=drift.sequence(residuals, previous=panel.previous[row], places=panel.sitting[row]),
+    )
 
 
-def _changes(panel: Panel, row: int, residuals: Floats) -> Document:
-    """Return whether the reader drifts, and what comes before an image matters."""
-    order, previous, sitting = panel.order[row], panel.previous[row], panel.sitting[row]
+def _drift(residuals: Floats, order: Floats) -> Drift:
+    """Return whether the reader drifts over the images whose place in the order of reading is known."""
     placed = np.isfinite(residuals) & np.isfinite(order)
-    in_order = residuals[placed][np.argsort(order[placed])]
-    moved = drift.ewma(in_order)
     if not placed.any() and np.isfinite(residuals).any():
-        moved = drift.Drift((), None, None, None, 0, drift.NO_ORDER)
-    return {
-        "drift": {**asdict(moved), "ewma": list(moved.ewma)},
-        "sequence": as_documents(drift.sequence(residuals, previous=previous, places=sitting)),
-    }
-
-
-def as_documents(numbers: Any) -> Document:
-    """Return the estimates of a dataclass by their names."""
-    return {name: dict(value) for name, value in asdict(numbers).items()}
+        return Drift((), None, None, None, 0, drift.NO_ORDER)
+    return drift.ewma(residuals[placed][np.argsort(order[placed])])

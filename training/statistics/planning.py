@@ -5,7 +5,7 @@ interval that `metrics` takes by bootstrap (the tests hold the two against each 
 square root of the number of images, so one simulation answers for every size of the golden set.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
 
@@ -102,9 +102,7 @@ class Plan:
     by_repeats: tuple[tuple[int, Expected], ...]
     # Golden images at which half the width of machine against reader, for half of the readers, is WORTHWHILE.
     golden_to_compare: int
-
-    def as_json(self) -> dict[str, Any]:
-        return {"is_simulated": True, **asdict(self)}
+    is_simulated: bool = True
 
 
 @dataclass(frozen=True)

@@ -18,24 +18,24 @@ class Subgroup:
 
     column: str
     value: str
-    n: int
+    images: int
     rmse: Estimate
     bias: Estimate
 
 
-def by_column(errors: Floats, columns: Mapping[str, NDArray[np.str_]]) -> list[Subgroup]:
-    """Split errors by each column of (N,) values, "" where not known. Below 20 images only n is said.
+def by_column(errors: Floats, columns: Mapping[str, NDArray[np.str_]]) -> tuple[Subgroup, ...]:
+    """Split errors by each column of (N,) values, "" where not known. Below 20 images only their number is said.
 
     errors: (N,) of the machine, or (n, N) of readers, NaN where there is none. All that were made on one image are
     drawn together, since they are no independent ones.
     """
     rows = np.atleast_2d(errors)
-    groups = []
+    groups: list[Subgroup] = []
     for column, values in columns.items():
         known = sorted(set(values.tolist()) - {""}, key=_place)
         if 2 <= len(known) <= MOST_VALUES:
             groups += [_subgroup(column, value, rows[:, values == value]) for value in known]
-    return groups
+    return tuple(groups)
 
 
 def _place(value: str) -> tuple[int, str]:

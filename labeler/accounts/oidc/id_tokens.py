@@ -10,7 +10,7 @@ import jwt
 
 ALGORITHMS = ("RS256", "PS256", "ES256")  # signatures by a private key; never "none", never a secret that we know too
 CLOCK_SKEW = 60  # seconds; servers that keep time by NTP are far closer
-LONGEST = 16 * 2**10  # bytes; Entra's tokens with 200 groups have about 9,000
+LONGEST_TOKEN = 16 * 2**10  # bytes; Entra's tokens with 200 groups have about 9,000
 LONGEST_SUBJECT = 255  # characters, as the specification has it
 
 Claims = dict[str, Any]
@@ -29,7 +29,7 @@ def nonce_of(verifier: str) -> str:
 
 def verify(token: str, *, issuer: str, client_id: str, tenant: str, find_key: Keys) -> Claims:
     """Return the claims of a token that this issuer made for us and that is valid now. Raises UnbelievableError."""
-    if len(token) > LONGEST:
+    if len(token) > LONGEST_TOKEN:
         raise UnbelievableError("The ID token is longer than any that is meant well.")
     try:
         claims: Claims = jwt.decode(

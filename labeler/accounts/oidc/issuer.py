@@ -13,9 +13,9 @@ from django.core.cache import cache
 from labeler.accounts.oidc import id_tokens
 from labeler.accounts.oidc.id_tokens import Claims, UnbelievableError
 
-PATIENCE = 10  # seconds for an answer; a person waits at the sign-in page
-KEPT = 3600  # seconds that endpoints and keys are remembered; a key that is not known is looked for at once
-LONGEST = 2**20  # bytes of any answer
+ANSWER_SECONDS = 10  # seconds for an answer; a person waits at the sign-in page
+ENDPOINTS_KEPT = 3600  # seconds that endpoints and keys are remembered; a key that is not known is looked for at once
+LONGEST_ANSWER = 2**20  # bytes of any answer
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -53,7 +53,7 @@ def discovery() -> dict[str, Any]:
         raise UnbelievableError("The discovery document names another issuer than OIDC_ISSUER. Set the one it names.")
     for name in (*ENDPOINTS, "end_session_endpoint"):
         _check_address(found, name, is_needed=name in ENDPOINTS)
-    cache.set(_place("discovery"), found, KEPT)
+    cache.set(_place("discovery"), found, ENDPOINTS_KEPT)
     return found
 
 
@@ -63,7 +63,7 @@ def find_key(name: str) -> jwt.PyJWK | None:
     key = _pick(kept, name) if kept is not None else None
     if key is None:
         fresh = _get_json(discovery()["jwks_uri"])
-        cache.set(_place("keys"), fresh, KEPT)
+        cache.set(_place("keys"), fresh, ENDPOINTS_KEPT)
         key = _pick(fresh, name)
     return key
 
@@ -124,12 +124,12 @@ def _ask(method: str, address: str, **what: Any) -> dict[str, Any]:
     """Send one request and return its JSON. Redirects are not followed: the provider's addresses are what it says."""
     try:
         with requests.Session() as session:
-            answer = session.request(method, address, timeout=PATIENCE, allow_redirects=False, **what)
+            answer = session.request(method, address, timeout=ANSWER_SECONDS, allow_redirects=False, **what)
     except requests.RequestException as error:
         raise UnreachableError(f"{urlsplit(address).hostname} does not answer.") from error
     if method == "POST" and answer.status_code in {400, 401, 403}:
         raise RefusedError("The provider gives no tokens for this session any more.")
-    if answer.status_code != 200 or len(answer.content) > LONGEST:
+    if answer.status_code != 200 or len(answer.content) > LONGEST_ANSWER:
         raise UnreachableError(f"{urlsplit(address).hostname} answered {answer.status_code}.")
     try:
         found = answer.json()

@@ -10,7 +10,7 @@ from labeler.exchange import imported_labels, published_layout
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 
-SHOWN = 50  # bad rows named one by one; more are usually one mistake many times
+BAD_ROWS_SHOWN = 50  # bad rows named one by one; more are usually one mistake many times
 
 
 class Command(StudyCommand):
@@ -48,7 +48,7 @@ class Command(StudyCommand):
         )
 
     def _tell(self, error: published_layout.LayoutError) -> None:
-        for row in error.bad_rows[:SHOWN]:
+        for row in error.bad_rows[:BAD_ROWS_SHOWN]:
             self.stderr.write(f"  line {row.line}: {row.reason}")
-        if len(error.bad_rows) > SHOWN:
-            self.stderr.write(f"  and {len(error.bad_rows) - SHOWN} more.")
+        if len(error.bad_rows) > BAD_ROWS_SHOWN:
+            self.stderr.write(f"  and {len(error.bad_rows) - BAD_ROWS_SHOWN} more.")

@@ -16,7 +16,7 @@ from django.conf import settings
 from pyrage.x25519 import Identity, Recipient
 
 IN_OBJECT_STORAGE = "s3://"
-PART = 32 * 2**20  # bytes held while they are sent to object storage, whose objects have 10,000 parts at most
+OBJECT_PART_BYTES = 32 * 2**20  # held while they are sent to object storage, whose objects have 10,000 parts at most
 NOT_SEALED = "The backup could not be encrypted, or its place stopped taking it."
 NOT_OPENED = "This backup can't be decrypted with this key, or it was changed."
 
@@ -98,7 +98,7 @@ def _told(place: str) -> Iterator[None]:
 def _object(place: str, mode: str) -> Any:
     client = boto3.client("s3", endpoint_url=settings.S3_ENDPOINT or None)
     return smart_open.open(
-        place, mode, transport_params={"client": client, "min_part_size": PART}, compression="disable"
+        place, mode, transport_params={"client": client, "min_part_size": OBJECT_PART_BYTES}, compression="disable"
     )
 
 

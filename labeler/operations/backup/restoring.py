@@ -23,8 +23,8 @@ from labeler.operations.backup.writing import FILES, FORMAT, HEADER, MANIFEST, T
 from labeler.record import ledger
 from scoring.platform import blobs
 
-PART = re.compile(rf"{TABLES}/(?P<table>[a-z0-9_]+)/\d+")
-AT_ONCE = 32 * 2**20  # bytes of a file that are held in memory; photographs are smaller
+ROWS_MEMBER = re.compile(rf"{TABLES}/(?P<table>[a-z0-9_]+)/\d+")
+BYTES_IN_MEMORY = 32 * 2**20  # bytes of a file that are held in memory; photographs are smaller
 CUT_SHORT = "This backup was cut short: its manifest is missing."
 
 
@@ -81,7 +81,7 @@ def _read(archive: tarfile.TarFile, written: list[str]) -> dict[str, Any]:
             return _finish(json.loads(stream.read()), digests, tables)
         if member.name == HEADER:
             tables = _tables(json.loads(stream.read()))
-        elif match := PART.fullmatch(member.name):
+        elif match := ROWS_MEMBER.fullmatch(member.name):
             rows.read(tables[match["table"]], cast("BinaryIO", stream))
         elif member.name.startswith(f"{FILES}/"):
             _store(member.name.removeprefix(f"{FILES}/"), stream, written)
@@ -102,7 +102,7 @@ def _tables(header: dict[str, Any]) -> dict[str, rows.StoredTable]:
 
 
 def _store(name: str, stream: Hashed, written: list[str]) -> None:
-    with SpooledTemporaryFile(AT_ONCE) as spooled:
+    with SpooledTemporaryFile(BYTES_IN_MEMORY) as spooled:
         shutil.copyfileobj(stream, spooled)
         try:
             stored = default_storage.save(name, File(spooled, name=name))

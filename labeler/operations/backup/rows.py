@@ -14,7 +14,7 @@ from psycopg2 import sql
 
 from labeler.platform import squashed_migrations
 
-PART = 16 * 2**20  # bytes of rows that are held at a time
+ROWS_PART_BYTES = 16 * 2**20  # bytes of rows that are held at a time
 LEFT_OUT = {Session}  # people sign in again
 
 TakePart = Callable[[bytes], None]
@@ -90,7 +90,7 @@ class _Parts(io.RawIOBase):
 
     def write(self, row: bytes) -> int:  # type: ignore[override]
         self._held += row
-        if len(self._held) >= PART:
+        if len(self._held) >= ROWS_PART_BYTES:
             self.end()
         return len(row)
 

@@ -23,7 +23,7 @@ FORMAT = 1
 HEADER, MANIFEST = "header.json", "manifest.json"
 TABLES, FILES = "tables", "files"
 COMPUTED_AGAIN = {feature_store.ROOT}  # left out: it is many times as large as the photographs
-AT_ONCE = 2**20  # bytes
+BYTES_PER_READ = 2**20  # bytes
 
 
 class Readable(Protocol):
@@ -94,7 +94,7 @@ class Hashed(io.RawIOBase):
 
     def digest(self) -> str:
         """Read what is left, and return the SHA-256 of all, in hexadecimal."""
-        while self.read(AT_ONCE):
+        while self.read(BYTES_PER_READ):
             pass
         return self._hash.hexdigest()
 

@@ -32,7 +32,7 @@ class Server(Protocol):
     def stop(self) -> None: ...
 
 
-KINDS: dict[str, type[Server]] = {"DATABASE_URL": PostgreSQL, "REDIS_URL": Valkey}
+SERVER_KINDS: dict[str, type[Server]] = {"DATABASE_URL": PostgreSQL, "REDIS_URL": Valkey}
 
 
 @contextmanager
@@ -43,12 +43,12 @@ def servers(folder: Path | None = None) -> Iterator[None]:
     is made once, and expects no TLS in front, passwords and no second factor.
     """
     folder = (folder or Path(os.environ.get("VAR_DIR") or REPOSITORY / "var")).resolve()
-    missing = [variable for variable in KINDS if not os.environ.get(variable)]
+    missing = [variable for variable in SERVER_KINDS if not os.environ.get(variable)]
     if not missing and os.environ.get("LOCAL") != "1":
         yield
         return
     home = Home.prepare(folder)
-    ours = {variable: KINDS[variable](home) for variable in missing}
+    ours = {variable: SERVER_KINDS[variable](home) for variable in missing}
     with _in_use(home, list(ours.values())):
         urls = {variable: server.url() for variable, server in ours.items()}
         local = {

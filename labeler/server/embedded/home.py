@@ -14,7 +14,7 @@ from pathlib import Path
 
 ACCOUNTS = ("postgres", "nobody")  # what the servers run as when root starts them: the first that exists
 ELSEWHERE = Path("/var/lib/acne-study")  # for root's data where that account can't enter the installation's folder
-PATIENCE = 30  # seconds until a server that does not answer counts as broken
+START_SECONDS = 30  # seconds until a server that does not answer counts as broken
 
 
 class EmbeddedError(RuntimeError):
@@ -128,8 +128,8 @@ def retry(start: Callable[[], None], times: int = 5) -> None:
 
 
 def await_answer(answers: Callable[[], bool], name: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_SECONDS
     while not answers():
         if time.monotonic() > deadline:
-            raise EmbeddedError(f"{name} was started but does not answer after {PATIENCE} seconds.")
+            raise EmbeddedError(f"{name} was started but does not answer after {START_SECONDS} seconds.")
         time.sleep(0.02)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from pydantic import TypeAdapter
 
 from scoring.photograph import faces
 from scoring.photograph.decoding import ImageError, decode
@@ -36,7 +37,8 @@ class Command(BaseCommand):
             raise CommandError(f"{path}: {error}") from error
         except OSError as error:
             raise CommandError(f"{error.filename}: {error.strerror}.") from error
-        self.stdout.write(json.dumps(layout.as_json()) if options["json"] else _sentence(layout))
+        document = TypeAdapter(Layout).dump_python(layout, mode="json")
+        self.stdout.write(json.dumps(document) if options["json"] else _sentence(layout))
 
 
 def _sentence(layout: Layout) -> str:

@@ -12,6 +12,7 @@ from scoring.photograph.decoding import ImageError, Selfie
 from scoring.regressor import overlays, regressors
 from scoring.regressor.pipeline import FittedRegressor, SelfieScore, score_image
 from scoring.regressor.regressors import ArtefactError, NoActiveRegressor
+from scoring.service.score_json import SelfieScoreOut
 from scoring.weights.weight_files import WeightsError
 
 
@@ -54,8 +55,10 @@ class Command(BaseCommand):
             return False
         if options["overlay"]:
             _write(options["overlay"], overlays.draw(selfie.pixels, result, scale=regressor.scale))
-        answer = {"file": str(path), **result.answer()}
-        self.stdout.write(json.dumps(answer) if options["json"] else _sentence(path, result))
+        if options["json"]:
+            self.stdout.write(json.dumps({"file": str(path), **SelfieScoreOut.of(result).model_dump(mode="json")}))
+        else:
+            self.stdout.write(_sentence(path, result))
         return True
 
 

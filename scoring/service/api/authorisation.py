@@ -14,13 +14,13 @@ from scoring.service.api.problems import ProblemError
 from scoring.service.idempotency import Attempt
 from scoring.service.tokens import Allowance
 
-KEY = "Idempotency-Key"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
 KEY_PARAMETER = {
     "in": "header",
-    "name": KEY,
+    "name": IDEMPOTENCY_HEADER,
     "required": False,
     "description": "Yours, new for each request: sent again, it is answered alike for 24 hours, and done once.",
-    "schema": {"type": "string", "pattern": f"^{idempotency.KEY}$"},
+    "schema": {"type": "string", "pattern": f"^{idempotency.KEY_PATTERN}$"},
 }
 
 
@@ -80,8 +80,8 @@ class BearerToken(HttpBearer):
 @contextmanager
 def once(request: AuthedRequest, response: HttpResponse, digest: str) -> Iterator[Attempt]:
     """Hold the request's idempotency key while the block answers, and mark an answer that was given before."""
-    key = request.headers.get(KEY)
-    if key is not None and not re.fullmatch(idempotency.KEY, key):
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    if key is not None and not re.fullmatch(idempotency.KEY_PATTERN, key):
         raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "An idempotency key is 1 to 255 visible ASCII characters.")
     with idempotency.once(request.auth.token, key, digest) as attempt:
         if attempt.is_repeated:

@@ -111,7 +111,7 @@ def _told(job: BulkJob) -> dict[str, Any]:
         "done": job.items.filter(status__isnull=False).count(),
         "requested_at": job.requested_at,
         "finished_at": job.finished_at,
-        "kept_until": job.finished_at + batches.KEPT if job.finished_at else None,
+        "kept_until": job.finished_at + batches.JOBS_KEPT if job.finished_at else None,
         "webhook": _webhook(job),
     }
     return JobOut.model_validate(told).model_dump(mode="json")

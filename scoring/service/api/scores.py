@@ -23,13 +23,13 @@ from scoring.service.api.problems import ASKED, NOT_FOUND, ProblemError
 from scoring.service.api.schemas import OneScoreOut, ResultsOut
 from scoring.service.outcomes import Outcome, Photograph
 
-MOST_AT_ONCE = 32
+MOST_PHOTOGRAPHS = 32
 MOST_BYTES_AT_ONCE = 100 * 2**20  # held in memory: 32 photographs of 3 MB
 SECONDS_AT_ONCE = 60  # then what is left of a batch is told to come as a job
 
 ONE = Kind("file", bodies.StoreForm, bodies.OneUrl, most_files=1, most_bytes=MAX_SELFIE_BYTES)
 SEEN = Kind("file", bodies.NothingElse, bodies.SeenUrl, most_files=1, most_bytes=MAX_SELFIE_BYTES)
-SOME = Kind("files", bodies.NothingElse, bodies.Urls, most_files=MOST_AT_ONCE, most_bytes=MOST_BYTES_AT_ONCE)
+SOME = Kind("files", bodies.NothingElse, bodies.Urls, most_files=MOST_PHOTOGRAPHS, most_bytes=MOST_BYTES_AT_ONCE)
 
 router = Router(tags=["Scores"])
 
@@ -51,7 +51,7 @@ def score(request: AuthedRequest, response: HttpResponse) -> Any:
     with authorisation.once(request, response, sent.digest) as attempt:
         if attempt.answer is None:
             data, regressor = sent.photographs[0].read(), regressors.active(request.auth.token.study)
-            answer = outcomes.answer(Selfie.of(data), regressor)
+            answer = outcomes.answer(Selfie.of(data), regressor).model_dump(mode="json")
             stored = _store(request.auth.token, data, sent.said.consent, answer) if sent.said.store else None
             attempt.answer = answer | {"stored": stored}
     return attempt.answer

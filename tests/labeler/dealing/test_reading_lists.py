@@ -9,9 +9,9 @@ from labeler.dealing import reading_lists
 ORDINARY, GOLDEN, REPEATS, LISTS = 56, 40, 20, 200
 
 
-def auc(of: reading_lists.Flags, by: reading_lists.Whole) -> float:
+def auc(chosen: reading_lists.Flags, by: reading_lists.Whole) -> float:
     """Return the chance that one of these has the larger value than one of the others."""
-    return float(mannwhitneyu(by[of], by[~of]).statistic / of.sum() / (~of).sum())
+    return float(mannwhitneyu(by[chosen], by[~chosen]).statistic / chosen.sum() / (~chosen).sum())
 
 
 @pytest.mark.parametrize("kind", ["golden", "repeated"])

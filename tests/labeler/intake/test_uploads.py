@@ -114,12 +114,12 @@ def test_a_bomb_in_a_zip_is_read_no_further_than_a_photograph_may_go(empty: Stud
 
 
 def stop_the_worker_thrice(into: Intake) -> None:
-    into.files.filter(state="waiting").update(attempts=3, lease_until=timezone.now() - uploads.LEASE)
+    into.files.filter(state="waiting").update(attempts=3, lease_until=timezone.now() - uploads.FILE_LEASE)
     uploads.import_waiting(into)
 
 
 def hours_later() -> None:
-    long_ago = (timezone.now() - 2 * uploads.LOST).timestamp()
+    long_ago = (timezone.now() - 2 * uploads.ORPHANED_AFTER).timestamp()
     for path in left():
         os.utime(path, (long_ago, long_ago))
     uploads.clean_up()
@@ -172,7 +172,7 @@ def test_a_disk_that_is_full_makes_no_file_a_poison(empty: Study, olga: User, mo
         for _ in range(uploads.MAX_ATTEMPTS + 1):
             with pytest.raises(OSError, match="No space left"):
                 uploads.import_waiting(into)
-            into.files.update(lease_until=timezone.now() - uploads.LEASE)
+            into.files.update(lease_until=timezone.now() - uploads.FILE_LEASE)
     uploads.import_waiting(into)
     assert outcome(into) == {"a.jpg": "imported"}
 
@@ -180,10 +180,10 @@ def test_a_disk_that_is_full_makes_no_file_a_poison(empty: Study, olga: User, mo
 def test_what_another_worker_holds_is_left_to_it(empty: Study, olga: User) -> None:
     into = begun(empty, olga)
     send(into, "IMG_1.jpg", builders.make_jpeg(1))
-    into.files.update(lease_until=timezone.now() + uploads.LEASE)
+    into.files.update(lease_until=timezone.now() + uploads.FILE_LEASE)
     assert uploads.import_waiting(into) == 0
     assert uploads.stalled() == []
-    into.files.update(lease_until=timezone.now() - uploads.LEASE)
+    into.files.update(lease_until=timezone.now() - uploads.FILE_LEASE)
     assert uploads.stalled() == [into.pk]
     assert uploads.import_waiting(into) == 1
 
@@ -225,7 +225,7 @@ def test_bytes_that_a_killed_worker_left_are_deleted_and_no_others(empty: Study,
     for archive in into.files.filter(name__endswith=".zip"):
         uploads._unpack(archive)
     into.files.filter(name="two.zip/IMG_4.jpg").update(state=IntakeFile.State.KNOWN)
-    long_ago = (timezone.now() - 2 * uploads.LOST).timestamp()
+    long_ago = (timezone.now() - 2 * uploads.ORPHANED_AFTER).timestamp()
     for path in left():
         os.utime(path, (long_ago, long_ago))
     uploads.clean_up()
@@ -350,7 +350,7 @@ def test_a_late_message_has_its_seat_again_or_ends_where_another_has_it(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as quick:
-        quick.setattr(slots, "LOST", -1)  # it is over at once
+        quick.setattr(slots, "SLOT_SECONDS", -1)  # it is over at once
         late, later = slots.take("import-1"), slots.take("import-1")
     assert late.partition("-")[0] == later.partition("-")[0] == "0"
     assert slots.take("import-1", later) == later

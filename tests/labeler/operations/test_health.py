@@ -22,14 +22,18 @@ from django.utils import timezone
 from redis import Redis
 
 from labeler import tasks
-from labeler.management.commands import doctor
+from labeler.management.commands import check_health
 from labeler.models import Intake, IntakeFile, Study, User
 from labeler.operations import health
 from labeler.operations.telemetry import Installation
+from labeler.platform import typed_json
 from scoring.platform.telemetry import Telemetry
 from tests import builders
 from tests.training.builders import grade_everything
+from training.fitting import provenance
 from training.models import TrainingRun
+from training.reports.reader_numbers import Drifting
+from training.runs.run_result import RunRecord
 from training.runs.telemetry import Learning
 
 MONITORING = Path(__file__).parents[3] / "deploy" / "monitoring"
@@ -87,14 +91,14 @@ def test_the_schedule_is_well_from_its_first_tick(db: None) -> None:
 def test_the_doctor_says_it_and_leaves_a_status(db: None, settings: Any, capsys: pytest.CaptureFixture[str]) -> None:
     nobody_listens(settings)
     with pytest.raises(SystemExit) as ended:
-        doctor.Command().handle()
+        check_health.Command().handle()
     assert ended.value.code == 1
     assert "MEND  Queue: does not answer." in capsys.readouterr().out
 
 
 def test_the_operators_page_shows_every_finding(client: Client, db: None) -> None:
     root = User.objects.create_superuser(username="root")
-    page = builders.sign_in(client, root).get("/operations/").content.decode()
+    page = builders.sign_in(client, root).get("/health/").content.decode()
     assert all(one.name in page for one in health.examine())
     assert "manage.py run beat" in page
 
@@ -168,11 +172,16 @@ def value_of(series: str) -> float:
 def ran(study: Study) -> TrainingRun:
     """Return a run that took a quarter of an hour, after one that found a reader drifting; its numbers are made up."""
     hours = [timezone.now() - timedelta(hours=hours) for hours in (3, 2, 1.25, 1)]
-    record = {
-        "seconds": [["Embedding images", 5.0], ["Fitting, fit 1 of 2", 3.5], ["Fitting, fit 2 of 2", 4.0]],
-        "drift": {"watched": 2, "alarms": 1},
-    }
-    TrainingRun.objects.create(study=study, state="succeeded", started_at=hours[0], finished_at=hours[1], record=record)
+    run = TrainingRun.objects.create(study=study, state="succeeded", started_at=hours[0], finished_at=hours[1])
+    record = RunRecord(
+        **vars(provenance.of_run(run, recipe="face_ridge", label_snapshot="0" * 64)),
+        seconds=(("Embedding images", 5.0), ("Fitting, fit 1 of 2", 3.5), ("Fitting, fit 2 of 2", 4.0)),
+        artefact_sha256="0" * 64,
+        drift=Drifting(watched=2, alarms=1),
+        ms2019_snapshot="0" * 64,
+    )
+    run.record = typed_json.dump(record)
+    run.save(update_fields=["record"])
     return TrainingRun.objects.create(study=study, state="succeeded", started_at=hours[2], finished_at=hours[3])
 
 

@@ -208,13 +208,3 @@ def test_half_a_face_is_laid_out_by_its_eye(selfie_bytes: bytes) -> None:
 def test_the_same_pixels_give_the_same_layout(selfie_bytes: bytes) -> None:
     first, second = (patches.lay_out(pixels, faces.find_landmarks(pixels)) for pixels in [decode(selfie_bytes)] * 2)
     assert first == second
-
-
-def test_a_layout_survives_json() -> None:
-    layout = patches.Layout(
-        "landmarks",
-        (patches.Patch("chin", (1, 2, 30, 40)), patches.Patch("forehead", (1, 2, 30, 40), 3.5)),
-        (patches.Dropped("forehead", (0, 0, 9, 9), "9 x 9 pixels: a side is under 16."),),
-        ((1, 2), (3, 4)),
-    )
-    assert patches.Layout.from_json(layout.as_json()) == layout

@@ -18,15 +18,16 @@ FAILS_AT_WORK = """
 import psycopg2
 import sentry_sdk
 from django.db import OperationalError
-from scoring import error_reports, images
+from scoring.photograph import decoding
+from scoring.platform import error_reports
 error_reports.begin({dsn!r}, release="1.0")
 sentry_sdk.set_user({{"username": "ana.alvarez"}})
 sentry_sdk.add_breadcrumb(message="opened anna_smith.jpg")
 face = b"FACE-BYTES" * 100
 try:
     try:
-        images.decode(face)
-    except images.ImageError as error:
+        decoding.decode(face)
+    except decoding.ImageError as error:
         raise RuntimeError("anna_smith.jpg could not be read") from error
 except RuntimeError:
     sentry_sdk.capture_exception()

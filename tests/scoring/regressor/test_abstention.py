@@ -9,6 +9,7 @@ from scoring.photograph.patches import Layout, Patch
 from scoring.photograph.quality import Quality
 from scoring.regressor import abstention, pipeline
 from scoring.regressor.out_of_distribution import Familiarity
+from scoring.service.score_json import SelfieScoreOut
 from tests.scoring.builders import make_fitted, make_selfie
 from tests.scoring.regressor.test_pipeline import describe_by_hand
 
@@ -61,11 +62,11 @@ def test_every_reason_is_a_sentence() -> None:
 
 
 def test_an_app_is_told_no_number_where_the_machine_abstains() -> None:
-    regressor = replace(make_fitted(), familiarity=replace(KNOWN, limit=0.0), half_width=0.7)
+    regressor = replace(make_fitted(), id=7, familiarity=replace(KNOWN, limit=0.0), half_width=0.7)
     result = pipeline.score_image(make_selfie(), regressor, describe=describe_by_hand)
-    answer = result.answer()
-    assert answer["abstains"]
-    assert [reason["code"] for reason in answer["reasons"]] == ["unfamiliar"]
-    assert (answer["score"], answer["grade"], answer["interval"]) == (None, None, None)
-    assert {patch["score"] for patch in answer["patches"]} == {None}
-    assert result.as_json()["score"] == result.score  # the evaluation scores every image
+    answer = SelfieScoreOut.of(result)
+    assert answer.abstains
+    assert [reason.code for reason in answer.reasons] == ["unfamiliar"]
+    assert (answer.score, answer.grade, answer.interval) == (None, None, None)
+    assert {patch.score for patch in answer.patches} == {None}
+    assert result.interval  # the evaluation scores every image

@@ -9,7 +9,7 @@ import pytest
 from django.core.files.storage import default_storage
 
 from scoring.photograph.decoding import Selfie
-from scoring.photograph.patches import Layout, Patch
+from scoring.photograph.patches import Dropped, Layout, Patch
 from scoring.photograph.quality import Quality
 from scoring.platform import blobs
 from scoring.regressor import feature_store, pipeline, recipes
@@ -60,7 +60,9 @@ def test_an_embedding_is_stored_under_the_exact_box_it_was_cut_from() -> None:
     patch = Patch("forehead", (3, 4, 50, 60), turn=-2.125)
     quality = Quality(exposure=0.5, contrast=0.2, sharpness=-3.0, short_side=900, faces=1, face_size=0.5)
     embedding = np.arange(2048, dtype=np.float16)
-    described = Described(Layout("landmarks", (patch,)), quality, {("forehead", Variant(7, flipped=True)): embedding})
+    dropped = (Dropped("chin", (0, 0, 9, 9), "9 x 9 pixels: a side is under 16."),)
+    layout = Layout("landmarks", (patch, Patch("left_cheek", (1, 2, 30, 40))), dropped, ((1, 2), (3, 4)))
+    described = Described(layout, quality, {("forehead", Variant(7, flipped=True)): embedding})
     packed = feature_store._pack(described)
     assert b"forehead/3,4,50,60/-2.125/7/1" in packed
     again = feature_store._unpack(packed[feature_store.DIGEST_BYTES :])

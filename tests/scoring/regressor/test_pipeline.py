@@ -44,11 +44,11 @@ def test_the_score_is_the_mean_of_the_patches_scores() -> None:
 
 
 def test_the_answer_says_what_it_looked_at_and_with_what() -> None:
-    answer = pipeline.score_image(make_selfie(), replace(make_fitted(), id=7), describe=describe_by_hand).as_json()
-    assert answer["mode"] == "landmarks"
-    assert answer["recipe"] == "ms2019"
-    assert answer["regressor_id"] == 7
-    assert answer["dropped"][0]["reason"].startswith("4 x 45 pixels")
+    result = pipeline.score_image(make_selfie(), replace(make_fitted(), id=7), describe=describe_by_hand)
+    assert result.mode == "landmarks"
+    assert result.recipe == "ms2019"
+    assert result.regressor_id == 7
+    assert result.dropped[0].reason.startswith("4 x 45 pixels")
 
 
 def test_the_interval_is_as_wide_as_validation_was_wrong_and_within_the_scale() -> None:

@@ -16,7 +16,8 @@ from scoring.photograph import decoding, faces
 from scoring.photograph.decoding import Selfie
 from scoring.regressor import pipeline
 from scoring.service import tokens
-from scoring.service.api.scores import MOST_AT_ONCE
+from scoring.service.api.scores import MOST_PHOTOGRAPHS
+from scoring.service.score_json import SelfieScoreOut
 from tests.builders import make_jpeg
 from tests.scoring.builders import App, make_fitted, publish_one, upload
 
@@ -43,11 +44,8 @@ def post(app: App, data: bytes, **fields: str) -> tuple[int, dict[str, Any]]:
 def test_a_selfie_gets_the_score_of_the_one_pipeline(app: App, regressor: Regressor, selfie_bytes: bytes) -> None:
     status, answer = post(app, selfie_bytes)
     assert status == 200
-    expected = pipeline.score_image(Selfie.of(selfie_bytes), make_fitted(21)).answer()
-    expected = json.loads(json.dumps({**expected, "regressor_id": regressor.pk, "stored": None}))
-    for patch in expected["patches"]:
-        patch.setdefault("turn", 0.0)
-    assert answer == expected
+    expected = pipeline.score_image(Selfie.of(selfie_bytes), replace(make_fitted(21), id=regressor.pk))
+    assert answer == SelfieScoreOut.of(expected).model_dump(mode="json") | {"stored": None}
     assert isinstance(answer["score"], float)
     assert isinstance(answer["grade"], int)
 
@@ -224,7 +222,7 @@ def test_each_photograph_of_a_batch_is_answered_as_if_alone(
 
 
 def test_a_batch_has_its_limit(app: App, regressor: Regressor) -> None:
-    files = [upload(b"x", f"{number}.jpg") for number in range(MOST_AT_ONCE + 1)]
+    files = [upload(b"x", f"{number}.jpg") for number in range(MOST_PHOTOGRAPHS + 1)]
     response = app.post("/api/v1/batch", {"files": files})
     assert response.status_code == 422
     assert "1 to 32" in json.loads(response.content)["detail"]

@@ -1,6 +1,7 @@
 """The commands say one clear thing per file and fail where something failed."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from scoring.models import ApiToken
 from scoring.photograph.decoding import Selfie
 from scoring.regressor import pipeline
 from scoring.service import tokens, webhooks
+from scoring.service.score_json import SelfieScoreOut
 from tests.builders import make_jpeg
 from tests.scoring.builders import make_fitted, publish_one
 
@@ -38,9 +40,9 @@ def photo(tmp_path: Path) -> str:
 def test_score_prints_the_same_numbers_as_the_pipeline(photo: str) -> None:
     row = publish_one("acne", 31)
     out, _, failure = run("score", photo, "--json")
-    expected = pipeline.score_image(Selfie.of(make_jpeg(1)), make_fitted(31)).answer()
+    expected = pipeline.score_image(Selfie.of(make_jpeg(1)), replace(make_fitted(31), id=row.pk))
     assert not failure
-    assert json.loads(out) == json.loads(json.dumps({"file": photo, **expected, "regressor_id": row.pk}))
+    assert json.loads(out) == {"file": photo, **SelfieScoreOut.of(expected).model_dump(mode="json")}
 
 
 def test_score_without_json_is_a_sentence(photo: str) -> None:

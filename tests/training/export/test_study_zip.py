@@ -27,6 +27,7 @@ from labeler.exchange.tables import restore
 from labeler.golden_set import golden_draw
 from labeler.grading import label_store
 from labeler.models import Image, Label, Reader, Study, User
+from labeler.platform import typed_json
 from labeler.record import ledger
 from tests import builders
 from tests.labeler.record.test_ledger import seal
@@ -114,7 +115,7 @@ def test_the_script_recomputes_every_printed_number(ran: Study, tmp_path: Path) 
     folder = unzipped(ran, tmp_path / "export")
     said = assert_identical(folder)
     printed = json.loads((folder / "report.json").read_text())
-    assert printed == study_report.current(ran)
+    assert printed == typed_json.dump(study_report.current(ran))
     assert printed["labels_since_run"] == 2
     runs = [run for run in json.loads((folder / "runs.json").read_text()) if run["report"]]
     assert len(runs) == 2

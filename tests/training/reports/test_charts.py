@@ -12,21 +12,35 @@ import numpy as np
 import pytest
 
 from labeler.charts.chart import Chart
-from training.reports import study_report
+from training.publication import gate
 from training.reports.charts import catalogue, matrices, plan_chart, points, rmse_chart, series
 from training.reports.charts.points import Place
 from training.reports.charts.series import Night
-from training.statistics import metrics, panels, planning, subgroups
+from training.reports.contents import (
+    Calibration,
+    ChosenRecipe,
+    ImageCounts,
+    Level,
+    MachineNumbers,
+    OverSeeds,
+    Point,
+    ReaderNumbers,
+    RunReport,
+    ScoreInterval,
+    StudyReport,
+)
+from training.statistics import bias, metrics, panels, planning, regression, subgroups
+from training.statistics.intervals import Estimate, Floats, mean
 from training.statistics.panels import Reading
 from training.statistics.planning import Design
 
 LEVELS = {1.0: "Clear", 2.0: "Almost clear", 3.0: "Mild", 4.0: "Moderate", 5.0: "Severe"}
 SVG = "{http://www.w3.org/2000/svg}"
-NO_ESTIMATE = {"value": None, "low": None, "high": None, "n": 0, "reason": "None yet."}
+SCALE = tuple(Level(int(value), name) for value, name in LEVELS.items())
 
 
-def report_of(grades: Sequence[Sequence[float]], *, scores: Sequence[float] | None = None) -> dict[str, Any]:
-    """Return the report of (n readers, N images) grades, NaN for none, as the report's JSON has it."""
+def report_of(grades: Sequence[Sequence[float]], *, scores: Sequence[float] | None = None) -> StudyReport:
+    """Return the report of (n readers, N images) grades, NaN for none."""
     codes = [f"R{number:02d}" for number in range(1, len(grades) + 1)]
     readings = [
         Reading(code, f"{image:03d}", grade, position=image)
@@ -36,40 +50,78 @@ def report_of(grades: Sequence[Sequence[float]], *, scores: Sequence[float] | No
     ]
     panel = panels.build(readings, readers=codes, images={one.image for one in readings}, levels=LEVELS)
     rows = [
-        {**panels.describe_reader(panel, place), "is_simulated": place == 0, "counts_for_bar": True}
+        ReaderNumbers(**vars(panels.describe_reader(panel, place)), is_simulated=place == 0, counts_for_bar=True)
         for place in range(len(codes))
     ]
     halves = {"view": np.array(["left" if int(name) % 2 else "right" for name in panel.images])}
-    kinds = subgroups.by_column(metrics.residuals(panel.grades), halves)
-    told = [row for row in rows if row["rmse"]["value"] is not None]
-    return {
-        "golden_images": len(panel.images),
-        "readers": rows,
-        "levels": [{"value": int(value), "name": name} for value, name in LEVELS.items()],
-        "bar": study_report.bar_of(told),
-        "agreement": panels.describe_agreement(panel),
-        "subgroups": [
-            {"column": one.column, "value": one.value, "images": one.n, "rmse": one.rmse.as_json()} for one in kinds
-        ],
-        "machine_run": machine_run(metrics.consensus(panel.grades), np.array(scores)) if scores is not None else None,
-    }
+    return StudyReport(
+        study="acne",
+        title="The acne study",
+        is_simulated=True,
+        golden_images=len(panel.images),
+        levels=SCALE,
+        readers=tuple(rows),
+        agreement=panels.describe_agreement(panel),
+        subgroups=subgroups.by_column(metrics.residuals(panel.grades), halves),
+        counted_at=None,
+        erased_images=0,
+        bar=gate.bar_of({row.code: row.rmse for row in rows if row.rmse.value is not None}),
+        machine_run=None if scores is None else run_of(metrics.consensus(panel.grades), np.array(scores)),
+        better_than=None,
+        labels_since_run=None,
+    )
 
 
-def machine_run(target: np.ndarray[Any, Any], scores: np.ndarray[Any, Any]) -> dict[str, Any]:
-    levels = tuple(int(value) for value in LEVELS)
-    return {
-        "run": 7,
-        "readers": [],
-        "points": [{"consensus": float(c), "score": float(s)} for c, s in zip(target, scores, strict=True)],
-        "machine": {
-            "levels": [{"value": int(value), "name": name} for value, name in LEVELS.items()],
-            "golden_rmse": metrics.rmse(scores, target).as_json(),
-            "pearson_r": metrics.pearson_r(scores, target).as_json(),
-            "confusion": metrics.confusion(scores, target, levels).tolist(),
-            "subgroups": [],
-            **study_report._against_consensus(scores, target, levels),
-        },
-    }
+def run_of(target: Floats, scores: Floats) -> RunReport:
+    levels = [level.value for level in SCALE]
+    line = regression.fit_line(scores, target)
+    rmse = metrics.rmse(scores, target)
+    over_seeds = OverSeeds((0.4,), 0.4, 0.4, 0.4)
+    return RunReport(
+        study="acne",
+        is_simulated=True,
+        made_at="2026-11-25T12:00:00+00:00",
+        run=7,
+        regressor_id=7,
+        images=ImageCounts(len(target), 100, 0),
+        readers=(),
+        machine=MachineNumbers(
+            recipe="face_ridge",
+            estimator="ridge",
+            training_rows=100,
+            validation_rmse=rmse,
+            validation_rmse_by_seed=over_seeds,
+            golden_rmse=rmse,
+            golden_rmse_by_seed=over_seeds,
+            fit_seconds=1.0,
+            from_run=None,
+            pearson_r=metrics.pearson_r(scores, target),
+            spearman_r=metrics.spearman_r(scores, target),
+            mean_absolute_error=metrics.mean_absolute_error(scores, target),
+            bias=mean(scores - target),
+            limits_of_agreement=bias.limits_of_agreement(scores, target),
+            calibration=Calibration(line.slope, line.intercept, metrics.reliability(scores, target, levels)),
+            confusion=metrics.confusion(scores, target, levels).tolist(),
+            recall=metrics.recall(scores, target, levels),
+            subgroups=(),
+            interval=ScoreInterval(0.9, None, 100, None, None),
+            levels=SCALE,
+        ),
+        recipes=(),
+        choice=ChosenRecipe("face_ridge", (), "face_ridge is the only recipe.", 1, 5),
+        labels_until=1,
+        grades_sha256="0" * 64,
+        points=tuple(map(Point, target.tolist(), scores.tolist())),
+        bar=None,
+        gate=(),
+        passes=False,
+        conclusion="Not published.",
+    )
+
+
+def machine_of(report: StudyReport) -> RunReport:
+    assert report.machine_run is not None
+    return report.machine_run
 
 
 def many(readers: int = 4, images: int = 60, seed: int = 3) -> list[list[float]]:
@@ -96,7 +148,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 def nights(*values: float) -> list[Night]:
     return [
-        Night(place, "2026-11-25", {**NO_ESTIMATE, "value": value, "n": 30}, 0.5, "ms2019", place % 2 == 0)
+        Night(place, "2026-11-25", Estimate(value, None, None, 30), 0.5, "ms2019", place % 2 == 0)
         for place, value in enumerate(values)
     ]
 
@@ -174,16 +226,16 @@ def test_a_map_has_a_shade_for_each_pair_that_can_be_compared() -> None:
 def test_the_table_of_pairs_has_what_the_report_has() -> None:
     report = report_of(**KINDS["everything"])
     rows = list(csv.DictReader(io.StringIO(matrices.agreement(report).table.as_csv())))
-    pairs = report["agreement"]["pairwise_kappa"]
+    pairs = report.agreement.pairwise_kappa
     assert [(row["reader"], row["other"], float(row["value"]), int(row["n"])) for row in rows] == [
-        (*pair["readers"], pair["value"], pair["n"]) for pair in pairs
+        (*pair.readers, pair.value, pair.n) for pair in pairs
     ]
 
 
 def test_confusions_have_counts_and_rates() -> None:
-    report = report_of(**KINDS["everything"])
-    table = matrices.machine_confusion(report).table
-    counts = np.array(report["machine_run"]["machine"]["confusion"])
+    run = machine_of(report_of(**KINDS["everything"]))
+    table = matrices.machine_confusion(run).table
+    counts = np.array(run.machine.confusion)
     assert [row[3] for row in table.rows] == counts.ravel().tolist()
     shares = [row[4] for row in table.rows if row[1] == "Mild"]
     assert sum(share for share in shares if isinstance(share, float)) == pytest.approx(1)
@@ -192,26 +244,26 @@ def test_confusions_have_counts_and_rates() -> None:
 @pytest.mark.parametrize("names", [["No", "Yes"], ["Conspicuously inflammatory papules"] * 9])
 def test_scales_of_other_lengths_and_long_names_fit(names: list[str]) -> None:
     size = len(names)
-    report = report_of(**KINDS["everything"])
+    run = machine_of(report_of(**KINDS["everything"]))
     counts = [[place * size + other for other in range(size)] for place in range(size)]
-    report["machine_run"]["machine"] |= {"levels": [{"name": name} for name in names], "confusion": counts}
-    chart = matrices.machine_confusion(report)
+    levels = tuple(map(Level, range(1, size + 1), names))
+    chart = matrices.machine_confusion(replace(run, machine=replace(run.machine, levels=levels, confusion=counts)))
     assert len(marks(chart, "rect", "agree")) == size
     longest = max((text.text or "" for text in marks(chart, "text", "soft")[:-2]), key=len)
     assert len(longest) <= 84 / matrices.LETTER
 
 
 def test_a_point_opens_its_image_where_it_may() -> None:
-    report = report_of(**KINDS["everything"])
-    assert "<a " not in points.scatter(report).picture
-    linked = points.scatter(report, [Place(f"/images/{n}/", f"{n}.jpg") for n in range(60)])
+    run = machine_of(report_of(**KINDS["everything"]))
+    assert "<a " not in points.scatter(run).picture
+    linked = points.scatter(run, [Place(f"/images/{n}/", f"{n}.jpg") for n in range(60)])
     links = [mark.get("href") for mark in ET.fromstring(linked.picture).iter(f"{SVG}a")]  # noqa: S314
     assert links == [f"/images/{n}/" for n in range(60)]
-    assert linked.table == points.scatter(report).table
+    assert linked.table == points.scatter(run).table
 
 
 def test_limits_are_drawn_where_they_are() -> None:
-    chart = points.machine_differences(report_of(**KINDS["everything"]))
+    chart = points.machine_differences(machine_of(report_of(**KINDS["everything"])))
     assert len(marks(chart, "line", "limit")) == 2
     assert len(marks(chart, "circle", "point")) == 60
 
@@ -220,8 +272,8 @@ def test_a_drift_is_marked_where_it_begins() -> None:
     *steady, third = many(readers=4, images=80)
     stricter = [grade + (place > 50) for place, grade in enumerate(third)]
     report = report_of([*steady, stricter])
-    chart = series.drift(report)
-    alarms = [reader["code"] for reader in report["readers"] if reader["drift"]["alarm_at"]]
+    chart = series.drift(report.readers)
+    alarms = [reader.code for reader in report.readers if reader.drift.alarm_at]
     assert "R04" in alarms
     assert len(marks(chart, "circle", "alarm")) == len(alarms)
     assert "R04 from image" in chart.sentence

@@ -18,6 +18,9 @@ from tests.builders import reader_of
 from tests.training.builders import finish_run, give_grade, grade_everything
 from training.models import TrainingRun
 from training.reports import figures, reader_numbers, study_report
+from training.reports.contents import ComparedReader
+from training.statistics.intervals import Estimate
+from training.statistics.metrics import Comparison
 
 
 @pytest.fixture
@@ -111,9 +114,10 @@ def test_where_an_image_is_gone_points_lead_nowhere(run: TrainingRun) -> None:
 
 
 def test_the_report_says_than_how_many_readers_the_machine_is_better(as_olga: Client, run: TrainingRun) -> None:
-    better = study_report.current(run.study)["better_than"]
-    assert better["of"] == 2
-    assert better["sentence"] in page(as_olga, "report")
+    better = study_report.current(run.study).better_than
+    assert better is not None
+    assert better.of == 2
+    assert better.sentence in page(as_olga, "report")
 
 
 @pytest.mark.parametrize(
@@ -129,9 +133,11 @@ def test_the_report_says_than_how_many_readers_the_machine_is_better(as_olga: Cl
 def test_better_than_counts_what_is_established(
     intervals: list[tuple[float, float | None, float | None]], said: str
 ) -> None:
-    rows = [{"machine_minus_reader": {"value": value, "low": low, "high": high}} for value, low, high in intervals]
-    rows.append({"machine_minus_reader": {"value": None, "low": None, "high": None}})  # who graded nothing
-    assert said in study_report.better_than(rows)["sentence"]
+    compared = [Comparison(*interval, n=20, machine_better=0.5) for interval in intervals]
+    compared.append(Comparison(None, None, None, n=0, machine_better=None))  # of a reader who graded nothing
+    rmse = Estimate(0.4, None, None, 20)
+    readers = [ComparedReader("R01", False, rmse, True, rmse, one) for one in compared]  # noqa: FBT003
+    assert said in study_report.better_than(readers).sentence
 
 
 def test_the_same_labels_are_computed_once(
@@ -150,10 +156,10 @@ def test_another_label_or_another_fact_is_computed_anew(graded: Study) -> None:
     assignment = golden.assignments.select_related("reader").first()
     assert assignment is not None
     give_grade(assignment)
-    assert reader_numbers.of(graded)["readers"] != before["readers"]
+    assert reader_numbers.of(graded).readers != before.readers
     graded.images.filter(is_golden=True).update(metadata={"view": "left"})
     graded.images.filter(pk=golden.pk).update(metadata={"view": "right"})
-    assert {row["value"] for row in reader_numbers.of(graded)["subgroups"]} == {"left", "right"}
+    assert {group.value for group in reader_numbers.of(graded).subgroups} == {"left", "right"}
 
 
 def test_what_takes_long_is_shown_late_and_computed_in_the_background(
@@ -166,13 +172,13 @@ def test_what_takes_long_is_shown_late_and_computed_in_the_background(
     assert golden is not None
     give_grade(golden.assignments.earliest("pk"))
     late = reader_numbers.of(graded, may_be_late=True)
-    assert late["readers"] == before["readers"]
-    assert late["counted_at"]
+    assert late.readers == before.readers
+    assert late.counted_at
     assert "The readers' numbers are as of" in page(as_olga, "report")
     assert reader_numbers.refresh(graded)
     now = reader_numbers.of(graded, may_be_late=True)
-    assert now["readers"] != before["readers"]
-    assert now["counted_at"] is None
+    assert now.readers != before.readers
+    assert now.counted_at is None
     assert not reader_numbers.refresh(graded)
 
 
@@ -181,7 +187,7 @@ def test_who_computes_in_no_time_is_never_late(graded: Study) -> None:
     golden = graded.images.filter(is_golden=True).first()
     assert golden is not None
     give_grade(golden.assignments.earliest("pk"))
-    assert reader_numbers.of(graded, may_be_late=True)["readers"] != before["readers"]
+    assert reader_numbers.of(graded, may_be_late=True).readers != before.readers
     assert not reader_numbers.refresh(graded)
 
 
@@ -191,7 +197,7 @@ def test_late_numbers_are_not_shown_without_a_reader_who_came_since(
     monkeypatch.setattr(reader_numbers, "LONG", 0.0)
     before = reader_numbers.of(graded)
     joining_and_leaving.join(study=graded, user=cleo)
-    assert len(reader_numbers.of(graded, may_be_late=True)["readers"]) == len(before["readers"]) + 1
+    assert len(reader_numbers.of(graded, may_be_late=True).readers) == len(before.readers) + 1
 
 
 def test_the_printed_report_has_the_checklist_and_what_is_not_recorded(as_olga: Client, run: TrainingRun) -> None:

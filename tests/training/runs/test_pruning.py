@@ -27,7 +27,7 @@ KEPT = 2
 
 @pytest.fixture(autouse=True)
 def _few_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruning, "KEPT", KEPT)
+    monkeypatch.setattr(pruning, "RUNS_KEPT", KEPT)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def counts(run: TrainingRun) -> tuple[int, int]:
 
 def start(run: TrainingRun, monkeypatch: pytest.MonkeyPatch) -> None:
     """Prune until the first batch of images is packed, as a worker does that is killed then."""
-    monkeypatch.setattr(pruning, "AT_ONCE", 4)
+    monkeypatch.setattr(pruning, "ROWS_PER_DELETE", 4)
     while not run.learned_from.exists():
         assert pruning.prune(seconds=0) == 0
     assert run.training_images.exists()
@@ -72,7 +72,7 @@ def test_only_the_details_of_old_runs_that_never_answered_go(study: Study, runs:
 
 
 def test_who_has_fewer_runs_loses_nothing(runs: list[TrainingRun], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pruning, "KEPT", len(runs) + 1)
+    monkeypatch.setattr(pruning, "RUNS_KEPT", len(runs) + 1)
     assert pruning.prune() == 0
     assert not TrainingRun.objects.filter(details_deleted_at__isnull=False).exists()
 
@@ -110,7 +110,7 @@ def test_the_page_of_a_pruned_run_says_so_and_keeps_its_numbers(
 def test_the_export_says_which_runs_it_does_not_recompute(
     study: Study, runs: list[TrainingRun], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pruning, "AT_ONCE", 4)
+    monkeypatch.setattr(pruning, "ROWS_PER_DELETE", 4)
     assert pruning.prune(seconds=0) == 0  # some of its scores are there still
     assert runs[1].scores.exists()
     folder = unzipped(study, tmp_path / "export")
@@ -127,7 +127,7 @@ def test_scores_that_are_being_deleted_are_no_earlier_fit(
     kept = retrain._kept_ms2019(runs[3], graded, recipe, "the same")
     assert kept is not None
     assert kept.golden.shape[0] == 2
-    monkeypatch.setattr(pruning, "AT_ONCE", 1)
+    monkeypatch.setattr(pruning, "ROWS_PER_DELETE", 1)
     pruning.prune(seconds=0)
     assert runs[1].scores.exists()
     assert retrain._kept_ms2019(runs[3], graded, recipe, "the same") is None

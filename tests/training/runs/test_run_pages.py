@@ -1,6 +1,7 @@
 """The pages of runs: progress, cancelling, the leaderboard, putting in service by hand and going back."""
 
 import json
+from dataclasses import asdict
 from datetime import time, timedelta
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def test_a_run_says_what_it_was_made_with(as_olga: Client, ran: TrainingRun) -> 
     assert record["seeds"] == list(range(ran.study.seed, ran.study.seed + 5))
     assert {"numpy", "scikit-learn", "scipy"} <= record["libraries"].keys()
     assert ran.regressor is not None
-    assert record["drift"] == reader_numbers.drifting(ran.study)
+    assert record["drift"] == asdict(reader_numbers.drifting(ran.study))
     assert record["artefact_sha256"] == ran.regressor.artefact_sha256
     assert [name.split()[0] for name, _ in record["seconds"]][:3] == ["Reading", "Embedding", "Pooling"]
     page = as_olga.get(page_of(ran)).content.decode()

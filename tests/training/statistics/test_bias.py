@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from training.statistics import bias, regression
-from training.statistics.intervals import Estimate
+from training.statistics.intervals import Estimate, mean
 from training.statistics.stability import noise_ceiling, repeats
 
 NAN = np.nan
@@ -18,8 +18,8 @@ NAMES = {1.0: "Clear", 2.0: "Almost clear", 3.0: "Mild", 4.0: "Moderate", 5.0: "
 
 
 def test_limits_of_agreement_are_bland_and_altmans() -> None:
-    found = bias.bland_altman(WRIGHT, MINI)
-    assert found.bias.value == pytest.approx(-2.1, abs=0.05)
+    found = bias.limits_of_agreement(WRIGHT, MINI)
+    assert mean(WRIGHT - MINI).value == pytest.approx(-2.1, abs=0.05)
     # They print 2 standard deviations of 38.8, -79.7 and 75.5; ours are 1.96.
     assert found.lower.value == pytest.approx(-2.1 - 1.96 * 38.8, abs=0.2)
     assert found.upper.value == pytest.approx(-2.1 + 1.96 * 38.8, abs=0.2)
@@ -102,4 +102,6 @@ def test_one_reader_or_one_image_has_reasons() -> None:
     assert repeats(np.array([NAN, 1]), np.array([2, NAN])).sd.reason == "The reader met no image twice."
     line = regression.fit_line(np.array([3.0, 3, 3, 3]), np.array([1.0, 2, 3, 4]))
     assert line.slope.reason == "What the line would be drawn over never varies."
-    assert bias.bland_altman(np.array([3.0]), np.array([4.0])).lower.reason.startswith("Limits of agreement need")
+    assert bias.limits_of_agreement(np.array([3.0]), np.array([4.0])).lower.reason.startswith(
+        "Limits of agreement need"
+    )

@@ -1,5 +1,7 @@
 """The same errors for parts of the images: of the machine, and of all readers together."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -17,8 +19,11 @@ def errors(seed: int = 1, *, readers: int | None = None) -> np.ndarray[tuple[int
 def test_the_machines_errors_are_split_by_each_value() -> None:
     off = errors()
     left, right = subgroups.by_column(off, {"view": VIEW})
-    assert [(one.column, one.value, one.n) for one in (left, right)] == [("view", "left", 20), ("view", "right", 25)]
-    assert left.rmse.as_json() == pytest.approx(metrics.rmse(off[:20], np.zeros(20)).as_json())
+    assert [(one.column, one.value, one.images) for one in (left, right)] == [
+        ("view", "left", 20),
+        ("view", "right", 25),
+    ]
+    assert asdict(left.rmse) == pytest.approx(asdict(metrics.rmse(off[:20], np.zeros(20))))
     assert right.bias.value == pytest.approx(off[20:45].mean())
 
 
@@ -26,9 +31,9 @@ def test_readers_errors_are_pooled_and_an_image_is_drawn_with_all_of_them() -> N
     off = errors(readers=3)
     (left, _) = subgroups.by_column(off, {"view": VIEW})
     assert left.rmse.value == pytest.approx(np.sqrt((off[:, :20] ** 2).mean()))
-    assert left.n == 20
+    assert left.images == 20
     one, same = (subgroups.by_column(np.tile(errors(), (k, 1)), {"view": VIEW})[0] for k in (1, 9))
-    assert same.rmse.as_json() == pytest.approx(one.rmse.as_json())  # nine readers who err alike are no nine images
+    assert asdict(same.rmse) == pytest.approx(asdict(one.rmse))  # nine readers who err alike are no nine images
 
 
 def test_what_readers_did_not_grade_is_not_counted() -> None:
@@ -36,7 +41,7 @@ def test_what_readers_did_not_grade_is_not_counted() -> None:
     off[:, 0] = NAN
     off[0, 1] = NAN
     (left, _) = subgroups.by_column(off, {"view": VIEW})
-    assert (left.n, left.rmse.value) == (19, None)
+    assert (left.images, left.rmse.value) == (19, None)
     assert left.rmse.reason == "19 images; below 20 an error says too little."
 
 
@@ -51,7 +56,7 @@ def test_a_single_image_is_called_one() -> None:
     ids=["one value", "nothing known", "a value for each image"],
 )
 def test_a_column_that_tells_no_kinds_apart_is_left_out(values: np.ndarray[tuple[int], np.dtype[np.str_]]) -> None:
-    assert subgroups.by_column(errors(), {"column": values}) == []
+    assert subgroups.by_column(errors(), {"column": values}) == ()
 
 
 def test_thirds_are_thirds_and_what_is_not_known_is_in_none() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from labeler.platform import typed_json
 from training.statistics import planning
 from training.statistics.planning import Design, Expected, Plan
 
@@ -45,7 +46,7 @@ class Command(BaseCommand):
             raise CommandError(f"--{str(error).replace('_', '-', 1)}") from error
         plan = planning.plan(design)
         if options["json"]:
-            self.stdout.write(json.dumps(plan.as_json(), indent=2))
+            self.stdout.write(json.dumps(typed_json.dump(plan), indent=2))
         else:
             self._write(plan)
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
+from labeler.platform import typed_json
 from training.reports import study_report
+from training.statistics.intervals import Estimate
 
 
 class Command(StudyCommand):
@@ -21,21 +23,21 @@ class Command(StudyCommand):
     def handle_study(self, study: Study, **options: Any) -> None:
         report = study_report.current(study)
         if options["json"]:
-            self.stdout.write(json.dumps(report, indent=2))
+            self.stdout.write(json.dumps(typed_json.dump(report), indent=2))
             return
-        self.stdout.write(f"{study.title}{' (SIMULATED)' if report['is_simulated'] else ''}")
-        for reader in report["readers"]:
-            self._line(reader["code"], reader["rmse"])
-        machine = report["machine_run"]
-        if machine is None:
+        self.stdout.write(f"{study.title}{' (SIMULATED)' if report.is_simulated else ''}")
+        for reader in report.readers:
+            self._line(reader.code, reader.rmse)
+        run = report.machine_run
+        if run is None:
             self.stdout.write(f"No regressor yet: manage.py retrain {study.slug}")
             return
-        self._line("machine", machine["machine"]["golden_rmse"])
-        self.stdout.write(machine["conclusion"])
+        self._line("machine", run.machine.golden_rmse)
+        self.stdout.write(run.conclusion)
 
-    def _line(self, name: str, rmse: dict[str, Any]) -> None:
-        if rmse["value"] is None:
-            self.stdout.write(f"{name:>8}  {rmse['reason']}")
+    def _line(self, name: str, rmse: Estimate) -> None:
+        if rmse.value is None:
+            self.stdout.write(f"{name:>8}  {rmse.reason}")
             return
-        interval = f"{rmse['low']:.3f} to {rmse['high']:.3f}" if rmse["low"] is not None else rmse["reason"]
-        self.stdout.write(f"{name:>8}  {rmse['value']:.3f}  ({interval}, n = {rmse['n']})")
+        interval = f"{rmse.low:.3f} to {rmse.high:.3f}" if rmse.low is not None else rmse.reason
+        self.stdout.write(f"{name:>8}  {rmse.value:.3f}  ({interval}, n = {rmse.n})")

@@ -2,14 +2,18 @@
 
 import json
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from labeler.platform import typed_json
 from training.statistics import label_tables, panels
+from training.statistics.drift import Drift
+from training.statistics.intervals import Estimate
 from training.statistics.label_tables import LabelTable, TableError
-from training.statistics.panels import Document
+from training.statistics.panels import Agreement, ReaderStatistics
 
 METHODS = {
     "intervals": "95 %, percentile bootstrap over images, 2,000 resamples, seeded; of ICC by F (McGraw and Wong 1996)",
@@ -40,25 +44,27 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         del args
         table = _read(options["file"], [name.strip() for name in options["scale"].split(",") if name.strip()])
-        numbers = panels.describe(table.panel)
+        agreement = panels.describe_agreement(table.panel)
+        readers = [panels.describe_reader(table.panel, row) for row in range(len(table.panel.readers))]
         if options["json"]:
+            numbers = {**typed_json.dump(agreement), "readers": [typed_json.dump(reader) for reader in readers]}
             self.stdout.write(json.dumps({**_facts(table), **numbers, "methods": METHODS}, indent=2, allow_nan=False))
         else:
-            self._write(table, numbers)
+            self._write(table, agreement, readers)
 
-    def _write(self, table: LabelTable, numbers: Document) -> None:
+    def _write(self, table: LabelTable, agreement: Agreement, readers: Sequence[ReaderStatistics]) -> None:
         self.stdout.write(_about(table))
         for name, words in AGREEMENT.items():
-            self.stdout.write(f"{words:<42}{_in_words(numbers[name])}")
-        for row in numbers["readers"]:
-            self.stdout.write(f"\n{row['code']} {row['in_words']}")
-            estimates = {name: row[name] for name in OF_READER} | {"repeats, sd": row["repeats"]["sd"]}
+            self.stdout.write(f"{words:<42}{_in_words(getattr(agreement, name))}")
+        for reader in readers:
+            self.stdout.write(f"\n{reader.code} {reader.in_words}")
+            estimates = {name: getattr(reader, name) for name in OF_READER} | {"repeats, sd": reader.repeats.sd}
             for name, estimate in estimates.items():
                 self.stdout.write(f"  {name.replace('_', ' '):<22}{_in_words(estimate)}")
-            self.stdout.write(f"  {'drift':<22}{_drift(row['drift'])}")
+            self.stdout.write(f"  {'drift':<22}{_drift(reader.drift)}")
         self.stdout.write("\nQuadratic weighted kappa of each pair, on the images that both graded")
-        for pair in numbers["pairwise_kappa"]:
-            self.stdout.write(f"  {' and '.join(pair['readers']):<22}{_in_words(pair)}")
+        for pair in agreement.pairwise_kappa:
+            self.stdout.write(f"  {' and '.join(pair.readers):<22}{_in_words(pair)}")
         self.stdout.write(f"\nIntervals: {METHODS['intervals']}.")
 
 
@@ -74,7 +80,7 @@ def _read(path: Path, scale: list[str]) -> LabelTable:
         raise CommandError(str(error)) from error
 
 
-def _facts(table: LabelTable) -> Document:
+def _facts(table: LabelTable) -> dict[str, int | str]:
     return {
         "rows": table.rows,
         "rows_without_grade": table.without_grade,
@@ -90,15 +96,15 @@ def _about(table: LabelTable) -> str:
     return f"{compared}; {table.rows} rows, {table.without_grade} of them without a grade.\n"
 
 
-def _in_words(estimate: Document) -> str:
-    if estimate["value"] is None:
-        return f"none: {estimate['reason']}"
-    interval = estimate["reason"] if estimate["low"] is None else f"{estimate['low']:.3f} to {estimate['high']:.3f}"
-    return f"{estimate['value']:.3f}  ({interval}, n = {estimate['n']})"
+def _in_words(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return f"none: {estimate.reason}"
+    interval = estimate.reason if estimate.low is None else f"{estimate.low:.3f} to {estimate.high:.3f}"
+    return f"{estimate.value:.3f}  ({interval}, n = {estimate.n})"
 
 
-def _drift(drift: Document) -> str:
-    if drift["p"] is None:
-        return f"none: {drift['reason']}"
-    alarm = f"beyond its limit from image {drift['alarm_at']} on" if drift["alarm_at"] else "within its limit"
-    return f"{alarm} (p = {drift['p']:.3f}, n = {drift['n']})"
+def _drift(drift: Drift) -> str:
+    if drift.p is None:
+        return f"none: {drift.reason}"
+    alarm = f"beyond its limit from image {drift.alarm_at} on" if drift.alarm_at else "within its limit"
+    return f"{alarm} (p = {drift.p:.3f}, n = {drift.n})"

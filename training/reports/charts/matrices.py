@@ -1,12 +1,14 @@
 """Shaded tables: agreement of each two readers, and confusion matrices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 
 from labeler.charts.chart import HALF, NARROW, WIDE, Chart, Table
 from labeler.charts.drawing import DARK_FROM, SHADES, Drawing
-from training.reports.charts.wording import ESTIMATE, Document, N, estimate_cells, images, span
+from training.reports.charts.wording import ESTIMATE, N, estimate_cells, images, span
+from training.reports.contents import Level, ReaderNumbers, RunReport, StudyReport
+from training.statistics.panels import PairKappa
 
 MOST_READERS = 40  # in a map: beyond, a cell is too small to be told from its neighbour
 LARGEST_CELL = 46.0
@@ -15,19 +17,19 @@ LETTER = 6.4  # units: how wide one is, at 11
 SMALLEST_WITH_WORDS = 21.0  # units: a cell with two digits in it
 
 
-def agreement(report: Document) -> Chart:
+def agreement(report: StudyReport) -> Chart:
     """Pairwise kappa: below the diagonal how far two readers agree, above it on how many images."""
-    codes = [reader["code"] for reader in report["readers"]]
-    pairs = {tuple(pair["readers"]): pair for pair in report["agreement"]["pairwise_kappa"]}
-    known = [pair for pair in pairs.values() if pair["value"] is not None]
+    codes = [reader.code for reader in report.readers]
+    pairs = {pair.readers: pair for pair in report.agreement.pairwise_kappa}
+    known = [pair for pair in pairs.values() if pair.value is not None]
     table = Table(
         ("reader", "other", *ESTIMATE), tuple((*names, *estimate_cells(pair)) for names, pair in pairs.items())
     )
     chart = Chart("agreement", "Agreement of each two readers", "kappa", table)
     if not known:
-        reason = next((pair["reason"] for pair in pairs.values()), "Agreement needs at least two readers.")
+        reason = next((pair.reason for pair in pairs.values()), "Agreement needs at least two readers.")
         return chart.saying(f"No two readers can be compared yet. {reason}")
-    counts = sorted(pair["n"] for pair in known)
+    counts = sorted(pair.n for pair in known)
     rests_on = f"{len(known)} of {len(pairs)} pairs, on {N}{span(counts)} each."
     if len(codes) > MOST_READERS:
         sentence = f"{_in_words(known)} With more than {MOST_READERS} readers the pairs are in the table only."
@@ -36,19 +38,19 @@ def agreement(report: Document) -> Chart:
     return chart.drawn_twice(lambda width: _draw_agreement(codes, pairs, width))
 
 
-def _in_words(known: Sequence[Document]) -> str:
-    ranked = sorted(known, key=lambda pair: float(pair["value"]))
-    middle = ranked[len(ranked) // 2]["value"]
+def _in_words(known: Sequence[PairKappa]) -> str:
+    ranked = sorted(known, key=lambda pair: pair.known)
+    middle = ranked[len(ranked) // 2].value
     most, least = ranked[-1], ranked[0]
     if len(ranked) == 1:
-        return f"{' and '.join(most['readers'])} agree with a weighted kappa of {most['value']:.2f}."
+        return f"{' and '.join(most.readers)} agree with a weighted kappa of {most.value:.2f}."
     return (
-        f"{' and '.join(most['readers'])} agree most ({most['value']:.2f}), {' and '.join(least['readers'])} least "
-        f"({least['value']:.2f}); half of the pairs are at {middle:.2f} or above. A fuller blue is more agreement."
+        f"{' and '.join(most.readers)} agree most ({most.value:.2f}), {' and '.join(least.readers)} least "
+        f"({least.value:.2f}); half of the pairs are at {middle:.2f} or above. A fuller blue is more agreement."
     )
 
 
-def _draw_agreement(codes: Sequence[str], pairs: dict[tuple[str, ...], Document], width: float) -> Drawing:
+def _draw_agreement(codes: Sequence[str], pairs: Mapping[tuple[str, str], PairKappa], width: float) -> Drawing:
     left = 12 + 7.2 * max(len(code) for code in codes)
     cell = min(LARGEST_CELL, (width - left - 4) / len(codes))
     sheet = Drawing(width if width <= NARROW else left + cell * len(codes) + 4, 26 + cell * len(codes) + 4)
@@ -65,32 +67,31 @@ def _draw_agreement(codes: Sequence[str], pairs: dict[tuple[str, ...], Document]
             _draw_pair(sheet, pair, (left + cell * one, 26 + cell * other), cell, size)
             if cell >= SMALLEST_WITH_WORDS:
                 at = (left + cell * (other + 0.5), 26 + cell * (one + 0.5) + 4)
-                sheet.words("soft", at, str(pair["n"]), anchor="middle", size=0.9 * size)
+                sheet.words("soft", at, str(pair.n), anchor="middle", size=0.9 * size)
     return sheet
 
 
-def _draw_pair(sheet: Drawing, pair: Document, corner: tuple[float, float], cell: float, size: float) -> None:
-    names, value = " and ".join(pair["readers"]), pair["value"]
+def _draw_pair(sheet: Drawing, pair: PairKappa, corner: tuple[float, float], cell: float, size: float) -> None:
+    names, value = " and ".join(pair.readers), pair.value
     if value is None:
         at = (corner[0] + cell / 2, corner[1] + cell / 2 + size / 3)
         sheet.words("soft", at, "none", anchor="middle", size=0.8 * size)
         return
     step = _step(value)
-    sheet.box(f"shade-{step}", corner, (cell - 1, cell - 1), tip=f"{names}: kappa {value:.2f} on {pair['n']} images")
+    sheet.box(f"shade-{step}", corner, (cell - 1, cell - 1), tip=f"{names}: kappa {value:.2f} on {pair.n} images")
     if cell >= SMALLEST_WITH_WORDS:
         at = (corner[0] + cell / 2, corner[1] + cell / 2 + size / 3)
         said = f"{value:.2f}".replace("0.", ".", 1).replace("-", "\N{MINUS SIGN}")
         sheet.words(_ink(step), at, said, anchor="middle", size=size)
 
 
-def machine_confusion(report: Document) -> Chart:
+def machine_confusion(run: RunReport | None) -> Chart:
     """The consensus against the machine's score, both cut half-way between two grades."""
-    run = report["machine_run"]
     chart = Chart("confusion", "What the machine calls what", "confusion")
     if not run:
         return chart.saying(NO_MACHINE)
-    levels = [level["name"] for level in run["machine"]["levels"]]
-    counts = run["machine"]["confusion"]
+    levels = [level.name for level in run.machine.levels]
+    counts = run.machine.confusion
     chart = replace(chart, table=_confusion_table([("machine", counts)], levels))
     chart = chart.saying(_confusion_in_words(counts, levels, "the machine", "the consensus calls"), _of_a_row(counts))
     return chart.drawn(_draw_confusion(counts, levels, "columns: the machine's score; rows: the consensus"))
@@ -99,11 +100,10 @@ def machine_confusion(report: Document) -> Chart:
 NO_MACHINE = "No regressor has been fitted yet."
 
 
-def reader_confusion(report: Document, code: str) -> Chart:
+def reader_confusion(reader: ReaderNumbers, scale: Sequence[Level]) -> Chart:
     """The mean of the others against one reader's grades."""
-    reader = next(row for row in report["readers"] if row["code"] == code)
-    levels = [level["name"] for level in report["levels"]]
-    counts = reader["confusion"]
+    code, counts = reader.code, reader.confusion
+    levels = [level.name for level in scale]
     chart = Chart(
         f"confusion-{code}", f"What {code} calls what", "confusion", _confusion_table([(code, counts)], levels)
     )
@@ -117,16 +117,16 @@ def _of_a_row(counts: Sequence[Sequence[int]]) -> str:
     return f"{N}{images(sum(map(sum, counts)))}; percentages are of a row."
 
 
-def all_confusions(report: Document) -> Chart:
+def all_confusions(report: StudyReport) -> Chart:
     """A small matrix for every reader."""
-    readers = [reader for reader in report["readers"] if sum(map(sum, reader["confusion"]))]
-    levels = [level["name"] for level in report["levels"]]
-    table = _confusion_table([(reader["code"], reader["confusion"]) for reader in readers], levels)
+    readers = [reader for reader in report.readers if sum(map(sum, reader.confusion))]
+    levels = [level.name for level in report.levels]
+    table = _confusion_table([(reader.code, reader.confusion) for reader in readers], levels)
     chart = Chart("confusions", "What each reader calls what", "confusion", table)
     if not readers:
         return chart.saying("No golden image has two readers' grades yet.")
     shown = readers[:MOST_READERS]
-    counts = sorted(sum(map(sum, reader["confusion"])) for reader in readers)
+    counts = sorted(sum(map(sum, reader.confusion)) for reader in readers)
     said = "Rows are what the others say, columns what the reader says: off the diagonal they differ."
     more = f" {len(readers) - len(shown)} more readers are in the table." if len(readers) > len(shown) else ""
     rests_on = f"{N}{span(counts)} each; shades are shares of a row, numbers count."
@@ -213,7 +213,7 @@ def _draw_count(sheet: Drawing, corner: tuple[float, float], cell: float, count:
     sheet.words(_ink(step), (x, y + 15), f"{round(100 * share)} %", anchor="middle", size=10)
 
 
-def _draw_confusions(readers: Sequence[Document], levels: Sequence[str], width: float) -> Drawing:
+def _draw_confusions(readers: Sequence[ReaderNumbers], levels: Sequence[str], width: float) -> Drawing:
     columns = max(1, min(len(readers), 3 if width < WIDE else 6))
     gap = 14.0
     side = min((width - gap * (columns - 1)) / columns, 150.0)
@@ -223,8 +223,8 @@ def _draw_confusions(readers: Sequence[Document], levels: Sequence[str], width: 
     sheet = Drawing(width, down * rows)
     for place, reader in enumerate(readers):
         left, top = (side + gap) * (place % columns), down * (place // columns) + 20
-        sheet.words("title", (left, top - 6), reader["code"])
-        for row, counts in enumerate(reader["confusion"]):
+        sheet.words("title", (left, top - 6), reader.code)
+        for row, counts in enumerate(reader.confusion):
             for column, count in enumerate(counts):
                 step = _step(count / sum(counts) if sum(counts) else 0.0)
                 corner = (left + cell * column, top + cell * row)

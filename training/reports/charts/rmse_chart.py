@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from labeler.charts import scales
 from labeler.charts.chart import NARROW, Chart, Table
@@ -10,13 +9,15 @@ from labeler.charts.drawing import Drawing
 from labeler.charts.scales import Frame, Scale
 from training.reports.charts.wording import (
     ESTIMATE,
-    Document,
+    NO_ESTIMATE,
     N,
     enumerate_words,
     estimate_cells,
     span,
     spoken_interval,
 )
+from training.reports.contents import StudyReport
+from training.statistics.intervals import Estimate
 
 TITLE = "RMSE on the golden set"
 ROW = 27.0
@@ -29,14 +30,14 @@ class Row:
     """A reader's place, or the machine's."""
 
     code: str
-    estimate: dict[str, Any]
+    estimate: Estimate
     alone: float | None  # leave one out; the machine is in no consensus
     look: str
 
 
-def of_everybody(report: Document) -> Chart:
+def of_everybody(report: StudyReport) -> Chart:
     """Readers in the published form, so that the bar is the worst of them; leave one out as a tick beside it."""
-    rows = sorted(_rows(report), key=lambda row: (row.estimate["value"], row.code))
+    rows = sorted(_rows(report), key=lambda row: (row.estimate.known, row.code))
     chart = Chart("errors", TITLE, "reader-rmse", _table(report))
     if not rows:
         return chart.saying("No golden image has a grade yet.")
@@ -45,20 +46,20 @@ def of_everybody(report: Document) -> Chart:
     return chart.drawn_twice(lambda width: _draw(shown, report, width))
 
 
-def _rows(report: Document) -> list[Row]:
+def _rows(report: StudyReport) -> list[Row]:
     rows = [
         Row(
-            reader["code"],
-            reader["rmse"],
-            reader["rmse_leave_one_out"]["value"],
-            "simulated" if reader["is_simulated"] else "reader",
+            reader.code,
+            reader.rmse,
+            reader.rmse_leave_one_out.value,
+            "simulated" if reader.is_simulated else "reader",
         )
-        for reader in report["readers"]
-        if reader["rmse"]["value"] is not None
+        for reader in report.readers
+        if reader.rmse.value is not None
     ]
-    run = report["machine_run"]
-    if run and run["machine"]["golden_rmse"]["value"] is not None:
-        rows.append(Row("Machine", run["machine"]["golden_rmse"], None, "machine"))
+    run = report.machine_run
+    if run and run.machine.golden_rmse.value is not None:
+        rows.append(Row("Machine", run.machine.golden_rmse, None, "machine"))
     return rows
 
 
@@ -70,17 +71,17 @@ def _fewer(rows: Sequence[Row]) -> tuple[list[Row], int]:
     return sorted([*ends, *machine], key=rows.index), len(rows) - len(ends) - len(machine)
 
 
-def _sentence(report: Document, rows: Sequence[Row], left: int) -> str:
+def _sentence(report: StudyReport, rows: Sequence[Row], left: int) -> str:
     said = ["Further left is closer to the consensus; whiskers are 95 % intervals."]
-    if report["bar"]:
-        said.append(f"The bar is the worst reader, {report['bar']['reader']}, at {report['bar']['value']:.2f}.")
+    if report.bar:
+        said.append(f"The bar is the worst reader, {report.bar.reader}, at {report.bar.value:.2f}.")
     machine = next((row for row in rows if row.look == "machine"), None)
     if machine:
         said.append(f"The machine stands at {spoken_interval(machine.estimate)}.")
-    ceiling = report["agreement"]["noise_ceiling"]["value"]
+    ceiling = report.agreement.noise_ceiling.value
     if ceiling is not None:
         said.append(f"No machine can be expected below the noise ceiling of {ceiling:.2f}.")
-    without = [reader["code"] for reader in report["readers"] if reader["rmse"]["value"] is None]
+    without = [reader.code for reader in report.readers if reader.rmse.value is None]
     if without:
         said.append(f"Without a golden grade so far: {enumerate_words(without)}.")
     if left:
@@ -88,24 +89,24 @@ def _sentence(report: Document, rows: Sequence[Row], left: int) -> str:
     return " ".join(said)
 
 
-def _rests_on(report: Document, rows: Sequence[Row]) -> str:
-    return f"{N}{span([row.estimate['n'] for row in rows])} for each; {report['golden_images']} in the golden set."
+def _rests_on(report: StudyReport, rows: Sequence[Row]) -> str:
+    return f"{N}{span([row.estimate.n for row in rows])} for each; {report.golden_images} in the golden set."
 
 
-def _table(report: Document) -> Table:
+def _table(report: StudyReport) -> Table:
     alone = tuple(f"leave_one_out_{key}" for key in ESTIMATE)
     rows = [
-        (reader["code"], *estimate_cells(reader["rmse"]), *estimate_cells(reader["rmse_leave_one_out"]))
-        for reader in report["readers"]
+        (reader.code, *estimate_cells(reader.rmse), *estimate_cells(reader.rmse_leave_one_out))
+        for reader in report.readers
     ]
-    run = report["machine_run"]
+    run = report.machine_run
     if run:
-        rows.append(("machine", *estimate_cells(run["machine"]["golden_rmse"]), *(None,) * len(ESTIMATE)))
-    rows.append(("noise ceiling", *estimate_cells(report["agreement"]["noise_ceiling"]), *(None,) * len(ESTIMATE)))
+        rows.append(("machine", *estimate_cells(run.machine.golden_rmse), *NO_ESTIMATE))
+    rows.append(("noise ceiling", *estimate_cells(report.agreement.noise_ceiling), *NO_ESTIMATE))
     return Table(("who", *ESTIMATE, *alone), tuple(rows))
 
 
-def _draw(rows: Sequence[Row], report: Document, width: float) -> Drawing:
+def _draw(rows: Sequence[Row], report: StudyReport, width: float) -> Drawing:
     is_narrow = width <= NARROW
     longest = max(len(row.code) for row in rows)
     left = min(14 + 7.4 * longest, width / 3)
@@ -120,38 +121,38 @@ def _draw(rows: Sequence[Row], report: Document, width: float) -> Drawing:
     return sheet
 
 
-def _largest(rows: Sequence[Row], report: Document) -> float:
-    ends = [row.estimate["high"] or row.estimate["value"] for row in rows] + [row.alone or 0.0 for row in rows]
-    return float(max([*ends, report["bar"]["value"] if report["bar"] else 0.0, 0.1]))
+def _largest(rows: Sequence[Row], report: StudyReport) -> float:
+    ends = [row.estimate.high or row.estimate.known for row in rows] + [row.alone or 0.0 for row in rows]
+    return float(max([*ends, report.bar.value if report.bar else 0.0, 0.1]))
 
 
-def _draw_lines(sheet: Drawing, frame: Frame, x: Scale, report: Document) -> None:
-    ceiling, bar = report["agreement"]["noise_ceiling"]["value"], report["bar"]
+def _draw_lines(sheet: Drawing, frame: Frame, x: Scale, report: StudyReport) -> None:
+    ceiling, bar = report.agreement.noise_ceiling.value, report.bar
     if ceiling is not None:
         sheet.line("ceiling", (x(ceiling), frame.top - 6), (x(ceiling), frame.bottom))
         sheet.words("ceiling-label", (x(ceiling), frame.top - 10), f"noise ceiling {ceiling:.2f}", anchor="middle")
     if bar:
-        sheet.line("bar", (x(bar["value"]), frame.top - 22), (x(bar["value"]), frame.bottom))
-        sheet.words("bar-label", (x(bar["value"]), frame.top - 27), f"the bar {bar['value']:.2f}", anchor="middle")
+        sheet.line("bar", (x(bar.value), frame.top - 22), (x(bar.value), frame.bottom))
+        sheet.words("bar-label", (x(bar.value), frame.top - 27), f"the bar {bar.value:.2f}", anchor="middle")
 
 
 def _draw_row(sheet: Drawing, frame: Frame, x: Scale, row: Row, y: float, *, is_narrow: bool) -> None:
-    value, low, high = (row.estimate[key] for key in ("value", "low", "high"))
     line = "machine-line" if row.look == "machine" else "reader-line"
-    said = f"{row.code}: RMSE {spoken_interval(row.estimate)}, {N}{row.estimate['n']}"
+    said = f"{row.code}: RMSE {spoken_interval(row.estimate)}, {N}{row.estimate.n}"
     sheet.words("title" if row.look == "machine" else "label", (frame.left - 8, y + 4), row.code, anchor="end")
-    if low is not None:
+    if row.estimate.interval:
+        low, high = row.estimate.interval
         sheet.line(line, (x(low), y), (x(high), y))
         for end in (low, high):
             sheet.line(line, (x(end), y - 4), (x(end), y + 4))
     if row.alone is not None:
         sheet.line("axis", (x(row.alone), y - 6), (x(row.alone), y + 6))
     if row.look == "machine":
-        sheet.diamond("machine", (x(value), y), 8, tip=said)
+        sheet.diamond("machine", (x(row.estimate.known), y), 8, tip=said)
     else:
-        sheet.dot(row.look, (x(value), y), 5, tip=said)
+        sheet.dot(row.look, (x(row.estimate.known), y), 5, tip=said)
     if not is_narrow:
-        n = f"  {N}{row.estimate['n']}"
+        n = f"  {N}{row.estimate.n}"
         sheet.words("soft", (frame.right + 12, y + 4), spoken_interval(row.estimate) + n)
 
 

@@ -7,7 +7,9 @@ from labeler.charts import scales
 from labeler.charts.chart import NARROW, Chart, Table
 from labeler.charts.drawing import Drawing
 from labeler.charts.scales import Frame, Scale
-from training.reports.charts.wording import ESTIMATE, Document, N, estimate_cells, spoken_interval
+from training.reports.charts.wording import ESTIMATE, NO_ESTIMATE, N, estimate_cells, spoken_interval
+from training.reports.contents import StudyReport
+from training.statistics.intervals import Estimate
 
 ROW = 34.0
 COLUMN = 24.0  # units for the name of a column
@@ -20,42 +22,39 @@ class Row:
     column: str
     value: str
     n: int
-    readers: Document
-    machine: Document | None
+    readers: Estimate
+    machine: Estimate | None
 
 
-def of_kinds(report: Document) -> Chart:
+def of_kinds(report: StudyReport) -> Chart:
     rows = _rows(report)
     chart = Chart("subgroups", "On which images readers and machine err", "subgroups", _table(rows))
     if not rows:
         said = "Nothing is known of the golden images that tells kinds of them apart: add metadata, or measure them."
         return chart.saying(said)
-    if all(row.readers["value"] is None for row in rows):
+    if all(row.readers.value is None for row in rows):
         least = max(row.n for row in rows)
         said = f"The largest group has {least} images; below 20 an error says too little. The table has their sizes."
         return chart.saying(said)
-    rests_on = f"{report['golden_images']} golden images; n stands beside each group, below 20 nothing is drawn."
+    rests_on = f"{report.golden_images} golden images; n stands beside each group, below 20 nothing is drawn."
     return chart.saying(_sentence(rows), rests_on).drawn_twice(lambda width: _draw(rows, width))
 
 
-def _rows(report: Document) -> list[Row]:
-    run = report["machine_run"]
-    machine = {
-        (row["column"], row["value"]): row["rmse"] for row in (run["machine"].get("subgroups", []) if run else [])
-    }
+def _rows(report: StudyReport) -> list[Row]:
+    run = report.machine_run
+    machine = {(row.column, row.value): row.rmse for row in (run.machine.subgroups if run else ())}
     return [
-        Row(row["column"], row["value"], row["images"], row["rmse"], machine.get((row["column"], row["value"])))
-        for row in report["subgroups"]
+        Row(row.column, row.value, row.images, row.rmse, machine.get((row.column, row.value)))
+        for row in report.subgroups
     ]
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    nothing = (None,) * len(ESTIMATE)
     return Table(
         ("column", "value", "images", *(f"readers_{key}" for key in ESTIMATE), *(f"machine_{key}" for key in ESTIMATE)),
         tuple(
             (row.column, row.value, row.n, *estimate_cells(row.readers),
-             *(estimate_cells(row.machine) if row.machine else nothing))
+             *(estimate_cells(row.machine) if row.machine else NO_ESTIMATE))
             for row in rows
         ),
     )  # fmt: skip
@@ -63,7 +62,7 @@ def _table(rows: Sequence[Row]) -> Table:
 
 def _sentence(rows: Sequence[Row]) -> str:
     said = ["RMSE of all readers against the others (circles) and of the machine against the consensus (diamonds)."]
-    apart = _furthest_apart([row for row in rows if row.machine and row.machine["value"] is not None])
+    apart = _furthest_apart([row for row in rows if row.machine and row.machine.value is not None])
     said.append(apart)
     return " ".join(filter(None, said))
 
@@ -75,7 +74,7 @@ def _furthest_apart(rows: Sequence[Row]) -> str:
         for other in rows:
             if one.column != other.column or one.machine is None or other.machine is None:
                 continue
-            gap = (one.machine["low"] or 0.0) - (other.machine["high"] or 0.0)
+            gap = (one.machine.low or 0.0) - (other.machine.high or 0.0)
             if gap > best:
                 best = gap
                 name = (
@@ -93,10 +92,7 @@ def _draw(rows: Sequence[Row], width: float) -> Drawing:
     )
     sheet = Drawing(width, frame.bottom + 40)
     ends = [
-        one["high"] or one["value"]
-        for row in rows
-        for one in (row.readers, row.machine)
-        if one and one["value"] is not None
+        one.high or one.value for row in rows for one in (row.readers, row.machine) if one and one.value is not None
     ]
     x = Scale(0, 1.06 * max([*ends, 0.1]), frame.left, frame.right)
     scales.below(sheet, frame, x, "RMSE, in grades")
@@ -116,16 +112,17 @@ def _draw_row(sheet: Drawing, frame: Frame, x: Scale, row: Row, top: float) -> N
     name = row.value if len(row.value) <= 22 else f"{row.value[:21]}…"
     sheet.words("label", (frame.left - 8, middle + 1), name, anchor="end")
     sheet.words("soft", (frame.left - 8, middle + 13), f"{N}{row.n}", anchor="end", size=10)
-    if row.readers["value"] is None:
+    if row.readers.value is None:
         sheet.words("soft", (frame.left + 8, middle + 4), "too few images")
         return
     for estimate, look, y in ((row.readers, "reader", middle - 6), (row.machine, "machine", middle + 7)):
-        if estimate is None or estimate["value"] is None:
+        if estimate is None or estimate.value is None:
             continue
-        if estimate["low"] is not None:
-            sheet.line(f"{look}-line", (x(estimate["low"]), y), (x(estimate["high"]), y))
+        if estimate.interval:
+            low, high = estimate.interval
+            sheet.line(f"{look}-line", (x(low), y), (x(high), y))
         tip = f"{'readers' if look == 'reader' else 'machine'}: {spoken_interval(estimate)}"
         if look == "reader":
-            sheet.dot(look, (x(estimate["value"]), y), 4.5, tip=tip)
+            sheet.dot(look, (x(estimate.value), y), 4.5, tip=tip)
         else:
-            sheet.diamond(look, (x(estimate["value"]), y), 6, tip=tip)
+            sheet.diamond(look, (x(estimate.value), y), 6, tip=tip)

@@ -1,25 +1,25 @@
 """How the report's charts write estimates, counts and lists. [core]"""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from labeler.charts.chart import Cell
+from training.statistics.intervals import Estimate
 
-Document = dict[str, Any]
 N = "n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}"
 ESTIMATE = ("value", "low", "high", "n", "reason")
+NO_ESTIMATE: tuple[Cell, ...] = (None,) * len(ESTIMATE)
 
 
-def estimate_cells(estimate: Mapping[str, Any]) -> tuple[Cell, ...]:
-    """Return an estimate's value, low, high, n and reason."""
-    return tuple(estimate[key] for key in ESTIMATE)
+def estimate_cells(estimate: Estimate) -> tuple[Cell, ...]:
+    """Return the cells of the columns ESTIMATE."""
+    return estimate.value, estimate.low, estimate.high, estimate.n, estimate.reason
 
 
-def spoken_interval(estimate: Mapping[str, Any]) -> str:
+def spoken_interval(estimate: Estimate) -> str:
     """Return "0.41 (0.36 to 0.47)"."""
-    if estimate["low"] is None:
-        return f"{estimate['value']:.2f}"
-    return f"{estimate['value']:.2f} ({estimate['low']:.2f} to {estimate['high']:.2f})"
+    if estimate.low is None:
+        return f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
 
 
 def images(count: int, kind: str = "golden image") -> str:

@@ -1,4 +1,4 @@
-"""The operator's page in headless Chromium: what was set aside says why, and is tried again by a button."""
+"""The health page in headless Chromium: what was set aside says why, and is tried again by a button."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -40,11 +40,11 @@ def set_aside(transactional_db: None) -> Study:
 
 
 def open_as_root(page: Page) -> None:
-    page.goto("/operations/")
+    page.goto("/health/")
     page.get_by_label("User name").fill("root")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url("**/operations/")
+    page.wait_for_url("**/health/")
 
 
 def test_what_was_set_aside_is_tried_again_by_a_button(page: Page, set_aside: Study, tmp_path: Path) -> None:
@@ -57,15 +57,15 @@ def test_what_was_set_aside_is_tried_again_by_a_button(page: Page, set_aside: St
     for width in (1440, 1024, 390):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
-        page.screenshot(path=tmp_path / f"operations-{width}.png", full_page=True)
+        page.screenshot(path=tmp_path / f"health-{width}.png", full_page=True)
 
     waits = {"erasure": "It waits for a worker", "run": "Waiting for a worker", "study job": "it waits for a worker"}
     for name, said in {**waits, "import": "Files"}.items():
-        page.goto("/operations/")
+        page.goto("/health/")
         before = items.count()
         page.get_by_role("button", name=f"Try {name}").click()
         expect(page.locator("main")).to_contain_text(said)
-        page.goto("/operations/")
+        page.goto("/health/")
         expect(items).to_have_count(before - 1)
     states = {rows.get().state for rows in (TrainingRun.objects, Erasure.objects, StudyJob.objects)}
     assert states == {"queued"}

@@ -1,13 +1,13 @@
-"""Provenance of a run: seeds, library versions, and a hash of the code."""
+"""What a regressor was made with: labels, seeds, versions of libraries, and a hash of the code."""
 
 import hashlib
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import Any
 
-from labeler.models import Study
 from training.fitting.model_selection import REPEATS
+from training.models import TrainingRun
 
 # Whichever of them are installed: dlib and OpenCV come as more than one package.
 LIBRARIES = {"dlib", "dlib-bin", "numpy", "onnxruntime", "opencv-python", "opencv-python-headless", "pillow"}
@@ -15,13 +15,23 @@ LIBRARIES |= {"scikit-learn", "scipy", "torch"}
 PACKAGES = ("scoring", "labeler", "training")
 
 
-def of_run(study: Study) -> dict[str, Any]:
-    return {
-        "seed": study.seed,
-        "seeds": list(range(study.seed, study.seed + REPEATS)),
-        "libraries": libraries(),
-        "code_sha256": code_sha256(),
-    }
+@dataclass(frozen=True)
+class Provenance:
+    """What tells whether another regressor comes out the same."""
+
+    run: int
+    recipe: str
+    label_snapshot: str  # hash of the current labels
+    seed: int
+    seeds: tuple[int, ...]  # the one that may be published first
+    libraries: dict[str, str]  # name -> version
+    code_sha256: str
+
+
+def of_run(run: TrainingRun, *, recipe: str, label_snapshot: str) -> Provenance:
+    """Return what a run that fits here and now makes its regressor with."""
+    seeds = tuple(range(run.study.seed, run.study.seed + REPEATS))
+    return Provenance(run.pk, recipe, label_snapshot, run.study.seed, seeds, libraries(), code_sha256())
 
 
 def libraries() -> dict[str, str]:

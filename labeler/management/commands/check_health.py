@@ -1,4 +1,4 @@
-"""manage.py doctor"""
+"""manage.py check_health"""
 
 import sys
 from typing import Any

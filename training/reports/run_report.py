@@ -1,0 +1,176 @@
+"""What a run reports: its machine and every recipe on the golden images, beside the readers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from django.utils import timezone
+
+from labeler.models import Reader, Study
+from labeler.platform import typed_json
+from training.fitting import calibration, recipe_comparison
+from training.fitting.dataset import GradedImages, OrdinaryImage
+from training.fitting.model_selection import Entry
+from training.fitting.recipe_comparison import Choice
+from training.models import TrainingRun
+from training.publication import gate
+from training.publication.gate import Decision
+from training.reports import reader_numbers
+from training.reports.contents import (
+    Calibration,
+    ChosenRecipe,
+    ComparedReader,
+    Held,
+    ImageCounts,
+    Level,
+    MachineNumbers,
+    OverSeeds,
+    Point,
+    RecipeNumbers,
+    RunReport,
+    ScoreInterval,
+)
+from training.statistics import bias, metrics, regression, subgroups
+from training.statistics.intervals import Floats, mean
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the golden images say of a run's chosen recipe, and of the readers beside it."""
+
+    consensus: Floats  # (N,)
+    scores: Floats  # (N,) of the fit that may be published
+    readers: tuple[ComparedReader, ...]
+    machine: MachineNumbers
+
+
+def of(run: TrainingRun | None) -> RunReport | None:
+    """Return the report that stands on a run's row. Raises pydantic.ValidationError where it is no such report."""
+    return typed_json.load(RunReport, run.report) if run and run.report is not None else None
+
+
+def latest(study: Study) -> TrainingRun | None:
+    """Return the latest run that has a report."""
+    return study.training_runs.filter(report__isnull=False).first()
+
+
+def published(study: Study) -> TrainingRun | None:
+    """Return the run whose regressor answers for the study now."""
+    return study.training_runs.filter(regressor__is_active=True).first()
+
+
+def measure(study: Study, graded: GradedImages, chosen: Entry) -> Measured:
+    readers = study.readers.order_by("code")
+    rows = [[image.grades.get(reader.code, np.nan) for image in graded.golden] for reader in readers]
+    grades = np.array(rows, dtype=float).reshape(len(readers), len(graded.golden))
+    scores, target = chosen.golden[0], metrics.consensus(grades)
+    levels = tuple(Level(level.value, level.name) for level in study.grade_levels.all())
+    scale = [level.value for level in levels]
+    line = regression.fit_line(scores, target)
+    images = {image.content_hash: image for image in study.images.filter(is_golden=True).select_related("measurement")}
+    columns = reader_numbers.columns_of([images[image.content_hash] for image in graded.golden])
+    machine = MachineNumbers(
+        **vars(_recipe_numbers(chosen, target, graded.ordinary)),
+        pearson_r=metrics.pearson_r(scores, target),
+        spearman_r=metrics.spearman_r(scores, target),
+        mean_absolute_error=metrics.mean_absolute_error(scores, target),
+        bias=mean(scores - target),
+        limits_of_agreement=bias.limits_of_agreement(scores, target),
+        calibration=Calibration(line.slope, line.intercept, metrics.reliability(scores, target, scale)),
+        confusion=metrics.confusion(scores, target, scale).tolist(),
+        recall=metrics.recall(scores, target, scale),
+        subgroups=subgroups.by_column(scores - target, columns),
+        interval=_interval(left_out_errors(chosen, graded.ordinary), target - scores, grades - scores),
+        levels=levels,
+    )
+    return Measured(target, scores, _compared(readers, grades, scores, drawn=len(images)), machine)
+
+
+def build(
+    *,
+    run: TrainingRun,
+    graded: GradedImages,
+    entries: Sequence[Entry],
+    choice: Choice,
+    measured: Measured,
+    decision: Decision,
+) -> RunReport:
+    """Return the report of a run: the chosen recipe is its machine, and every recipe has a line."""
+    repeats = next(len(entry.left_out) for entry in entries if entry.recipe.name == choice.recipe)
+    return RunReport(
+        study=run.study.slug,
+        is_simulated=run.study.is_simulated or any(reader.is_simulated for reader in measured.readers),
+        made_at=timezone.now().isoformat(timespec="seconds"),
+        run=run.pk,
+        regressor_id=None,
+        images=ImageCounts(len(graded.golden), len(graded.ordinary), len(graded.left_out)),
+        readers=measured.readers,
+        machine=measured.machine,
+        recipes=tuple(_recipe_numbers(entry, measured.consensus, graded.ordinary) for entry in entries),
+        choice=ChosenRecipe(choice.recipe, choice.margins, choice.in_words(), repeats, recipe_comparison.PARTS),
+        labels_until=graded.labels_until,
+        grades_sha256=graded.snapshot,
+        points=tuple(map(Point, measured.consensus.tolist(), measured.scores.tolist())),
+        bar=decision.bar,
+        gate=decision.conditions,
+        passes=decision.is_passed,
+        conclusion=decision.conclusion,
+    )
+
+
+def _compared(readers: Iterable[Reader], grades: Floats, scores: Floats, *, drawn: int) -> tuple[ComparedReader, ...]:
+    """Return each reader's errors by the rows of (n, N) grades, and what the machine's are less them."""
+    rows = []
+    for number, reader in enumerate(readers):
+        rmse = metrics.reader_rmse(grades, number)
+        rows.append(
+            ComparedReader(
+                code=reader.code,
+                is_simulated=reader.is_simulated,
+                rmse=rmse,
+                counts_for_bar=gate.counts_for_bar(rmse.n, drawn),
+                rmse_leave_one_out=metrics.reader_rmse_leave_one_out(grades, number),
+                machine_minus_reader=metrics.compare_with_reader(scores, grades, number),
+            )
+        )
+    return tuple(rows)
+
+
+def _recipe_numbers(entry: Entry, target: Floats, ordinary: Sequence[OrdinaryImage]) -> RecipeNumbers:
+    grades = np.array([image.grade for image in ordinary])
+    return RecipeNumbers(
+        recipe=entry.recipe.name,
+        estimator=entry.recipe.about,
+        training_rows=entry.training_rows,
+        validation_rmse=metrics.rmse(entry.left_out[0], grades),
+        validation_rmse_by_seed=_over_seeds(recipe_comparison.rmse(entry.left_out, grades).tolist()),
+        golden_rmse=metrics.rmse(entry.golden[0], target),
+        golden_rmse_by_seed=_over_seeds([metrics.rmse(row, target).value or 0.0 for row in entry.golden]),
+        fit_seconds=entry.seconds,
+        from_run=entry.from_run,
+    )
+
+
+def _over_seeds(values: list[float]) -> OverSeeds:
+    return OverSeeds(tuple(values), sum(values) / len(values), min(values), max(values))
+
+
+def _interval(left_out: Sequence[float], consensus: Floats, grades: Floats) -> ScoreInterval:
+    """Size the interval by errors of left-out ordinary images; say how often it held the consensus (N,), grades (n, N).
+
+    All three are less the score; NaN where a reader gave no grade.
+    """
+    width = calibration.half_width(left_out)
+    held = (None if width is None else _held(np.abs(errors), width) for errors in (consensus[None], grades))
+    return ScoreInterval(calibration.COVERAGE, width, len(left_out), *held)
+
+
+def _held(errors: Floats, width: float) -> Held:
+    """Say how many of (n, N) errors are within; all that were made on one image are drawn together."""
+    held = np.where(np.isfinite(errors), errors <= width, np.nan)
+    return Held(int(np.nansum(held)), int(np.isfinite(held).sum()), metrics.coverage(held))
+
+
+def left_out_errors(entry: Entry, ordinary: Sequence[OrdinaryImage]) -> list[float]:
+    """Return grade - score of every ordinary image, by a fit that left it out."""
+    return [float(image.grade - score) for image, score in zip(ordinary, entry.left_out[0], strict=True)]
