@@ -14,7 +14,7 @@ from labeler.models import User
 from labeler.studies import studies
 from scoring.photograph.decoding import Selfie
 from scoring.regressor import pipeline, regressors
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 from tests import builders
 from tests.training.builders import photographed_study, retrain_without_ms2019
 from tests.training.export.test_study_zip import assert_identical, rows, unzipped
