@@ -90,7 +90,8 @@ $(VENV)/.run: requirements/run.txt | $(VENV)
 $(VENV)/.torch: requirements/torch.txt requirements/torch-cpu.txt requirements/torch-cuda.txt $(VENV)/.run
 	$(BIN)/$(INSTALL) -r requirements/torch.txt
 	$(BIN)/$(INSTALL) --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r requirements/torch-cpu.txt \
-	  $(if $(TORCH_INDEX),,|| $(BIN)/$(INSTALL) -r requirements/torch-cuda.txt)
+	  $(if $(TORCH_INDEX),,|| { echo "pip's index has no CPU build of torch (TORCH_INDEX names another): taking CUDA's, of several gigabytes."; \
+	    $(BIN)/$(INSTALL) -r requirements/torch-cuda.txt; })
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.torch
