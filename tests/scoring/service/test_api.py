@@ -15,7 +15,7 @@ from scoring.models import Regressor, Scope, StoredSelfie
 from scoring.photograph import decoding, faces
 from scoring.photograph.decoding import Selfie
 from scoring.regressor import pipeline
-from scoring.service import tokens
+from scoring.service import outcomes, tokens
 from scoring.service.api.scores import MOST_AT_ONCE
 from tests.builders import make_jpeg
 from tests.scoring.builders import App, make_fitted, publish_one, upload
@@ -258,11 +258,13 @@ def test_whatever_is_wrong_is_told_as_a_problem(app: App, method: str, address: 
     assert ("Allow" in response) == (status == 405)
 
 
-def test_a_fault_of_ours_is_a_problem_that_tells_nothing_of_us(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fault_of_ours_is_a_problem_that_tells_nothing_of_us(
+    app: App, regressor: Regressor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def break_down(*_: object) -> None:
         raise RuntimeError("unheard of")
 
-    monkeypatch.setattr(pipeline, "score_image", break_down)
+    monkeypatch.setattr(outcomes, "score_image", break_down)
     client = Client(raise_request_exception=False)
     response = client.post(URL, {"file": upload(make_jpeg(1))}, headers={"Authorization": f"Bearer {app.key}"})
     assert response.status_code == 500
