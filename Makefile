@@ -13,8 +13,8 @@ INSTALL := python -m pip install -q --require-hashes
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --custom-compile-command "make pins"
 TYPESCRIPT := tests/javascript/node_modules
-# The last commit from before subjects had to be short.
-SUBJECTS_SINCE := 08976ea
+# A commit from before `make lint` looked at subjects.
+SUBJECTS_SINCE := c7d6005
 # Complete Kubernetes manifests: not what only kustomize reads.
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
@@ -90,7 +90,8 @@ $(VENV)/.run: requirements/run.txt | $(VENV)
 $(VENV)/.torch: requirements/torch.txt requirements/torch-cpu.txt requirements/torch-cuda.txt $(VENV)/.run
 	$(BIN)/$(INSTALL) -r requirements/torch.txt
 	$(BIN)/$(INSTALL) --no-deps $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) -r requirements/torch-cpu.txt \
-	  $(if $(TORCH_INDEX),,|| $(BIN)/$(INSTALL) -r requirements/torch-cuda.txt)
+	  $(if $(TORCH_INDEX),,|| { echo "pip's index has no CPU build of torch (TORCH_INDEX names another): taking CUDA's, of several gigabytes."; \
+	    $(BIN)/$(INSTALL) -r requirements/torch-cuda.txt; })
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.torch

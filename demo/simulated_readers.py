@@ -15,7 +15,7 @@ from demo.selfies import MadeSelfie
 from labeler.grading import label_store
 from labeler.models import Assignment, NotGradable, Reader, Study
 from labeler.studies import studies
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 from training.statistics import planning
 
 # Each dermatologist's RMSE against the consensus that includes them, golden set of 230, as published.

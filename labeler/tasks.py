@@ -4,7 +4,7 @@ from functools import partial
 
 from celery import shared_task
 
-from labeler.intake import slots, uploads
+from labeler.intake import message_slots, uploads
 from labeler.models import Erasure, Intake, Study, StudyJob
 from labeler.operations import health, study_job_work
 from labeler.oversight import tallies
@@ -66,23 +66,23 @@ def import_files(intake_id: int, ticket: str = "") -> None:
     """
     into = Intake.objects.select_related("study").get(pk=intake_id)
     what = f"import-{into.pk}"
-    ticket = slots.take(what, ticket)
+    ticket = message_slots.take(what, ticket)
     if not ticket:
         return
     goes_on = False
     try:
         done = uploads.import_waiting(into, on_unpacked=partial(call_workers, into), seconds=TURN)
         if done and uploads.waiting(into):
-            slots.keep(what, ticket)
+            message_slots.keep(what, ticket)
             goes_on = send(import_files, into.pk, ticket)
     finally:
         if not goes_on:
-            slots.leave(what, ticket)
+            message_slots.leave(what, ticket)
 
 
 def call_workers(into: Intake) -> None:
     """Ask all workers to help with an import. A late one finds no free slot, or no waiting file."""
-    for _ in range(slots.SEATS):
+    for _ in range(message_slots.SEATS):
         send(import_files, into.pk)
 
 

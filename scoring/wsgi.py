@@ -11,15 +11,15 @@ django_application = get_wsgi_application()
 # What knows models comes after Django's start.
 from django.conf import settings  # noqa: E402
 
-from scoring.network import cores  # noqa: E402
-from scoring.photograph import slots  # noqa: E402
+from scoring.network import cpu_cores  # noqa: E402
+from scoring.photograph import decoding_slots  # noqa: E402
 from scoring.platform.probes import ALIVE, READY, Health, Migrations, database  # noqa: E402
 from scoring.platform.request_limiter import RequestLimiter  # noqa: E402
 from scoring.platform.telemetry import METRICS, Telemetry  # noqa: E402
 from scoring.service.api import problems  # noqa: E402
 from scoring.service.warm_up import Warmth  # noqa: E402
 
-slots.limit(cores.share())
+decoding_slots.limit(cpu_cores.share())
 warmth = Warmth()
 warmth.begin()
 scorer = Health(
@@ -28,7 +28,7 @@ scorer = Health(
 )
 application = RequestLimiter(
     scorer,
-    places=cores.share() + settings.SCORER_WAITING,
+    places=cpu_cores.share() + settings.SCORER_WAITING,
     aside={ALIVE, READY, METRICS},
     refuse=problems.problem,
 )

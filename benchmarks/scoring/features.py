@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.flop_counter import FlopCounterMode
 
-from scoring.network import backbones, cores, onnx_graph
+from scoring.network import backbones, cpu_cores, onnx_graph
 from scoring.network.backbones import Backbone
 from scoring.network.embedder import SIDE
 from scoring.network.onnx_network import OnnxNetwork
@@ -41,12 +41,12 @@ def main() -> None:
     parser.add_argument("--one-thread", action="store_true")
     options = parser.parse_args()
     if options.one_thread:
-        os.environ["EMBEDDING_PROCESSES"] = str(cores.usable())
+        os.environ["EMBEDDING_PROCESSES"] = str(cpu_cores.usable())
     clock = time.process_time if options.one_thread else time.perf_counter
-    torch.set_num_threads(cores.share())
+    torch.set_num_threads(cpu_cores.share())
     eager, backbone = _make(options.backbone)
     flops = _flops(eager)
-    print(f"{options.backbone}, {flops / 1e9:.2f} GFLOP a patch, {cores.share()} threads, {options.rounds} rounds")
+    print(f"{options.backbone}, {flops / 1e9:.2f} GFLOP a patch, {cpu_cores.share()} threads, {options.rounds} rounds")
     variants: dict[str, Embed] = {"eager": partial(_eager, eager, backbone), "torch": TorchNetwork(backbone).embed}
     variants["onnx"] = OnnxNetwork(onnx_graph.build(backbone)).embed
     for size in BATCHES:

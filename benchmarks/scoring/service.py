@@ -160,10 +160,10 @@ def _overload(served: Scorer, picture: bytes) -> None:
     """Ask with as many clients as are served at once, then with four times as many as there are places."""
     from django.conf import settings
 
-    from scoring.network import cores
+    from scoring.network import cpu_cores
 
-    calm = _load(served, picture, cores.share())
-    busy = _load(served, picture, 4 * (cores.share() + settings.SCORER_WAITING))
+    calm = _load(served, picture, cpu_cores.share())
+    busy = _load(served, picture, 4 * (cpu_cores.share() + settings.SCORER_WAITING))
     for name, answers in (("as many clients as cores", calm), ("four times as many as places", busy)):
         scored = [seconds for status, seconds in answers if status == 200]
         refused = [seconds for status, seconds in answers if status == 503]
@@ -221,11 +221,11 @@ def _crawl(served: Scorer, stop: threading.Event) -> None:
 
 def _memory(served: Scorer, pictures: Sequence[bytes], requests: int) -> None:
     """Send a face, no face, a damaged file and no picture in turn: each leaves by another way."""
-    from scoring.network import cores
+    from scoring.network import cpu_cores
 
     print(f"memory at the start: {served.megabytes():.0f} MB")
     part = requests // MEMORY_LINES
-    with ThreadPoolExecutor(cores.share()) as pool:
+    with ThreadPoolExecutor(cpu_cores.share()) as pool:
         for line in range(MEMORY_LINES):
             sent = islice(cycle(pictures), part)
             statuses = Counter(status for status, _ in pool.map(served.ask, sent))
@@ -238,7 +238,7 @@ def _publish() -> str:
     from scoring.models import Scope
     from scoring.regressor import recipes, regressors
     from scoring.regressor.pipeline import FittedRegressor
-    from scoring.regressor.scale import Scale
+    from scoring.regressor.score_scale import Scale
     from scoring.service import tokens
     from training.fitting import estimators
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labeler.charts import scales
+from labeler.charts import axes
+from labeler.charts.axes import Frame, Scale
 from labeler.charts.chart import Chart
 from labeler.charts.drawing import Drawing
-from labeler.charts.scales import Frame, Scale
 
 WIDTH, HEIGHT = 270.0, 140.0
 FRAME = Frame(40, 6, WIDTH - 16, HEIGHT - 24)  # prescreen.css puts the sliders under it
@@ -44,7 +44,7 @@ class Bin:
 def of_measure(name: str, title: str, bins: Sequence[Bin], limits: tuple[float | None, float | None]) -> Chart:
     """Return the histogram. The bars are its only boxes, one for each bin in their order: a script recolours them."""
     sheet = Drawing(WIDTH, HEIGHT)
-    y = scales.counted_beside(sheet, FRAME, max(each.images for each in bins))
+    y = axes.counted_beside(sheet, FRAME, max(each.images for each in bins))
     x = Scale(bins[0].low, bins[-1].high, FRAME.left, FRAME.right)
     for each in bins:
         left, top = x(each.low) + GAP, y(each.images)
@@ -52,7 +52,7 @@ def of_measure(name: str, title: str, bins: Sequence[Bin], limits: tuple[float |
         sheet.box("dropped" if each.is_outside(limits) else "kept", (left, top), size, tip=each.in_words)
     ticks = [each.low for each in bins] if bins[0].is_whole else x.ticks(5)
     shift = 0.5 if bins[0].is_whole else 0.0  # a whole number stands under the middle of its bar
-    for tick, said in zip(ticks, scales.spoken(ticks), strict=True):
+    for tick, said in zip(ticks, axes.spoken(ticks), strict=True):
         sheet.words("soft", (x(tick + shift), FRAME.bottom + 16), said, anchor="middle")
     said = "Outlined bars are outside the limits. The table below has the same numbers."
     return Chart(f"histogram-{name}", f"Histogram of {title.lower()}").saying(said).drawn(sheet)

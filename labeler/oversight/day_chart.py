@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from labeler.charts import scales
+from labeler.charts import axes
+from labeler.charts.axes import Frame
 from labeler.charts.chart import WIDE, Chart
 from labeler.charts.drawing import Drawing
-from labeler.charts.scales import Frame
 
 DATE = 66.0  # units: the width of a date under the bars
 THICKEST = 40.0  # units
@@ -24,7 +24,7 @@ def of_days(days: Sequence[tuple[str, int]]) -> Chart:
 def _draw(days: Sequence[tuple[str, int]], width: float) -> Drawing:
     sheet = Drawing(width, 240 if width >= WIDE else 200)
     frame = Frame(46, 8, width - 4, sheet.height - 24)
-    y = scales.counted_beside(sheet, frame, max(labels for _, labels in days))
+    y = axes.counted_beside(sheet, frame, max(labels for _, labels in days))
     slot = (frame.right - frame.left) / len(days)
     thickness = min(0.75 * slot, THICKEST)
     every = -(-len(days) // int((frame.right - frame.left) / (DATE + 34)))

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 from django.conf import settings
 from honcho.manager import SIGNALS, Manager
 
-from scoring.network import cores
+from scoring.network import cpu_cores
 from scoring.platform import telemetry
 
 FIRST_PORT = 8000
@@ -71,7 +71,7 @@ def commands(*, site: str, scorer: str) -> dict[str, list[str]]:
         "web": [*gunicorn, "labeler.wsgi", "--bind", site, *WEB_OPTIONS],
         "scorer": [*gunicorn, "scoring.wsgi", "--bind", scorer, *_scorer_options()],
         "worker": [*python, *_worker("celery", concurrency=1)],
-        "intake": [*python, *_worker("intake", concurrency=cores.usable())],
+        "intake": [*python, *_worker("intake", concurrency=cpu_cores.usable())],
         "beat": [*python, "celery", "--quiet", "-A", "labeler", "beat", "--loglevel", "WARNING"],
     }
 
@@ -83,7 +83,7 @@ def counting(name: str) -> dict[str, str]:
 
 def _scorer_options() -> list[str]:
     """One process: the network's own threads use every core, and a second one would load its weights again."""
-    threads = cores.share() + settings.SCORER_WAITING + SCORER_SPARE_THREADS
+    threads = cpu_cores.share() + settings.SCORER_WAITING + SCORER_SPARE_THREADS
     return [*WORKER_CLASS, "--threads", str(threads), "--graceful-timeout", str(SCORER_STOP_SECONDS)]
 
 

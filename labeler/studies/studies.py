@@ -6,19 +6,10 @@ from django.db import transaction
 from django.utils.crypto import get_random_string
 
 from labeler.accounts import unblinding
-from labeler.models import GradeLevel, Reader, Study, User, draw_seed
+from labeler.models import Reader, Study, User, draw_seed
 from labeler.record import audit
-from scoring.regressor.scale import Scale
-
-# The published five grades, with criteria in the words of the Investigator's Global Assessment.
-ACNE_SCALE = (
-    ("Clear", "Clear skin: no inflammatory and no non-inflammatory lesions. Marks of old lesions do not count."),
-    ("Almost clear", "A few comedones and no more than one small papule."),
-    ("Mild", "Some comedones and a few papules or pustules; no nodules."),
-    ("Moderate", "Many comedones, papules and pustules; at most one small nodule."),
-    ("Severe", "Inflammatory lesions over most of the face, with several nodules or cysts."),
-)
-
+from labeler.studies import grade_scale
+from scoring.regressor.score_scale import Scale
 
 TAKEN = {"new"}  # addresses below studies/ that are no study's
 
@@ -31,17 +22,14 @@ class StudyError(ValueError):
 def create(
     *, slug: str, title: str, is_simulated: bool = False, seed: int | None = None, by: User | None = None
 ) -> Study:
-    """Create a study with ACNE_SCALE and its first admin. Raises StudyError. `seed` is drawn if not given."""
+    """Create a study with the five acne grades and its first admin. Raises StudyError. `seed` is drawn if not given."""
     if Study.objects.filter(slug=slug).exists():
         raise StudyError(f"There is a study {slug} already. Choose another name.")
     if slug in TAKEN:
         raise StudyError(f"{slug} is the name of a page. Choose another name.")
     seed = draw_seed() if seed is None else seed
     study = Study.objects.create(slug=slug, title=title, is_simulated=is_simulated, seed=seed)
-    GradeLevel.objects.bulk_create(
-        GradeLevel(study=study, value=value, name=name, criterion=criterion)
-        for value, (name, criterion) in enumerate(ACNE_SCALE, start=1)
-    )
+    grade_scale.create_levels(study)
     if by:
         study.admins.add(by)
         audit.record(study, by, "made")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.network import backbones, cores
+from scoring.network import backbones, cpu_cores
 from scoring.weights import weight_files
 from scoring.weights.atomic_files import write_atomically
 
@@ -25,7 +25,7 @@ class OnnxNetwork:
 
         options = onnxruntime.SessionOptions()
         # Named, because ONNX Runtime's own choice ties its threads to cores: those of several processes to the same.
-        options.intra_op_num_threads = cores.share()
+        options.intra_op_num_threads = cpu_cores.share()
         source = model if isinstance(model, bytes) else str(model)
         self.session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 

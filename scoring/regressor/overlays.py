@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scoring.photograph.decoding import Pixels
 from scoring.photograph.patches import Layout, Patch
 from scoring.regressor.pipeline import PatchScore, SelfieScore
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 
 LONG_SIDE = 1600  # pixels of the picture; a larger photograph is shown smaller
 FILL = 0.38  # how much of a region its colour covers

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.network import embedder
-from scoring.photograph import faces, patches, quality, slots, upright_patches
+from scoring.photograph import decoding_slots, faces, patches, quality, upright_patches
 from scoring.photograph.decoding import Pixels, Selfie
 from scoring.photograph.patches import Box, Dropped, Landmarks, Layout, Mode, Patch
 from scoring.photograph.quality import Quality
@@ -16,7 +16,7 @@ from scoring.regressor import abstention
 from scoring.regressor.abstention import Reason
 from scoring.regressor.out_of_distribution import Familiarity
 from scoring.regressor.recipes import Geometry, Recipe
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 
 LayOut = Callable[[Pixels, Sequence[Landmarks]], Layout]
 
@@ -175,7 +175,7 @@ def changed(patch: Patch, pixels: Pixels, how: Variant) -> Pixels:
 
 def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describe = describe) -> SelfieScore:
     """Score a selfie by its patches. Raises images.ImageError and weights.WeightsError."""
-    with slots.take():
+    with decoding_slots.take():
         described = describe(selfie, regressor.recipe)
     layout, rows = described.layout, described.rows()
     score, scores = score_rows(rows, regressor)

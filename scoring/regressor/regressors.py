@@ -21,7 +21,7 @@ from scoring.regressor import heads
 from scoring.regressor.out_of_distribution import Familiarity
 from scoring.regressor.pipeline import FittedRegressor
 from scoring.regressor.recipes import Recipe
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 
 FOLDER = "regressors"
 FACTS = "facts"  # everything that is no array, as JSON

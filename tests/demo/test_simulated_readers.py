@@ -9,7 +9,7 @@ from labeler.dealing import folds
 from labeler.golden_set import golden_draw
 from labeler.models import Label, Study, User
 from labeler.studies import studies
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 from tests import builders
 from training.statistics import planning
 

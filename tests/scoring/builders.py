@@ -15,7 +15,7 @@ from scoring.photograph.decoding import Selfie
 from scoring.regressor import recipes, regressors
 from scoring.regressor.heads import Network
 from scoring.regressor.pipeline import FittedRegressor
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 from scoring.service import tokens
 from tests.builders import make_jpeg
 

@@ -444,13 +444,13 @@ PAIRED: dict[str, Callable[[int, float, float, float, float, float], float]] = {
 
 
 def paired(name: str, pairs: Terms, *, with_interval: bool = True) -> Report:
-    n, of = len(pairs), PAIRED[name]
+    n, formula = len(pairs), PAIRED[name]
     x0, y0 = (sum(side) / n for side in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
     moved = [(x - x0, y - y0) for x, y in pairs]  # moments of numbers far from 0 would cancel each other's digits
 
     def statistic(m: Sequence[float]) -> float:
         x, y, xx, yy, xy = m
-        return of(n, x0 + x, y0 + y, xx - x * x, yy - y * y, xy - x * y)
+        return formula(n, x0 + x, y0 + y, xx - x * x, yy - y * y, xy - x * y)
 
     terms, fewest = [(x, y, x * x, y * y, x * y) for x, y in moved], FEWEST_TO_SHOW if name == "kappa" else 3
     return estimate(terms, statistic, fewest=fewest, with_interval=with_interval)

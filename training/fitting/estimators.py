@@ -162,8 +162,8 @@ class _FaceFits:
                 return _timed(lambda: _fit_kernel(self.faces, pooling, self.part, self.seed))
             case GaussianProcess(shares):
                 return _timed(lambda: _fit_gaussian(self.faces, pooling, shares, self.part, self.seed))
-            case Blend(of):
-                return blend([self.of(OnFaces(pooling, one)) for one in of])
+            case Blend(regressions):
+                return blend([self.of(OnFaces(pooling, one)) for one in regressions])
             case _:
                 assert_never(regression)
 
@@ -186,8 +186,8 @@ def _has_waves(regression: Regression) -> bool:
             return False
         case KernelRidge() | GaussianProcess():
             return True
-        case Blend(of):
-            return any(map(_has_waves, of))
+        case Blend(regressions):
+            return any(map(_has_waves, regressions))
         case _:
             assert_never(regression)
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.network import cores
+from scoring.network import cpu_cores
 from scoring.regressor.heads import Network
 from scoring.regressor.pipeline import FittedRegressor, score_rows
 from scoring.regressor.recipes import OnFaces, OnPatches, Pooling, Recipe
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 from training.fitting import embeddings, estimators, recipe_comparison
 from training.fitting.dataset import GoldenImage, GradedImages, OrdinaryImage
 from training.fitting.estimators import Faces
@@ -130,7 +130,7 @@ def _fit_once(train: Sequence[OrdinaryImage], recipe: Recipe, seed: int) -> tupl
 @contextmanager
 def _side_by_side() -> Iterator[ThreadPoolExecutor]:
     """Give as many threads as there are cores; after an error, or a cancelled run, what has not begun is left out."""
-    pool = ThreadPoolExecutor(cores.usable())
+    pool = ThreadPoolExecutor(cpu_cores.usable())
     try:
         yield pool
     finally:

@@ -23,7 +23,7 @@ from scoring.platform import jobs
 from scoring.regressor import recipes, regressors
 from scoring.regressor.pipeline import FittedRegressor
 from scoring.regressor.recipes import Pooling, Recipe
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 from scoring.weights import weight_files
 from training.fitting import calibration, dataset, embeddings, model_selection, provenance, recipe_comparison
 from training.fitting.dataset import GoldenImage, GradedImages, OrdinaryImage

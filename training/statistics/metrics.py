@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.regressor.scale import steps
+from scoring.regressor.score_scale import steps
 from training.statistics.intervals import ROUNDING, Estimate, Floats, estimate, mean, none, resampled_means
 
 FEWEST_TO_CORRELATE = 3  # any two images lie on a line

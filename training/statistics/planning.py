@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 from training.statistics import intervals
 from training.statistics.intervals import Floats
 

@@ -15,7 +15,7 @@ from labeler.intake.importing import ImportReport
 from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
-from scoring.network import cores
+from scoring.network import cpu_cores
 
 
 class Command(StudyCommand):
@@ -42,7 +42,7 @@ class Command(StudyCommand):
         with progress_bar.shown("Imported") as on_file:
             if not place.startswith(f"{buckets.SCHEME}://"):
                 return importing.import_folder(
-                    study=study, folder=Path(place), on_file=on_file, processes=cores.usable()
+                    study=study, folder=Path(place), on_file=on_file, processes=cpu_cores.usable()
                 )
             return self._import_bucket(study, place, on_file)
 

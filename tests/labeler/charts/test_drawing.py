@@ -5,9 +5,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from labeler.charts import scales
+from labeler.charts import axes
+from labeler.charts.axes import Frame, Scale
 from labeler.charts.drawing import LOOKS, Drawing
-from labeler.charts.scales import Frame, Scale
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -37,7 +37,7 @@ def test_ticks_are_few_and_round_and_inside(low: float, high: float) -> None:
 @pytest.mark.parametrize(("most", "said"), [(0, ["0", "1"]), (1, ["0", "1"]), (3, ["0", "1", "2", "3"])])
 def test_an_axis_of_numbers_of_things_has_whole_numbers_only(most: int, said: list[str]) -> None:
     sheet = Drawing(100, 100)
-    y = scales.counted_beside(sheet, Frame(20, 0, 100, 100), most)
+    y = axes.counted_beside(sheet, Frame(20, 0, 100, 100), most)
     drawn = ET.fromstring(sheet.svg(name="x", title="", description=""))  # noqa: S314  our own
     assert [text.text for text in drawn.iter(f"{SVG}text")] == said
     assert y(0) == 100

@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from labeler.intake import metadata, slots, uploads
+from labeler.intake import message_slots, metadata, uploads
 from labeler.models import AuditEvent, Intake, IntakeFile, Study, User
 from labeler.screening import gallery
 from tests import builders
@@ -337,21 +337,21 @@ def test_a_message_works_for_a_turn_and_at_least_at_one_file(empty: Study, olga:
 
 
 def test_no_more_messages_go_round_than_there_are_seats(db: None) -> None:
-    tickets = [slots.take("import-1") for _ in range(slots.SEATS)]
+    tickets = [message_slots.take("import-1") for _ in range(message_slots.SEATS)]
     assert all(tickets)
-    assert slots.take("import-1") == ""
-    assert slots.take("import-2")  # another import has its own
-    assert slots.take("import-1", tickets[3]) == tickets[3]
-    slots.leave("import-1", tickets[3])
-    assert slots.take("import-1").partition("-")[0] == "3"
+    assert message_slots.take("import-1") == ""
+    assert message_slots.take("import-2")  # another import has its own
+    assert message_slots.take("import-1", tickets[3]) == tickets[3]
+    message_slots.leave("import-1", tickets[3])
+    assert message_slots.take("import-1").partition("-")[0] == "3"
 
 
 def test_a_late_message_has_its_seat_again_or_ends_where_another_has_it(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as quick:
-        quick.setattr(slots, "SLOT_SECONDS", -1)  # it is over at once
-        late, later = slots.take("import-1"), slots.take("import-1")
+        quick.setattr(message_slots, "SLOT_SECONDS", -1)  # it is over at once
+        late, later = message_slots.take("import-1"), message_slots.take("import-1")
     assert late.partition("-")[0] == later.partition("-")[0] == "0"
-    assert slots.take("import-1", later) == later
-    assert slots.take("import-1", late) == ""
+    assert message_slots.take("import-1", later) == later
+    assert message_slots.take("import-1", late) == ""

@@ -11,7 +11,7 @@ import torch
 from django.conf import settings
 from numpy.typing import NDArray
 
-from scoring.network import backbones, cores, embedder, onnx_graph, onnx_network
+from scoring.network import backbones, cpu_cores, embedder, onnx_graph, onnx_network
 from scoring.network.onnx_network import OnnxNetwork
 from scoring.network.torch_network import TorchNetwork
 from scoring.photograph import decoding
@@ -168,11 +168,11 @@ def test_scoring_on_a_cpu_loads_no_torch() -> None:
 
 def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBEDDING_PROCESSES", "1")
-    assert cores.share() == cores.usable()
-    monkeypatch.setenv("EMBEDDING_PROCESSES", str(2 * cores.usable()))
-    assert cores.share() == 1
+    assert cpu_cores.share() == cpu_cores.usable()
+    monkeypatch.setenv("EMBEDDING_PROCESSES", str(2 * cpu_cores.usable()))
+    assert cpu_cores.share() == 1
 
 
 @pytest.mark.parametrize(("line", "quota"), [("max 100000", None), ("250000 100000\n", 2), ("50000 100000", 1)])
 def test_a_containers_limit_counts(line: str, quota: int | None) -> None:
-    assert cores.quota_of(line) == quota
+    assert cpu_cores.quota_of(line) == quota

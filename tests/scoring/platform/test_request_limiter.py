@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 from django.http import StreamingHttpResponse
 
-from scoring.photograph import slots
+from scoring.photograph import decoding_slots
 from scoring.platform import request_limiter
 from scoring.platform.request_limiter import RequestLimiter
 from scoring.service.api.problems import problem
@@ -181,15 +181,15 @@ def test_the_thread_that_sends_a_streamed_answer_keeps_no_connection() -> None:
 
 
 def test_photographs_wait_for_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "_slots", None)
-    slots.limit(1)
+    monkeypatch.setattr(decoding_slots, "_slots", None)
+    decoding_slots.limit(1)
     order: list[str] = []
 
     def second() -> None:
-        with slots.take():
+        with decoding_slots.take():
             order.append("second")
 
-    with slots.take():
+    with decoding_slots.take():
         waiting = threading.Thread(target=second)
         waiting.start()
         order.append("first")

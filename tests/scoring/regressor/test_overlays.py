@@ -12,7 +12,7 @@ from scoring.photograph.quality import Quality
 from scoring.regressor import overlays
 from scoring.regressor.abstention import Reason
 from scoring.regressor.pipeline import PatchScore, SelfieScore
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 
 GREY = np.full((600, 400, 3), 128, np.uint8)
 QUALITY = Quality(exposure=0.5, contrast=0.2, sharpness=-3.0, short_side=400, faces=1, face_size=0.5)

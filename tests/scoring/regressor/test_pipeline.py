@@ -12,7 +12,7 @@ from scoring.regressor import pipeline, recipes
 from scoring.regressor.heads import Network
 from scoring.regressor.pipeline import PLAIN, UNCHANGED, Described, FittedRegressor, Variant, Variants
 from scoring.regressor.recipes import Geometry, OnFaces, Pooling, Recipe, Ridge
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 from tests.scoring.builders import make_fitted, make_selfie
 
 LAYOUT = Layout(

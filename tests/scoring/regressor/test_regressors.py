@@ -23,7 +23,7 @@ from scoring.regressor.out_of_distribution import Familiarity
 from scoring.regressor.pipeline import FittedRegressor
 from scoring.regressor.recipes import Pooling
 from scoring.regressor.regressors import ArtefactError, NoActiveRegressor
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 from tests.scoring.builders import make_fitted, publish_one
 
 pytestmark = pytest.mark.django_db

@@ -133,10 +133,10 @@ def all_confusions(report: StudyReport) -> Chart:
     return chart.saying(said + more, rests_on).drawn_twice(lambda width: _draw_confusions(shown, levels, width))
 
 
-def _confusion_table(of: Sequence[tuple[str, Sequence[Sequence[int]]]], levels: Sequence[str]) -> Table:
+def _confusion_table(matrices: Sequence[tuple[str, Sequence[Sequence[int]]]], levels: Sequence[str]) -> Table:
     rows = [
         (who, said, called, count, count / sum(counts) if sum(counts) else None)
-        for who, matrix in of
+        for who, matrix in matrices
         for said, counts in zip(levels, matrix, strict=True)
         for called, count in zip(levels, counts, strict=True)
     ]

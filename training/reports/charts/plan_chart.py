@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labeler.charts import scales
+from labeler.charts import axes
+from labeler.charts.axes import Frame, Scale
 from labeler.charts.chart import WIDE, Chart
 from labeler.charts.drawing import Drawing
-from labeler.charts.scales import Frame, Scale
 from training.statistics.planning import Expected, Plan, Widths
 
 LEGEND_ROW = 20.0  # units
@@ -48,8 +48,8 @@ def _draw(plan: Plan, width: float) -> Drawing:
     }
     x = Scale(0, plan.by_golden[-1][0], frame.left, frame.right)
     y = Scale(0, 1.06 * max((found for points in drawn.values() for _, found in points), default=1), frame.bottom, top)
-    scales.below(sheet, frame, x, "Golden images", ticks=x.ticks(10 if is_wide else 4))
-    scales.beside(sheet, frame, y, "Width of the interval, in grades")
+    axes.below(sheet, frame, x, "Golden images", ticks=x.ticks(10 if is_wide else 4))
+    axes.beside(sheet, frame, y, "Width of the interval, in grades")
     chosen = x(plan.design.golden)
     sheet.line("ideal", (chosen, top), (chosen, frame.bottom))
     said = f"this design: {plan.design.golden}"

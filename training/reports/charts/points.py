@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
-from labeler.charts import scales
+from labeler.charts import axes
+from labeler.charts.axes import Frame, Scale
 from labeler.charts.chart import HALF, Chart, Table
 from labeler.charts.drawing import Drawing
-from labeler.charts.scales import Frame, Scale
 from training.reports.charts.matrices import NO_MACHINE
 from training.reports.charts.wording import N, estimate_cells, images, spoken_interval
 from training.reports.contents import Calibration, Level, ReaderNumbers, RunReport
@@ -50,8 +50,8 @@ def _draw_scatter(points: Sequence[tuple[float, float]], levels: Sequence[Level]
     high = max([values[-1] + 0.5, *(max(point) for point in points)])
     x, y = Scale(low, high, frame.left, frame.right), Scale(low, high, frame.bottom, frame.top)
     ends = f"{values[0]:g} {levels[0].name} … {values[-1]:g} {levels[-1].name}"
-    scales.below(sheet, frame, x, f"consensus of the readers ({ends})", ticks=values)
-    scales.beside(sheet, frame, y, "score of the machine", ticks=values)
+    axes.below(sheet, frame, x, f"consensus of the readers ({ends})", ticks=values)
+    axes.beside(sheet, frame, y, "score of the machine", ticks=values)
     sheet.line("ideal", (x(low), y(low)), (x(high), y(high)))
     for start, share in _histogram([point[0] for point in points], low, high):
         height = (MARGIN - 8) * share
@@ -128,8 +128,8 @@ def _draw_differences(rows: Sequence[tuple[float, float]], lines: Mapping[str, E
     reach = 1.08 * max(*(abs(value) for value in (*moved, *ends)), 0.5)
     x = Scale(min(middles) - 0.25, max(middles) + 0.25, frame.left, frame.right)
     y = Scale(-reach, reach, frame.bottom, frame.top)
-    scales.below(sheet, frame, x, "mean of the two, in grades")
-    scales.beside(sheet, frame, y, "difference, in grades")
+    axes.below(sheet, frame, x, "mean of the two, in grades")
+    axes.beside(sheet, frame, y, "difference, in grades")
     for name, line in lines.items():
         if line.interval:
             low, high = line.interval
@@ -175,8 +175,8 @@ def _draw_calibration(told: Calibration, levels: Sequence[Level]) -> Drawing:
     values = [float(level.value) for level in levels]
     low, high = values[0] - 0.5, values[-1] + 0.5
     x, y = Scale(low, high, frame.left, frame.right), Scale(low, high, frame.bottom, frame.top)
-    scales.below(sheet, frame, x, "score of the machine", ticks=values)
-    scales.beside(sheet, frame, y, "consensus, on average", ticks=values)
+    axes.below(sheet, frame, x, "score of the machine", ticks=values)
+    axes.beside(sheet, frame, y, "consensus, on average", ticks=values)
     sheet.line("ideal", (x(low), y(low)), (x(high), y(high)))
     slope, intercept = told.slope.value, told.intercept.value
     if slope is not None and intercept is not None:

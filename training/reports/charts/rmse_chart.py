@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labeler.charts import scales
+from labeler.charts import axes
+from labeler.charts.axes import Frame, Scale
 from labeler.charts.chart import NARROW, Chart, Table
 from labeler.charts.drawing import Drawing
-from labeler.charts.scales import Frame, Scale
 from training.reports.charts.wording import (
     ESTIMATE,
     NO_ESTIMATE,
@@ -113,7 +113,7 @@ def _draw(rows: Sequence[Row], report: StudyReport, width: float) -> Drawing:
     frame = Frame(left, HEAD, width - (12 if is_narrow else 170), HEAD + ROW * len(rows))
     sheet = Drawing(width, frame.bottom + 62)
     x = Scale(0, 1.04 * _largest(rows, report), frame.left, frame.right)
-    scales.below(sheet, frame, x, "RMSE, in grades")
+    axes.below(sheet, frame, x, "RMSE, in grades")
     _draw_lines(sheet, frame, x, report)
     for place, row in enumerate(rows):
         _draw_row(sheet, frame, x, row, HEAD + ROW * (place + 0.5), is_narrow=is_narrow)

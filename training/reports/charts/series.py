@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labeler.charts import scales
+from labeler.charts import axes
+from labeler.charts.axes import Frame, Scale
 from labeler.charts.chart import NARROW, WIDE, Chart, Table
 from labeler.charts.drawing import Drawing
-from labeler.charts.scales import Frame, Scale
 from training.reports.charts.wording import (
     ESTIMATE,
     N,
@@ -91,7 +91,7 @@ def _draw_panel(sheet: Drawing, frame: Frame, reader: ReaderNumbers, reach: floa
     averages = moved.ewma
     x = Scale(1, max(len(averages), 2), frame.left, frame.right)
     y = Scale(-reach, reach, frame.bottom, frame.top)
-    scales.beside(sheet, frame, y, "", ticks=Scale(-reach, reach, 0, 1).ticks(4))
+    axes.beside(sheet, frame, y, "", ticks=Scale(-reach, reach, 0, 1).ticks(4))
     for tick in (1, len(averages)):
         sheet.words("soft", (x(tick), frame.bottom + 13), str(tick), anchor="start" if tick == 1 else "end", size=10)
     for side in (-1, 1):
@@ -153,7 +153,7 @@ def _draw_history(nights: Sequence[Night], width: float) -> Drawing:
     ends_of_x = (0, len(nights) - 1) if len(nights) > 1 else (-1, 1)
     x = Scale(*ends_of_x, frame.left + inset, frame.right - inset)
     y = Scale(0, 1.08 * max(highest, 0.1), frame.bottom, frame.top)
-    scales.beside(sheet, frame, y, "golden RMSE")
+    axes.beside(sheet, frame, y, "golden RMSE")
     bars = [(x(place), y(night.bar)) for place, night in enumerate(nights) if night.bar is not None]
     if len(bars) == 1:
         bars = [(frame.left, bars[0][1]), (frame.right, bars[0][1])]

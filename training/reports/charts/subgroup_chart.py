@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labeler.charts import scales
+from labeler.charts import axes
+from labeler.charts.axes import Frame, Scale
 from labeler.charts.chart import NARROW, Chart, Table
 from labeler.charts.drawing import Drawing
-from labeler.charts.scales import Frame, Scale
 from training.reports.charts.wording import ESTIMATE, NO_ESTIMATE, N, estimate_cells, spoken_interval
 from training.reports.contents import StudyReport
 from training.statistics.intervals import Estimate
@@ -95,7 +95,7 @@ def _draw(rows: Sequence[Row], width: float) -> Drawing:
         one.high or one.value for row in rows for one in (row.readers, row.machine) if one and one.value is not None
     ]
     x = Scale(0, 1.06 * max([*ends, 0.1]), frame.left, frame.right)
-    scales.below(sheet, frame, x, "RMSE, in grades")
+    axes.below(sheet, frame, x, "RMSE, in grades")
     y = frame.top
     for column in columns:
         sheet.words("title", (0, y + 16), column)

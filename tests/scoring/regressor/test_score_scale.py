@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scoring.regressor.scale import Scale
+from scoring.regressor.score_scale import Scale
 
 
 @pytest.mark.parametrize(
