@@ -42,7 +42,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 def sent(olga: User, *, photographs: int = PHOTOGRAPHS) -> Intake:
     """Send a zip of photographs that are large enough to take a while each."""
-    files = {f"IMG_{number}.jpg": builders.make_jpeg(number, size=(900, 1200)) for number in range(photographs)}
+    files = {f"IMG_{number}.jpg": builders.make_jpeg(number, size=(300, 400)) for number in range(photographs)}
     stream = io.BytesIO(builders.make_zip(files))
     into = uploads.begin(study=builders.make_study(), by=olga)
     size, here = len(stream.getvalue()), 0
@@ -118,7 +118,7 @@ def test_a_command_that_is_killed_leaves_no_process_and_goes_on(transactional_db
     folder = tmp_path / "photographs"
     folder.mkdir()
     for number in range(2 * importing.WORTH_A_PROCESS):
-        (folder / f"IMG_{number}.jpg").write_bytes(builders.make_jpeg(number, size=(900, 1200)))
+        (folder / f"IMG_{number}.jpg").write_bytes(builders.make_jpeg(number, size=(300, 400)))
     arguments = ("manage", "import_images", "acne", str(folder))
     with processes.running(*arguments, log=tmp_path / "first.log") as command:
         wait_until(lambda: study.images.count() >= 5)

@@ -92,7 +92,8 @@ def test_the_report_says_how_many_images_are_erased(photographed: Study, as_olga
     assert b"erased, because" not in as_olga.get("/studies/acne/report/").content
     erase(photographed, "P")
     for page in ("report/", "report/print/"):
-        assert b"1 image of this study was erased, because" in as_olga.get(f"/studies/acne/{page}").content
+        words = as_olga.get(f"/studies/acne/{page}").content.decode().split()
+        assert "1 image of this study was erased, because" in " ".join(words)
 
 
 def test_the_next_run_learns_without_the_erased(trained: Study) -> None:
