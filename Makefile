@@ -31,7 +31,7 @@ test: lint types unit audit ## Everything that continuous integration runs
 
 unit: weights $(VENV)/.dev chromium promtool ## The tests
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 20
 
 # Every kill at every single step, and the published recipe too; more grades while the version before is replaced.
 test-slow: weights $(VENV)/.dev ## What takes long: kill jobs at every step, upgrade while readers grade
