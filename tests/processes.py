@@ -18,10 +18,7 @@ from labeler.server import supervisor
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PATIENCE = 60  # seconds until a process that is not ready counts as broken
-OTHER_CLIENTS = """
-SELECT count(*) FROM pg_stat_activity
-WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
-"""
+CLIENTS_NAMED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = %s"
 
 
 def environment() -> dict[str, str]:
@@ -63,8 +60,10 @@ class Web:
     """
 
     def __init__(self, log: Path, **changed: str) -> None:
-        self.log, self.changed = log, changed
+        self.log = log
         self.port = free_port()
+        self._name = f"web at {self.port}"  # what PostgreSQL knows its connections by: another site's may stay
+        self.changed = {**changed, "PGAPPNAME": self._name}
         self.address = f"http://127.0.0.1:{self.port}"
         self._stack = ExitStack()
 
@@ -85,10 +84,10 @@ class Web:
         deadline = time.monotonic() + PATIENCE
         with connection.cursor() as cursor:
             while True:  # PostgreSQL may still be at what the killed process asked for
-                cursor.execute(OTHER_CLIENTS)
+                cursor.execute(CLIENTS_NAMED, [self._name])
                 if cursor.fetchone() == (0,):
                     break
-                assert time.monotonic() < deadline, "Somebody else uses the test's database."
+                assert time.monotonic() < deadline, "A killed process is still at work."
                 time.sleep(0.01)
         self._await_answer()
 
