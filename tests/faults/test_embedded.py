@@ -83,7 +83,7 @@ def test_servers_that_were_killed_start_again_with_what_they_had(folder: Path) -
 
 
 def test_two_users_share_one_server_and_the_last_one_stops_it(folder: Path) -> None:
-    program = "from labeler import embedded; from pathlib import Path; import sys\n"
+    program = "from labeler.server import embedded; from pathlib import Path; import sys\n"
     program += "with embedded.servers(Path(sys.argv[1])): print('up', flush=True); sys.stdin.read()"
     other = subprocess.Popen(
         [sys.executable, "-c", program, str(folder)],
