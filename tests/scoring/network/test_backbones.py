@@ -157,7 +157,8 @@ def test_a_damaged_export_is_made_again(
 
 def test_scoring_on_a_cpu_loads_no_torch() -> None:
     program = (
-        "import django, sys; django.setup(); from scoring.regressor import pipeline; from tests.scoring import builders; "
+        "import django, sys; django.setup(); from scoring.regressor import pipeline; "
+        "from tests.scoring import builders; "
         "pipeline.score_image(builders.make_selfie(), builders.make_fitted()); "
         "print({'torch', 'onnx'} & sys.modules.keys())"
     )
