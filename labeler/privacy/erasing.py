@@ -9,6 +9,7 @@ what went. Content hashes stay too: they are how the same photograph is recognis
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -176,8 +177,11 @@ def _known_file(kind: str, name: str) -> Iterator[File]:
 
 def _examples(study: Study) -> Examples:
     """Return the fingerprints of the pictures of the study's atlas, which stand nowhere."""
-    names = AtlasPicture.objects.filter(level__study=study).values_list("file", flat=True)
-    return {name: preprocessing.measure(decoding.decode(blobs.read(name))).fingerprint for name in names}
+    examples = {}
+    for name in AtlasPicture.objects.filter(level__study=study).values_list("file", flat=True):
+        with suppress(FileNotFoundError):  # an erasure that broke has deleted the file, and its row not yet
+            examples[name] = preprocessing.measure(decoding.decode(blobs.read(name))).fingerprint
+    return examples
 
 
 def _like(image: Image, examples: Examples) -> Iterator[str]:
