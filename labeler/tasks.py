@@ -13,7 +13,7 @@ from labeler.record import ledger
 from scoring.platform import jobs
 from scoring.platform.jobs import send
 
-TURN = 2.0  # seconds that a message works at an import: all seats taken, one process is with others in half a minute
+TURN = 2.0  # seconds that a message works at an import: all slots taken, one process is with others in half a minute
 
 
 @shared_task
@@ -82,7 +82,7 @@ def import_files(intake_id: int, ticket: str = "") -> None:
 
 def call_workers(into: Intake) -> None:
     """Ask all workers to help with an import. A late one finds no free slot, or no waiting file."""
-    for _ in range(message_slots.SEATS):
+    for _ in range(message_slots.SLOTS):
         send(import_files, into.pk)
 
 

@@ -107,7 +107,7 @@ def test_an_import_whose_messages_are_lost_is_taken_up_by_the_next_sweep(
     assert uploads.waiting(into)
     into.files.exclude(lease_until=None).update(lease_until=timezone.now() - timedelta(seconds=1))
     with processes.worker(tmp_path / "second.log", queue="intake", app="tests.faults.taking_turns"):
-        cache.clear()  # a minute later the seats of what was lost are free
+        cache.clear()  # a minute later the slots of what was lost are free
         jobs.sweep()
         wait_until(lambda: not uploads.waiting(into))
     assert into.study.images.count() == PHOTOGRAPHS

@@ -336,8 +336,8 @@ def test_a_message_works_for_a_turn_and_at_least_at_one_file(empty: Study, olga:
     assert not uploads.waiting(into)
 
 
-def test_no_more_messages_go_round_than_there_are_seats(db: None) -> None:
-    tickets = [message_slots.take("import-1") for _ in range(message_slots.SEATS)]
+def test_no_more_messages_go_round_than_there_are_slots(db: None) -> None:
+    tickets = [message_slots.take("import-1") for _ in range(message_slots.SLOTS)]
     assert all(tickets)
     assert message_slots.take("import-1") == ""
     assert message_slots.take("import-2")  # another import has its own
@@ -346,7 +346,7 @@ def test_no_more_messages_go_round_than_there_are_seats(db: None) -> None:
     assert message_slots.take("import-1").partition("-")[0] == "3"
 
 
-def test_a_late_message_has_its_seat_again_or_ends_where_another_has_it(
+def test_a_late_message_has_its_slot_again_or_ends_where_another_has_it(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as quick:
