@@ -99,8 +99,7 @@ class StudyAdmin(FilteredAdmin):
     list_display = ("title", "slug", "is_simulated", "golden_drawn_at", "dealt_at", "closed_at")
     list_filter = ("is_simulated", "closed_at")
     search_fields = ("title", "slug")
-    # With the seed one can deal the study again and see which images are golden.
-    exclude = ("seed",)
+    exclude = ("seed", "secret")  # with it one can deal the study again and see which images are golden
     readonly_fields = ("created_at", "golden_drawn_at", "dealt_at", "closed_at")
     filter_horizontal = ("admins",)
     inlines: ClassVar = [GradeLevelInline]

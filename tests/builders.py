@@ -23,6 +23,8 @@ from labeler.studies import studies
 
 SELFIES, SELFIES_SEED = 24, 7  # of the fixture `selfies`
 
+SECRET = bytes(range(32))  # the same draws in every run of the tests
+
 _numbers = count(1)
 prepare_once = cache(preprocessing.prepare)
 
@@ -76,7 +78,7 @@ def make_images(study: Study, number: int) -> list[Image]:
 
 def make_study(slug: str = "acne", *, readers: tuple[User, ...] = (), images: int = 0, golden_size: int = 0) -> Study:
     """Make a study; with images and a golden size it is drawn and dealt too."""
-    study = studies.create(slug=slug, title=f"The {slug} study", seed=2019)
+    study = studies.create(slug=slug, title=f"The {slug} study", seed=2019, secret=SECRET)
     for user in readers:
         studies.add_reader(study=study, user=user)
     make_images(study, images)

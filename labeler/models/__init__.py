@@ -24,7 +24,7 @@ from labeler.models.readings import (
     TimeTally,
 )
 from labeler.models.records import AuditEvent, ErasedNote, LedgerBlock, LedgerMark, draw_salt
-from labeler.models.studies import AtlasPicture, Commitment, Dealing, GradeLevel, Reader, Study, draw_seed
+from labeler.models.studies import AtlasPicture, Commitment, Dealing, GradeLevel, Reader, Study, draw_secret, draw_seed
 
 __all__ = [
     "Assignment",
@@ -64,5 +64,6 @@ __all__ = [
     "TimeTally",
     "User",
     "draw_salt",
+    "draw_secret",
     "draw_seed",
 ]

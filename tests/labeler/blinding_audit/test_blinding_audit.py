@@ -33,7 +33,7 @@ SEEDS = (1, 2, 3)
 def make_audited_study(*readers: User, folder: Path, seed: int = 1, golden_size: int = GOLDEN) -> Study:
     """Make a dealt study of small photographs, the same for the same seed down to its public ids."""
     study = builders.make_study(f"audited-{seed}", readers=readers)
-    Study.objects.filter(pk=study.pk).update(seed=seed)
+    Study.objects.filter(pk=study.pk).update(secret=seed.to_bytes(32))
     folder.mkdir()
     files = {f"{n}.jpg": builders.make_jpeg(1000 * seed + n) for n in range(IMAGES)}
     builders.import_photographs(study, files, folder)
