@@ -1,5 +1,6 @@
 """Making things for tests, the shortest way that is still real."""
 
+import hashlib
 import io
 import time
 import zipfile
@@ -23,7 +24,7 @@ from labeler.studies import studies
 
 SELFIES, SELFIES_SEED = 24, 7  # of the fixture `selfies`
 
-SECRET = bytes(range(32))  # the same draws in every run of the tests
+SECRET = hashlib.sha256(b"the secret of studies in tests").digest()  # the same draws in every run of the tests
 
 _numbers = count(1)
 prepare_once = cache(preprocessing.prepare)

@@ -19,7 +19,7 @@ PREVIOUS = tomllib.loads((REPOSITORY / "deploy" / "previous-release.toml").read_
 APPS = tuple(PREVIOUS["migrations"])
 # Why it is harmless all the same, by migration (app.name) and rule.
 EXPLAINED: dict[tuple[str, str], str] = {
-    ("labeler.0002_study_secret", "ADD_CHECK"): "It is of the new column alone, which the old code leaves to the database."
+    ("labeler.0002_study_secret", "ADD_CHECK"): "the new column's: the database fills it for the old code"
 }
 
 

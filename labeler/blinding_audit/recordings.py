@@ -141,9 +141,7 @@ def _ask(browser: Browser, address: str, reader: Reader) -> Answer:
     return answer
 
 
-def _fetch_pictures(
-    lists: Sequence[_List], reads: int, capture: Capture, say: Callable[[str], None]
-) -> None:
+def _fetch_pictures(lists: Sequence[_List], reads: int, capture: Capture, say: Callable[[str], None]) -> None:
     """Ask for every picture, all lists mixed: neither a busy minute nor a warm cache then falls on one of them."""
     wanted = [
         (one, one.received[str(assignment.public_id)], size)

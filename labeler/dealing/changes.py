@@ -52,7 +52,7 @@ def begin(study: Study, kind: str, *, reader: Reader | None = None, by: User | N
 
 
 def finish(dealing: Dealing, detail: str, plan: dict[str, Any]) -> Dealing:
-    dealing.plan = plan
+    dealing.plan |= plan
     dealing.save(update_fields=["plan"])
     audit.record(dealing.study, dealing.dealt_by, f"dealt: {dealing.kind}", detail=detail, reason=dealing.reason)
     return dealing

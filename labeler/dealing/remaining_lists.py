@@ -105,6 +105,7 @@ def write(rest: Rest, items: Whole, dealing: Dealing, what: str) -> None:
     """
     free = (position for position in count(rest.begins) if position not in rest.taken)
     positions = np.array(list(islice(free, len(items))), np.int64)
+    dealing.plan.setdefault("begins", {})[rest.reader.code] = rest.begins  # `changes.finish` stores it
     draw = changes.draws(dealing, what, rest.reader.code)
     items = _Order(rest.reader, items, positions, draw).with_repeats_apart()
     list_storage.move(items[items > 0], positions[items > 0])

@@ -24,7 +24,7 @@ def take_back(*, dealing: Dealing, by: User | None = None, reason: str = "") -> 
         _undo(study, dealing)
     consents.count_skipped(study)
     dealing.reversed_at = timezone.now()
-    dealing.save(update_fields=["reversed_at"])
+    dealing.save(update_fields=["reversed_at", "plan"])
     audit.record(study, by, "dealing taken back", detail=str(dealing), reason=reason)
 
 

@@ -23,7 +23,7 @@ def promise(study: Study, how: str) -> Commitment:
         "frozen_at": study.golden_drawn_at.isoformat() if study.golden_drawn_at else None,
         "how": how,
         "golden_images_sha256": list(golden),
-        "dealing_key": keyed_draws.dealing_key(study).hex(),
+        "dealing_key": keyed_draws.dealing_key(bytes(study.secret)).hex(),
         "consensus_rule": CONSENSUS_RULE,
         "salt": secrets.token_hex(32),
     }

@@ -42,7 +42,9 @@ def draw(*, study: Study, size: int, by: str = "", user: User | None = None) -> 
     source = keyed_draws.of(study, "golden")
     shares = _allot(size, {kind: len(images) for kind, images in kinds.items()})
     chosen = [
-        pk for kind, images in kinds.items() for pk in source.permutation(np.array(images, np.int64))[: shares[kind]].tolist()
+        pk
+        for kind, images in kinds.items()
+        for pk in source.permutation(np.array(images, np.int64))[: shares[kind]].tolist()
     ]
     how = "drawn at random" + (f", in proportion over {by}" if by else "")
     return _freeze(study, chosen, how, user)

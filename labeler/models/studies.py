@@ -10,7 +10,6 @@ from django.db.models.lookups import Exact
 
 from labeler.models.people import User
 
-
 SECRET_BYTES = 32
 
 

@@ -54,17 +54,17 @@ class Draws:
 
 def of(study: Study, *purpose: object) -> Draws:
     """Return the draws that belong to this purpose of a study, and to no other."""
-    return Draws(purpose_key(dealing_key(study), *purpose))
+    return by_key(dealing_key(bytes(study.secret)), *purpose)
 
 
-def dealing_key(study: Study) -> bytes:
-    return _keyed(bytes(study.secret), b"dealing")
-
-
-def purpose_key(key: bytes, *purpose: object) -> bytes:
-    """Return the key of a purpose. Its words are written with their lengths, so that no two purposes read alike."""
+def by_key(key: bytes, *purpose: object) -> Draws:
+    """Return the draws of a purpose by a dealing key. Each word has its length before it, so that no two read alike."""
     words = [str(word).encode() for word in purpose]
-    return _keyed(key, b"".join(b"%d:%b" % (len(word), word) for word in words))
+    return Draws(_keyed(key, b"".join(b"%d:%b" % (len(word), word) for word in words)))
+
+
+def dealing_key(secret: bytes) -> bytes:
+    return _keyed(secret, b"dealing")
 
 
 def code(study: Study, name: str) -> str:

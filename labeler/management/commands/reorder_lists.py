@@ -28,4 +28,6 @@ class Command(StudyCommand):
             remaining_lists.reorder(study=study, reason=options["reason"])
         except DealError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"The lists of {study.slug} are in another order, but for the next {remaining_lists.STAYS} images.")
+        self.stdout.write(
+            f"The lists of {study.slug} are in another order, but for the next {remaining_lists.STAYS} images."
+        )
