@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from labeler.blinding_audit import guesses
 from labeler.blinding_audit.blinding_audit import Verdict
 from labeler.blinding_audit.guesses import Known
-from labeler.dealing import changes, reading_lists
+from labeler.dealing import changes, reading_lists, remaining_lists
+from labeler.dealing.folds import ORDER
 from labeler.dealing.reading_lists import Flags, Whole
 from labeler.golden_set import commitments
 from labeler.models import Dealing, Reader, Study
@@ -34,11 +35,10 @@ LOTS = 200  # secrets of the system's randomness, by which the level of chance i
 
 
 @dataclass(frozen=True)
-class DealtList:
-    """How long a list was dealt, and what stands at its first places, which no later change touched."""
+class Stretch:
+    """Places of one list that one act put in order: of what, and what stands there today as far as nothing changed."""
 
-    code: str
-    act: int
+    purpose: tuple[str, int, str]  # of its draws: what was done, the number of the act, the reader's code
     ordinary: int
     golden: int
     repeats: int
@@ -46,12 +46,18 @@ class DealtList:
     places: Whole  # (n,) from 0
     is_golden: Flags  # (n,)
 
-    @property
-    def length(self) -> int:
-        return self.ordinary + self.golden + self.repeats
+    def names(self, draw: Draws) -> Flags:
+        """Return which of the places these draws make golden, (n,)."""
+        ordinary, golden = np.arange(self.ordinary), np.arange(self.ordinary, self.ordinary + self.golden)
+        if self.purpose[0] == ORDER:
+            images, _ = reading_lists.arrange(ordinary, golden, self.repeats, draw, gap=self.gap)
+        else:
+            images = reading_lists.mixed(np.arange(self.ordinary + self.golden) >= self.ordinary, draw)
+        named: Flags = images[self.places] >= self.ordinary
+        return named
 
 
-Source = Callable[[DealtList], Draws]
+Source = Callable[[Stretch], Draws]
 
 
 @dataclass(frozen=True)
@@ -69,23 +75,31 @@ class Reconstruction:
 
 def attack(study: Study, *, numbers: int = guesses.NUMBERS) -> Reconstruction:
     """Try every guess on the lists of a study; `numbers` says how many small numbers are tried."""
-    lists = sorted(_dealt(study), key=lambda one: -len(one.places))
-    if not lists:
+    whole = [one for reader in study.readers.all() for one in _whole(reader)]
+    rests = [one for reader in study.readers.all() for one in _rest(reader)]
+    known = _known(study)
+    before = _try(whole, _of_before(known, numbers))
+    return before if before.found else _try([*whole, *rests], _of_now(known, numbers), done=before.guesses)
+
+
+def _try(stretches: list[Stretch], sources: Iterator[tuple[str, Source]], *, done: int = 0) -> Reconstruction:
+    stretches = sorted((one for one in stretches if one.is_golden.any()), key=lambda one: -len(one.places))
+    if not stretches:
         return Reconstruction(Verdict.TOO_FEW, 0, reason="no list was dealt here")
-    surest = _together([_surest(one) for one in lists])
+    surest = _together([_surest(one) for one in stretches])
     if surest > FOUND:
         return Reconstruction(Verdict.TOO_FEW, 0, reason=f"even the secret itself fits with a chance of {surest:.0e}")
-    longest, best, tried = lists[0], 0, 0
-    for name, source in _sources(_known(study), numbers):
+    longest, best, tried = stretches[0], 0, done
+    for name, source in sources:
         tried += 1
         hits, p = _fit(longest, source)
-        if p <= WORTH_A_LOOK and _together([p, *(_fit(one, source)[1] for one in lists[1:])]) <= FOUND:
+        if p <= WORTH_A_LOOK and _together([p, *(_fit(one, source)[1] for one in stretches[1:])]) <= FOUND:
             return _result(longest, Verdict.LEAK, tried, hits, name)
         best = max(best, hits)
     return _result(longest, Verdict.BLIND, tried, best)
 
 
-def _result(one: DealtList, verdict: Verdict, tried: int, hits: int, found: str = "") -> Reconstruction:
+def _result(one: Stretch, verdict: Verdict, tried: int, hits: int, found: str = "") -> Reconstruction:
     golden = int(one.is_golden.sum())
     lots = np.array([_fit(one, _of_secret(secrets.token_bytes()))[0] for _ in range(LOTS)]) / golden
     best = lots.mean() + lots.std() * NormalDist().inv_cdf(1 - 1 / max(tried, 2))
@@ -106,71 +120,82 @@ def _known(study: Study) -> Known:
     )
 
 
-def _sources(known: Known, numbers: int) -> Iterator[tuple[str, Source]]:
+def _of_before(known: Known, numbers: int) -> Iterator[tuple[str, Source]]:
     for what, seed in guesses.seeds_to_try(known, numbers):
-        yield f"{what}, in the construction of releases before 2026-12", _of_old(seed)
-    for guess in guesses.secrets_to_try(known, numbers):
-        yield guess.name, _of_secret(guess.secret)
+        yield f"{what}, in the construction of releases before 2026-12", _of_seed(seed)
+
+
+def _of_now(known: Known, numbers: int) -> Iterator[tuple[str, Source]]:
+    return ((guess.name, _of_secret(guess.secret)) for guess in guesses.secrets_to_try(known, numbers))
 
 
 def _of_secret(secret: bytes) -> Source:
     key = keyed_draws.dealing_key(secret)
-    return lambda one: keyed_draws.by_key(key, "order", one.act, one.code)
+    return lambda one: keyed_draws.by_key(key, *one.purpose)
 
 
-def _of_old(seed: int) -> Source:
-    def draws(one: DealtList) -> Draws:
-        drawn_from = hashlib.sha256(f"order {seed} {one.code}".encode()).digest()
+def _of_seed(seed: int) -> Source:
+    def draws(one: Stretch) -> Draws:
+        drawn_from = hashlib.sha256(f"order {seed} {one.purpose[-1]}".encode()).digest()
         # It has the methods of the same names, which that construction called with the same arguments.
         return cast("Draws", np.random.RandomState(np.frombuffer(drawn_from, np.uint32)))
 
     return draws
 
 
-def _dealt(study: Study) -> list[DealtList]:
-    gap = changes.first_design(study).gap
-    acts = study.dealings.filter(kind__in=(Dealing.Kind.FIRST, Dealing.Kind.JOIN), reversed_at=None)
-    return [
-        one
-        for act in acts
-        for reader in (study.readers.all() if act.kind == Dealing.Kind.FIRST else [act.reader])
-        if reader and (one := _list(reader, act, gap)) and one.is_golden.any()
-    ]
-
-
-def _list(reader: Reader, act: Dealing, gap: int | None) -> DealtList:
+def _whole(reader: Reader) -> Iterator[Stretch]:
+    """Yield the list as the reader first got it, up to the first place that a later change touched."""
+    acts = reader.study.dealings.filter(kind__in=(Dealing.Kind.FIRST, Dealing.Kind.JOIN))
+    act = acts.filter(assignments__reader=reader).first()
+    if act is None:
+        return
     dealt = act.assignments.filter(reader=reader)
-    golden, repeats = dealt.filter(image__is_golden=True, is_repeat=False).count(), dealt.filter(is_repeat=True).count()
-    length = dealt.count()
-    today = reader.assignments.filter(position__lt=min(length + 1, _touched(reader, act))).order_by("position")
-    rows = np.array(list(today.values_list("position", "image__is_golden")), np.int64).reshape(-1, 2)
-    ordinary = length - golden - repeats
-    act_number = changes.number(act)
-    return DealtList(reader.code, act_number, ordinary, golden, repeats, gap, rows[:, 0] - 1, rows[:, 1] == 1)
-
-
-def _touched(reader: Reader, act: Dealing) -> int:
-    """Return the first place that a change after the act put in another order."""
+    length, repeats = dealt.count(), dealt.filter(is_repeat=True).count()
+    golden = dealt.filter(image__is_golden=True, is_repeat=False).count()
     later = reader.study.dealings.filter(pk__gt=act.pk)
-    known = [plan.get("begins", {}).get(reader.code) for plan in later.values_list("plan", flat=True)]
     # Changes of earlier releases kept the order that was, and put images between.
-    came = reader.assignments.filter(dealing__in=later, position__isnull=False).order_by("position")
-    return min((place for place in (*known, came.values_list("position", flat=True).first()) if place), default=2**31)
+    came = reader.assignments.filter(dealing__in=later, position__isnull=False).values_list("position", flat=True)
+    begins = [*(plan["begins"][reader.code] for plan in _plans(reader)), *filter(None, came)]
+    places, is_golden = _today(reader, 1, min(begins, default=length + 1))
+    purpose = (ORDER, changes.number(act), reader.code)
+    gap = changes.first_design(reader.study).gap
+    yield Stretch(purpose, length - golden - repeats, golden, repeats, gap, places, is_golden)
 
 
-def _fit(one: DealtList, source: Source) -> tuple[int, float]:
+def _rest(reader: Reader) -> Iterator[Stretch]:
+    """Yield what the latest change put in order. Readings that it sent elsewhere, to be apart, are few."""
+    acts = reader.study.dealings.filter(plan__begins__has_key=reader.code)
+    act = max(acts, key=lambda act: act.reversed_at or act.dealt_at, default=None)
+    if act:
+        places, is_golden = _today(reader, act.plan["begins"][reader.code], None)
+        golden = int(is_golden.sum())
+        purpose = (remaining_lists.BACK if act.reversed_at else remaining_lists.REST, changes.number(act), reader.code)
+        yield Stretch(purpose, len(places) - golden, golden, 0, None, np.arange(len(places)), is_golden)
+
+
+def _plans(reader: Reader) -> Iterator[dict[str, Any]]:
+    yield from reader.study.dealings.filter(plan__begins__has_key=reader.code).values_list("plan", flat=True)
+
+
+def _today(reader: Reader, first: int, end: int | None) -> tuple[Whole, Flags]:
+    """Return the places, from 0, from one position on and before another, and which hold golden images."""
+    there = reader.assignments.filter(position__gte=first).order_by("position")
+    there = there.filter(position__lt=end) if end else there
+    rows = np.array(list(there.values_list("position", "image__is_golden")), np.int64).reshape(-1, 2)
+    return rows[:, 0] - 1, rows[:, 1] == 1
+
+
+def _fit(one: Stretch, source: Source) -> tuple[int, float]:
     """Return how many golden places the guess names, and the chance that one at random names as many."""
-    ordinary, golden = np.arange(one.ordinary), np.arange(one.ordinary, one.ordinary + one.golden)
     try:
-        images, _ = reading_lists.arrange(ordinary, golden, one.repeats, source(one), gap=one.gap)
+        named = one.names(source(one))
     except reading_lists.ListError:
         return 0, 1.0  # these draws make no such list
-    named = images[one.places] >= one.ordinary
     hits = int(np.sum(named & one.is_golden))
     return hits, tail(len(one.places), int(one.is_golden.sum()), int(named.sum()), hits)
 
 
-def _surest(one: DealtList) -> float:
+def _surest(one: Stretch) -> float:
     golden = int(one.is_golden.sum())
     return tail(len(one.places), golden, golden, golden)
 

@@ -19,6 +19,7 @@ from labeler.record import audit, keyed_draws
 from labeler.record.keyed_draws import Draws
 from labeler.screening import prescreen
 
+ORDER = "order"  # whose draws put a whole list in order
 UNLIMITED = 10**9  # images: what a reader without a capacity takes
 
 
@@ -166,7 +167,7 @@ def arrange(
     study: Study, act: int, reader: Reader, fold: Whole, golden_set: Whole, design: Design
 ) -> tuple[Whole, Flags]:
     """Return a reader's whole list as this act of dealing orders it. Raises ListError."""
-    draw = keyed_draws.of(study, "order", act, reader.code)
+    draw = keyed_draws.of(study, ORDER, act, reader.code)
     return reading_lists.arrange(fold, golden_set, design.repeats, draw, gap=design.gap)
 
 

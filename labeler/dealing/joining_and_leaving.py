@@ -41,9 +41,7 @@ def join(*, study: Study, user: User, capacity: int | None = None, by: User | No
     taken = _take(rests, len(golden) + design.repeats, room, changes.draws(dealing, "joining"))
     remaining_lists.withdraw([assignment for given in taken for assignment in given], dealing)
     for rest, given in zip(rests, taken, strict=True):
-        remaining_lists.write(
-            rest, np.setdiff1d(rest.ids, [one.pk for one in given], assume_unique=True), dealing, "rest"
-        )
+        remaining_lists.write(rest, np.setdiff1d(rest.ids, [one.pk for one in given], assume_unique=True), dealing)
     fold = np.array([one.image_id for given in taken for one in given], np.int64)
     try:
         made = ReadingList(reader, *folds.arrange(study, changes.number(dealing), reader, fold, golden, design))

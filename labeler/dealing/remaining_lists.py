@@ -20,6 +20,8 @@ from labeler.record.keyed_draws import Draws
 
 STAYS = 12  # images at the head of a list that were never graded: as many as the grading page holds
 
+REST, BACK = "rest", "taken back"  # whose draws put the rest of a list in order
+
 
 @dataclass
 class Rest:
@@ -70,7 +72,7 @@ def hand_out(study: Study, images: Whole, keys: Whole, dealing: Dealing, draw: D
         raise DealError(f"{error} Raise a capacity.") from error
     places = reading_lists.share_out(keys, shares, room, _have(rests, keys), draw)
     for place, rest in enumerate(rests):
-        write(rest, np.concatenate([rest.ids, -images[places == place]]), dealing, "rest")
+        write(rest, np.concatenate([rest.ids, -images[places == place]]), dealing)
     return int(np.sum(places < 0))
 
 
@@ -98,7 +100,7 @@ def withdraw(assignments: Sequence[Assignment], dealing: Dealing) -> None:
     Assignment.objects.filter(pk__in=[one.pk for one in assignments]).update(position=None, withdrawn_in=dealing)
 
 
-def write(rest: Rest, items: Whole, dealing: Dealing, what: str) -> None:
+def write(rest: Rest, items: Whole, dealing: Dealing, what: str = REST) -> None:
     """Store these as the rest of a list, in an order drawn anew: an assignment's id, or the negative of an image's.
 
     `what` tells this order from others of the same act.
@@ -169,5 +171,5 @@ def reorder(*, study: Study, by: User | None = None, reason: str = "") -> Dealin
     dealing = changes.begin(study, Dealing.Kind.ORDER, by=by, reason=reason)
     rests = [read(reader) for reader in changes.active_readers(study)]
     for rest in rests:
-        write(rest, rest.ids, dealing, "rest")
+        write(rest, rest.ids, dealing)
     return changes.finish(dealing, f"{sum(len(rest.assignments) for rest in rests)} images in another order", {})

@@ -45,4 +45,4 @@ def _undo(study: Study, dealing: Dealing) -> None:
         Reader.objects.filter(pk=dealing.reader.pk).update(left_at=timezone.now() if is_join else None)
     for rest in [remaining_lists.read(reader) for reader in changes.active_readers(study)]:
         returned = np.array([one.pk for one in back if one.reader_id == rest.reader.pk], np.int64)
-        remaining_lists.write(rest, np.concatenate([rest.ids, returned]), dealing, "taken back")
+        remaining_lists.write(rest, np.concatenate([rest.ids, returned]), dealing, remaining_lists.BACK)
