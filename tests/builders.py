@@ -24,10 +24,17 @@ from labeler.studies import studies
 
 SELFIES, SELFIES_SEED = 24, 7  # of the fixture `selfies`
 
-SECRET = hashlib.sha256(b"the secret of studies in tests").digest()  # the same draws in every run of the tests
 
 _numbers = count(1)
 prepare_once = cache(preprocessing.prepare)
+
+
+def secret_of(slug: str) -> bytes:
+    """Return a secret that is the same in every run of the tests, so that draws are."""
+    return hashlib.sha256(f"in tests, the secret of {slug}".encode()).digest()
+
+
+SECRET = secret_of("acne")
 
 
 def make_user(username: str, *, password: str | None = None) -> User:
@@ -79,7 +86,7 @@ def make_images(study: Study, number: int) -> list[Image]:
 
 def make_study(slug: str = "acne", *, readers: tuple[User, ...] = (), images: int = 0, golden_size: int = 0) -> Study:
     """Make a study; with images and a golden size it is drawn and dealt too."""
-    study = studies.create(slug=slug, title=f"The {slug} study", seed=2019, secret=SECRET)
+    study = studies.create(slug=slug, title=f"The {slug} study", seed=2019, secret=secret_of(slug))
     for user in readers:
         studies.add_reader(study=study, user=user)
     make_images(study, images)
