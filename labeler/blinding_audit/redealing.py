@@ -103,7 +103,7 @@ def measure(changes: Sequence[tuple[str, Change]] = tuple(CHANGES.items())) -> l
     with _taken_back():
         study = _study()
         _grade(study, GRADED)
-        found = []
+        found: list[Inference] = []
         for name, change in changes:
             before = _told(study)
             change(study)

@@ -39,7 +39,7 @@ class Draws:
 
     def random_sample(self, size: int) -> NDArray[np.float64]:
         """Return (size,) numbers from 0 up to but not including 1, evenly: the upper 53 bits of each word."""
-        return (self._words(size) >> np.uint64(11)) * 2.0**-53
+        return (self._words(size) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
     def randint(self, low: int, high: int, size: int) -> NDArray[np.int64]:
         """Return (size,) whole numbers from `low` up to but not including `high`, evenly."""

@@ -22,6 +22,7 @@ from labeler.record import keyed_draws
 from labeler.studies import closing
 from tests import builders, test_who_may
 from tests.test_who_may import CAST, ROWS, World
+from training.fitting.provenance import Provenance
 from training.models import TrainingRun
 from training.reports.reader_numbers import Drifting
 from training.runs.run_result import RunRecord
@@ -70,8 +71,9 @@ def study(world: World) -> Study:
     """Return the study of everybody's world, with a run that remembers its seeds, and after a change."""
     Study.objects.update(seed=SEED)
     drift = Drifting(watched=3, alarms=0)
-    made_with = ("", SEED, tuple(range(SEED, SEED + 5)), {}, "")
-    record = RunRecord(1, "ridge", *made_with, seconds=(), artefact_sha256="", drift=drift, ms2019_snapshot="")
+    seeds, libraries = tuple(range(SEED, SEED + 5)), {"numpy": "2"}
+    made_with = Provenance(1, "ridge", "", SEED, seeds, libraries, "")
+    record = RunRecord(**vars(made_with), seconds=(), artefact_sha256="", drift=drift, ms2019_snapshot="")
     TrainingRun.objects.update(record=typed_json.dump(record))
     study = Study.objects.get(slug="acne")
     remaining_lists.reorder(study=study, reason="Their order is to be seen")

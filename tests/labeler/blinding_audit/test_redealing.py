@@ -56,7 +56,8 @@ def behind_what_stays(old: list[int], new: list[int]) -> list[int]:
 
 
 def woven(old: list[int], new: list[int]) -> list[int]:
-    return np.argsort([*np.arange(len(old)) / len(old), *np.arange(len(new)) / len(new)], kind="stable").tolist()
+    places = [*np.arange(len(old)) / len(old), *np.arange(len(new)) / len(new)]
+    return [int(place) for place in np.argsort(places, kind="stable")]
 
 
 @pytest.mark.parametrize(

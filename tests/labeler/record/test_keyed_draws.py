@@ -44,7 +44,7 @@ def dotted(node: ast.expr) -> str:
 
 def imported(tree: ast.Module) -> dict[str, str]:
     """Return what each name of a file stands for."""
-    names = {}
+    names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.asname or alias.name.split(".")[0]: alias.name for alias in node.names if alias.asname}
