@@ -48,12 +48,11 @@ class Stretch:
 
     def names(self, draw: Draws) -> Flags:
         """Return which of the places these draws make golden, (n,)."""
-        ordinary, golden = np.arange(self.ordinary), np.arange(self.ordinary, self.ordinary + self.golden)
         if self.purpose[0] == ORDER:
-            images, _ = reading_lists.arrange(ordinary, golden, self.repeats, draw, gap=self.gap)
+            numbers, _ = reading_lists.layout(self.ordinary, self.golden, self.repeats, draw, gap=self.gap)
         else:
-            images = reading_lists.mixed(np.arange(self.ordinary + self.golden) >= self.ordinary, draw)
-        named: Flags = images[self.places] >= self.ordinary
+            numbers = reading_lists.mixed(np.arange(self.ordinary + self.golden) < self.golden, draw)
+        named: Flags = numbers[self.places] < self.golden
         return named
 
 
@@ -137,8 +136,10 @@ def _of_secret(secret: bytes) -> Source:
 def _of_seed(seed: int) -> Source:
     def draws(one: Stretch) -> Draws:
         drawn_from = hashlib.sha256(f"order {seed} {one.purpose[-1]}".encode()).digest()
-        # It has the methods of the same names, which that construction called with the same arguments.
-        return cast("Draws", np.random.RandomState(np.frombuffer(drawn_from, np.uint32)))
+        draw = np.random.RandomState(np.frombuffer(drawn_from, np.uint32))
+        for images in (one.ordinary, one.golden):
+            draw.permutation(images)  # which image is where, it drew first
+        return cast("Draws", draw)  # it has methods of the same names, and the layout calls them as it did then
 
     return draws
 

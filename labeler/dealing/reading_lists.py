@@ -165,24 +165,32 @@ def arrange(
     chosen from both kinds in proportion, and their readings, first and second, spread in the same way: nothing of a
     place tells what is there. At least `gap` places lie between the two readings. Raises ListError.
     """
-    ordinary, golden = draw.permutation(ordinary), draw.permutation(golden)
-    length = len(ordinary) + len(golden) + repeats
-    golden_twice = _of_golden(repeats, len(golden), len(ordinary), draw)
+    kinds, is_second = layout(len(ordinary), len(golden), repeats, draw, gap=gap)
+    return np.concatenate([draw.permutation(golden), draw.permutation(ordinary)])[kinds], is_second
+
+
+def layout(ordinary: int, golden: int, repeats: int, draw: Draws, *, gap: int | None = None) -> tuple[Whole, Flags]:
+    """Return what stands at each place, (length,), and which places are second readings. Raises ListError.
+
+    Golden images have the numbers from 0 on, ordinary ones the numbers after these.
+    """
+    length = ordinary + golden + repeats
+    golden_twice = _of_golden(repeats, golden, ordinary, draw)
     _check(repeats, golden_twice, golden, ordinary)
     firsts, seconds = _pairs(repeats, length, usual_gap(length) if gap is None else gap, draw)
     is_golden = np.zeros(repeats, bool)
     is_golden[even_places(golden_twice, repeats, draw)] = True
-    images = np.full(length, -1, np.int64)
+    numbers = np.full(length, -1, np.int64)
     for places in (firsts, seconds):
-        images[places[is_golden]] = golden[:golden_twice]
-        images[places[~is_golden]] = ordinary[: repeats - golden_twice]
-    free = np.flatnonzero(images < 0)
-    hidden = free[even_places(len(golden) - golden_twice, len(free), draw)]
-    images[hidden] = golden[golden_twice:]
-    images[images < 0] = ordinary[repeats - golden_twice :]
+        numbers[places[is_golden]] = np.arange(golden_twice)
+        numbers[places[~is_golden]] = np.arange(golden, golden + repeats - golden_twice)
+    free = np.flatnonzero(numbers < 0)
+    hidden = free[even_places(golden - golden_twice, len(free), draw)]
+    numbers[hidden] = np.arange(golden_twice, golden)
+    numbers[numbers < 0] = np.arange(golden + repeats - golden_twice, golden + ordinary)
     is_second = np.zeros(length, bool)
     is_second[seconds] = True
-    return images, is_second
+    return numbers, is_second
 
 
 def _of_golden(repeats: int, golden: int, ordinary: int, draw: Draws) -> int:
@@ -191,10 +199,10 @@ def _of_golden(repeats: int, golden: int, ordinary: int, draw: Draws) -> int:
     return int(share) + int(draw.random_sample(1)[0] < share - int(share))
 
 
-def _check(repeats: int, golden_twice: int, golden: Whole, ordinary: Whole) -> None:
-    if golden_twice > len(golden) or repeats - golden_twice > len(ordinary):
+def _check(repeats: int, golden_twice: int, golden: int, ordinary: int) -> None:
+    if golden_twice > golden or repeats - golden_twice > ordinary:
         raise ListError(
-            f"{repeats} images can't be read twice in a list of {len(golden) + len(ordinary)}. Ask for fewer repeats."
+            f"{repeats} images can't be read twice in a list of {golden + ordinary}. Ask for fewer repeats."
         )
 
 

@@ -109,7 +109,9 @@ def deal_as_before(study: Study, seed: int) -> None:
         ordinary, golden = (
             np.array([one.image_id for one in firsts if one.image.is_golden is kind]) for kind in (False, True)
         )
-        images, is_second = reading_lists.arrange(ordinary, golden, REPEATS, draw)  # type: ignore[arg-type]
+        ordinary, golden = draw.permutation(ordinary), draw.permutation(golden)
+        numbers, is_second = reading_lists.layout(len(ordinary), len(golden), REPEATS, draw)  # type: ignore[arg-type]
+        images = np.concatenate([golden, ordinary])[numbers]
         reader.assignments.all().delete()
         for place, (image, again) in enumerate(zip(images.tolist(), is_second.tolist(), strict=True), start=1):
             reader.assignments.create(image_id=image, is_repeat=again, position=place, dealing=study.dealings.get())
