@@ -32,7 +32,7 @@ def make_user(username: str, *, password: str | None = None) -> User:
 
 
 def sign_in(client: Client, user: User) -> Client:
-    """Sign somebody in as if they had just given their password."""
+    """Sign a user in as if they had just given their password."""
     client.force_login(user)
     session = client.session
     now = time.time()

@@ -1,4 +1,4 @@
-"""Who gets what: every address of the site, found in the URL resolver, asked by everybody of a fixed cast.
+"""Who gets what: every address of the site, found in the URL resolver, asked by each of a fixed cast.
 
 A new address fails `test_every_address_has_a_row` until it has a line in ROWS.
 """
@@ -225,7 +225,7 @@ def test_every_address_has_a_row() -> None:
 
 @dataclass
 class World:
-    """The study, everybody in it, and what the addresses name."""
+    """The study, its people, and what the addresses name."""
 
     clients: dict[str, Client]
     named: dict[str, dict[str, Any]]  # by address, or "" for all: argument -> value
@@ -323,7 +323,7 @@ def _of_app(token: ApiToken) -> dict[str, dict[str, Any]]:
 
 
 def ask(world: World, who: str, method: str, address: str) -> HttpResponse:
-    """Ask as somebody, and take back whatever that did."""
+    """Ask as one of the cast, and take back what that changed."""
     with transaction.atomic():
         answer = getattr(world.clients[who], method.lower())(address)
         b"".join(answer)  # a file is closed at its end

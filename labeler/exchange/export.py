@@ -136,7 +136,7 @@ IMAGES = Table(
         ),
         Column("has_file", Kind.YES_NO, "Whether the study holds its pixels."),
         Column("is_erased", Kind.YES_NO, "Whether it was erased since; what was said of it stays."),
-        Column("may_be_shared", Kind.YES_NO, "Whether its subject agreed that it is shared, or nobody had to ask."),
+        Column("may_be_shared", Kind.YES_NO, "Whether its subject agreed to sharing, or no consent was needed."),
     ),
     _images,
 )
@@ -239,7 +239,7 @@ LEDGER = Table(
         Column("kind", Kind.TEXT, "What it is.", values="label; act"),
         Column("id", Kind.WHOLE, "The label's running number in labels.csv; an act's in the audit log."),
         Column("sha256", Kind.TEXT, "The hash of what it said when it was sealed."),
-        Column("submission", Kind.TEXT, "Of a label: a random id, without which nobody can try notes against a hash."),
+        Column("submission", Kind.TEXT, "Of a label: a random id, so that notes cannot be guessed from a hash."),
         Column("note_sha256", Kind.TEXT, "Of a label whose note was erased: the hash of that note."),
     ),
     _ledger,

@@ -40,7 +40,7 @@ class Image(models.Model):
     may_be_trained_on = models.BooleanField(default=True, db_default=True)
     may_be_shared = models.BooleanField(default=True, db_default=True)
     is_erased = models.BooleanField(
-        default=False, db_default=False, help_text="Asked to be: from then on nobody is shown it."
+        default=False, db_default=False, help_text="To be erased: from then on it is not shown."
     )
     imported_at = models.DateTimeField(auto_now_add=True)
 

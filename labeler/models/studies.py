@@ -26,7 +26,7 @@ class Study(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     golden_drawn_at = models.DateTimeField(null=True, blank=True)
     dealt_at = models.DateTimeField(null=True, blank=True)
-    closed_at = models.DateTimeField(null=True, blank=True, help_text="From then on nobody grades.")
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="From then on no grade is taken.")
     reports_released_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="From then on each reader sees their own report."
     )
@@ -34,7 +34,7 @@ class Study(models.Model):
     needs_consent = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="Images of whom no consent is known are neither dealt nor learned from.",
+        help_text="Images without a known consent are neither dealt nor learned from.",
     )
     # Retention: photographs are erased on the earlier of the two days.
     erase_on = models.DateField(null=True, blank=True)
@@ -103,7 +103,7 @@ class Reader(models.Model):
         default=0,
         db_default=0,
         editable=False,
-        help_text="Images of the list that are not done and that nobody may grade any more.",
+        help_text="Images of the list that are not done and may not be graded any more.",
     )
     capacity = models.PositiveIntegerField(
         null=True, blank=True, help_text="Longest list this reader can take, golden images and repeats included."

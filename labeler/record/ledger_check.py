@@ -93,7 +93,7 @@ def _rows_now(block: LedgerBlock, before: LedgerBlock | None) -> Iterator[Entry]
 def _late(study: Study | None) -> Iterator[str]:
     mark = LedgerMark.objects.filter(seen_at__gte=timezone.now() - SEALED_WITHIN)
     if not mark.exists() and (_waiting_labels(study).exists() or _waiting_acts(study).exists()):
-        yield f"New rows of {_chain(study)} wait, and nobody seals them: see whether beat and a worker run."
+        yield f"New rows of {_chain(study)} are not sealed: check that beat and a worker run."
 
 
 def _waiting_labels(study: Study | None) -> QuerySet[Label]:

@@ -134,7 +134,7 @@ def release(request: AuthedRequest, slug: str) -> HttpResponse:
     except closing.ClosingError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, "Every reader now sees their own report, and nobody else's.")
+        messages.success(request, "Every reader now sees their own report and no other.")
     return redirect("training:report", slug=slug)
 
 

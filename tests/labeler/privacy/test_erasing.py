@@ -287,7 +287,7 @@ def test_the_command_prints_a_certificate_that_erases_again_after_a_restore(grad
     ErasedImage.objects.all().delete()
     call_command("erase_subject", "acne", "--certificate", str(tmp_path / "certificate.json"), "--reason", "Restored")
     assert back.filter(is_erased=True).count() == 2
-    with pytest.raises(CommandError, match="Nobody in study acne is called"):
+    with pytest.raises(CommandError, match="Study acne has no subject"):
         call_command("erase_subject", "acne", "nobody", "--reason", REASON)
 
 

@@ -1,4 +1,4 @@
-"""The ledger finds what somebody with every right in the database changed, and names the row."""
+"""The ledger finds and names every row that a database superuser changed."""
 
 import threading
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def seal() -> int:
 
 @contextmanager
 def every_right() -> Iterator[None]:
-    """Be a superuser whom no trigger stops."""
+    """Act as a superuser whose session runs no triggers."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         yield
@@ -229,7 +229,7 @@ def test_nobody_who_seals_is_found(study: Study, reader: Reader) -> None:
     seal()
     say(queries.upcoming(reader)[0], 3)
     LedgerMark.objects.update(seen_at="2020-01-01T00:00Z")
-    assert findings() == ["New rows of study acne wait, and nobody seals them: see whether beat and a worker run."]
+    assert findings() == ["New rows of study acne are not sealed: check that beat and a worker run."]
 
 
 def test_a_transaction_of_another_database_holds_nothing_up(study: Study, reader: Reader) -> None:
@@ -298,4 +298,4 @@ def test_of_an_address_is_kept_what_the_policy_says(
     settings.AUDIT_ADDRESSES = policy  # type: ignore[attr-defined]
     client.post("/accounts/login/", {"login": "nobody", "password": "wrong"}, REMOTE_ADDR=address)
     event = AuditEvent.objects.get(action="sign-in failed")
-    assert (event.detail, event.origin) == ("a name that nobody has", kept)
+    assert (event.detail, event.origin) == ("an unknown name", kept)

@@ -319,12 +319,12 @@ def test_pages_tell_how_far_a_worker_is(as_olga: Client, measured: Study) -> Non
         jobs.tell(claimed, stage, done=1234, total=5000)
     said = as_olga.get("/studies/acne/prescreen/").content.decode()
     assert "Measuring images, 1,234 of 5,000." in said
-    assert "once more" not in said
+    assert "requested again" not in said
     assert "Comparing" not in said
     study_jobs.request(study=measured, kind=Kind.DUPLICATES, by=None)
     said = as_olga.get("/studies/acne/duplicates/").content.decode()
     assert "Comparing fingerprints, 1,234 of 5,000." in said
-    assert "Somebody asked for it again, so it is done once more" in said
+    assert "It was requested again, so it runs once more" in said
 
 
 def test_a_study_job_that_failed_says_why_on_its_page_and_is_tried_again_there(

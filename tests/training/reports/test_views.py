@@ -1,4 +1,4 @@
-"""What the report's addresses answer to whom."""
+"""What the report's addresses answer to each kind of user."""
 
 import json
 from typing import Any
