@@ -239,6 +239,8 @@ CONTENT_SECURITY_POLICY = {
 
 # How much of an address the audit log keeps.
 AUDIT_ADDRESSES = env.audit_addresses
+# Where the ledger's newest blocks are written down, out of the database's reach (labeler/record/anchors.py).
+LEDGER_ANCHORS = env.ledger_anchors
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20  # bytes of a form without its files
 DATA_UPLOAD_MAX_NUMBER_FILES = 500  # of a scoring job
