@@ -28,6 +28,10 @@ class OneLine(logging.Formatter):
     traceback, which may quote them too, are indented: only a record begins at the first column.
     """
 
+    def format(self, record: logging.LogRecord) -> str:
+        record.exc_text = None  # as another formatter left it, which does not escape
+        return super().format(record)
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's own name
         return _escaped(super().formatMessage(record))
 
