@@ -78,7 +78,7 @@ def inspect(*, known: Iterable[str] = (), files: bool = True) -> Inspection:
         for digest in wanted
         if digest not in there
     ]
-    for study in chains[:-1]:
+    for study in filter(None, chains):
         findings += _inspect_current_labels(study)
         findings += _inspect_promise(study)
         findings += _inspect_files(study) if files else ()

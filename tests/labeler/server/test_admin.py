@@ -15,6 +15,7 @@ from labeler.models import (
     Assignment,
     AuditEvent,
     Dealing,
+    GradeLevel,
     Image,
     Label,
     Reader,
@@ -235,10 +236,10 @@ def test_what_others_rest_on_is_only_shown(
     as_root: Client, study: Study, ben: User, model: type, change: dict[str, str]
 ) -> None:
     row = ben if model is User else study
-    before = [list(one.objects.order_by("pk").values()) for one in (User, Study, type(study.grade_levels.first()))]
+    before = [list(one.objects.order_by("pk").values()) for one in (User, Study, GradeLevel)]
     where = address(model, "change", row.pk)
     as_root.post(where, fields_of(as_root.get(where)) | change)
-    after = [list(one.objects.order_by("pk").values()) for one in (User, Study, type(study.grade_levels.first()))]
+    after = [list(one.objects.order_by("pk").values()) for one in (User, Study, GradeLevel)]
     for rows, now in zip(before, after, strict=True):
         assert [{**one, "last_login": None} for one in rows] == [{**one, "last_login": None} for one in now]
 
