@@ -112,6 +112,9 @@ class Reader(models.Model):
     capacity = models.PositiveIntegerField(
         null=True, blank=True, help_text="Longest list this reader can take, golden images and repeats included."
     )
+    accepted_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="From then on they see of the study what a reader sees."
+    )
     left_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
