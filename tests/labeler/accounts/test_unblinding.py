@@ -174,7 +174,7 @@ def test_nothing_that_a_blinded_person_sees_of_an_image_tells_whether_it_is_gold
     for reader in study.readers.all():
         for assignment in queries.upcoming(reader)[:graded]:
             label_store.record_label(assignment=assignment, version=0, submission=uuid4(), grade=3)
-    shown = {}
+    shown: dict[str, set[bool]] = {}
     for image in study.images.all():
         page = as_olga.get(f"/studies/acne/images/{image.pk}/").content.decode()
         for one_of_a_kind in (image.source_name, str(image.pk), image.content_hash):
