@@ -43,7 +43,7 @@ def make(*, count: int = SELFIES, say: Callable[[str], None]) -> Study:
     Raises StudyError where the database is in other use, and what make_selfies raises.
     """
     folder = settings.VAR_DIR / "demo" / "selfies"
-    say(f"Making {count} selfies of nobody, with painted acne (SIMULATED)")
+    say(f"Making {count} made-up selfies with painted acne (SIMULATED)")
     made = selfies.make_selfies(folder=folder, count=count, seed=SEED, on_selfie=_every(25, say))
     study = Study.objects.filter(slug=SLUG).first() or _create()
     if not _accounts_file().exists():

@@ -158,7 +158,7 @@ class Job(models.Model):
 
     @property
     def is_set_aside(self) -> bool:
-        """Whether it failed and waits for somebody."""
+        """Whether it failed and waits for an admin."""
         return self.state == self.State.FAILED
 
 

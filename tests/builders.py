@@ -12,6 +12,7 @@ from unittest.mock import patch
 import numpy as np
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 from PIL import Image as PillowImage
 
 from labeler.accounts.sessions import SignIn
@@ -42,7 +43,7 @@ def make_user(username: str, *, password: str | None = None) -> User:
 
 
 def sign_in(client: Client, user: User) -> Client:
-    """Sign somebody in as if they had just given their password."""
+    """Sign a user in as if they had just given their password."""
     client.force_login(user)
     session = client.session
     now = time.time()
@@ -89,6 +90,7 @@ def make_study(slug: str = "acne", *, readers: tuple[User, ...] = (), images: in
     study = studies.create(slug=slug, title=f"The {slug} study", seed=2019, secret=secret_of(slug))
     for user in readers:
         studies.add_reader(study=study, user=user)
+    study.readers.update(accepted_at=timezone.now())  # as when each has opened their list
     make_images(study, images)
     if golden_size:
         golden_draw.draw(study=study, size=golden_size)

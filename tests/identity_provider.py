@@ -31,7 +31,7 @@ def environment(issuer: str) -> dict[str, str]:
 
 
 class IdentityProvider:
-    """A provider at one address, which lets in whom its file of people names. Every start has new keys."""
+    """A provider at one address, which signs in the people that its file names. Every start has new keys."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -41,7 +41,7 @@ class IdentityProvider:
         self.log = folder / "provider.log"
 
     def knows(self, sub: str, **claims: Any) -> None:
-        """Let somebody in as what these claims say; from now on, if they were there already."""
+        """Add a person with these claims, or change theirs."""
         self.people.write_text(json.dumps(json.loads(self.people.read_text()) | {sub: claims}))
 
     def start(self, site: str) -> None:

@@ -34,7 +34,7 @@ def help_embed(run_id: int) -> None:
 
 
 def call_workers(run: TrainingRun) -> None:
-    """Ask all workers to help with a run's embedding. Who comes too late finds it over."""
+    """Ask all workers to help with a run's embedding. A worker that comes too late finds it done."""
     with suppress(OperationalError):  # the run gets on alone
         for _ in range(WORKERS):
             help_embed.delay(run.pk)
@@ -49,7 +49,7 @@ def retrain_nightly() -> None:
 
 @shared_task
 def refresh_standings() -> None:
-    """Compute the readers' numbers of studies where nobody should wait for them."""
+    """Compute the readers' numbers of studies where they take too long for a page."""
     for study in Study.objects.order_by("pk"):
         reader_numbers.refresh(study)
 
@@ -62,7 +62,7 @@ def collect_features() -> None:
 
 @shared_task
 def prune_runs() -> None:
-    """Delete what old runs left that nobody asks any more."""
+    """Delete what old runs left and nothing reads any more."""
     if runs := pruning.prune():
         logger.info("Runs whose scores and training images were deleted: %s", runs)
 

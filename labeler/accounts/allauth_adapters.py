@@ -61,7 +61,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Log a wrong password, but no unknown user name: it may be a password typed into the wrong field."""
         del request
         user = User.objects.filter(username__iexact=credentials.get("username") or "").first()
-        audit.record(None, None, "sign-in failed", detail=user.username if user else "a name that nobody has")
+        audit.record(None, None, "sign-in failed", detail=user.username if user else "an unknown name")
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
         """A sign-in a minute ago counts as re-authentication for setting up a second factor."""

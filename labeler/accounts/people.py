@@ -21,7 +21,7 @@ PROVIDER = "oidc"
 CLAIMS_KEPT = ("iss", "sub", "oid", "tid")  # of a token's claims: what names a person, nothing that describes them
 
 NOT_INVITED = (
-    "You are signed in at your organisation, but it gives you no role here and nobody has invited you. "
+    "You are signed in at your organisation, but it gives you no role here and you have no invitation. "
     "Ask the person who runs your study."
 )
 OVERAGE = (

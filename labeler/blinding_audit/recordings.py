@@ -39,7 +39,7 @@ class CaptureError(RuntimeError):
 
 
 class Browser(Protocol):
-    """Somebody signed in, asking the site."""
+    """A signed-in user's requests to the site."""
 
     def get(self, address: str) -> Answer: ...
     def close(self) -> None: ...

@@ -64,7 +64,7 @@ class Chart:
         return replace(self, sentence=sentence, rests_on=rests_on)
 
     def drawn(self, sheet: Drawing) -> "Chart":
-        """Return the chart with one picture for everybody."""
+        """Return the chart with one picture that every viewer sees."""
         return replace(self, wide=sheet)
 
     def drawn_twice(self, draw: Callable[[float], Drawing]) -> "Chart":

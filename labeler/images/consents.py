@@ -1,6 +1,6 @@
 """Consents of subjects, and the three permissions of each image that follow from them.
 
-A subject's latest word counts. Of whom none is known, everything is allowed, unless the study needs consent.
+A subject's latest statement counts. Without one everything is allowed, unless the study needs consent.
 """
 
 from collections import defaultdict
@@ -56,7 +56,7 @@ def write(
 
 @transaction.atomic
 def require(study: Study, *, is_needed: bool, by: User | None) -> None:
-    """Say whether images of whom no consent is known may be dealt and learned from."""
+    """Say whether images without a known consent may be dealt and learned from."""
     study = Study.objects.select_for_update().get(pk=study.pk)
     if study.needs_consent == is_needed:
         return

@@ -40,7 +40,7 @@ class JoinReport:
     unmatched: list[tuple[int, str]] = field(default_factory=list)  # line and name: no such image
     ambiguous: list[tuple[int, str]] = field(default_factory=list)  # several images, or several rows of one
     without_row: int = 0
-    consents: int = 0  # subjects of whom something new is known
+    consents: int = 0  # subjects with a new statement of consent
     without_subject: list[tuple[int, str]] = field(default_factory=list)  # rows with a consent but without a subject
 
 
@@ -166,7 +166,7 @@ def _collect(
 
 
 def _record_consents(study: Study, agreed: Mapping[str, Mapping[str, str]], by: User | None) -> int:
-    """Write down what is new; then mark the images of everybody, since subjects may be new too. Returns how many."""
+    """Store new consents, then mark the images of all subjects, since subjects may be new too. Returns how many."""
     known = {consent.subject: (set(consent.scopes), consent.given_on) for consent in consents.latest(study)}
     new = 0
     for subject, said in agreed.items():

@@ -22,6 +22,9 @@ class Image(models.Model):
     rendition = models.CharField(
         max_length=200, blank=True, help_text="What the storage names of `labeler.images.renditions` begin with."
     )
+    rendition_sha256 = models.JSONField(
+        default=dict, db_default={}, editable=False, help_text="Size -> SHA-256 of the rendition as it was made."
+    )
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     # The person in it, where known: a subject is never on both sides of a split.
@@ -40,7 +43,7 @@ class Image(models.Model):
     may_be_trained_on = models.BooleanField(default=True, db_default=True)
     may_be_shared = models.BooleanField(default=True, db_default=True)
     is_erased = models.BooleanField(
-        default=False, db_default=False, help_text="Asked to be: from then on nobody is shown it."
+        default=False, db_default=False, help_text="To be erased: from then on it is not shown."
     )
     imported_at = models.DateTimeField(auto_now_add=True)
 

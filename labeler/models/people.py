@@ -39,7 +39,7 @@ class User(AbstractUser):
 
 
 class Invitation(models.Model):
-    """A role for a person to whom the identity provider gives none. The first identity to use it keeps it."""
+    """A role for a person without one at the identity provider. The first identity to use it keeps it."""
 
     user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="invitation")
     email = models.EmailField(help_text="The provider must say that it is verified.")

@@ -1,10 +1,12 @@
 """A study, its grading scale with examples, its readers, and how it was dealt."""
 
 import secrets
+import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
-from django.db.models import F, Func, Q, TextField, Value
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Cast, Concat, Length
 from django.db.models.lookups import Exact
 
@@ -23,13 +25,10 @@ def draw_secret() -> bytes:
     return secrets.token_bytes(SECRET_BYTES)
 
 
-def _random_uuid() -> Cast:
-    return Cast(Func(function="gen_random_uuid"), TextField())
-
-
 def _secret_of_database() -> Func:
     """Return a secret that PostgreSQL draws: 366 bits of its strong random source, hashed to 256."""
-    drawn = Func(Concat(_random_uuid(), _random_uuid(), _random_uuid()), Value("UTF8"), function="convert_to")
+    uuids = [Cast(RandomUUID(), models.TextField()) for _ in range(3)]
+    drawn = Func(Concat(*uuids), Value("UTF8"), function="convert_to")
     return Func(drawn, function="sha256", output_field=models.BinaryField())
 
 
@@ -49,7 +48,7 @@ class Study(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     golden_drawn_at = models.DateTimeField(null=True, blank=True)
     dealt_at = models.DateTimeField(null=True, blank=True)
-    closed_at = models.DateTimeField(null=True, blank=True, help_text="From then on nobody grades.")
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="From then on no grade is taken.")
     reports_released_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="From then on each reader sees their own report."
     )
@@ -57,11 +56,13 @@ class Study(models.Model):
     needs_consent = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="Images of whom no consent is known are neither dealt nor learned from.",
+        help_text="Images without a known consent are neither dealt nor learned from.",
     )
     # Retention: photographs are erased on the earlier of the two days.
     erase_on = models.DateField(null=True, blank=True)
     erase_months_after_closing = models.PositiveSmallIntegerField(null=True, blank=True)
+    # Keeps facts from being guessed by their hashes in the ledger.
+    ledger_salt = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
 
     class Meta:
         verbose_name_plural = "studies"
@@ -127,10 +128,13 @@ class Reader(models.Model):
         default=0,
         db_default=0,
         editable=False,
-        help_text="Images of the list that are not done and that nobody may grade any more.",
+        help_text="Images of the list that are not done and may not be graded any more.",
     )
     capacity = models.PositiveIntegerField(
         null=True, blank=True, help_text="Longest list this reader can take, golden images and repeats included."
+    )
+    accepted_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="From then on they see of the study what a reader sees."
     )
     left_at = models.DateTimeField(null=True, blank=True, editable=False)
 

@@ -39,7 +39,7 @@ QUEUES = ("celery", "intake")
 LONGEST_QUEUE = 1000  # messages: each is done in seconds, or names a job that is looked at apart
 LAST_TICK = "last-tick"  # in the cache: when a scheduled task last ran
 LONGEST_SILENCE = timedelta(minutes=10)
-FAILURES_SHOWN = timedelta(days=7)  # what failed before that nobody has missed
+FAILURES_SHOWN = timedelta(days=7)  # what failed before that has not been missed
 MOST_SHOWN = 50
 LONGEST_WAIT = timedelta(hours=6)  # of a job: a retraining before it may take that long
 LEAST_FREE = 0.1  # of a disk
@@ -88,7 +88,7 @@ class JobCount:
 
 @dataclass(frozen=True)
 class SetAside:
-    """Work that failed, or was given up, and waits for somebody."""
+    """Work that failed, or was given up, and waits for an admin."""
 
     name: str
     study: str
@@ -146,7 +146,7 @@ def job_counts() -> list[JobCount]:
 
 
 def set_aside() -> list[SetAside]:
-    """Return what waits for somebody, the latest first. An app's job does not: the app was told, and sends it anew."""
+    """Return what waits for an admin, the latest first. Without apps' jobs: the app was told, and sends it again."""
     found = [one for model in job_models() if model.AGAIN for one in _set_aside(model)]
     return sorted([*found, *_imports_set_aside()], key=lambda one: one.since, reverse=True)
 

@@ -19,7 +19,7 @@ from scoring.weights.weight_files import WeightsError
 
 
 def do(study_job: StudyJob) -> None:
-    """Do a claimed study job, and again for as long as somebody asks for it meanwhile. Raises jobs.JobError."""
+    """Do a claimed study job, and repeat it while it is requested again meanwhile. Raises jobs.JobError."""
     with jobs.held(study_job):
         is_over = False
         while not is_over:

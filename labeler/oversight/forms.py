@@ -16,7 +16,7 @@ from labeler.record.audit import Wanted
 class AuditForm(Form):
     """Whose acts, which, and when, to show."""
 
-    person = forms.ModelChoiceField(queryset=User.objects.none(), required=False, label="Who", empty_label="Everybody")
+    person = forms.ModelChoiceField(queryset=User.objects.none(), required=False, label="Person", empty_label="All")
     action = forms.ChoiceField(required=False, label="What")
     since = forms.DateField(required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}))

@@ -15,7 +15,7 @@ class Cache(DatabaseCache):
     """Forgets what lies in the future: it was written by a clock that was early.
 
     allauth keeps the times of the last sign-ins from an address, and locks them for seconds while it counts. By a
-    clock that was a day early, both would keep everybody there out for a day once it is right again.
+    clock that was a day early, both would keep everyone there out for a day once it is right again.
     """
 
     def get(self, key: str, default: Any = None, version: int | None = None) -> Any:

@@ -80,7 +80,7 @@ def request_subject(*, study: Study, subject: str, reason: str, by: User | None)
     """Ask for the erasure of everything of a subject. Raises ErasingError."""
     of_subject = study.images.filter(subject=subject)
     if not subject or not of_subject.exists():
-        raise ErasingError(f"Nobody in study {study.slug} is called {subject!r}. See the page of its subjects.")
+        raise ErasingError(f"Study {study.slug} has no subject {subject!r}. See the page of its subjects.")
     return request(study=study, images=of_subject, subject=subject, reason=reason, by=by)
 
 
@@ -206,6 +206,7 @@ def _forget(image: Image) -> None:
         source_name=f"erased-{image.pk}",
         original="",
         rendition="",
+        rendition_sha256={},
         width=0,
         height=0,
         metadata={},

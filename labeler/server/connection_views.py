@@ -35,7 +35,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def security_txt(request: HttpRequest) -> HttpResponse:
-    """Say whom to tell of a hole (RFC 9116)."""
+    """Return security.txt: where to report a vulnerability (RFC 9116)."""
     del request
     if not settings.SECURITY_CONTACT:
         raise Http404

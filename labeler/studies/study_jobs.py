@@ -28,13 +28,13 @@ def request(*, study: Study, kind: Kind, by: User | None, source: Study | None =
 
 
 def retry(study_job: StudyJob, *, by: User) -> bool:
-    """Have a study job that failed done again. False if it did not fail, or somebody asked for the same since."""
+    """Queue a failed study job again. Returns False if it did not fail, or the same was requested since."""
     try:
         with transaction.atomic():
             is_queued = study_job.is_set_aside and jobs.retry(study_job)
             if is_queued:
                 audit.record(study_job.study, by, "tried a study job again", detail=str(study_job))
-    except IntegrityError:  # somebody asks for it right now
+    except IntegrityError:  # another request queues the same right now
         return False
     return is_queued
 

@@ -1,6 +1,6 @@
 """Background jobs: a job is a row that is done once, even if the broker or a worker fails.
 
-A Celery message is only a nudge that carries a row's id. Whoever claims the row holds it under a lease, which a
+A Celery message is only a nudge that carries a row's id. The worker that claims the row holds it under a lease, which a
 thread keeps renewing; a lease that has passed means that its worker is gone, and the job may be claimed again.
 
 Each kind of job is registered once, in the tasks.py of its package, by the function that does a claimed row:
@@ -51,7 +51,7 @@ class JobError(RuntimeError):
 
 
 class LostLeaseError(RuntimeError):
-    """Somebody else may have claimed this job meanwhile, so nothing of it may be stored any more."""
+    """The lease is over and another worker may hold the job, so nothing of it may be stored any more."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def send(task: "Task[Any, None]", *arguments: int | str) -> bool:
 
 
 def claim(job_model: type[AnyJob], pk: int) -> AnyJob | None:
-    """Take a queued or lost job; None if it is done, held by somebody else, or has been tried too often."""
+    """Take a queued or lost job; None if it is done, held by another worker, or has been tried too often."""
     rows = _rows(job_model).filter(_claimable(), pk=pk)
     rows.filter(attempts__gte=MAX_ATTEMPTS).update(
         state=Job.State.FAILED, error=GIVEN_UP, lease_until=None, finished_at=Now()

@@ -1,6 +1,6 @@
 """The limit of requests at a time in a web or scorer process. A request beyond it is answered 503 with Retry-After.
 
-A queue without an end would answer every request too late, and compute answers that nobody waits for any more.
+A queue without an end would answer every request too late, and compute answers whose clients have gone.
 """
 
 import io

@@ -1,4 +1,4 @@
-"""Weights and regressors that somebody exchanged for ones that carry code: nothing of it runs."""
+"""Weights and regressors exchanged for ones that carry code: nothing of it runs."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ class Bomb:
 
 
 def exchanged(data: bytes) -> Regressor:
-    """Return the row of somebody who may write to the storage and to the database too."""
+    """Return a row as an attacker makes it who can write to the storage and the database."""
     row = regressors.save(make_fitted(seed=91), study="acne", provenance={})
     sha256 = hashlib.sha256(data).hexdigest()
     blobs.write(f"regressors/{sha256}.safetensors", data)

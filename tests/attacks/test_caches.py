@@ -50,7 +50,7 @@ def test_a_readers_image_is_nobody_elses(as_ana: Client, ben: User, olga: User, 
 
 @pytest.mark.parametrize("tail", ["a.css", "x.jpg", ";.css", "%2e.css", "..%2fstatic/site/site.css", "?/site.css"])
 def test_an_address_that_looks_like_a_static_file_is_none(as_ana: Client, picture: str, tail: str) -> None:
-    """Web cache deception: a cache in front keeps what ends in .css, whoever asked."""
+    """Web cache deception: a cache in front keeps what ends in .css, for every user."""
     answer = as_ana.get(picture + tail)
     if answer.status_code != 404:
         assert "no-store" in answer.headers["Cache-Control"]

@@ -13,7 +13,7 @@ LARGE = settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 2 * 2**20
 
 
 class Unread:
-    """A body of which nobody may read a byte."""
+    """A body of which no byte may be read."""
 
     def read(self, size: int = -1) -> bytes:
         raise AssertionError(f"{size} bytes of the body were asked for.")

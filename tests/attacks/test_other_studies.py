@@ -26,7 +26,7 @@ def test_a_thing_of_another_study_is_not_under_ones_own(world: World, name: str,
 
 
 def unblind(client: Client) -> None:
-    """Let somebody have given their reason, so that it is not what they are asked for in the first place."""
+    """Record a user's reason, so that it is not what the page asks for first."""
     session = client.session
     session[unblinding.REMEMBERED] = [Study.objects.get(slug="other").pk]
     session.save()

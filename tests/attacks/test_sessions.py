@@ -93,7 +93,7 @@ def test_wrong_passwords_are_written_down_and_no_name_that_nobody_has(eve: User)
     for name in ("EVE", PASSWORD):
         Client().post("/accounts/login/", {"login": name, "password": "wrong"})
     failed = AuditEvent.objects.filter(action="sign-in failed").order_by("pk")
-    assert list(failed.values_list("detail", flat=True)) == ["eve", "a name that nobody has"]
+    assert list(failed.values_list("detail", flat=True)) == ["eve", "an unknown name"]
 
 
 @pytest.mark.django_db

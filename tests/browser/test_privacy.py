@@ -1,4 +1,4 @@
-"""Somebody leaves a study while a reader has it open; and the pages on which that happens, by axe."""
+"""A subject is erased while a reader has the study open; and the pages on which that happens, by axe."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The report in headless Chromium under the real security policy: drawn by the server, used by everybody."""
+"""The report in headless Chromium under the real security policy: drawn by the server, usable without a pointer."""
 
 import csv
 import json

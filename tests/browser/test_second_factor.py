@@ -61,7 +61,7 @@ def sign_out(page: Page) -> None:
 
 
 def set_up_app(page: Page) -> pyotp.TOTP:
-    """Do what somebody with a telephone does, and return the telephone's app."""
+    """Set up an authenticator app as a user does, and return it."""
     app = pyotp.TOTP(page.get_by_label("Key, to type in").input_value())
     page.get_by_label("Code that the app shows now").fill(app.now())
     page.get_by_role("button", name="Set it up").click()

@@ -47,7 +47,7 @@ def lasting_web(
 
 @pytest.fixture
 def provider(lasting_provider: IdentityProvider, server: Web) -> IdentityProvider:
-    """Return the provider as it knows nobody, and the site as it has never heard of its keys."""
+    """Return a provider without accounts, and a site that has not fetched its keys."""
     cache.clear()
     lasting_provider.people.write_text("{}")
     if lasting_provider.process.poll() is not None:
@@ -102,7 +102,7 @@ def test_a_stranger_is_told_whom_to_ask(page: Page, provider: IdentityProvider) 
     provider.knows("sub-eve", roles=["something else"], email="eve@clinic.example", email_verified=True)
     sign_in(page, "sub-eve")
     expect(page.get_by_role("heading", name="You have no access here")).to_be_visible()
-    expect(page.get_by_text("nobody has invited you")).to_be_visible()
+    expect(page.get_by_text("you have no invitation")).to_be_visible()
     assert not User.objects.exists()
     assert AuditEvent.objects.get().action == "sign-in refused"
 

@@ -1,4 +1,4 @@
-"""Selfies of nobody: the same for the same seed, worse where they say so, and found by the pipeline's own eyes."""
+"""Made-up selfies: the same for the same seed, worse where they say so, and found by the pipeline's own eyes."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""The demo study's accounts: its own, never somebody else's."""
+"""The demo study's accounts: its own, never another study's."""
 
 import shutil
 import stat

@@ -112,7 +112,7 @@ def test_a_lock_that_its_connection_lost_goes_to_who_waits(transactional_db: Non
 
 @pytest.fixture
 def asked(study: Study, olga: User) -> list[Job]:
-    """Ask for one job of each kind, in time for nobody to hear of it."""
+    """Ask for one job of each kind, while no worker hears of it."""
     sources = {kind: study if kind == study_jobs.Kind.SCORE else None for kind in study_jobs.Kind}
     unfinished: list[Job] = [
         retrain.request(study=study),

@@ -1,4 +1,4 @@
-"""The embedded servers keep what they were given, whoever stops them and how."""
+"""The embedded servers keep what they were given, however they are stopped."""
 
 import os
 import shutil

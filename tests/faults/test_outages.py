@@ -1,4 +1,4 @@
-"""While PostgreSQL is away everybody is told to send again, and all is well once it is back."""
+"""While PostgreSQL is away every request is answered 503, and all works once it is back."""
 
 import json
 import time
@@ -32,7 +32,7 @@ NO_JOB = "/api/v1/jobs/00000000-0000-0000-0000-000000000000"
 
 @dataclass
 class Browser:
-    """Somebody's browser, on a real server."""
+    """A user's browser, on a real server."""
 
     address: str
     cookies: Mapping[str, str]
@@ -130,7 +130,7 @@ def lock_labels(locking: "psycopg2.extensions.connection") -> None:
 
 
 def cut_off_who_waits(locking: "psycopg2.extensions.connection") -> None:
-    """Wait until somebody waits for a lock, and end their connection as a server does that is stopped."""
+    """Wait until a connection waits for a lock, and end their connection as a server does that is stopped."""
     deadline, ended = time.monotonic() + processes.PATIENCE, 0
     with locking.cursor() as cursor:
         while not ended:

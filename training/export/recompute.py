@@ -159,7 +159,7 @@ class Export:
         yield from compare("report", self.report, self.live_report(golden))
 
     def golden_grades(self) -> Grades:
-        """Return the grades of golden images that somebody graded, in the order of their hashes."""
+        """Return the grades of golden images with at least one grade, in the order of their hashes."""
         return {image: self.grades[image] for image in self.golden if self.grades[image]}
 
     def live_report(self, golden: Grades) -> Report:
@@ -348,7 +348,7 @@ def alpha(units: Sequence[Sequence[float]], *, by_ranks: bool) -> Report:
 
 
 def intraclass(golden: Grades) -> dict[str, Report]:
-    """Shrout and Fleiss's coefficients with McGraw and Wong's intervals, on images that all who graded any graded."""
+    """Shrout and Fleiss's coefficients, McGraw and Wong's intervals, on images that every such reader graded."""
     k = len(set().union(*golden.values()))
     table = [[float(given[reader]) for reader in sorted(given)] for given in golden.values() if len(given) == k]
     n, grades = len(table), [grade for row in table for grade in row]

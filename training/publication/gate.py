@@ -73,7 +73,7 @@ def bar_of(errors: Mapping[str, Estimate]) -> Bar | None:
 
 
 def counts_for_bar(graded: int, drawn: int) -> bool:
-    """Whether a reader who graded so many of the golden images that were drawn counts for the bar."""
+    """Whether a reader with this many graded golden images counts for the bar."""
     return graded > 0 and graded >= BAR_SHARE * drawn
 
 

@@ -27,7 +27,7 @@ MEASURED = ("exposure", "contrast", "sharpness")  # whose thirds are subgroups
 # Beyond, only golden and repeated labels are read: what came before each would take the page seconds to read.
 MOST_LABELS_IN_ORDER = 100_000
 REMEMBERED = 7 * 24 * 3600  # seconds
-LONG = 5.0  # seconds of computing that nobody should wait for at every new label
+LONG = 5.0  # seconds; what takes longer is computed in the background, not at every new label
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def _compute(study: Study, facts: _Facts) -> ReadersReport:
 
 
 def _panel(study: Study, facts: _Facts) -> Panel:
-    """Return the readers' current labels; they are compared on the golden images that somebody graded."""
+    """Return the readers' current labels; they are compared on the golden images with at least one grade."""
     labels = consensus.current_labels(study).order_by("pk")
     if sum(reader.done for reader in facts.readers) > MOST_LABELS_IN_ORDER:
         labels = labels.filter(Q(assignment__image__is_golden=True) | Q(assignment__is_repeat=True))

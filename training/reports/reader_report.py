@@ -13,7 +13,7 @@ from training.reports.charts import matrices, points, series
 from training.reports.contents import ReaderNumbers
 
 MOST_DISCUSSED = 12
-# With fewer others, what they said is what somebody in particular said.
+# With fewer others, a number would reveal what one of them said.
 FEWEST_OTHERS = 2
 
 Grades = dict[int, dict[str, int]]  # golden image -> reader -> grade

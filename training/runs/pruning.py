@@ -18,7 +18,7 @@ PRUNING_SECONDS = 600.0  # of one message: a training worker has other things to
 
 
 def prune(*, seconds: float = PRUNING_SECONDS) -> int:
-    """Delete what runs left that nobody asks any more; return how many runs have nothing left now.
+    """Delete what old runs left and nothing reads any more; return how many runs have nothing left now.
 
     It may be killed at any time: each batch stands for itself, and the next call goes on.
     """

@@ -356,6 +356,6 @@ def _store(run: TrainingRun, stages: Stages, result: RunResult) -> None:
 
 
 def refuse_withdrawn(run: TrainingRun) -> None:
-    """Raise JobError where somebody took their consent back since the run began."""
+    """Raise JobError if a consent was withdrawn since the run began."""
     if run.training_images.filter(image__may_be_trained_on=False).exists():
-        raise jobs.JobError("Somebody took their consent back while this run learned from their images. Retrain.")
+        raise jobs.JobError("A consent was withdrawn while this run learned from its images. Retrain.")

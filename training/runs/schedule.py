@@ -28,7 +28,7 @@ def time_of(study: Study) -> time:
 
 @transaction.atomic
 def set_time(*, study: Study, at: time | None, by: User | None) -> None:
-    """Set a study's own time; None: everybody's."""
+    """Set a study's own time; None: the site's."""
     study.retrain_at = at
     study.save(update_fields=["retrain_at"])
     audit.record(study, by, "time of retraining set", detail=f"{time_of(study):%H:%M}")

@@ -33,7 +33,7 @@ class Command(StudyCommand):
         if report.consents:
             self.stdout.write(f"Of {report.consents} subjects a consent was recorded.")
         for line, name in report.without_subject:
-            self.stderr.write(f"  line {line}: {name} has a consent, and nobody knows whose: name the subject")
+            self.stderr.write(f"  line {line}: {name} has a consent but no subject: name the subject")
         for line, name in report.unmatched:
             self.stderr.write(f"  line {line}: no image is called {name}")
         for line, name in report.ambiguous:

@@ -12,7 +12,7 @@ from labeler.models import Role
 
 
 class Command(BaseCommand):
-    """Invite a person to whom the identity provider gives no role."""
+    """Invite a person without a role at the identity provider."""
 
     help = "Invite a person; the first identity with this address, verified by the provider, takes the account."
 

@@ -31,7 +31,7 @@ class Command(migrate.Command):
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument(
-            "--patiently", action="store_true", help="Without limits of time: at an hour when nobody is served."
+            "--patiently", action="store_true", help="Without time limits: run it while the site is stopped or idle."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -93,7 +93,7 @@ _BETWEEN = (
 )
 _TOO_LONG = (
     f"A statement took more than {STATEMENT_SECONDS} seconds, and readers waited for the table that it held. Nothing "
-    "of this migration was kept. Run `manage.py migrate --patiently` at an hour when nobody is served."
+    "of this migration was kept. Run `manage.py migrate --patiently` while the site is stopped or idle."
 )
 _NO_LOCK = (
     "Others hold a table that must be changed, {tries} times in a row: {holders}. What was applied stays. Wait until "

@@ -1,4 +1,4 @@
-// The page of oversight follows the study while somebody looks. Without this module, reloading shows the same.
+// The page of oversight follows the study while it is open. Without this module, reloading shows the same.
 
 import { all, need } from "../../site/elements.js";
 

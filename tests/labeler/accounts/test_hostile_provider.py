@@ -190,7 +190,7 @@ def test_an_answer_counts_once(client: Client, provider: HostileProvider) -> Non
 
 
 def test_an_answer_counts_in_the_browser_that_asked(client: Client, provider: HostileProvider) -> None:
-    """Nobody is made to use the attacker's account by a link (login CSRF)."""
+    """A link can't sign a user in to the attacker's account (login CSRF)."""
     asked = begin(client, provider)
     victim = Client()
     begin(victim, provider)

@@ -17,7 +17,7 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 @pytest.fixture
 def dora(db: None) -> User:
-    """Return somebody with a password and an authenticator app."""
+    """Return a user with a password and an authenticator app."""
     cache.clear()
     user = builders.make_user("dora", password=PASSWORD)
     TOTP.activate(user, SECRET)

@@ -17,7 +17,7 @@ GOLDEN, REPEATS, GAP = 30, 10, 15
 
 @pytest.fixture
 def running(ana: User, ben: User, cleo: User) -> Study:
-    """Return a study of three readers with lists of 100, of which everybody has graded 25."""
+    """Return a study of three readers with lists of 100, of which each has graded 25."""
     study = builders.make_study(readers=(ana, ben, cleo), images=GOLDEN + 180)
     golden_draw.draw(study=study, size=GOLDEN)
     folds.deal(study=study, design=Design(repeats=REPEATS, gap=GAP))

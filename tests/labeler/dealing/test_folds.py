@@ -1,4 +1,4 @@
-"""Folds are even, the golden set is everybody's, and the order is the secret's."""
+"""Folds are even, every reader has the golden set, and the order is the secret's."""
 
 import pytest
 

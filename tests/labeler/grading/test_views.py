@@ -1,4 +1,4 @@
-"""What each address answers to whom."""
+"""What each address answers to each kind of user."""
 
 import json
 import re

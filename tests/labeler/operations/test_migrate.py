@@ -99,7 +99,7 @@ def test_it_comes_again_when_they_have_ended() -> None:
 @pytest.mark.usefixtures("_without_scoring")
 def test_a_change_of_tables_that_takes_too_long_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(migrate, "STATEMENT_SECONDS", 0.1)  # the wait for a lock is a part of it
-    with somebody_changes_users(), pytest.raises(CommandError, match="at an hour when nobody is served"):
+    with somebody_changes_users(), pytest.raises(CommandError, match="while the site is stopped or idle"):
         call_command("migrate", stdout=io.StringIO())
     assert not is_applied()
 

@@ -1,4 +1,4 @@
-"""A clock that was a day early, and is right again, keeps nobody out, lets nobody stay, and stops no schedule."""
+"""After a clock was a day early: sign-ins work, sessions end on time, and schedules go on."""
 
 import json
 import time

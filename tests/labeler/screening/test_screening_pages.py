@@ -7,6 +7,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from labeler import tasks
+from labeler.accounts import unblinding
 from labeler.golden_set import golden_draw
 from labeler.models import AuditEvent, PrescreenDecision, SimilarPair, Study, StudyJob, User
 from labeler.screening import limit_preview, prescreen
@@ -49,7 +50,7 @@ def test_strangers_and_readers_find_none_of_it(as_cleo: Client, as_ana: Client, 
 
 
 def test_an_admin_who_reads_the_study_sees_numbers_but_no_images(as_ana: Client, measured: Study, ana: User) -> None:
-    studies.add_reader(study=measured, user=ana)
+    unblinding.accept(studies.add_reader(study=measured, user=ana))
     measured.admins.add(ana)
     assert [as_ana.get(f"/studies/acne/{page}").status_code for page in OF_NUMBERS] == [200, 200]
     assert [as_ana.get(f"/studies/acne/{page}").status_code for page in OF_IMAGES] == [403] * 4
@@ -319,12 +320,12 @@ def test_pages_tell_how_far_a_worker_is(as_olga: Client, measured: Study) -> Non
         jobs.tell(claimed, stage, done=1234, total=5000)
     said = as_olga.get("/studies/acne/prescreen/").content.decode()
     assert "Measuring images, 1,234 of 5,000." in said
-    assert "once more" not in said
+    assert "requested again" not in said
     assert "Comparing" not in said
     study_jobs.request(study=measured, kind=Kind.DUPLICATES, by=None)
     said = as_olga.get("/studies/acne/duplicates/").content.decode()
     assert "Comparing fingerprints, 1,234 of 5,000." in said
-    assert "Somebody asked for it again, so it is done once more" in said
+    assert "It was requested again, so it runs once more" in said
 
 
 def test_a_study_job_that_failed_says_why_on_its_page_and_is_tried_again_there(

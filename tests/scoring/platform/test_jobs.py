@@ -32,7 +32,7 @@ def claimed(job: TrainingRun) -> TrainingRun:
 
 
 def lose_worker(job: TrainingRun) -> None:
-    """Let the lease pass, as when nobody is left to renew it."""
+    """Let the lease pass, as when its worker is gone."""
     TrainingRun.objects.filter(pk=job.pk).update(lease_until=Now() - timedelta(seconds=1))
 
 

@@ -1,4 +1,4 @@
-"""The machine says nothing where nobody could, and says why."""
+"""The machine abstains where no score is possible, and says why."""
 
 from dataclasses import replace
 

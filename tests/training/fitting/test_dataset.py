@@ -1,4 +1,4 @@
-"""Who may be learned from, who is judged on, and that nobody is both."""
+"""Which subjects' images are learned from and which are judged on, and that no subject's are both."""
 
 import pytest
 from pytest_django import DjangoAssertNumQueries

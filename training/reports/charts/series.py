@@ -53,7 +53,7 @@ def _one_in_words(reader: ReaderNumbers) -> str:
 
 def _drift_in_words(readers: Sequence[ReaderNumbers], left: int) -> str:
     beyond = [f"{reader.code} from image {reader.drift.alarm_at} on" for reader in readers if reader.drift.alarm_at]
-    said = f"Beyond their limits: {enumerate_words(beyond)}." if beyond else "Nobody is beyond their limits."
+    said = f"Beyond their limits: {enumerate_words(beyond)}." if beyond else "No reader is beyond their limits."
     more = f" {left} more readers are in the table." if left else ""
     expected = 0.05 * len(readers)
     return f"{said} Of {len(readers)} readers who never change, {expected:.1f} would be, by chance.{more}"
