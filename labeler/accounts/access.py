@@ -63,9 +63,21 @@ def get_reported_study(request: AuthedRequest, slug: str) -> Study:
 
 
 def _not_read(request: AuthedRequest, study: Study) -> Study:
-    if study.readers.filter(user=request.user).exists():
+    if read_by(request.user).filter(pk=study.pk).exists():
         raise PermissionDenied(READS_IT)
     return study
+
+
+def read_by(user: User) -> QuerySet[Study]:
+    """Return the studies that a person reads, of which they are shown no more than any reader, whatever else they are."""
+    return Study.objects.filter(pk__in=user.readerships.values("study"))
+
+
+def may_see_golden(request: AuthedRequest, study: Study) -> bool:
+    """Whether a page may show which images are golden, or what follows from it. `get_unblinded_study` asks for it."""
+    if not unblinding.is_unblinded(study, request.session):
+        return False
+    return administers(request.user, study) and not read_by(request.user).filter(pk=study.pk).exists()
 
 
 def get_unblinded_study(request: AuthedRequest, slug: str) -> Study:
@@ -96,6 +108,11 @@ def administers(user: User, study: Study) -> bool:
 
 def audited_studies(user: User) -> QuerySet[Study]:
     return Study.objects.all() if user.holds(Role.AUDITOR) else administered_studies(user)
+
+
+def open_logs(user: User) -> QuerySet[Study]:
+    """Return the studies whose log a person may look at: all that they audit and do not read."""
+    return audited_studies(user).exclude(pk__in=read_by(user).values("pk"))
 
 
 def require_admin(request: AuthedRequest) -> None:

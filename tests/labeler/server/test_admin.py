@@ -83,7 +83,7 @@ def test_nothing_tells_what_is_golden(model: type) -> None:
         assert SECRET & {field.name for field in model._meta.get_fields()} <= set(shown.exclude or ())  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("model", [Image, Assignment, Label, Dealing])
+@pytest.mark.parametrize("model", [Image, Assignment, Label, Dealing, AuditEvent])
 def test_who_reads_a_study_finds_none_of_its_rows(as_root: Client, root: User, study: Study, model: type) -> None:
     row = model._default_manager.first()  # type: ignore[attr-defined]
     other = builders.make_study("other", images=1)
