@@ -69,7 +69,7 @@ def _not_read(request: AuthedRequest, study: Study) -> Study:
 
 
 def read_by(user: User) -> QuerySet[Study]:
-    """Return the studies that a person reads, of which they are shown no more than any reader, whatever else they are."""
+    """Return the studies that a person reads, of which they are shown no more than any reader."""
     return Study.objects.filter(pk__in=user.readerships.values("study"))
 
 

@@ -132,7 +132,12 @@ def certificate_of(erasure: Erasure, *, with_counts: bool = False) -> dict[str, 
     act = acts.order_by("pk").last()
     block = ledger.blocks(erasure.study).defer("rows").filter(events_until__gte=act.pk).first() if act else None
     sealed = {"act": act.pk, "block": block.number, "digest": block.digest} if act and block else None
-    return {**erasure.certificate, "totals": totals, "regressors_that_learned_from_them": erasure.regressors, "ledger": sealed}
+    return {
+        **erasure.certificate,
+        "totals": totals,
+        "regressors_that_learned_from_them": erasure.regressors,
+        "ledger": sealed,
+    }
 
 
 def elsewhere(study: Study, images: QuerySet[Image]) -> list[str]:

@@ -16,8 +16,8 @@ from training.statistics.intervals import Estimate
 
 BIN = 0.25  # grades, of the histograms beside the scatter
 HIDDEN = (
-    "Each point is a golden image, and its score tells which one, so the points are shown to the study's admins once they "
-    "gave a reason."
+    "Each point is a golden image, and its score tells which one. "
+    "So the points are shown to the study's admins once they gave a reason."
 )
 MARGIN = 46.0  # what the histograms take
 FRAME = Frame(46, 12, HALF - 12, HALF - 46)
