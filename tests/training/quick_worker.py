@@ -1,4 +1,4 @@
-"""The Celery application whose workers fit the published recipe with small layers: celery -A tests.training.quick_worker.
+"""The Celery application whose workers fit small layers: celery -A tests.training.quick_worker.
 
 `make test-slow` asks for the published layers.
 """
