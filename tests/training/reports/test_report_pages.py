@@ -93,7 +93,9 @@ def test_no_score_of_a_golden_image_is_shown_before_unblinding(as_olga: Client, 
         browser = builders.sign_in(Client(), User.objects.create_user(username="audi", roles=["auditor"]))
     assert json.loads(page(browser, "report_json"))["machine_run"]["points"] == []
     for name in ("report", "printed"):
-        assert 'class="point"' not in page(browser, name)
+        shown = page(browser, name)
+        assert [shown.count(f'id="{chart}"') for chart in ("scatter", "differences")] == [1, 1]
+        assert shown.count("Each point is a golden image") == 2
     for name in ("scatter", "differences"):
         assert page(browser, "chart_csv", name).strip().count("\n") <= 0
         assert browser.get(reverse("training:chart_svg", args=["acne", name])).status_code == 404
@@ -111,7 +113,7 @@ def test_points_open_images_for_the_unblinded_only(as_olga: Client, run: Trainin
     seeing = page(as_olga, "report")
     assert [address for address in golden if f'href="{address}"' in seeing] == golden
     assert json.loads(page(as_olga, "report_json"))["machine_run"]["points"] == (run.report or {})["points"]
-    assert 'class="point"' in seeing
+    assert "Each point is a golden image" not in seeing
     assert page(as_olga, "chart_csv", "scatter").strip().count("\n") == len(golden)
     # A file and paper are passed on: no address of a golden image is in them.
     picture = as_olga.get(reverse("training:chart_svg", args=["acne", "scatter"])).content.decode()
