@@ -10,8 +10,6 @@ from labeler.record import ledger, ledger_check
 
 
 class Command(BaseCommand):
-    """Say whether labels and audit log are what was sealed."""
-
     help = "Hold labels and audit log against the ledger. Exit status: 0 untouched, 1 with each row that is not."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
