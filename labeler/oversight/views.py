@@ -27,7 +27,7 @@ TOO_LITTLE = "not enough to say"
 @login_required
 @require_GET
 def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
-    study = access.get_administered_study(request, slug)
+    study = access.get_graded_study(request, slug)
     context = {"study": study, "now": _now(study)}
     return render(request, "labeler/oversight/oversight.html", context)
 
@@ -38,7 +38,7 @@ def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
 @cache_control(private=True, no_cache=True)
 def now(request: AuthedRequest, slug: str) -> HttpResponse:
     """Answer the part of the page that changes, or 304 when it has not."""
-    study = access.get_administered_study(request, slug)
+    study = access.get_graded_study(request, slug)
     return render(request, "labeler/oversight/_now.html", {"now": _now(study)})
 
 
@@ -104,7 +104,7 @@ def audit_log(request: AuthedRequest, slug: str) -> HttpResponse:
 def site_log(request: AuthedRequest) -> HttpResponse:
     """Show who signed in and whose roles changed, or what was done to a study that is asked for."""
     access.require_auditor(request)
-    which = WhichLogForm(request.GET, studies=access.audited_studies(request.user))
+    which = WhichLogForm(request.GET, studies=access.open_logs(request.user))
     if not which.is_valid():
         raise Http404
     return _log(request, which.cleaned_data["study"], {"which": which, "is_auditor": True})
