@@ -1,4 +1,4 @@
-"""Why an act or an image is refused: a name for programs, a sentence for people. docs/running/reliability.md lists them."""
+"""Why an act or an image is refused: a name for programs, a sentence for people (docs/running/reliability.md)."""
 
 from datetime import datetime
 from typing import ClassVar

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
-from labeler.grading import label_store, queries, reader_pages, refusals, window
+from labeler.grading import label_store, look_back_views, queries, refusals, window
 from labeler.grading.forms import LabelForm, LookingBackForm, QueueForm, UndoForm
 from labeler.images import renditions
 from labeler.images.forms import ImageForm
@@ -48,7 +48,7 @@ def home(request: AuthedRequest) -> HttpResponse:
 @require_GET
 def grade(request: AuthedRequest, slug: str) -> HttpResponse:
     reader = access.get_reader(request, slug)
-    return reader_pages.ended(request, reader) or _show_card(request, reader)
+    return look_back_views.ended(request, reader) or _show_card(request, reader)
 
 
 @login_required
@@ -135,7 +135,7 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
     except refusals.RefusedError as refusal:
         return _refuse(request, assignment, refusal)
     if not _wants_json(request):
-        return reader_pages.go_on(request, stored)
+        return look_back_views.go_on(request, stored)
     answer: dict[str, Any] = {"submission": str(stored.submission), "version": stored.version, "upcoming": []}
     # One image leaves the page's list and one comes in: grading takes no other round trip.
     known = QueueForm(request.POST)
@@ -150,10 +150,10 @@ def _refuse(request: HttpRequest, assignment: Assignment, refusal: refusals.Refu
     reader = assignment.reader
     if _wants_json(request):
         return _refused(reader, refusal, submission=request.POST.get("submission", ""))
-    if page := reader_pages.ended(request, reader, refusal=refusal):
+    if page := look_back_views.ended(request, reader, refusal=refusal):
         return page
     if LookingBackForm(request.POST).is_valid():
-        return reader_pages.show_graded(request, reader, refusal=refusal)
+        return look_back_views.show_graded(request, reader, refusal=refusal)
     return _show_card(request, reader, refusal=refusal.sentence, status=refusal.status)
 
 
