@@ -89,8 +89,9 @@ def _left_behind(reader: Reader) -> list[Assignment]:
     """Return what a reader who left had still to grade and can have again: golden images, repeats, what nobody took."""
     undone = reader.assignments.filter(is_done=False, withdrawn_in__isnull=False, image__may_be_graded=True)
     taken = Assignment.objects.filter(withdrawn_in=None, image=OuterRef("image"))
-    free = list(undone.annotate(is_taken=Exists(taken)).select_related("image").order_by("pk"))
-    again = [one for one in free if not one.is_repeat and (one.image.is_golden or not one.is_taken)]  # type: ignore[attr-defined]
+    free = list(undone.select_related("image").order_by("pk"))
+    untaken = set(undone.filter(~Exists(taken)).values_list("pk", flat=True))
+    again = [one for one in free if not one.is_repeat and (one.image.is_golden or one.pk in untaken)]
     met = {one.image_id for one in again} | set(reader.assignments.filter(is_done=True).values_list("image", flat=True))
     return again + [one for one in free if one.is_repeat and one.image_id in met]
 

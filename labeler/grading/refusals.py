@@ -16,6 +16,7 @@ class RefusedError(Exception):
     name: ClassVar[str]
     status: ClassVar[int]
     sentence = ""
+    fact = ""  # what is said to who only wants to see something; empty: the same
     wait = 0  # seconds until it is worth asking again; 0: that makes no difference
 
     def __init__(self, sentence: str = "") -> None:
@@ -27,7 +28,6 @@ class GoneError(RefusedError):
     """There is nothing to grade here any more."""
 
     status = 410
-    fact = ""  # the sentence for who only wants to see something
     then = ""
 
     def __init__(self, fact: str = "") -> None:

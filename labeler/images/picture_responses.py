@@ -52,7 +52,7 @@ def padded_webp(storage_name: str, *, assignment: int) -> StreamingHttpResponse:
     return response
 
 
-def _with(file: File, size: int, padding: bytes) -> Iterator[bytes]:
+def _with(file: "File[bytes]", size: int, padding: bytes) -> Iterator[bytes]:
     """Yield a WebP file of so many bytes with one more chunk, which the size in its header counts."""
     with file:
         head = file.read(RIFF_HEADER)
@@ -71,7 +71,8 @@ def _place(number: int) -> int:
     for turn in range(4):  # of a Feistel network: with four it can't be told from chance (Luby and Rackoff 1988)
         mixed = hashlib.blake2b(bytes([turn, right]), key=key, digest_size=1).digest()[0] % 2**HALF
         left, right = right, left ^ mixed
-    return left * 2**HALF + right
+    place: int = left * 2**HALF + right
+    return place
 
 
 def _as_picture(response: AnyResponse) -> AnyResponse:

@@ -137,7 +137,7 @@ class Grading(RuleBasedStateMachine):
             return
         out = [one for one in self.assignments(name, withdrawn_in=None) if self.is_left_out(name, one)]
         for assignment in self.graded(name)[-window.BURST :]:
-            number = (assignment.position or 0) - sum(one.position < assignment.position for one in out)
+            number = (assignment.position or 0) - sum((one.position or 0) < (assignment.position or 0) for one in out)
             assert f"Image {number} of ".encode() in answer.content
             assert f'"/read/acne/{assignment.public_id}/label/"'.encode() in answer.content
 
@@ -153,7 +153,7 @@ class Grading(RuleBasedStateMachine):
         near = [one.pk for one in [*self.graded(name), *self.waiting(name)[: window.WINDOW]]]
         assert answer.status_code == (STATUS[barred] if barred else 200 if assignment.pk in near else 404)
         if answer.status_code == 200:
-            assert b"".join(answer).startswith(b"a picture")  # type: ignore[arg-type]
+            assert b"".join(answer).startswith(b"a picture")
         else:
             assert answer.json()["refused"] == (barred or "ahead")
 
@@ -199,7 +199,7 @@ class Grading(RuleBasedStateMachine):
         current = Label.objects.filter(assignment=OuterRef("pk"), version=OuterRef("version")).values("grade")
         for name, reader in self.readers.items():
             rows = reader.assignments.annotate(grade=Subquery(current)).exclude(version=0)
-            there = [(str(one.public_id), one.version, one.grade, one.is_done) for one in rows]  # type: ignore[attr-defined]
+            there = [(str(one.public_id), one.version, one.grade, one.is_done) for one in rows]
             book = self.books[name]
             assert not book.differs(there)
             assert Label.objects.filter(assignment__reader=reader).count() == len(book.kept)

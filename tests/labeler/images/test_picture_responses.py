@@ -50,7 +50,7 @@ def whole(reader: Reader) -> list[Assignment]:
 
 
 def body(response: StreamingHttpResponse) -> bytes:
-    return b"".join(response)  # type: ignore[arg-type]
+    return b"".join(response)
 
 
 @pytest.mark.parametrize("hand_over", HAND_OVER)
