@@ -88,7 +88,7 @@ def _make_reader() -> "tuple[Client, str, int]":
     for assignment in list(queries.upcoming(reader)[:10]):
         grade(assignment=assignment, submission=uuid4())
     upcoming = queries.upcoming(reader)[0]
-    client = builders.sign_in(Client(), user)
+    client = builders.sign_in(Client(headers={"host": "localhost"}), user)
     return (
         client,
         f"/read/acne/{upcoming.public_id}/image/",

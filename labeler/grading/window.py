@@ -29,10 +29,11 @@ def refusal(assignment: Assignment, session: Mapping[str, object]) -> refusals.R
     """Return why an image that is on the reader's list is not served now; None where it is."""
     if assignment.is_done or WHOLE_LIST in session:
         return None
-    if assignment.pk not in {one.pk for one in queries.next_ones(assignment.reader_id, count=WINDOW)}:
-        return refusals.AheadError()
     seconds = BURST / settings.IMAGES_PER_SECOND
-    return refusals.TooFastError() if queries.has_labeled(assignment.reader_id, BURST, seconds) else None
+    is_near, is_fast = queries.near_and_fast(assignment, window=WINDOW, labels=BURST, seconds=seconds)
+    if not is_near:
+        return refusals.AheadError()
+    return refusals.TooFastError() if is_fast else None
 
 
 def _length(session: Mapping[str, object]) -> int:
