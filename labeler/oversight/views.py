@@ -30,7 +30,7 @@ TOO_LITTLE = "not enough to say"
 @require_http_methods(["GET", "POST"])
 def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show how the study goes, and take the shortest look that a label needs."""
-    study = access.get_administered_study(request, slug)
+    study = access.get_graded_study(request, slug)
     form = ShortestLookForm(request.POST or None, initial={"shortest_look_ms": study.shortest_look_ms})
     if form.is_valid():
         studies.set_shortest_look(study=study, by=request.user, **form.cleaned_data)
@@ -46,7 +46,7 @@ def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
 @cache_control(private=True, no_cache=True)
 def now(request: AuthedRequest, slug: str) -> HttpResponse:
     """Answer the part of the page that changes, or 304 when it has not."""
-    study = access.get_administered_study(request, slug)
+    study = access.get_graded_study(request, slug)
     return render(request, "labeler/oversight/_now.html", {"now": _now(study)})
 
 
@@ -113,7 +113,7 @@ def audit_log(request: AuthedRequest, slug: str) -> HttpResponse:
 def site_log(request: AuthedRequest) -> HttpResponse:
     """Show who signed in and whose roles changed, or what was done to a study that is asked for."""
     access.require_auditor(request)
-    which = WhichLogForm(request.GET, studies=access.audited_studies(request.user))
+    which = WhichLogForm(request.GET, studies=access.open_logs(request.user))
     if not which.is_valid():
         raise Http404
     return _log(request, which.cleaned_data["study"], {"which": which, "is_auditor": True})

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("labeler", "0001_initial")]
+    dependencies = [("labeler", "0003_acceptance")]
 
     operations = [
         migrations.AddField(
