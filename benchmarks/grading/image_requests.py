@@ -47,11 +47,11 @@ def main() -> None:
 
 def _without() -> AbstractContextManager[object]:
     """Serve the file as it lies in storage, to whoever has the assignment."""
-    from labeler.grading import views
+    from labeler.grading import views, window
     from labeler.images.picture_responses import webp
 
     stack = ExitStack()
-    stack.enter_context(patch.object(views.window, "refusal", lambda *_: None))
+    stack.enter_context(patch.object(window, "refusal", lambda *_: None))
     stack.enter_context(patch.object(views, "padded_webp", lambda name, **_: webp(name)))
     return stack
 
