@@ -44,7 +44,10 @@ const viewer = new Viewer({
 });
 const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
   changed: (count) => (document.body.dataset.unsaved = String(count)),
-  stored: (answer) => list.receive(answer.upcoming ?? []),
+  stored(answer) {
+    list.receive(answer.upcoming ?? []);
+    prefetch();
+  },
   saved: () => note(""),
   waiting: (count) => note(`${count} waiting to be saved`, { isQuiet: true }),
   signedOut: (count) => note(`Your session has ended; ${count} waiting to be saved.`, { offerSignIn: true }),
@@ -100,7 +103,8 @@ async function beginAgain() {
 
 /** Fetch the next images one after the other, so that the first has the whole network to itself. */
 async function prefetch() {
-  if (list.ahead.length < 2 * page.ahead) loadMore();
+  // The answer to each grade brings the image that comes into reach: only without one is there a reason to ask.
+  if (list.ahead.length < page.ahead && !outbox.entries.length) loadMore();
   const ahead = list.ahead.slice(0, page.ahead);
   pictures.keepOnly([...list.back.slice(-PICTURES_BACK), ...ahead, ...(list.current ? [list.current] : [])]);
   for (const card of ahead) await pictures.of(card).catch(() => {});
@@ -198,14 +202,15 @@ function tellMissing(sentence) {
 function give(button, inputKind) {
   if (!seen.isRunning) return; // never a grade for an image that was not seen
   const label = { grade: "", not_gradable: "", [button.name]: button.value };
-  const fields = { ...label, note: takeNote(), ...viewing(inputKind) };
-  const card = list.give(label);
+  const comment = takeNote() || (list.current?.note ?? ""); // another grade keeps what was said of the image
+  const fields = { ...label, note: comment, ...viewing(inputKind) };
+  const card = list.give({ ...label, note: comment });
   if (!card) return;
   outbox.add(card.id, card.label, { version: card.version, after: list.end?.id ?? "", ...fields });
   closeSheets();
   const name = button.dataset.name ?? button.value;
   const said = button.name === "grade" ? `Graded ${name}` : `Not gradable: ${name.toLowerCase()}`;
-  say(`${said}, image ${list.done} of ${list.total}`);
+  say(`${said}, image ${card.number} of ${list.total}`);
   sitting.goOn();
   show();
 }
@@ -237,7 +242,12 @@ function undo() {
 }
 
 /** @param {number} step */
-function look(step) {
+async function look(step) {
+  const { current } = list;
+  if (step < 0 && current && list.cursor === 0) {
+    const older = await ask(`?before=${current.id}`);
+    if (older && list.current === current) list.receiveOlder(older.back);
+  }
   if (!list.look(step)) return;
   say(list.isLookingBack ? "An image you graded. Another grade replaces it." : "Back at the image to grade.");
   show();
