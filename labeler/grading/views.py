@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable
 from functools import wraps
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,6 +29,8 @@ CARDS = 12  # images told to the page at once, so that it seldom has to ask
 AHEAD = 4  # of these the page has fetched: the one on the screen and three ahead
 LONGEST_WAIT_DIGITS = 11  # of milliseconds: three years
 BACK = 20  # images a reader can look back at
+CLOSED = "The study is closed: it takes no more grades."
+OUTDATED = "This image was graded in another window, so this grade was not kept."
 WITHDRAWN = "The person in this image took their consent back, so this grade was not kept. Here is your next one."
 
 
@@ -57,11 +60,14 @@ def grade(request: AuthedRequest, slug: str) -> HttpResponse:
 def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     """Answer the next images after the one that the page names; without one, all that a page begins with."""
     reader = access.get_reader(request, slug)
+    if reader.study.closed_at:
+        refusal = {"reader": _owner(reader), "refused": "closed", "error": CLOSED}
+        return JsonResponse(refusal, status=HTTPStatus.GONE)
     form = QueueForm(request.GET)
     if not form.is_valid():
-        return JsonResponse(_state(reader))
+        return JsonResponse({"reader": _owner(reader), **_state(reader)})
     following = queries.following(reader, after=form.cleaned_data["after"], count=CARDS)
-    return JsonResponse({"upcoming": _cards(following, reader)})
+    return JsonResponse({"reader": _owner(reader), "upcoming": _cards(following, reader)})
 
 
 @login_required
@@ -108,7 +114,7 @@ def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     assignment = queries.get_assignment(request, slug, public_id)
     form = LabelForm(request.POST, study=assignment.reader.study)
     if not form.is_valid():
-        return _refuse(request, assignment.reader, _first_error(form), status=422)
+        return _refuse(request, assignment.reader, "invalid", _first_error(form), status=422)
     return _record(request, assignment, form)
 
 
@@ -119,7 +125,7 @@ def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     assignment = queries.get_assignment(request, slug, public_id)
     form = UndoForm(request.POST)
     if not form.is_valid():
-        return _refuse(request, assignment.reader, _first_error(form), status=422)
+        return _refuse(request, assignment.reader, "invalid", _first_error(form), status=422)
     return _record(request, assignment, form)
 
 
@@ -128,24 +134,35 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
     try:
         stored = label_store.record_label(assignment=assignment, **form.act())
     except label_store.OutdatedVersionError:
-        return _refuse(request, reader, "This image was graded in another window. Here is your next one.", status=409)
+        return _refuse(request, reader, "outdated", OUTDATED, status=409)
     except label_store.ClosedError:
-        return _refuse(request, reader, "The study is closed, so this grade was not kept.", status=410)
+        return _refuse(request, reader, "closed", "The study is closed, so this grade was not kept.", status=410)
     except label_store.WithdrawnError:
-        return _refuse(request, reader, WITHDRAWN, status=410)
+        return _refuse(request, reader, "withdrawn", WITHDRAWN, status=410)
     except label_store.ReusedSubmissionError:
-        return _refuse(request, reader, "This submission was used before with another grade.", status=422)
+        return _refuse(request, reader, "reused", "This submission was used before with another grade.", status=422)
     if not _wants_json(request):
         return redirect("grade", slug=reader.study.slug)
     # One image leaves the page's list and one comes in: grading takes no other round trip.
     known = QueueForm(request.POST)
     following = queries.following(reader, after=known.cleaned_data["after"], count=1) if known.is_valid() else []
-    return JsonResponse({"version": stored.version, "upcoming": _cards(following, reader)})
+    stands = {"version": stored.version, "upcoming": _cards(following, reader)}
+    return JsonResponse(_settled(request, reader) | stands)
 
 
-def _refuse(request: HttpRequest, reader: Reader, sentence: str, *, status: int) -> HttpResponse:
+def _settled(request: HttpRequest, reader: Reader) -> dict[str, object]:
+    """Return what tells the page that an answer is ours, and which of its acts it settles."""
+    return {"reader": _owner(reader), "submission": request.POST.get("submission", "")}
+
+
+def _owner(reader: Reader) -> str:
+    """Return the name of a reader's list in a browser."""
+    return f"{reader.study.slug} {reader.code}"
+
+
+def _refuse(request: HttpRequest, reader: Reader, name: str, sentence: str, *, status: int) -> HttpResponse:
     if _wants_json(request):
-        return JsonResponse({"error": sentence}, status=status)
+        return JsonResponse(_settled(request, reader) | {"refused": name, "error": sentence}, status=status)
     return _show_card(request, reader, refusal=sentence, status=status)
 
 
@@ -159,6 +176,10 @@ def _first_error(form: LabelForm | UndoForm) -> str:
 
 def _show_card(request: HttpRequest, reader: Reader, *, refusal: str = "", status: int = 200) -> HttpResponse:
     study = reader.study
+    page = {"outbox": _owner(reader), "csrf_cookie": settings.CSRF_COOKIE_NAME}
+    if study.closed_at:
+        context = {"study": study, "progress": progress.reader_progress(reader), "refusal": refusal, "page": page}
+        return render(request, "labeler/grading/closed.html", context, status=status)
     state = _state(reader)
     context = {
         "study": study,
@@ -170,13 +191,7 @@ def _show_card(request: HttpRequest, reader: Reader, *, refusal: str = "", statu
         "reasons": NotGradable.choices,
         "progress": state["progress"],
         "refusal": refusal,
-        "page": {
-            "queue": reverse("queue", args=[study.slug]),
-            "ahead": AHEAD,
-            "outbox": f"{study.slug} {reader.code}",
-            "csrf_cookie": settings.CSRF_COOKIE_NAME,
-            **state,
-        },
+        "page": {**page, "queue": reverse("queue", args=[study.slug]), "ahead": AHEAD, **state},
     }
     template = "labeler/grading/grade.html" if context["card"] else "labeler/grading/finished.html"
     return render(request, template, context, status=status)

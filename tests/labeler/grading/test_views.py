@@ -51,8 +51,11 @@ def test_the_grading_page_shows_the_next_image(as_ana: Client, assignment: Assig
 
 
 def test_a_grade_is_saved(as_ana: Client, assignment: Assignment) -> None:
-    answer = post_grade(as_ana, assignment, grade=4, visible_ms=812, zoom=2.5, input_kind="touch")
-    assert json.loads(answer.content) == {"version": 1, "upcoming": []}
+    submission = str(uuid4())
+    fields = {"grade": 4, "visible_ms": 812, "zoom": 2.5, "input_kind": "touch"}
+    answer = post_grade(as_ana, assignment, submission=submission, **fields)
+    settled = {"reader": "acne R01", "submission": submission, "version": 1, "upcoming": []}
+    assert json.loads(answer.content) == settled
     label = Label.objects.get()
     assert (label.assignment, label.grade) == (assignment, 4)
     assert (label.visible_ms, label.zoom, label.input_kind) == (812, 2.5, "touch")
@@ -118,7 +121,7 @@ def test_the_answer_to_a_grade_brings_the_image_after_the_last_known(as_ana: Cli
 
 def test_what_another_reader_knows_brings_nothing(as_ana: Client, reader: Reader, ben: User, study: Study) -> None:
     foreign = queries.upcoming(study.readers.get(user=ben))[0]
-    assert as_ana.get(reverse("queue", args=["acne"]), {"after": str(foreign.public_id)}).json() == {"upcoming": []}
+    assert as_ana.get(reverse("queue", args=["acne"]), {"after": str(foreign.public_id)}).json()["upcoming"] == []
 
 
 def test_the_last_grade_leads_to_thanks(as_ana: Client, reader: Reader) -> None:
