@@ -2,7 +2,7 @@
 // the outbox. Without this module, and until it has begun, the page is a plain form that works (plain.js).
 
 import { all, given, need } from "../../site/elements.js";
-import * as keys from "./keys.js";
+import { acts as isAct, guardButtons, read } from "./keys.js";
 import { ReadingList } from "./list.js";
 import { BusyError, GoneError, Pictures, SignedOutError } from "./pictures.js";
 import { ownAnswer } from "./saving/answers.js";
@@ -226,6 +226,7 @@ async function fetchAndPutUp(card) {
     if (list.current === card) putUp(card, image);
   } catch (error) {
     if (list.current !== card || isStopped) return;
+    viewer.clear();
     if (error instanceof GoneError && !gone.has(card.id)) {
       gone.add(card.id);
       return beginAgain();
@@ -392,8 +393,8 @@ function onKey(event) {
     if (event.key === "Enter" && !event.isComposing) event.preventDefault(); // a text is no grade
     return;
   }
-  if (!keys.acts(event)) return;
-  const { digit, name, isShifted } = keys.read(event);
+  if (!isAct(event)) return;
+  const { digit, name, isShifted } = read(event);
   const isShortcut = isShifted && name in KEYS && name !== digit; // "+" is Shift and 1 in Switzerland
   const button = isShortcut ? undefined : buttonOf(digit);
   const action = button ? () => give(button, "keyboard") : (KEYS[name] ?? KEYS[digit]);
@@ -434,7 +435,7 @@ onRead(() => {
   outbox.forgetRefusals();
   if (!list.current) show();
 });
-keys.guardButtons();
+guardButtons();
 document.addEventListener("keydown", onKey);
 
 // From here on the page is no plain form any more.
