@@ -84,6 +84,14 @@ def set_capacity(*, reader: Reader, capacity: int | None, by: User) -> None:
     audit.record(reader.study, by, "capacity set", detail=f"{reader.code}: {capacity or 'no limit'}")
 
 
+@transaction.atomic
+def set_shortest_look(*, study: Study, shortest_look_ms: int, by: User) -> None:
+    """Say how long an image must be seen before a label is taken."""
+    study.shortest_look_ms = shortest_look_ms
+    study.save(update_fields=["shortest_look_ms"])
+    audit.record(study, by, "shortest look set", detail=f"{shortest_look_ms} ms")
+
+
 def create_account(*, username: str) -> tuple[User, str]:
     """Make a local account; return it with its first password, which is kept nowhere. Raises StudyError."""
     if not settings.LOCAL_PASSWORDS:

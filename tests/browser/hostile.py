@@ -17,7 +17,7 @@ from labeler.golden_set import golden_draw
 from labeler.models import Image, Label, Reader, Study
 from labeler.studies import studies
 from tests import builders
-from tests.browser.reading import GRID, LOOK, SHORTEST_LOOK, await_look, await_saved, look
+from tests.browser.reading import GRID, LOOK, await_look, await_saved, look
 
 READERS = 90
 IMAGES = 14  # nearly all golden: every reader has these
@@ -38,8 +38,9 @@ class Stage:
     contexts: dict[str, BrowserContext] = field(default_factory=dict)
 
     @contextmanager
-    def seat(self, **options: Any) -> Iterator["Seat"]:
-        """Sign the next reader in, in a browser that many use one after the other: it has the page's scripts already."""
+    def seat(self, *, shortest_look: int = 20, **options: Any) -> Iterator["Seat"]:
+        """Sign the next reader in, in a browser that many use one after the other: it has the scripts already."""
+        Study.objects.update(shortest_look_ms=shortest_look)
         kind = repr(options)
         if kind not in self.contexts:
             # Service workers would hide requests from a test.
@@ -121,8 +122,3 @@ def set_stage(browser: Browser, address: str, folder: Path) -> Stage:
     looks = {image.pk: look(image) for image in Image.objects.filter(study=study)}
     readers = cast("Iterator[Reader]", study.readers.select_related("user", "study").order_by("pk").iterator())
     return Stage(browser, address, iter(list(readers)), looks)
-
-
-def too_soon() -> float:
-    """Return how long after the image, in ms, a grade comes that no person gives."""
-    return SHORTEST_LOOK / 5

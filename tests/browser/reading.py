@@ -38,6 +38,7 @@ def make_reader(tmp_path: Path, *, images: int = 6, size: tuple[int, int] = (600
     (tmp_path / "photographs").mkdir()
     photographs = {f"IMG_{seed}.jpg": builders.make_jpeg(seed, size=size) for seed in range(images)}
     builders.import_photographs(study, photographs, tmp_path / "photographs")
+    Study.objects.filter(pk=study.pk).update(shortest_look_ms=0)  # a test presses as fast as it can
     golden_draw.draw(study=study, size=2)
     folds.deal(study=Study.objects.get())
     return reader

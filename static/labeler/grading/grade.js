@@ -50,7 +50,10 @@ const viewer = new Viewer({
 });
 const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
   changed: (count) => (document.body.dataset.unsaved = String(count)),
-  stored: (answer) => list.receive(answer.upcoming ?? []),
+  stored(answer) {
+    list.receive(answer.upcoming ?? []);
+    prefetch();
+  },
   saved: () => note(""),
   waiting: tellWaiting,
   notKept: showRefusals,
@@ -132,7 +135,8 @@ function stop(sentence) {
 
 /** Fetch the next images one after the other, so that the first has the whole network to itself. */
 async function prefetch() {
-  if (list.ahead.length < 2 * page.ahead) loadMore();
+  // The answer to each grade brings the image that comes into reach: only without one is there a reason to ask.
+  if (list.ahead.length < page.ahead && !outbox.waiting.length) loadMore();
   const ahead = list.ahead.slice(0, page.ahead);
   pictures.keepOnly([...list.back.slice(-PICTURES_BACK), ...ahead, ...(list.current ? [list.current] : [])]);
   for (const card of ahead) {
@@ -259,13 +263,14 @@ function give(button, inputKind) {
   const name = button.dataset.name ?? button.value;
   const answer = button.name === "grade" ? name : `not gradable: ${name.toLowerCase()}`;
   const said = { place: `Image ${list.place}`, answer };
-  const fields = { version: card.version, ...label, note: takeNote(), ...viewing(inputKind) };
-  list.give(label);
+  const comment = takeNote() || (card.note ?? ""); // another grade keeps what was said of the image
+  const fields = { version: card.version, ...label, note: comment, ...viewing(inputKind) };
+  list.give({ ...label, note: comment });
   act(card, card.label, { ...fields, after: list.end?.id ?? "" }, said);
   closeSheets();
   if (inputKind !== "keyboard") button.blur(); // Enter would press it again for another image
   say(button.name === "grade" ? "Graded " : "Not gradable: ", named(button.name === "grade" ? name : name.toLowerCase()),
-    `, image ${list.done} of ${list.total}`);
+    `, image ${card.number} of ${list.total}`);
   sitting.goOn();
 }
 
@@ -311,7 +316,12 @@ function undo() {
 }
 
 /** @param {number} step */
-function look(step) {
+async function look(step) {
+  const { current } = list;
+  if (step < 0 && current && list.cursor === 0) {
+    const older = await ask(`?before=${current.id}`);
+    if (older && list.current === current) list.receiveOlder(older.back);
+  }
   if (isStopped || !list.look(step)) return;
   say(list.isLookingBack ? "An image you graded. Another grade replaces it." : "Back at the image to grade.");
   show();
