@@ -19,7 +19,7 @@ from labeler.studies import studies
 from tests import builders
 from tests.browser.reading import GRID, LOOK, await_look, await_saved, look
 
-READERS = 90
+READERS = 96
 IMAGES = 14  # nearly all golden: every reader has these
 ON_STAGE = "[data-picture] img"
 BAR = "[data-bar]"
@@ -72,6 +72,9 @@ class Seat:
         self.context.add_cookies(
             [{"name": settings.SESSION_COOKIE_NAME, "value": cookie.value, "url": self.stage.address}]
         )
+
+    def sign_out(self) -> None:
+        self.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
 
     def open(self, *, is_painted: bool = True) -> Page:
         """Open the reader's list, and wait until its first image takes a grade."""
