@@ -59,6 +59,7 @@ const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
   notKept: showRefusals,
   unkept: () => hint("This browser can't keep grades. Each is sent at once; stay on this page while any wait to be saved."),
   refused(name, sentence) {
+    find("said").hidden = true; // it says that the grade was given
     if (name === "closed" || name === "left") stop(sentence);
     else beginAgain();
   },
@@ -130,7 +131,7 @@ function stop(sentence) {
   viewer.clear();
   closeSheets();
   tellMissing(sentence);
-  for (const button of [...buttons, undoButton]) button.disabled = true;
+  for (const button of [undoButton, ...all("button", HTMLButtonElement, find("row")), ...buttons]) button.disabled = true;
 }
 
 /** Fetch the next images one after the other, so that the first has the whole network to itself. */

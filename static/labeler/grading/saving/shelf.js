@@ -58,7 +58,7 @@ export class Shelf {
       const keys = store.index("submission").getAllKeys(submission);
       keys.onsuccess = () => {
         for (const key of keys.result) store.delete(key);
-        if (entry) store.add(entry);
+        if (entry) store.put(entry);
       };
     });
   }
@@ -86,7 +86,7 @@ export class Shelf {
   /** It was cleared or closed under us: keep again what the page still has. Twice the same entry is sent once. */
   async refill() {
     const transaction = (await this.open()).transaction("entries", "readwrite");
-    for (const entry of this.contents()) transaction.objectStore("entries").add(entry);
+    for (const entry of this.contents()) transaction.objectStore("entries").put(entry);
     await within(PATIENCE, committed(transaction));
   }
 
