@@ -1,4 +1,4 @@
-"""Why an act or an image is refused: a name for programs, a sentence for people. docs/api.md lists the names."""
+"""Why an act or an image is refused: a name for programs, a sentence for people. docs/running/reliability.md lists them."""
 
 from datetime import datetime
 from typing import ClassVar
