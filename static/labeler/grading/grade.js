@@ -359,10 +359,10 @@ function tellWaiting(count, status) {
 
 /** @param {string} sentence */
 function note(sentence, { offerSignIn = false, isQuiet = false } = {}) {
-  find("notice").hidden = !sentence;
-  find("notice").role = isQuiet ? "status" : "alert";
-  find("notice").classList.toggle("quiet", isQuiet);
-  find("notice-text").textContent = sentence;
+  find("note").hidden = !sentence;
+  find("note").role = isQuiet ? "status" : "alert";
+  find("note").classList.toggle("quiet", isQuiet);
+  find("note-text").textContent = sentence;
   signIn.hidden = !offerSignIn;
 }
 
