@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from django.conf import settings
@@ -19,7 +19,7 @@ from labeler.studies import studies
 from tests import builders
 from tests.browser.reading import GRID, LOOK, await_look, await_saved, look
 
-READERS = 96
+READERS = 93
 IMAGES = 14  # nearly all golden: every reader has these
 ON_STAGE = "[data-picture] img"
 BAR = "[data-bar]"
@@ -123,5 +123,5 @@ def set_stage(browser: Browser, address: str, folder: Path) -> Stage:
     golden_draw.draw(study=study, size=IMAGES)
     folds.deal(study=Study.objects.get(pk=study.pk))
     looks = {image.pk: look(image) for image in Image.objects.filter(study=study)}
-    readers = cast("Iterator[Reader]", study.readers.select_related("user", "study").order_by("pk").iterator())
-    return Stage(browser, address, iter(list(readers)), looks)
+    readers = list(study.readers.select_related("user", "study").order_by("pk"))
+    return Stage(browser, address, iter(readers), looks)

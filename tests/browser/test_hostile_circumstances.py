@@ -166,7 +166,7 @@ def test_only_our_own_answer_settles_a_grade(seat: Seat, has_arrived: bool) -> N
             return
         if has_arrived and len(seen) == 1:
             route.fetch()
-        fields = route.request.post_data_json
+        fields = route.request.post_data_json or {}
         known = {"reader": f"hostile {seat.reader.code}", "submission": fields["submission"]}
         headers = {"Location": "/accounts/login/"} if 300 <= status < 400 else {}
         if kind:
@@ -276,15 +276,38 @@ def test_a_queue_that_others_answer_does_not_stop_the_page(seat: Seat) -> None:
 
 # Keys, and where the focus is
 
-FOCUS: dict[str, Callable[[Page], object]] = {
-    "nothing": lambda page: page.evaluate("document.activeElement.blur()"),
-    "a grade": lambda page: page.get_by_role("button", name="Moderate").focus(),
-    "undo": lambda page: page.locator("[data-undo] button").evaluate(
-        "(button) => { button.disabled = false; button.focus() }"
-    ),
-    "the note": lambda page: (page.keyboard.press("n"), page.get_by_label("In a few words").focus()),
-    "the reasons": lambda page: page.keyboard.press("n"),
-    "the brightness": lambda page: (page.keyboard.press("b"), page.get_by_role("slider", name="Brightness").focus()),
+Steps = list[tuple[str, str]]  # what a hand does, and to what
+
+
+def do(page: Page, steps: Steps) -> None:
+    for verb, what in steps:
+        target = page.get_by_role("slider" if what == "Brightness" else "button", name=what)
+        match verb:
+            case "press":
+                page.keyboard.press(what)
+            case "hold":
+                for _ in range(25):
+                    page.keyboard.down(what)
+                page.keyboard.up(what)
+            case "focus":
+                target.focus()
+            case "click":
+                target.click()
+            case "click twice":
+                target.click(click_count=2)
+            case "click thrice":
+                target.click(click_count=3)
+            case "tap":
+                target.tap()
+
+
+FOCUS: dict[str, Steps] = {
+    "nothing": [],
+    "a grade": [("focus", "Moderate")],
+    "another button": [("focus", "Look at the next image")],
+    "the note": [("press", "n")],
+    "the reasons": [("press", "n")],
+    "the brightness": [("press", "b"), ("focus", "Brightness")],
 }
 DEAD: list[tuple[str, str]] = [  # what gives no grade: focus, key as Playwright names it
     *(("nothing", key) for key in ("Enter", "Space", "6", "9", "a", "F1", "Tab")),
@@ -297,7 +320,7 @@ DEAD: list[tuple[str, str]] = [  # what gives no grade: focus, key as Playwright
     *(("nothing", f"{held}+Numpad3") for held in ("Control", "Alt", "Meta")),
     *(("the note", key) for key in ("Enter", "NumpadEnter", "3", "Shift+Enter", "u", "Backspace")),
     *(("the brightness", key) for key in ("Enter", "3", "5", "Numpad1")),
-    ("undo", "Enter"),
+    ("another button", "Enter"),
     ("the reasons", "Enter"),
 ]
 
@@ -306,7 +329,10 @@ def test_no_other_key_gives_a_grade(seat: Seat) -> None:
     page = seat.open()
     graded = []
     for focus, key in DEAD:
-        FOCUS[focus](page)
+        page.evaluate("document.activeElement.blur()")
+        do(page, FOCUS[focus])
+        if focus == "the note":
+            page.get_by_label("In a few words").focus()
         page.keyboard.press(key)
         page.keyboard.press("Escape")
         if page.locator(f"{BAR}[value='0']").count() != 1 or page.locator("body[data-unsaved='0']").count() != 1:
@@ -381,41 +407,23 @@ def test_a_letter_is_what_stands_on_the_key(seat: Seat) -> None:
 LONG_LOOK = 1000  # ms: long enough for this machine to bounce a key within it
 
 
-def hold(page: Page, key: str) -> None:
-    for _ in range(25):
-        page.keyboard.down(key)
-    page.keyboard.up(key)
-
-
-def click(page: Page, times: int = 1) -> None:
-    page.get_by_role("button", name="Mild").click(click_count=times)
-
-
-def focus(page: Page) -> None:
-    page.get_by_role("button", name="Mild").focus()
-
-
-HELD: dict[str, Callable[[Page], object]] = {
-    "a digit": lambda page: hold(page, "3"),
-    "a digit of the number pad": lambda page: hold(page, "Numpad3"),
-    "Enter on a button": lambda page: (focus(page), hold(page, "Enter")),
-    "Enter of the number pad on a button": lambda page: (focus(page), hold(page, "NumpadEnter")),
-    "Space on a button": lambda page: (focus(page), hold(page, "Space")),
-    "Enter after a click": lambda page: (click(page), hold(page, "Enter")),
-    "Space after a click": lambda page: (click(page), hold(page, "Space")),
-    "two clicks": lambda page: click(page, 2),
-    "three clicks": lambda page: click(page, 3),
-    "a bouncing digit": lambda page: [page.keyboard.press("3") for _ in range(4)],
-    "a bouncing Enter": lambda page: (focus(page), [page.keyboard.press("Enter") for _ in range(4)]),
-    "two keys at once": lambda page: [page.keyboard.press(key) for key in ("3", "4")],
-    "a key and a click": lambda page: (page.keyboard.press("3"), click(page)),
-    "a reason's digit": lambda page: (page.keyboard.press("n"), hold(page, "3")),
-    "a reason's button": lambda page: (
-        page.keyboard.press("n"),
-        page.get_by_role("button", name="Not a face").focus(),
-        hold(page, "Enter"),
-    ),
-    "two taps": lambda page: [page.get_by_role("button", name="Mild").tap() for _ in range(2)],
+HELD: dict[str, Steps] = {
+    "a digit": [("hold", "3")],
+    "a digit of the number pad": [("hold", "Numpad3")],
+    "Enter on a button": [("focus", "Mild"), ("hold", "Enter")],
+    "Enter of the number pad on a button": [("focus", "Mild"), ("hold", "NumpadEnter")],
+    "Space on a button": [("focus", "Mild"), ("hold", "Space")],
+    "Enter after a click": [("click", "Mild"), ("hold", "Enter")],
+    "Space after a click": [("click", "Mild"), ("hold", "Space")],
+    "two clicks": [("click twice", "Mild")],
+    "three clicks": [("click thrice", "Mild")],
+    "a bouncing digit": [("press", "3")] * 4,
+    "a bouncing Enter": [("focus", "Mild"), *[("press", "Enter")] * 4],
+    "two keys at once": [("press", "3"), ("press", "4")],
+    "a key and a click": [("press", "3"), ("click", "Mild")],
+    "a reason's digit": [("press", "n"), ("hold", "3")],
+    "a reason's button": [("press", "n"), ("focus", "Not a face"), ("hold", "Enter")],
+    "two taps": [("tap", "Mild"), ("tap", "Mild")],
 }
 
 
@@ -424,7 +432,7 @@ def test_what_is_held_or_bounces_grades_one_image(stage: Stage, way: str) -> Non
     with stage.seat(shortest_look=LONG_LOOK, has_touch=True) as seat:
         page = seat.open()
         image = seat.image()
-        HELD[way](page)
+        do(page, HELD[way])
         assert [act[0] for act in seat.all_saved()] == [image]
 
 
@@ -441,18 +449,19 @@ def test_a_grade_that_comes_too_soon_is_not_taken_but_said(stage: Stage) -> None
         assert seat.all_saved() == seat.given
 
 
-@pytest.mark.parametrize("key", ["u", "Backspace", "Enter", "click"])
-def test_a_held_undo_takes_one_grade_back(stage: Stage, key: str) -> None:
+UNDO = "Undo the last grade"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [[("hold", "u")], [("hold", "Backspace")], [("focus", UNDO), ("hold", "Enter")], [("click twice", UNDO)]],
+    ids=["u", "Backspace", "Enter", "two clicks"],
+)
+def test_a_held_undo_takes_one_grade_back(stage: Stage, steps: Steps) -> None:
     with stage.seat(shortest_look=LONG_LOOK) as seat:
         page = seat.open()
         seat.grade(2, 4)
-        button = page.locator("[data-undo] button")
-        if key == "Enter":
-            button.focus()
-        if key == "click":
-            button.click(click_count=2)
-        else:
-            hold(page, key)
+        do(page, steps)
         assert seat.all_saved() == [*seat.given, (seat.given[1][0], None)]
 
 
