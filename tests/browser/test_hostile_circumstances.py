@@ -279,26 +279,22 @@ def test_a_queue_that_others_answer_does_not_stop_the_page(seat: Seat) -> None:
 Steps = list[tuple[str, str]]  # what a hand does, and to what
 
 
+CLICKS = {"click": 1, "click twice": 2, "click thrice": 3}
+
+
 def do(page: Page, steps: Steps) -> None:
     for verb, what in steps:
         target = page.get_by_role("slider" if what == "Brightness" else "button", name=what)
-        match verb:
-            case "press":
-                page.keyboard.press(what)
-            case "hold":
-                for _ in range(25):
-                    page.keyboard.down(what)
-                page.keyboard.up(what)
-            case "focus":
-                target.focus()
-            case "click":
-                target.click()
-            case "click twice":
-                target.click(click_count=2)
-            case "click thrice":
-                target.click(click_count=3)
-            case "tap":
-                target.tap()
+        if verb in CLICKS:
+            target.click(click_count=CLICKS[verb])
+        elif verb == "press":
+            page.keyboard.press(what)
+        elif verb == "hold":
+            for _ in range(25):
+                page.keyboard.down(what)
+            page.keyboard.up(what)
+        else:
+            getattr(target, verb)()  # focus or tap
 
 
 FOCUS: dict[str, Steps] = {
