@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -55,7 +56,7 @@ def ended(request: HttpRequest, reader: Reader, *, refusal: refusals.RefusedErro
     reason = refusals.of_reader(reader)
     if reason is None:
         return None
-    context = {"study": reader.study, "reader": reader, "reason": reason, "refusal": refusal}
+    context = {"study": reader.study, "reader": reader, "reason": reason, "refusal": refusal, "page": outbox(reader)}
     return render(request, "labeler/grading/ended.html", context, status=reason.status)
 
 
@@ -71,6 +72,16 @@ def go_on(request: HttpRequest, stored: Label) -> HttpResponseRedirect:
     begins = form.cleaned_data["looking_back"]
     query = f"?{keyset_pages.AFTER}={begins}" if begins else ""
     return redirect(f"{reverse('look_back', args=[reader.study.slug])}{query}#image-{number}")
+
+
+def name(reader: Reader) -> str:
+    """Return what names a reader to their own browser, and what waits there to be sent."""
+    return f"{reader.study.slug} {reader.code}"
+
+
+def outbox(reader: Reader) -> dict[str, str]:
+    """Return what a page's script needs to send what a reader's browser kept."""
+    return {"outbox": name(reader), "csrf_cookie": settings.CSRF_COOKIE_NAME}
 
 
 def _begins(request: HttpRequest) -> int:

@@ -6,7 +6,6 @@ from functools import wraps
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -159,7 +158,7 @@ def _refuse(request: HttpRequest, assignment: Assignment, refusal: refusals.Refu
 
 def _answer(reader: Reader, answer: dict[str, Any], *, status: int = 200) -> JsonResponse:
     """Answer the page's script, which takes for ours only what names its reader."""
-    return JsonResponse({"reader": _name(reader), **answer}, status=status)
+    return JsonResponse({"reader": reader_pages.name(reader), **answer}, status=status)
 
 
 def _refused(
@@ -170,11 +169,6 @@ def _refused(
     if refusal.wait:
         response["Retry-After"] = str(refusal.wait)
     return response
-
-
-def _name(reader: Reader) -> str:
-    """Return what names a reader to their own browser, and what waits there to be sent."""
-    return f"{reader.study.slug} {reader.code}"
 
 
 def _wants_json(request: HttpRequest) -> bool:
@@ -201,8 +195,7 @@ def _show_card(request: HttpRequest, reader: Reader, *, refusal: str = "", statu
         "page": {
             "queue": reverse("queue", args=[study.slug]),
             "ahead": window.AHEAD,
-            "outbox": _name(reader),
-            "csrf_cookie": settings.CSRF_COOKIE_NAME,
+            **reader_pages.outbox(reader),
             **state,
         },
     }
