@@ -21,9 +21,9 @@ KEPT = SIGNED_OUT | {429}  # answers after which the page keeps a grade, beside 
 SIGNING_IN = threading.Semaphore(2)
 UNDO_EVERY = 25  # grades
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-CARD = {"id", "version", "image", "long_side", "label", "undo"}  # all that a reader may be told of an image
+CARD = {"id", "version", "number", "image", "long_side", "label", "undo"}  # all that a reader may be told of an image
 NEVER = re.compile(rb"golden|repeat", re.IGNORECASE)
-OWN = {"grade", "not_gradable"}  # and of one that they graded
+OWN = {"grade", "not_gradable", "note"}  # and of one that they graded
 
 
 class Reader(threading.Thread):
@@ -32,9 +32,12 @@ class Reader(threading.Thread):
     Once through, it looks back and grades its last images anew.
     """
 
-    def __init__(self, address: str, slug: str, name: str, tally: Tally, seed: tuple[int, int]) -> None:
+    def __init__(
+        self, address: str, slug: str, name: str, tally: Tally, seed: tuple[int, int], think: float = 0.0
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self.chance = np.random.default_rng(seed)
+        self.think = think  # seconds between two images
         self.slug, self.tally, self.is_done, self.stuck = slug, tally, threading.Event(), 0
         # An address of their own, as in clinics of their own: sign-ins are limited by address.
         origin = f"127.0.1.{seed[1] + 1}"
@@ -46,7 +49,7 @@ class Reader(threading.Thread):
                 self._settle(card["label"], card, int(self.chance.integers(1, 6)))
                 if self.chance.integers(UNDO_EVERY) == 0:
                     self._settle(card["undo"], card | {"version": card["version"] + 1}, None)
-                if self.is_done.is_set():
+                if self.is_done.wait(self.think):
                     return
 
     def _cards(self) -> list[dict[str, Any]]:
@@ -66,7 +69,7 @@ class Reader(threading.Thread):
     def _settle(self, path: str, card: dict[str, Any], grade: int | None) -> None:
         """Send one act until the server has taken or refused it."""
         submission = str(uuid4())
-        self.tally.give(submission, Act(self.name, card["id"], grade))
+        self.tally.give(submission, Act(self.name, card["id"], grade, card["version"]))
         fields = {"submission": submission, "version": card["version"]} | ({"grade": grade} if grade else {})
         wait = 0.1
         while True:

@@ -18,7 +18,7 @@ from labeler.dealing.reading_lists import Flags, ListError, Whole
 from labeler.models import Assignment, Dealing, Image, Reader, Study, User
 from labeler.record.keyed_draws import Draws
 
-STAYS = 12  # images at the head of a list that were never graded: as many as the grading page holds
+STAYS = 12  # images at the head of a list that were never graded: a grading page is told fewer
 
 REST, BACK = "rest", "taken back"  # whose draws put the rest of a list in order
 

@@ -41,6 +41,9 @@ def _undo(study: Study, dealing: Dealing) -> None:
     back = [one for one in withdrawn if one.image.is_golden or one.image_id not in graded]
     back = [one for one in back if one.image.may_be_graded]
     is_join = dealing.kind == Dealing.Kind.JOIN
+    if is_join:  # what a reader has back, or took back themself
+        theirs = Assignment.objects.filter(reader=dealing.reader, is_done=False, withdrawn_in=None)
+        theirs.update(position=None, withdrawn_in=dealing)
     if dealing.reader:
         Reader.objects.filter(pk=dealing.reader.pk).update(left_at=timezone.now() if is_join else None)
     for rest in [remaining_lists.read(reader) for reader in changes.active_readers(study)]:

@@ -35,13 +35,12 @@ class Said:
 
 
 class Command(StudyCommand):
-    """Play the adversary against this installation."""
-
     help = (
         "Receive all that the study's readers receive, and try to tell golden images and repeats by it; guess the "
         "secret and deal again; and try to tell what is ordinary by changes of the lists. "
         "Exit status: 0 blind, 1 a leak was found, 2 too few images to say."
     )
+    refusals = (recordings.CaptureError,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -57,32 +56,21 @@ class Command(StudyCommand):
     def handle_study(self, study: Study, **options: Any) -> None:
         if min(options["readers"], options["repeats_of_read"]) < 1 or options["numbers"] < 0:
             raise CommandError("--readers and --repeats-of-read must be 1 or more, --numbers 0 or more.")
-        capture = self._capture(study, options)
-        said = Said(
-            study,
-            capture,
-            blinding_audit.audit(capture.rows),
-            reconstruction.attack(study, numbers=options["numbers"]),
-            redealing.measure(),
+        capture = recordings.take(
+            study=study,
+            readers=options["readers"],
+            reads=options["repeats_of_read"],
+            url=options["url"],
+            say=self.stderr.write if options["verbosity"] and not options["json"] else lambda _: None,
         )
+        answers = blinding_audit.audit(capture.rows)
+        guessed = reconstruction.attack(study, numbers=options["numbers"])
+        said = Said(study, capture, answers, guessed, redealing.measure())
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(said), indent=2))
         else:
             self._write(said)
         _conclude(said)
-
-    def _capture(self, study: Study, options: dict[str, Any]) -> Capture:
-        say = self.stderr.write if options["verbosity"] and not options["json"] else lambda _: None
-        try:
-            return recordings.take(
-                study=study,
-                readers=options["readers"],
-                reads=options["repeats_of_read"],
-                url=options["url"],
-                say=say,
-            )
-        except recordings.CaptureError as error:
-            raise CommandError(str(error)) from error
 
     def _write(self, said: Said) -> None:
         capture = said.capture

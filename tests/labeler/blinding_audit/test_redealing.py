@@ -9,7 +9,7 @@ import pytest
 from labeler.blinding_audit import redealing
 from labeler.blinding_audit.blinding_audit import Verdict
 from labeler.dealing import new_images, remaining_lists
-from labeler.grading import views
+from labeler.grading import window
 from labeler.models import Assignment, Image, Study, User
 from tests import builders
 
@@ -93,7 +93,7 @@ def test_what_a_page_may_hold_keeps_its_place_and_its_id_and_nothing_else_does(a
     builders.make_images(study, 40)
     new_images.add_images(study=study)
     stays = remaining_lists.STAYS
-    assert stays >= views.CARDS
+    assert stays >= window.WINDOW
     for reader, cards in before.items():
         after = redealing.to_grade(reader)
         assert after[:stays] == cards[:stays]
