@@ -33,6 +33,8 @@ class Command(StudyCommand):
         except (importing.IntakeError, buckets.BucketError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{report.imported} imported, {report.known} known already, {len(report.refused)} refused.")
+        for copy in report.copies:
+            self.stdout.write(f"  {copy.name}: {copy.reason}")
         for refusal in report.refused:
             self.stderr.write(f"  {refusal.name}: {refusal.reason}")
         if report.refused and not report.imported + report.known:
