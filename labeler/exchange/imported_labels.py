@@ -36,9 +36,9 @@ def store(*, study: Study, rows: Sequence[PublishedLabel], without_files: bool =
     """Store what `published_layout.read` returned: readers, their lists, and labels with their times. All or nothing.
 
     Every labeler becomes a reader under a code, with an account without sign-in. A list's order is that of
-    the first labels. The images must be in the study, by any of their names; `without_files` makes rows for those that are not: a
-    study of labels, from which statistics can be taken but no regressor. Importing again adds what is new.
-    Raises LayoutError; then nothing is stored.
+    the first labels. The images must be in the study, by any of their names; `without_files` makes rows for
+    those that are not: a study of labels, from which statistics can be taken but no regressor. Importing again adds
+    what is new. Raises LayoutError; then nothing is stored.
     """
     study = Study.objects.select_for_update().get(pk=study.pk)
     _refuse_other_studies(study)
@@ -97,7 +97,8 @@ def _refuse_unfound(rows: Sequence[PublishedLabel], found: Mapping[str, Match]) 
     for row in rows:
         match = found.get(row.image_name)
         if match and match.image is None:
-            bad.append(BadRow(row.line, f"{row.image_name}: {match.sentence()}"))
+            what = "the study has no image " if match.fault is Fault.UNKNOWN else ""
+            bad.append(BadRow(row.line, f"{what}{row.image_name}: {match.sentence()}"))
     if bad:
         cure = "Import the photographs first (manage.py import_images), or give --without-files for a study of labels."
         raise LayoutError(f"{refused(bad)} {cure}", bad)

@@ -73,6 +73,7 @@ class _Known:
     """A name under which a file came; without an image where it was refused or is still waiting."""
 
     name: str
+    path: str
     folders: tuple[str, ...]  # as they compare
     kind: str
     image: int | None
@@ -94,8 +95,13 @@ class _Wish:
 
 
 def clean(name: str) -> str:
-    """Return a name as it is stored: composed Unicode, / between folders, no drive, no empty, . or .. parts."""
-    parts = unicodedata.normalize("NFC", name).replace("\\", "/").replace("\0", "").split("/")
+    """Return a name as it is stored: composed Unicode, and / between folders."""
+    return unicodedata.normalize("NFC", name).replace("\\", "/").replace("\0", "")
+
+
+def _path(name: str) -> str:
+    """Return a cleaned name without a drive or scheme in front, and without empty, . and .. parts."""
+    parts = "".join(sign for sign in name if unicodedata.category(sign) != "Cf").split("/")  # marks that nobody sees
     if len(parts) > 1 and DRIVE.fullmatch(parts[0]):
         parts[0] = ""
     return "/".join(part for part in parts if part.strip() not in {"", ".", ".."})
@@ -115,8 +121,9 @@ class FileNames:
         """Take cleaned names with their images; None stands for a file that is no image."""
         self._by_stem: dict[str, list[_Known]] = defaultdict(list)
         for name, image in named:
-            folders, stem, kind = _compared(name)
-            self._by_stem[stem].append(_Known(name, folders, kind, image))
+            path = _path(name)
+            folders, stem, kind = _compared(path)
+            self._by_stem[stem].append(_Known(name, path, folders, kind, image))
 
     def match(self, names: Collection[str]) -> dict[str, Match]:
         """Say of each name of a table what it stands for.
@@ -126,18 +133,18 @@ class FileNames:
         name and other rows have those of the others. No two names of a table get the same file by being alike.
         """
         wishes = {name: self._wish(name) for name in names}
-        exact = {clean(name) for name in names}
+        exact = {_path(clean(name)) for name in names}
         for name, wish in wishes.items():
             wish.match = self._decide(name, wish, exact)
         _settle(wishes)
         return {name: wish.match for name, wish in wishes.items()}
 
     def _wish(self, name: str) -> _Wish:
-        folders, stem, kind = _compared(clean(name))
+        folders, stem, kind = _compared(_path(clean(name)))
         wish = _Wish(folders, stem, kind)
         candidates = [
             (common, known)
-            for known in self._by_stem.get(stem, ())
+            for known in (self._by_stem.get(stem, ()) if stem else ())
             if (not kind or not known.kind or kind == known.kind)
             and (common := _common(folders, known.folders)) is not None
         ]
@@ -147,20 +154,20 @@ class FileNames:
 
     def _decide(self, name: str, wish: _Wish, exact: Collection[str]) -> Match:
         images = {known.image for known in wish.found}
-        equal = clean(name)
+        path = _path(clean(name))
         if not images:
             fault = Fault.ROUNDED if ROUNDED.fullmatch(name.strip()) else Fault.UNKNOWN
             return Match(fault=fault, candidates=self._near(wish))
-        same = {known.image for known in wish.found if known.name == equal}
-        others = {known.name for known in wish.found if known.image not in same}
+        same = {known.image for known in wish.found if known.path == path}
+        others = {known.path for known in wish.found if known.image not in same}
         chosen = same if len(same) == 1 and others <= exact else images
         if len(chosen) > 1:
             return Match(fault=Fault.SEVERAL, candidates=_shown(wish.found))
         image = next(iter(chosen))
         if image is None:
             return Match(fault=Fault.REFUSED, candidates=_shown(wish.found))
-        mine = [known.name for known in wish.found if known.image == image]
-        return Match(image=image, is_exact=equal in mine, name=equal if equal in mine else mine[0])
+        mine = {known.path: known.name for known in wish.found if known.image == image}
+        return Match(image=image, is_exact=path in mine, name=mine.get(path) or next(iter(mine.values())))
 
     def _near(self, wish: _Wish) -> tuple[str, ...]:
         """Return names of the same base in other folders or formats, and those that lack only zeros in front."""
@@ -201,9 +208,9 @@ def _common(row: tuple[str, ...], known: tuple[str, ...]) -> int | None:
     return shorter if row[len(row) - shorter :] == known[len(known) - shorter :] else None
 
 
-def _compared(name: str) -> tuple[tuple[str, ...], str, str]:
-    """Return a cleaned name's folders, base name without suffix, and kind of picture, as they compare."""
-    *folders, base = name.split("/")
+def _compared(path: str) -> tuple[tuple[str, ...], str, str]:
+    """Return a path's folders, base name without suffix, and kind of picture, as they compare."""
+    *folders, base = path.split("/")
     stem, dot, suffix = base.rstrip(" .").rpartition(".")
     kind = KINDS.get(dot + suffix.casefold(), "") if stem else ""
     return tuple(map(_part, folders)), _part(stem if kind else base), kind
@@ -214,8 +221,8 @@ def _part(part: str) -> str:
     """Return a folder or base name without what programs change: case, width, signs that look alike, ends."""
     part = unquote(part) if "%" in part else part
     part = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", part).casefold())
-    part = "".join(sign for sign in part if unicodedata.category(sign) != "Cf")
-    return REPLACED.sub("_", part.translate(DASHES | QUOTES)).strip("_.'")
+    part = REPLACED.sub("_", part.translate(DASHES | QUOTES))
+    return part.strip("_.'") or part
 
 
 def _shown(known: Iterable[_Known]) -> tuple[str, ...]:

@@ -342,7 +342,7 @@ def _names_inside(file: IntakeFile) -> list[tuple[str, str]]:
     """Return the marks and names of what a zip or a place holds."""
     if not _is_bucket(file):
         members = zip_files.members(stored_at(file.upload))
-        return [(str(place), clean(name) or f"file {place}") for place, name in members]
+        return [(str(place), clean(name)) for place, name in members]
     names = list(buckets.names(buckets.Place.parse(file.name)))
     if not names:
         raise buckets.BucketError(f"There is no file at {file.name}. Check the folder's name.")
