@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from enum import Enum
+from enum import StrEnum
 
 from django.db import transaction
 
@@ -31,7 +31,7 @@ class SeenError(ValueError):
         self.report = report
 
 
-class Unjoined(Enum):
+class Unjoined(StrEnum):
     """Why a row was not joined, beside the faults of its name."""
 
     CONTRADICTS = "another row names the same file and says something else"
@@ -171,7 +171,7 @@ class _Join:
         """Put what an image's rows say into it; return whether anything is new."""
         if _contradict(rows):
             for row in rows:
-                self._set_aside(row, f"{Unjoined.CONTRADICTS.value} ({image.source_name}).")
+                self._set_aside(row, f"{Unjoined.CONTRADICTS} ({image.source_name}).")
             return False
         before = (image.subject, dict(image.metadata))
         for row in rows:
@@ -199,7 +199,7 @@ class _Join:
 
     def _agree(self, image: Image, row: Row) -> None:
         if not image.subject:
-            self.report.refuse(row, f"{Unjoined.WITHOUT_SUBJECT.value}.")
+            self.report.refuse(row, f"{Unjoined.WITHOUT_SUBJECT}.")
             return
         said = self.agreed.setdefault(image.subject, _Said(row.scopes or frozenset(), None, ""))
         said.also(row)

@@ -327,12 +327,12 @@ def _inside(file: IntakeFile, names: Iterable[tuple[str, str]]) -> Iterator[Inta
     """Yield rows for what a zip or a place holds; names that are one after all get numbers, the same ones each time."""
     seen = Counter[str]()
     for mark, own in names:
-        name = f"{file.name}/{own}"
+        name = f"{file.name}/{clean(own)}"
         is_long = len(name) > LONGEST_NAME
-        name = name[-LONGEST_NAME:]
+        name = fitting(name, LONGEST_NAME)
         seen[name] += 1
         row = IntakeFile(intake=file.intake, archive=file, name=importing.numbered_name(name, seen[name]), mark=mark)
-        row.came_as = own[-LONGEST_NAME:] if row.name != f"{file.name}/{own}" else ""
+        row.came_as = fitting(own, LONGEST_NAME) if row.name != f"{file.name}/{own}" else ""
         if is_long:
             row.state, row.reason = State.REFUSED, TOO_LONG
         yield row

@@ -197,11 +197,11 @@ def join_metadata(request: AuthedRequest, slug: str) -> HttpResponse:
     form = MetadataForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, study, form, status=422)
-    ticket = waiting_tables.keep(form.cleaned_data["table"], study=study, by=request.user)
+    ticket, path = waiting_tables.keep(form.cleaned_data["table"], study=study, by=request.user)
     try:
-        table = metadata_tables.read(waiting_tables.find(ticket, study=study, by=request.user))
-        report = metadata.preview(study=study, table=table)
+        report = metadata.preview(study=study, table=metadata_tables.read(path))
     except TableError as error:
+        path.unlink(missing_ok=True)
         form.add_error("table", str(error))
         return _page(request, study, form, status=422)
     return _report_page(request, study, report, ticket=ticket)

@@ -14,12 +14,13 @@ from labeler.platform.spreadsheets import TableError
 SALT = "labeler.intake.waiting_tables"
 
 
-def keep(file: UploadedFile, *, study: Study, by: User) -> str:
-    """Keep a table for an hour; return the ticket with which this person fetches it for this study."""
+def keep(file: UploadedFile, *, study: Study, by: User) -> tuple[str, Path]:
+    """Keep a table for an hour; return the ticket with which this person finds it for this study, and its place."""
     name = secrets.token_hex(16)
-    with uploads.stored_at(name).open("xb") as kept:
+    path = uploads.stored_at(name)
+    with path.open("xb") as kept:
         kept.writelines(file.chunks())
-    return signing.dumps([study.pk, by.pk, name], salt=SALT)
+    return signing.dumps([study.pk, by.pk, name], salt=SALT), path
 
 
 def find(ticket: str, *, study: Study, by: User) -> Path:

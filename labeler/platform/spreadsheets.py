@@ -6,14 +6,17 @@ import re
 import unicodedata
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import ParseError
 
 from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
@@ -28,6 +31,8 @@ SEARCHED = 30  # lines in which the line of headings may stand, below a title
 DELIMITERS = ",;\t|"
 ERRORS = {"#DIV/0!", "#N/A", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!", "#SPILL!", "#CALC!"}
 SAVE_ANEW = "In Excel, save it as .xlsx or as CSV UTF-8."
+# What openpyxl raises on damage.
+DAMAGE = (InvalidFileException, zipfile.BadZipFile, zlib.error, ParseError, OSError, ValueError, LookupError, TypeError)
 # What other programs' files begin with.
 FOREIGN = {b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)", b"%PDF": "a PDF", b"{\\rtf": "a text document"}
 
@@ -211,13 +216,10 @@ def _first_sheet(path: Path, headings: Collection[str]) -> Table:
     """Return the table of a workbook's first sheet that has a line of headings, else of its first that has anything."""
     _refuse_bombs(path)
     found: dict[str, list[Line]] = {}
-    book = _book(path)
-    try:
+    with _book(path) as book:
         for sheet in book.worksheets:
             if sheet.sheet_state == "visible":
                 found[sheet.title] = list(islice(_sheet_lines(sheet), SEARCHED))
-    finally:
-        book.close()
     filled = {title: lines for title, lines in found.items() if any(any(cells) for _, cells in lines)}
     if not filled:
         raise TableError("This workbook has no sheet with a table.")
@@ -238,21 +240,25 @@ def _refuse_bombs(path: Path) -> None:
         raise TableError("This workbook is too large. Save the sheet as CSV UTF-8.")
 
 
-def _book(path: Path) -> Any:
-    with warnings.catch_warnings():  # of parts that we do not read, such as lists of allowed values
-        warnings.simplefilter("ignore")
-        try:
-            return load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        except (InvalidFileException, zipfile.BadZipFile, OSError, ValueError, LookupError, TypeError) as error:
-            raise TableError(f"This workbook can't be opened: it is damaged or encrypted. {SAVE_ANEW}") from error
+@contextmanager
+def _book(path: Path) -> Iterator[Any]:
+    """Open a workbook. Raises TableError, also for damage that is met within the block."""
+    try:
+        with path.open("rb") as file:
+            with warnings.catch_warnings():  # of parts that we do not read, such as lists of allowed values
+                warnings.simplefilter("ignore")
+                book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            with closing(book):
+                yield book
+    except TableError:
+        raise
+    except DAMAGE as error:
+        raise TableError(f"This workbook can't be read: it is damaged or encrypted. {SAVE_ANEW}") from error
 
 
 def _workbook_lines(path: Path, title: str) -> Iterator[Line]:
-    book = _book(path)
-    try:
+    with _book(path) as book:
         yield from _sheet_lines(book[title])
-    finally:
-        book.close()
 
 
 def _sheet_lines(sheet: Any) -> Iterator[Line]:
