@@ -43,7 +43,7 @@ class Fault(StrEnum):
     ROUNDED = "a spreadsheet has made a number of this name"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Match:
     """What a name in a table stands for: an image, or a fault with the names that were near."""
 
@@ -79,7 +79,7 @@ class _Known:
     image: int | None
 
 
-@dataclass
+@dataclass(slots=True)
 class _Wish:
     """A name in a table while it is decided."""
 

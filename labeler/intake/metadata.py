@@ -128,13 +128,13 @@ class _Join:
         self.of_others: dict[str, frozenset[str]] = {}  # what rows without an image say of a person
 
     def run(self) -> JoinReport:
-        times = Counter(row.name for row in self.table)
+        times = self.table.names
         matches = known_names.of_study(self.study).match(times)
         rows_of = Counter[int]()
         for name, many in times.items():
             if (image := matches[name].image) is not None:
                 rows_of[image] += many
-        self.report.rows = times.total()
+        self.report.rows = sum(times.values())
         self.report.without_row = self.study.images.filter(is_erased=False).count() - len(rows_of)
         together: dict[int, list[Row]] = defaultdict(list)
         waiting: list[tuple[int, list[Row]]] = []

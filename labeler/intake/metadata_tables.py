@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import islice
@@ -89,6 +89,7 @@ class MetadataTable:
     table: Table
     roles: Mapping[Role, str]
     decimal_commas: Collection[str] = ()  # columns of numbers with a comma before the decimals
+    names: Mapping[str, int] = field(default_factory=dict)  # how many rows have each file's name
 
     def __iter__(self) -> Iterator[Row]:
         for line, cells in self.table:
@@ -170,18 +171,19 @@ def read(path: Path) -> MetadataTable:
     table = spreadsheets.open_table(path, headings=NAMES_A_FILE)
     roles = {role: column for role in Role if (column := _column(table, role))}
     understood = MetadataTable(table, roles)
+    names = Counter[str]()
     numbers, with_comma = {column for column in table.columns if column}, set[str]()
-    is_empty = True
     for row in understood:
-        is_empty = False
-        for column, value in row.metadata.items():
+        names[row.name] += 1
+        for column in numbers & row.metadata.keys():
+            value = row.metadata[column]
             if not NUMBER.fullmatch(value):
                 numbers.discard(column)
             elif "," in value and not MAYBE_THOUSANDS.fullmatch(value):
                 with_comma.add(column)
-    if is_empty:
+    if not names:
         raise TableError(f"This table has no row below its headings in line {table.heading_line}.")
-    return MetadataTable(table, roles, frozenset(numbers & with_comma))
+    return MetadataTable(table, roles, frozenset(numbers & with_comma), names)
 
 
 def _column(table: Table, role: Role) -> str:

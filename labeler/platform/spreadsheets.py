@@ -63,6 +63,8 @@ class Table:
 
     def _fitted(self, number: int, cells: Sequence[str]) -> list[str]:
         named = list(cells[: len(self.columns)]) + [""] * (len(self.columns) - len(cells))
+        if ERRORS.isdisjoint(cells) and len(cells) <= len(self.columns) and "" not in self.columns:
+            return named
         for place, cell in enumerate(cells, start=1):
             if cell in ERRORS:
                 raise TableError(f"Line {number}, column {get_column_letter(place)} holds the error {cell}. Mend it.")
@@ -156,16 +158,12 @@ def _text_lines(path: Path, delimiter: str) -> Iterator[Line]:
         for cells in reader:
             is_instruction = reader.line_num == 1 and cells and cells[0].lower().startswith("sep=")
             if not is_instruction:
-                yield reader.line_num, [_tidy(cell) for cell in cells]
+                yield reader.line_num, [cell.strip() for cell in cells]
     except csv.Error as error:
         raise TableError(
             f"Line {reader.line_num} can't be read as CSV ({error}). Look for a quotation mark without its pair. "
             f"{SAVE_ANEW}"
         ) from error
-
-
-def _tidy(cell: str) -> str:
-    return cell.strip().strip("\ufeff").strip()
 
 
 def _texts(path: Path) -> Iterator[str]:
@@ -264,7 +262,7 @@ def _workbook_lines(path: Path, title: str) -> Iterator[Line]:
 def _sheet_lines(sheet: Any) -> Iterator[Line]:
     sheet.reset_dimensions()  # some programs write wrong ones
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
-        cells = [_tidy(_text(value)) for value in row]
+        cells = [_text(value).strip() for value in row]
         while cells and not cells[-1]:
             cells.pop()
         yield number, cells
