@@ -62,7 +62,7 @@ def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
 def chart_csv(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
     """Answer the numbers that a chart is drawn from."""
     chart = _get_chart(request, slug, name)
-    return _file(chart.table.as_csv(defuse=tables.defuse), "text/csv", f"{slug}-{name}.csv")
+    return _file("\ufeff" + chart.table.as_csv(defuse=tables.defuse), "text/csv", f"{slug}-{name}.csv")
 
 
 @login_required
