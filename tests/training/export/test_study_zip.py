@@ -461,7 +461,7 @@ def test_readers_and_strangers_download_nothing(as_ana: Client, as_cleo: Client,
 def test_the_command_writes_the_zip_and_overwrites_none(graded: Study, tmp_path: Path) -> None:
     path = tmp_path / "acne.zip"
     call_command("export_study", "acne", str(path), stdout=io.StringIO())
-    assert path.read_bytes() == b"".join(study_zip.stream(graded))
+    assert path.read_bytes() == b"".join(study_zip.stream(graded, with_names=True))
     with pytest.raises(CommandError, match="is there already"):
         call_command("export_study", "acne", str(path))
     with pytest.raises(CommandError, match="can't be written"):
