@@ -1,14 +1,16 @@
-"""Django's admin for superusers. Images, readings and history are read-only there.
+"""Django's admin for superusers. Images, readings and history are read-only there; what is changed is in the audit log.
 
 Nothing here tells golden, repeated and ordinary images apart: lists and labels don't name their image, which several
 readers have in common where it is golden. A reader of a study sees none of its images or labels.
 """
 
+import json
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.models import Group
+from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
@@ -32,20 +34,68 @@ from labeler.screening import prescreen
 admin.site.site_header = admin.site.site_title = "Acne study"
 admin.site.index_title = "What has no page of its own"
 admin.site.site_url = "/"
-admin.site.register(User, UserAdmin)
-admin.site.unregister(Group)  # permissions hang on studies, never on groups
+# Permissions hang on studies, never on groups; sign-ins and second factors have pages and commands, which are logged.
+for model in [model for model in admin.site._registry if model._meta.app_label != "labeler"]:
+    admin.site.unregister(model)
 
 
 FILTERS_BY = ("", "__exact", "__id__exact", "__isnull", "__gte", "__lt")  # what Django's filters add to a column
 
 
-class FilteredAdmin(admin.ModelAdmin):
+class AuditedAdmin(admin.ModelAdmin):
+    """A table whose changes are in the audit log, in the transaction that makes them."""
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        del request, obj
+        return False
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        self._record(request, obj, "made", message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> LogEntry:
+        self._record(request, obj, "changed", message)
+        return super().log_change(request, obj, message)
+
+    def _record(self, request: HttpRequest, obj: Any, act: str, message: Any) -> None:
+        assert request.user.is_authenticated  # noqa: S101  the admin site lets nobody else in
+        said = LogEntry(change_message=message if isinstance(message, str) else json.dumps(message))
+        detail = f"{obj}: {said.get_change_message()}"
+        if isinstance(obj, Study):
+            audit.record(obj, request.user, "made" if act == "made" else "study changed", detail=detail)
+        else:
+            audit.record(None, request.user, f"{self.opts.verbose_name} {act}", detail=detail)
+
+
+class FilteredAdmin(AuditedAdmin):
     """A table that addresses filter by the filters that stand beside it, and by nothing else."""
 
     # Django lets ?is_golden=1 filter, whether or not the column is shown, and ?seed__gte= guess.
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         del value
         return lookup in {f"{column}{by}" for column in self.get_list_filter(request) for by in FILTERS_BY}
+
+
+@admin.register(User)
+class AccountAdmin(AuditedAdmin, UserAdmin):
+    """Accounts. A name stays: audit log, certificates and imported labels know people by it."""
+
+    fieldsets: ClassVar = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("Rights", {"fields": ("is_active", "is_staff", "is_superuser")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    readonly_fields = ("last_login", "date_joined")
+    list_filter = ("is_staff", "is_superuser", "is_active")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        del request
+        return (*self.readonly_fields, "username") if obj else self.readonly_fields
+
+    @transaction.atomic
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002
+        return super().user_change_password(request, id, form_url)
 
 
 class ReadOnlyAdmin(FilteredAdmin):
@@ -59,10 +109,6 @@ class ReadOnlyAdmin(FilteredAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        del request, obj
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         del request, obj
         return False
 
@@ -101,13 +147,15 @@ class StudyAdmin(FilteredAdmin):
     search_fields = ("title", "slug")
     # With the seed one can deal the study again and see which images are golden.
     exclude = ("seed",)
-    readonly_fields = ("created_at", "golden_drawn_at", "dealt_at", "closed_at")
+    readonly_fields = ("created_at", "golden_drawn_at", "dealt_at", "closed_at", "reports_released_at")
+    # Tokens and regressors know a study by its slug; consent and retention have pages, which do what follows from them.
+    fixed = ("slug", "is_simulated", "needs_consent", "retrain_at", "erase_on", "erase_months_after_closing")
     filter_horizontal = ("admins",)
     inlines: ClassVar = [GradeLevelInline]
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        del request, obj
-        return False
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        del request
+        return (*self.readonly_fields, *self.fixed) if obj else self.readonly_fields
 
     def save_related(self, request: HttpRequest, form: ModelForm, formsets: Any, change: bool) -> None:  # noqa: FBT001
         """Log a change of the study's admins."""

@@ -103,6 +103,7 @@ class Environment(BaseSettings):
     session_hours: NonNegativeInt = 8
     session_idle_minutes: NonNegativeInt = 60
     security_contact: str = ""
+    ledger_anchors: Words = []
     audit_addresses: Literal["shortened", "full", "none"] = "shortened"
 
     oidc_issuer: str = ""

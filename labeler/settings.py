@@ -239,6 +239,8 @@ CONTENT_SECURITY_POLICY = {
 
 # How much of an address the audit log keeps.
 AUDIT_ADDRESSES = env.audit_addresses
+# Where the ledger's newest blocks are written down, out of the database's reach (labeler/record/anchors.py).
+LEDGER_ANCHORS = env.ledger_anchors
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1 * 2**20  # bytes of a form without its files
 DATA_UPLOAD_MAX_NUMBER_FILES = 500  # of a scoring job
@@ -329,7 +331,8 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "format": "%(asctime)s %(levelname)s %(name)s%(about)s: %(message)s",
+            "()": "scoring.platform.log_context.OneLine",
+            "fmt": "%(asctime)s %(levelname)s %(name)s%(about)s: %(message)s",
             "datefmt": "%Y-%m-%dT%H:%M:%S%z",
         },
         "json": {
@@ -340,5 +343,11 @@ LOGGING = {
     },
     "filters": {"about": {"()": "scoring.platform.log_context.InLog"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": env.log_format, "filters": ["about"]}},
-    "root": {"handlers": ["console"], "level": env.log_level},
+    # At DEBUG libraries write down what passes through them: Pillow names, dates and places out of photographs, Django
+    # people's names in SQL, storage clients their keys. So DEBUG is for our own code alone.
+    "root": {"handlers": ["console"], "level": "INFO" if env.log_level == "DEBUG" else env.log_level},
+    "loggers": {
+        **{name: {"level": env.log_level} for name in ("labeler", "scoring", "training", "demo")},
+        "django": {"handlers": [], "level": "NOTSET"},  # no second handler, whose lines are not escaped
+    },
 }

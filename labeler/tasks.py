@@ -9,7 +9,7 @@ from labeler.models import Erasure, Intake, Study, StudyJob
 from labeler.operations import health, study_job_work
 from labeler.oversight import tallies
 from labeler.privacy import erasing, retention_erasures
-from labeler.record import ledger
+from labeler.record import anchors, ledger
 from scoring.platform import jobs
 from scoring.platform.jobs import send
 
@@ -31,8 +31,9 @@ def count_labels() -> None:
 
 @shared_task
 def seal_ledger() -> None:
-    """Seal the labels and acts that are settled."""
-    ledger.seal()
+    """Seal what is settled, and write the newest blocks down outside of the database."""
+    if ledger.seal():
+        anchors.write()
 
 
 @jobs.work_of(Erasure, queue="intake")

@@ -58,6 +58,7 @@ urlpatterns = [
     path("studies/<slug:slug>/dealing/deal/", dealing_views.deal, name="deal"),
     path("studies/<slug:slug>/dealing/images/", dealing_views.deal_later_images, name="deal_later_images"),
     path("studies/<slug:slug>/dealing/back/", dealing_views.take_back, name="take_back"),
+    path("read/<slug:slug>/accept/", unblinding_views.accept_reading, name="accept_reading"),
     path("studies/<slug:slug>/unblind/", unblinding_views.unblind, name="unblind"),
     path("studies/<slug:slug>/oversight/", oversight_views.oversight, name="oversight"),
     path("studies/<slug:slug>/oversight/now/", oversight_views.now, name="oversight_now"),

@@ -12,6 +12,7 @@ from unittest.mock import patch
 import numpy as np
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 from PIL import Image as PillowImage
 
 from labeler.accounts.sessions import SignIn
@@ -81,6 +82,7 @@ def make_study(slug: str = "acne", *, readers: tuple[User, ...] = (), images: in
     study = studies.create(slug=slug, title=f"The {slug} study", seed=2019)
     for user in readers:
         studies.add_reader(study=study, user=user)
+    study.readers.update(accepted_at=timezone.now())  # as when each has opened their list
     make_images(study, images)
     if golden_size:
         golden_draw.draw(study=study, size=golden_size)

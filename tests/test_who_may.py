@@ -28,19 +28,22 @@ from training.models import TrainingRun
 
 # The cast. `ana` and `ben` read the study, `olga` runs it; `dora` reads and `otto` runs another; `cleo` is a stranger,
 # `audi` an auditor, `root` a superuser. An app brings the study's token, and nobody nothing.
-PEOPLE = ("cleo", "ana", "ben", "dora", "otto", "audi", "olga", "root")
+# `rhea` runs and reads the study; `aude` is an auditor who reads it.
+PEOPLE = ("cleo", "ana", "ben", "dora", "otto", "audi", "olga", "root", "rhea", "aude")
 CAST = ("nobody", "app", *PEOPLE)
 PASSWORD = "correct horse battery staple"
 
 ANYBODY = frozenset(CAST)
 SIGNED_IN = frozenset(PEOPLE)
 OWN = frozenset({"ana"})  # what is of one reader alone
-READERS = frozenset({"ana", "ben"})
-RUN_IT = frozenset({"olga", "root"})
-SEE_ITS_LOG = RUN_IT | {"audi"}
+READERS = frozenset({"ana", "ben", "rhea", "aude"})
+RUN_IT = frozenset({"olga", "root", "rhea"})  # nothing there follows from what readers said
+OVERSEE = frozenset({"olga", "root"})  # what readers said, or what is golden: refused to those who read it themselves
+SEE_ITS_LOG = OVERSEE | {"audi"}
+REFUSED = frozenset({"rhea", "aude"})
 SEE_ATLAS = RUN_IT | READERS
-MAKE_STUDIES = frozenset({"olga", "otto", "root"})
-SEE_SITE_LOG = frozenset({"audi", "root"})
+MAKE_STUDIES = frozenset({"olga", "otto", "root", "rhea"})
+SEE_SITE_LOG = frozenset({"audi", "root", "aude"})
 OPERATE = frozenset({"root"})
 APP = frozenset({"app"})
 
@@ -68,11 +71,11 @@ ROWS = {
     "atlas_picture": row("GET", SEE_ATLAS),
     "new_study": row("GET POST", MAKE_STUDIES),
     "study": row("GET", RUN_IT),
-    "golden": row("GET", RUN_IT),
-    "draw_golden": row("POST", RUN_IT),
-    "score_provisionally": row("POST", RUN_IT),
-    "choose_golden": row("POST", RUN_IT),
-    "opening": row("GET", RUN_IT, but=404),
+    "golden": row("GET", OVERSEE),
+    "draw_golden": row("POST", OVERSEE),
+    "score_provisionally": row("POST", OVERSEE),
+    "choose_golden": row("POST", OVERSEE),
+    "opening": row("GET", OVERSEE, but=404),
     "close": row("GET POST", RUN_IT),
     "study_atlas": row("GET POST", RUN_IT),
     "remove_from_atlas": row("POST", RUN_IT),
@@ -92,31 +95,32 @@ ROWS = {
     "deal": row("POST", RUN_IT),
     "deal_later_images": row("POST", RUN_IT),
     "take_back": row("POST", RUN_IT),
-    "unblind": row("GET POST", RUN_IT),
-    "oversight": row("GET", RUN_IT),
-    "oversight_now": row("GET", RUN_IT),
-    "disputed": row("GET", RUN_IT),
-    "unstable": row("GET", RUN_IT),
-    "gallery": row("GET", RUN_IT),
-    "study_image": row("GET", RUN_IT),
-    "study_picture": row("GET", RUN_IT),
-    "decide_image": row("POST", RUN_IT),
-    "correct_subject": row("POST", RUN_IT),
+    "accept_reading": row("GET POST", READERS),
+    "unblind": row("GET POST", OVERSEE),
+    "oversight": row("GET", OVERSEE),
+    "oversight_now": row("GET", OVERSEE),
+    "disputed": row("GET", OVERSEE),
+    "unstable": row("GET", OVERSEE),
+    "gallery": row("GET", OVERSEE),
+    "study_image": row("GET", OVERSEE),
+    "study_picture": row("GET", OVERSEE),
+    "decide_image": row("POST", OVERSEE),
+    "correct_subject": row("POST", OVERSEE),
     "prescreen": row("GET POST", RUN_IT),
     "prescreen_counts": row("GET", RUN_IT),
-    "drops": row("GET POST", RUN_IT),
+    "drops": row("GET POST", OVERSEE),
     "measure_images": row("POST", RUN_IT),
     "study_job": row("GET", RUN_IT),
     "retry_study_job": row("POST", RUN_IT),
-    "duplicates": row("GET", RUN_IT),
-    "judge_duplicates": row("POST", RUN_IT),
-    "keep_best": row("POST", RUN_IT),
-    "search_duplicates": row("POST", RUN_IT),
-    "subjects": row("GET", RUN_IT),
+    "duplicates": row("GET", OVERSEE),
+    "judge_duplicates": row("POST", OVERSEE),
+    "keep_best": row("POST", OVERSEE),
+    "search_duplicates": row("POST", OVERSEE),
+    "subjects": row("GET", OVERSEE),
     "privacy": row("GET", RUN_IT),
     "set_policy": row("POST", RUN_IT),
-    "person": row("GET POST", RUN_IT),
-    "erase": row("GET POST", RUN_IT),
+    "person": row("GET POST", OVERSEE),
+    "erase": row("GET POST", OVERSEE),
     "erasure": row("GET", SEE_ITS_LOG),
     "certificate": row("GET", SEE_ITS_LOG),
     "retry_erasure": row("POST", RUN_IT),
@@ -130,21 +134,21 @@ ROWS = {
     "training:reader": row("GET", SEE_ITS_LOG),
     "training:chart_csv": row("GET", SEE_ITS_LOG),
     "training:chart_svg": row("GET", SEE_ITS_LOG, but=404),  # nobody has graded here, so there is no picture
-    "training:release": row("POST", RUN_IT),
+    "training:release": row("POST", OVERSEE),
     "training:own_report": row("GET", READERS, but=404),  # nothing before it is released
     "training:definitions": row("GET", SIGNED_IN),
-    "training:retrain": row("POST", RUN_IT),
-    "training:run": row("GET", RUN_IT),
-    "training:run_state": row("GET", RUN_IT),
-    "training:cancel": row("POST", RUN_IT),
-    "training:again": row("POST", RUN_IT),
-    "training:publish": row("POST", RUN_IT),
+    "training:retrain": row("POST", OVERSEE),
+    "training:run": row("GET", OVERSEE),
+    "training:run_state": row("GET", OVERSEE),
+    "training:cancel": row("POST", OVERSEE),
+    "training:again": row("POST", OVERSEE),
+    "training:publish": row("POST", OVERSEE),
     "training:leaderboard": row("GET", SEE_ITS_LOG),
     "training:leaderboard_json": row("GET", SEE_ITS_LOG),
-    "training:roll_back": row("POST", RUN_IT),
-    "training:set_night": row("POST", RUN_IT),
-    "training:export": row("GET", RUN_IT),
-    "training:export_person": row("GET", RUN_IT),
+    "training:roll_back": row("POST", OVERSEE),
+    "training:set_night": row("POST", OVERSEE),
+    "training:export": row("GET", OVERSEE),
+    "training:export_person": row("GET", OVERSEE),
     "apps": row("GET POST", RUN_IT),
     "stored_selfies": row("GET POST", RUN_IT),
     "revoke_token": row("POST", RUN_IT),
@@ -253,8 +257,10 @@ def staged(rows_of_module: None, tmp_path_factory: pytest.TempPathFactory) -> St
         people = {name: builders.make_user(name, password=PASSWORD) for name in PEOPLE}
         User.objects.filter(username="root").update(is_superuser=True, is_staff=True)
         User.objects.filter(username="audi").update(roles=[Role.AUDITOR])
-        study = builders.make_study(readers=(people["ana"], people["ben"]), images=10, golden_size=3)
-        study.admins.add(people["olga"])
+        User.objects.filter(username="aude").update(roles=[Role.AUDITOR, Role.READER])
+        readers = [people[name] for name in ("ana", "ben", "rhea", "aude")]
+        study = builders.make_study(readers=tuple(readers), images=12, golden_size=3)
+        study.admins.add(people["olga"], people["rhea"])
         builders.make_study("other", readers=(people["dora"],), images=6, golden_size=2).admins.add(people["otto"])
         app, token = tokens.make(name="an app", study=study.slug, made_by=None, scopes=tuple(Scope))
         cookies = {user.username: _session(user) for user in User.objects.all()}
@@ -334,6 +340,8 @@ def ask(world: World, who: str, method: str, address: str) -> HttpResponse:
 
 def is_shut(answer: HttpResponse, who: str) -> bool:
     """Whether the answer gives away nothing, not even that there is something: who is signed in gets 404."""
+    if who in REFUSED and answer.status_code == 403:
+        return True
     if who in PEOPLE:
         return answer.status_code == 404
     return answer.status_code in {401, 404} or answer.headers.get("Location", "").startswith("/accounts/login/?next=")

@@ -1,4 +1,10 @@
-"""Loading and authorisation in one call. What a person may not see answers 404, as if it did not exist."""
+"""Loading and authorisation in one call. What a person may not see answers 404, as if it did not exist.
+
+Every page, table, chart and export about a study loads it here, and so passes `_gate`: there is no other place that
+decides what an admin who also reads the study, or one who gave no reason yet, is shown.
+"""
+
+from enum import Enum, auto
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -9,7 +15,19 @@ from labeler.accounts import sessions, unblinding
 from labeler.models import AtlasPicture, Image, Reader, Role, Study, User
 from scoring.platform import log_context
 
-READS_IT = "You read this study yourself, so you may not see what other readers said or which images are golden."
+READS_IT = (
+    "You read this study yourself, so you may not see what other readers said or which images are golden. "
+    "Ask another admin; when you have left the study, you see it again."
+)
+
+
+class Shows(Enum):
+    """What a page tells of a study."""
+
+    WORK = auto()  # how it is set up and how far it is: nothing of what readers said
+    ACTS = auto()  # its images, and who did what to it, readers too; not what they said
+    GRADES = auto()  # what readers said, or follows from it
+    GOLDEN = auto()  # which images are golden
 
 
 class AuthedRequest(HttpRequest):
@@ -24,8 +42,16 @@ def readerships(user: User) -> QuerySet[Reader]:
 
 
 def get_reader(request: AuthedRequest, slug: str) -> Reader:
+    """Return the person's place in a study. Raises Http404.
+
+    Raises unblinding.AcceptanceNeededError for a person who oversees the study and did not accept yet to read it.
+    """
     reader = get_object_or_404(readerships(request.user).select_related("study"), study__slug=slug)
     log_context.reader.set(reader.code)
+    if reader.accepted_at is None:
+        if oversees(request.user, reader.study):
+            raise unblinding.AcceptanceNeededError(reader.study)
+        unblinding.accept(reader)
     return reader
 
 
@@ -43,29 +69,33 @@ def get_atlas_picture(request: AuthedRequest, slug: str, picture: int) -> AtlasP
 
 
 def get_administered_study(request: AuthedRequest, slug: str) -> Study:
-    return get_object_or_404(administered_studies(request.user), slug=slug)
+    return _gate(request, get_object_or_404(administered_studies(request.user), slug=slug), Shows.WORK)
 
 
 def get_overseen_study(request: AuthedRequest, slug: str) -> Study:
-    """Return a study whose readers' grades may be shown. Raises PermissionDenied for an admin who also reads it."""
-    study = get_administered_study(request, slug)
-    return _not_read(request, study)
+    """Return a study whose images may be shown. Raises PermissionDenied for an admin who also reads it."""
+    return _gate(request, get_object_or_404(administered_studies(request.user), slug=slug), Shows.ACTS)
+
+
+def get_graded_study(request: AuthedRequest, slug: str) -> Study:
+    """Return a study whose readers' grades may be shown to its admin. Raises PermissionDenied for its readers."""
+    return _gate(request, get_object_or_404(administered_studies(request.user), slug=slug), Shows.GRADES)
 
 
 def get_audited_study(request: AuthedRequest, slug: str) -> Study:
-    """Return a study whose log may be shown: to its admins, and to auditors of all studies. Raises Http404."""
-    return get_object_or_404(audited_studies(request.user), slug=slug)
+    """Return a study whose log may be shown: to its admins, and to auditors of all studies.
+
+    Raises Http404, and PermissionDenied for its readers.
+    """
+    return _gate(request, get_object_or_404(audited_studies(request.user), slug=slug), Shows.ACTS)
 
 
 def get_reported_study(request: AuthedRequest, slug: str) -> Study:
-    """Return a study whose numbers may be shown to admins and auditors. Raises PermissionDenied for its readers."""
-    return _not_read(request, get_audited_study(request, slug))
+    """Return a study whose numbers may be shown: to its admins, and to auditors of all studies.
 
-
-def _not_read(request: AuthedRequest, study: Study) -> Study:
-    if study.readers.filter(user=request.user).exists():
-        raise PermissionDenied(READS_IT)
-    return study
+    Raises Http404, and PermissionDenied for its readers.
+    """
+    return _gate(request, get_object_or_404(audited_studies(request.user), slug=slug), Shows.GRADES)
 
 
 def get_unblinded_study(request: AuthedRequest, slug: str) -> Study:
@@ -73,10 +103,30 @@ def get_unblinded_study(request: AuthedRequest, slug: str) -> Study:
 
     Raises PermissionDenied for its readers, and ReasonNeededError until a reason was given in this session.
     """
-    study = get_overseen_study(request, slug)
-    if not unblinding.is_unblinded(study, request.session):
+    return _gate(request, get_object_or_404(administered_studies(request.user), slug=slug), Shows.GOLDEN)
+
+
+def _gate(request: AuthedRequest, study: Study, shows: Shows) -> Study:
+    """Decide whether a person who runs or audits a study may be shown something of it now."""
+    if shows is Shows.WORK:
+        return study
+    if reads(request.user, study):
+        raise PermissionDenied(READS_IT)
+    if shows is Shows.GOLDEN and not unblinding.is_unblinded(study, request.session):
         raise unblinding.ReasonNeededError(study)
+    if shows is Shows.GRADES and study.dealt_at:
+        unblinding.note_look(study=study, user=request.user, session=request.session)
     return study
+
+
+def reads(user: User, study: Study) -> bool:
+    """Whether the person reads the study now: accepted to, and did not leave."""
+    return study.readers.filter(user=user, accepted_at__isnull=False, left_at=None).exists()
+
+
+def oversees(user: User, study: Study) -> bool:
+    """Whether the person would see less of a study by reading it."""
+    return audited_studies(user).filter(pk=study.pk).exists()
 
 
 def get_overseen_image(request: AuthedRequest, slug: str, pk: int) -> Image:

@@ -63,3 +63,19 @@ class ReasonForm(Form):
         label="Why do you need to know?",
         help_text="A sentence for the audit log, such as: the study is over and we analyse it.",
     )
+
+
+class AcceptForm(Form):
+    """Acceptance by a person who oversees a study and is to read it; with a reason where they saw readers' grades."""
+
+    reason = forms.CharField(
+        max_length=300,
+        min_length=5,
+        label="Why do you read it all the same?",
+        help_text="The study's other admins and its report say that you saw readers' grades before.",
+    )
+
+    def __init__(self, *args: Any, has_looked: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not has_looked:
+            del self.fields["reason"]

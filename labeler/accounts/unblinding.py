@@ -1,17 +1,31 @@
-"""Unblinding: a session sees which images are golden after a reason was given, which the audit log keeps."""
+"""Unblinding: a session sees which images are golden after a reason was given, which the audit log keeps.
+
+And the other way round: a person who oversees a study reads it only after they accepted to see no more of it than any
+reader. What they saw before is in the audit log.
+"""
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
+from django.utils import timezone
 
-from labeler.models import AuditEvent, Study, User
+from labeler.models import AuditEvent, Reader, Study, User
 from labeler.record import audit
 
 ACTION = "unblinded"
-REMEMBERED = "unblinded"  # key of the session
+LOOKED, ACCEPTED = "saw readers' grades", "accepted to read"
+REMEMBERED, LOOKED_AT = "unblinded", "looked at"  # keys of the session
 
 
 class ReasonNeededError(Exception):
     """No reason for unblinding the study was given in this session."""
+
+    def __init__(self, study: Study) -> None:
+        super().__init__(study.slug)
+        self.study = study
+
+
+class AcceptanceNeededError(Exception):
+    """A person who oversees the study is to read it, and did not accept yet."""
 
     def __init__(self, study: Study) -> None:
         super().__init__(study.slug)
@@ -32,3 +46,36 @@ def unblind(*, study: Study, user: User, session: SessionBase, reason: str) -> A
 def has_unblinded(study: Study, user: User) -> bool:
     """Whether this person ever learnt what is golden, and so can't become a reader of the study."""
     return AuditEvent.objects.filter(study=study, user=user, action=ACTION).exists()
+
+
+def note_look(*, study: Study, user: User, session: SessionBase) -> None:
+    """Log, once in a session, that a person saw what readers said."""
+    looked_at = session.get(LOOKED_AT, [])
+    if study.pk not in looked_at:
+        session[LOOKED_AT] = [*looked_at, study.pk]
+        audit.record(study, user, LOOKED)
+
+
+def has_looked(study: Study, user: User) -> bool:
+    """Whether this person ever saw what readers of the study said."""
+    return AuditEvent.objects.filter(study=study, user=user, action=LOOKED).exists()
+
+
+def readers_who_looked(study: Study) -> dict[int, str]:
+    """Return reader id -> the reason for which a person reads the study who had seen readers' grades."""
+    accepted = AuditEvent.objects.filter(study=study, action=ACCEPTED).exclude(reason="").order_by("pk")
+    reasons = dict(accepted.values_list("user", "reason"))
+    return {pk: reasons[user] for pk, user in study.readers.values_list("pk", "user") if user in reasons}
+
+
+def accept(reader: Reader) -> None:
+    """Let a person read from now on."""
+    Reader.objects.filter(pk=reader.pk, accepted_at=None).update(accepted_at=timezone.now())
+    reader.refresh_from_db(fields=["accepted_at"])
+
+
+@transaction.atomic
+def accept_knowingly(reader: Reader, *, reason: str) -> AuditEvent:
+    """Let a person who oversees the study read it, and log that they accepted to see no more of it meanwhile."""
+    accept(reader)
+    return audit.record(reader.study, reader.user, ACCEPTED, detail=f"as {reader.code}", reason=reason)

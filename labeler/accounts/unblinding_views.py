@@ -1,22 +1,22 @@
-"""The page that asks for the reason of unblinding."""
+"""The pages that ask for the reason of unblinding, and whether a person who oversees a study accepts to read it."""
 
 from collections.abc import Callable
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
 
 from labeler.accounts import access, unblinding
 from labeler.accounts.access import AuthedRequest
-from labeler.accounts.forms import ReasonForm
+from labeler.accounts.forms import AcceptForm, ReasonForm
 from labeler.accounts.views import onwards_to
 
 
 class AskForReason:
-    """Redirects a person without a reason to the page that asks for it, and from there to the page they wanted."""
+    """Redirects to the page that asks for a reason or an acceptance, and from there to the page that was wanted."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -25,6 +25,8 @@ class AskForReason:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, unblinding.AcceptanceNeededError):
+            return redirect("accept_reading", slug=exception.study.slug)
         if not isinstance(exception, unblinding.ReasonNeededError):
             return None
         # A form that was sent can't be sent again by a link: such a person begins at the study's page.
@@ -45,3 +47,20 @@ def unblind(request: AuthedRequest, slug: str) -> HttpResponse:
         return redirect(onwards)
     context = {"study": study, "form": form, "next": onwards}
     return render(request, "labeler/accounts/unblind.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def accept_reading(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Tell a person who oversees a study what they will no longer see while they read it, and ask."""
+    reader = get_object_or_404(access.readerships(request.user).filter(left_at=None), study__slug=slug)
+    if reader.accepted_at:
+        return redirect("grade", slug=slug)
+    has_unblinded = unblinding.has_unblinded(reader.study, request.user)
+    sent = request.POST if request.method == "POST" else None
+    form = AcceptForm(sent, has_looked=unblinding.has_looked(reader.study, request.user))
+    if form.is_valid() and not has_unblinded:
+        unblinding.accept_knowingly(reader, reason=form.cleaned_data.get("reason", ""))
+        return redirect("grade", slug=slug)
+    context = {"study": reader.study, "form": form, "has_unblinded": has_unblinded}
+    return render(request, "labeler/accounts/accept_reading.html", context, status=422 if form.errors else 200)

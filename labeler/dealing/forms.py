@@ -6,7 +6,7 @@ from django import forms
 
 from labeler.dealing.folds import Design
 from labeler.golden_set import strata
-from labeler.models import Study
+from labeler.models import Study, User
 from labeler.platform.form_fields import LARGEST_INTEGER, Form, field_of
 
 
@@ -69,6 +69,21 @@ class NewReaderForm(Form):
         label="Longest list",
         help_text="Golden images and repeats included. Empty: no limit.",
     )
+    is_sure = forms.BooleanField(required=False, label="I want to read this study myself", widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.by = by
+
+    def clean(self) -> dict[str, Any]:
+        if self.cleaned_data.get("username") == self.by.username and not self.cleaned_data.get("is_sure"):
+            self.fields["is_sure"].widget = forms.CheckboxInput()
+            self.add_error(
+                "is_sure",
+                "This is your own account. Once you accept to read, you no longer see grades, golden set, report, "
+                "runs, exports and audit log of this study until you leave it. Tick this if that is what you want.",
+            )
+        return self.cleaned_data
 
 
 class CapacityForm(Form):

@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from labeler.accounts import access
+from labeler.accounts import access, unblinding
 from labeler.accounts.access import AuthedRequest
 from labeler.dealing import changes, folds, joining_and_leaving, new_images, proof_sheet, remaining_lists, undo
 from labeler.dealing.folds import DealError
@@ -106,7 +106,7 @@ def _dealt(request: AuthedRequest, study: Study, form: ActForm, *, status: int =
 def readers(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the readers of a study, and add one."""
     study = access.get_administered_study(request, slug)
-    form = NewReaderForm(request.POST or None)
+    form = NewReaderForm(request.POST or None, by=request.user)
     if form.is_valid():
         try:
             said = _add(study, request.user, **form.cleaned_data)
@@ -115,18 +115,25 @@ def readers(request: AuthedRequest, slug: str) -> HttpResponse:
         else:
             messages.success(request, said)
             return redirect("readers", slug=slug)
-    context = {"study": study, "readers": progress.readers_with_progress(study), "form": form}
+    readers = progress.readers_with_progress(study)
+    context = {"study": study, "readers": readers, "form": form, "looked": unblinding.readers_who_looked(study)}
     return render(request, "labeler/dealing/readers.html", context, status=422 if form.errors else 200)
 
 
 @transaction.atomic
-def _add(study: Study, by: User, *, username: str, capacity: int | None) -> str:
+def _add(study: Study, by: User, *, username: str, capacity: int | None, is_sure: bool = False) -> str:
     """Add a reader, or let them join a running study; say what came of it."""
+    del is_sure
     user, password = User.objects.filter(username=username).first(), ""
     if user is None:
         user, password = studies.create_account(username=username)
     reader = joining_and_leaving.admit(study=study, user=user, capacity=capacity, by=by)
     said = f"{username} reads the study as {reader.code}."
+    if access.oversees(user, study):
+        said = (
+            f"{username} is {reader.code}, and runs or audits this study. They are asked to accept before they read; "
+            "until then they see what they see now."
+        )
     return f"{said} A new account; its password, shown this once: {password}" if password else said
 
 

@@ -9,7 +9,7 @@ from django.db.models import Case, Count, Func, OuterRef, Q, Subquery, TextField
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.grading import consensus
 from labeler.models import Assignment, ErasedNote, Image, InputKind, Label, NotGradable, Study
-from labeler.record import ledger, pseudonyms
+from labeler.record import facts, ledger, pseudonyms
 
 FETCHED = 2000  # rows that a cursor of the database hands over
 BETWEEN = " | "  # several names in a cell
@@ -246,6 +246,9 @@ GRADE_SCALE = Table(
 )
 
 
+NAMES = {ledger.LABEL: "label", ledger.ACT: "act"} | {kind.code: kind.name for kind in facts.KINDS}
+
+
 def _ledger(study: Study) -> Iterator[Row]:
     erased = dict(ErasedNote.objects.filter(label__assignment__reader__study=study).values_list("pk", "note_sha256"))
     for block in ledger.blocks(study).iterator(1):
@@ -256,16 +259,20 @@ def _ledger(study: Study) -> Iterator[Row]:
             is_label = entry.kind == ledger.LABEL
             note = erased.get(entry.pk, "") if is_label else ""
             submission = str(submissions[entry.pk]) if is_label and entry.pk in submissions and not note else ""
-            yield block.number, "label" if is_label else "act", entry.pk, entry.sha256.hex(), submission, note
+            yield block.number, NAMES[entry.kind], entry.pk, entry.sha256.hex(), submission, note
 
 
 LEDGER = Table(
     "ledger",
-    "Every row that is sealed: the labels, and the acts of people by their hashes alone.",
+    "Every row that is sealed: labels, facts, and the acts of people by their hashes alone.",
     (
         Column("block", Kind.WHOLE, "The block of ledger.json that has it."),
-        Column("kind", Kind.TEXT, "What it is.", values="label; act"),
-        Column("id", Kind.WHOLE, "The label's running number in labels.csv; an act's in the audit log."),
+        Column("kind", Kind.TEXT, "What it is.", values="; ".join(NAMES.values())),
+        Column(
+            "id",
+            Kind.WHOLE,
+            "The label's running number in labels.csv; an act's in the audit log; a fact's in facts.csv.",
+        ),
         Column("sha256", Kind.TEXT, "The hash of what it said when it was sealed."),
         Column("submission", Kind.TEXT, "Of a label: a random id, so that notes cannot be guessed from a hash."),
         Column("note_sha256", Kind.TEXT, "Of a label whose note was erased: the hash of that note."),
@@ -273,7 +280,28 @@ LEDGER = Table(
     _ledger,
 )
 
-TABLES = (LABELS, IMAGES, READERS, ASSIGNMENTS, CONSENSUS, GRADE_SCALE, LEDGER)
+
+def _facts(study: Study) -> Iterator[Row]:
+    for kind in facts.KINDS:
+        if kind.is_exported:
+            for key, text in facts.texts(study, kind):
+                yield kind.name, key, text
+
+
+FACTS = Table(
+    "facts",
+    "Rows that may change and on which numbers depend, as sealed; those that name a person are left out.",
+    (
+        Column(
+            "kind", Kind.TEXT, "What it is.", values="; ".join(kind.name for kind in facts.KINDS if kind.is_exported)
+        ),
+        Column("id", Kind.WHOLE, "Its running number, as in ledger.csv."),
+        Column("text", Kind.TEXT, "What is hashed, after the kind's salt in ledger.json, the kind and the id."),
+    ),
+    _facts,
+)
+
+TABLES = (LABELS, IMAGES, READERS, ASSIGNMENTS, CONSENSUS, GRADE_SCALE, LEDGER, FACTS)
 
 
 def codebook(tables: Sequence[Table]) -> Iterator[Row]:

@@ -16,6 +16,7 @@ from labeler.exchange.published_layout import BadRow, LayoutError, PublishedLabe
 from labeler.intake import known_names
 from labeler.intake.file_names import Fault, Match, clean, fitting
 from labeler.models import Assignment, Image, Label, NotGradable, Reader, Study, User
+from labeler.record import audit
 
 NAMESPACE = UUID("0c6f3a52-6a2b-4f0f-8f5b-0f6d2a3f9a41")  # of imported submissions: the same row, the same id
 ROWS_PER_STATEMENT = 2000  # rows to a statement
@@ -50,6 +51,7 @@ def store(*, study: Study, rows: Sequence[PublishedLabel], without_files: bool =
     assignments = _assignments(study, rows, readers, images)
     stored = _labels(rows, readers, images, assignments)
     _close(study)
+    audit.record(study, None, "labels imported", detail=f"{stored} labels of {len(readers)} readers")
     return Imported(made, study.images.count() - before, stored, len(rows) - stored)
 
 

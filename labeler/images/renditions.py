@@ -1,5 +1,8 @@
 """Renditions of an image for browsers: WebP in the sizes of screens, and one with every pixel."""
 
+import hashlib
+from collections.abc import Mapping
+
 from scoring.photograph import decoding
 
 # Long side in pixels. 1600 fills a full-HD window, 2560 a retina laptop's; "full" is for 4K and for a closer look.
@@ -13,6 +16,11 @@ def render(pixels: decoding.Pixels) -> dict[str, bytes]:
     height, width = pixels.shape[:2]
     long_side = max(width, height)
     return {size: decoding.render(pixels, long_side=LONG_SIDES.get(size, long_side)) for size in _made(long_side)}
+
+
+def digests(made: Mapping[str, bytes]) -> dict[str, str]:
+    """Return size -> SHA-256: by it a rendition is known that was exchanged for another image's."""
+    return {size: hashlib.sha256(webp).hexdigest() for size, webp in made.items()}
 
 
 def storage_name(prefix: str, size: str) -> str:

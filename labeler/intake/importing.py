@@ -229,6 +229,7 @@ def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str
                 source_name=fitting(clean(name)),
                 original=original,
                 rendition=rendition,
+                rendition_sha256=renditions.digests(made.renditions),
                 width=made.width,
                 height=made.height,
                 subject=subject,

@@ -22,6 +22,9 @@ class Image(models.Model):
     rendition = models.CharField(
         max_length=200, blank=True, help_text="What the storage names of `labeler.images.renditions` begin with."
     )
+    rendition_sha256 = models.JSONField(
+        default=dict, db_default={}, editable=False, help_text="Size -> SHA-256 of the rendition as it was made."
+    )
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
     # The person in it, where known: a subject is never on both sides of a split.

@@ -56,6 +56,21 @@ class AuditEvent(models.Model):
         return f"{self.action} {self.detail}"
 
 
+class LedgerFact(models.Model):
+    """What the ledger sealed last of a row that may change (`labeler.record.facts`). The blocks can make it anew."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="+", db_index=False)
+    kind = models.BinaryField()
+    key = models.BigIntegerField()
+    sha256 = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["study", "kind", "key"], name="one_seal_per_fact")]
+
+    def __str__(self) -> str:
+        return f"fact {self.kind!r} {self.key}"
+
+
 class LedgerMark(models.Model):
     """Up to which ids labels and acts are settled: no transaction is left that could still add one below them.
 

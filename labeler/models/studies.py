@@ -1,8 +1,10 @@
 """A study, its grading scale with examples, its readers, and how it was dealt."""
 
 import secrets
+import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
 
@@ -39,6 +41,8 @@ class Study(models.Model):
     # Retention: photographs are erased on the earlier of the two days.
     erase_on = models.DateField(null=True, blank=True)
     erase_months_after_closing = models.PositiveSmallIntegerField(null=True, blank=True)
+    # Keeps facts from being guessed by their hashes in the ledger.
+    ledger_salt = models.UUIDField(default=uuid.uuid4, db_default=RandomUUID(), editable=False)
 
     class Meta:
         verbose_name_plural = "studies"
@@ -107,6 +111,9 @@ class Reader(models.Model):
     )
     capacity = models.PositiveIntegerField(
         null=True, blank=True, help_text="Longest list this reader can take, golden images and repeats included."
+    )
+    accepted_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="From then on they see of the study what a reader sees."
     )
     left_at = models.DateTimeField(null=True, blank=True, editable=False)
 

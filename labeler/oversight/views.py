@@ -27,7 +27,7 @@ TOO_LITTLE = "not enough to say"
 @login_required
 @require_GET
 def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
-    study = access.get_administered_study(request, slug)
+    study = access.get_graded_study(request, slug)
     context = {"study": study, "now": _now(study)}
     return render(request, "labeler/oversight/oversight.html", context)
 
@@ -38,7 +38,7 @@ def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
 @cache_control(private=True, no_cache=True)
 def now(request: AuthedRequest, slug: str) -> HttpResponse:
     """Answer the part of the page that changes, or 304 when it has not."""
-    study = access.get_administered_study(request, slug)
+    study = access.get_graded_study(request, slug)
     return render(request, "labeler/oversight/_now.html", {"now": _now(study)})
 
 

@@ -207,6 +207,7 @@ def _forget(image: Image) -> None:
         source_name=f"erased-{image.pk}",
         original="",
         rendition="",
+        rendition_sha256={},
         width=0,
         height=0,
         metadata={},

@@ -10,7 +10,9 @@ What is hashed, SHA-256 throughout, JSON without spaces and in UTF-8:
                viewport_width, viewport_height, pixel_ratio, input_kind, labeled_at]
               where image is the hash of its file, reader a code, and note the hash of "submission:note"
     an act    ["act", id, study, user, action, detail, reason, origin, at, salt], study and user as ids
-    the rows  of a block, one after the other: 41 bytes each, "L" or "A", the id in 8 bytes, the row's hash in 32
+    a fact    of a row that may change, once for each state: `labeler.record.facts`
+    the rows  of a block, one after the other: 41 bytes each, the kind ("L", "A" or a fact's), the id in 8 bytes, the
+              row's hash in 32
     a block   {"chain": "study 7" or "site", "heads", "number", "previous", "rows_sha256", "sealed_at"}, keys in order
 
 `training/export/check_ledger.py` checks the same of an export, and shares no code with this.
@@ -31,6 +33,7 @@ from django.db.models import Max, QuerySet
 
 from labeler.models import AuditEvent, Label, LedgerBlock, LedgerMark, Study
 from labeler.platform import database_clock
+from labeler.record import facts
 
 ROWS_PER_BLOCK = 10_000  # rows of a block: 0.4 MB
 SETTLED = timedelta(seconds=30)  # beside the transactions: an id may be taken a moment before its transaction has one
@@ -162,6 +165,12 @@ def heads() -> dict[str, list[Any]]:
     return {chain_name(block.study): [block.number, block.digest] for block in rows}
 
 
+def newest() -> dict[str, list[Any]]:
+    """Return the newest block of every chain, the site's too: its number and its hash."""
+    site = LedgerBlock.objects.filter(study=None).defer("rows").last()
+    return heads() | ({chain_name(None): [site.number, site.digest]} if site else {})
+
+
 def _label_facts(row: tuple[Any, ...]) -> list[Any]:
     pk, image, reader, is_repeat, version, grade, reason, note, is_undo, *viewing, at, submission, erased = row
     said = erased if erased and not note else note_sha256(submission, note)
@@ -188,6 +197,9 @@ def _seal_block(study: Study | None) -> int:
     entries = list(islice(_fresh(study, since, mark), ROWS_PER_BLOCK))
     if not entries:
         return 0
+    labels_until, events_until = _until(LABEL, entries, since[0]), _until(ACT, entries, since[1])
+    if study:
+        entries += [Entry(*fact) for fact in facts.take_changed(study)]
     rows = b"".join(entry.packed() for entry in entries)
     block = LedgerBlock(
         study=study,
@@ -195,8 +207,8 @@ def _seal_block(study: Study | None) -> int:
         previous=last.digest if last else FIRST,
         rows=rows,
         rows_sha256=hashlib.sha256(rows).hexdigest(),
-        labels_until=_until(LABEL, entries, since[0]),
-        events_until=_until(ACT, entries, since[1]),
+        labels_until=labels_until,
+        events_until=events_until,
         heads={} if study else heads(),
         sealed_at=database_clock.now(),
     )

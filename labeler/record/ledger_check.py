@@ -1,19 +1,48 @@
-"""Check of the database against its ledger: rows that were changed, removed, inserted or moved."""
+"""Check of the database against its ledger: rows that were changed, removed, inserted or moved.
+
+Labels and acts are compared with their hashes; facts too, and each change of one with the acts that may change it.
+What follows from labels is computed from them anew (which one is current), what follows from files is read
+(photographs), and the golden set is compared with the promise.
+"""
 
 import hashlib
-from collections.abc import Iterator
+import json
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from labeler.models import AuditEvent, Label, LedgerBlock, LedgerMark, Study
-from labeler.record import ledger
+from labeler.models import AuditEvent, Commitment, Label, LedgerBlock, LedgerMark, Study
+from labeler.record import facts, ledger
+from labeler.record.facts import Kind
 from labeler.record.ledger import ACT, LABEL, Entry
+from scoring.platform import blobs
+
+Facts = dict[tuple[bytes, int], tuple[bytes, int]]  # kind and id -> the hash sealed last, and the block's number
 
 SEALED_WITHIN = timedelta(hours=1)  # since the last seal: a minute is usual
+# A fact and the act that changes it are stored by one transaction; its act has the time at which that began.
+APART = timedelta(minutes=10)
 NAMES = {LABEL: "Label", ACT: "Act"}
+
+# Assignments whose state is not that of their latest label, or that lack one of their labels.
+STALE = """
+SELECT assignment.id, reader.code, assignment.version, count(label.id), max(label.version)
+FROM labeler_assignment assignment
+JOIN labeler_reader reader ON reader.id = assignment.reader_id
+LEFT JOIN labeler_label label ON label.assignment_id = assignment.id
+WHERE reader.study_id = %s
+GROUP BY assignment.id, reader.code
+HAVING assignment.version <> count(label.id) OR assignment.version <> coalesce(max(label.version), 0)
+    OR assignment.is_done
+        <> coalesce(bool_or(NOT label.is_undo) FILTER (WHERE label.version = assignment.version), false)
+ORDER BY assignment.id
+"""
 
 
 @dataclass
@@ -32,26 +61,45 @@ class _Counted:
     rows: int = 0
 
 
-def inspect(*, known: str = "") -> Inspection:
-    """Compare every chain with the rows. `known` is the hash of a block that was noted elsewhere."""
+def inspect(*, known: Iterable[str] = (), files: bool = True) -> Inspection:
+    """Compare every chain with the rows. `known` are hashes of blocks that were noted elsewhere.
+
+    Without `files` the photographs in storage are not read.
+    """
     counted = _Counted()
     chains = [*Study.objects.order_by("pk"), None]
     findings = [finding for study in chains for finding in _inspect_chain(study, counted)]
     findings += _missing_heads()
-    if known and not LedgerBlock.objects.filter(digest=known).exists():
-        findings.append(f"There is no block with the hash {known}: it is gone, or what it sealed was changed.")
+    wanted = list(known)
+    there = set(LedgerBlock.objects.filter(digest__in=wanted).values_list("digest", flat=True))
+    findings += [
+        f"There is no block with the hash {digest}: it is gone, what it sealed was changed, or "
+        "an older state of the database was restored."
+        for digest in wanted
+        if digest not in there
+    ]
+    for study in filter(None, chains):
+        findings += _inspect_current_labels(study)
+        findings += _inspect_promise(study)
+        findings += _inspect_files(study) if files else ()
     waiting = sum(_waiting_labels(study).count() + _waiting_acts(study).count() for study in chains)
     return Inspection(counted.blocks, counted.rows, waiting, findings)
 
 
 def _inspect_chain(study: Study | None, counted: _Counted) -> Iterator[str]:
     before: LedgerBlock | None = None
+    sealed: Facts = {}
+    acts = _Acts(study) if study else None
     for block in ledger.blocks(study).iterator(1):
         yield from _inspect_links(block, before)
         yield from _inspect_rows(block, before)
+        if acts:
+            yield from _replay_facts(block, before, sealed, acts)
         counted.blocks += 1
         counted.rows += len(block.rows) // ledger.ENTRY.size
         before = block
+    if study and acts and before:
+        yield from _inspect_facts(study, before, sealed, acts)
     yield from _late(study)
 
 
@@ -71,7 +119,8 @@ def _inspect_links(block: LedgerBlock, before: LedgerBlock | None) -> Iterator[s
 
 def _inspect_rows(block: LedgerBlock, before: LedgerBlock | None) -> Iterator[str]:
     """Hold the rows up to the end of a block against it: changed, removed, and put in between."""
-    sealed = {(entry.kind, entry.pk): entry.sha256 for entry in ledger.unpacked(block.rows)}
+    entries = [entry for entry in ledger.unpacked(block.rows) if entry.kind in NAMES]
+    sealed = {(entry.kind, entry.pk): entry.sha256 for entry in entries}
     now = {(entry.kind, entry.pk): entry.sha256 for entry in _rows_now(block, before)}
     for key in sorted(sealed.keys() | now.keys()):
         if key not in now:
@@ -88,6 +137,97 @@ def _rows_now(block: LedgerBlock, before: LedgerBlock | None) -> Iterator[Entry]
         labels = ledger.labels(block.study).filter(pk__gt=since[0], pk__lte=block.labels_until)
         yield from ledger.label_entries(labels)
     yield from ledger.act_entries(ledger.acts(block.study).filter(pk__gt=since[1], pk__lte=block.events_until))
+
+
+class _Acts:
+    """When the acts that may change facts were done."""
+
+    def __init__(self, study: Study) -> None:
+        self.times: dict[str, list[datetime]] = defaultdict(list)
+        for action, at in ledger.acts(study).order_by("at").values_list("action", "at"):
+            self.times[action].append(at)
+
+    def explain(self, kind: Kind, since: datetime, until: datetime) -> bool:
+        """Say whether an act that may change a fact of this kind was done between two moments."""
+        for action in kind.acts:
+            times = self.times[action]
+            first = 0 if action in facts.LASTING else bisect_left(times, since - APART)
+            if first < len(times) and times[first] <= until + APART:
+                return True
+        return False
+
+
+def _replay_facts(block: LedgerBlock, before: LedgerBlock | None, sealed: Facts, acts: _Acts) -> Iterator[str]:
+    """Take up the facts that a block seals; name those that changed while nobody did what may change them."""
+    for entry in ledger.unpacked(block.rows):
+        kind = facts.BY_CODE.get(entry.kind)
+        if kind is None:
+            continue
+        key = (entry.kind, entry.pk)
+        needs_act = key in sealed or kind.is_added_by_act
+        if before and needs_act and not acts.explain(kind, before.sealed_at, block.sealed_at):
+            was = f"changed since block {sealed[key][1]}" if key in sealed else "added"
+            yield f"{_fact(kind, entry.pk)} was {was}, before {_said(block, inside=True)}, and no act says so."
+        sealed[key] = (entry.sha256, block.number)
+
+
+def _inspect_facts(study: Study, last: LedgerBlock, sealed: Facts, acts: _Acts) -> Iterator[str]:
+    """Compare the facts as they are with what was sealed last; what an act has just changed waits for its block."""
+    for kind in facts.KINDS:
+        if acts.explain(kind, last.sealed_at, timezone.now()) and _waiting_acts(study).exists():
+            continue
+        now = facts.current(study, kind)
+        known = {key: seal for (code, key), seal in sealed.items() if code == kind.code and seal[0] != facts.GONE}
+        for key in sorted(known.keys() & now.keys()):
+            if known[key][0] != now[key]:
+                sealed_in = f"block {known[key][1]} of {_chain(study)}"
+                yield f"{_fact(kind, key)} was changed: it is not what {sealed_in} has sealed."
+        for key in sorted(now.keys() - known.keys()) if kind.is_added_by_act else ():
+            yield f"{_fact(kind, key)} was added, and no act says so."
+        for key in sorted(known.keys() - now.keys()):
+            yield f"{_fact(kind, key)} was removed: block {known[key][1]} of {_chain(study)} has it."
+
+
+def _inspect_current_labels(study: Study) -> Iterator[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(STALE, [study.pk])
+        for assignment, code, version, count, newest in cursor.fetchall():
+            yield (
+                f"Assignment {assignment} (reader {code}) was changed: it counts as at version {version}, and has "
+                f"{count} labels, the newest of version {newest or 0}. A label was hidden, or one taken back counts."
+            )
+
+
+def _inspect_promise(study: Study) -> Iterator[str]:
+    """Compare the golden set with what was promised when it was frozen."""
+    promised = Commitment.objects.filter(study=study).first()
+    if promised is None:
+        return
+    if hashlib.sha256(promised.opening.encode()).hexdigest() != promised.digest:
+        yield f"The promise of {_chain(study)} was changed: its hash is not that of what it says."
+        return
+    said = set(json.loads(promised.opening)["golden_images_sha256"])
+    golden = set(study.images.filter(is_golden=True).values_list("content_hash", flat=True))
+    for content_hash in sorted(said ^ golden):
+        was = "promised as golden and is not" if content_hash in said else "golden and was not promised"
+        yield f"The image with the hash {content_hash} is {was} ({_chain(study)})."
+
+
+def _inspect_files(study: Study) -> Iterator[str]:
+    """Read every photograph, and what readers are shown of it."""
+    for image in study.images.filter(is_erased=False).exclude(original="").order_by("pk").iterator(1000):
+        files = {image.original: image.content_hash}
+        files |= {f"{image.rendition}-{size}": digest for size, digest in image.rendition_sha256.items()}
+        for name, digest in files.items():
+            try:
+                is_right = hashlib.sha256(blobs.read(name)).hexdigest() == digest
+            except FileNotFoundError:
+                yield f"A file of image {image.pk} of {_chain(study)} is gone: {name}."
+                continue
+            if not is_right:
+                yield f"A file of image {image.pk} of {_chain(study)} was exchanged: {name} is not what was imported."
+        if not image.rendition_sha256:
+            yield f"The renditions of image {image.pk} of {_chain(study)} were never sealed."
 
 
 def _late(study: Study | None) -> Iterator[str]:
@@ -128,6 +268,10 @@ def _chain(study: Study | None) -> str:
 
 def _said(block: LedgerBlock, *, inside: bool = False) -> str:
     return f"{'block' if inside else 'Block'} {block.number} of {_chain(block.study)}"
+
+
+def _fact(kind: Kind, key: int) -> str:
+    return f"Fact {kind.name} {key}"
 
 
 def _named(key: tuple[bytes, int]) -> str:

@@ -106,12 +106,15 @@ def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpRe
 
 
 def _in_words(image: Image, *, is_unblinded: bool) -> str:
-    """Return the labels of an image from `gallery.with_words`; blinded, as if one reader had given them."""
+    """Return what readers said of an image from `gallery.with_words`; nothing to a blinded person.
+
+    Every reader grades the golden images, so that one is graded at all, and early, tells that it may be golden.
+    """
+    if not is_unblinded:
+        return ""
     grade, is_refused = image.some_grade, image.is_refused  # type: ignore[attr-defined]
     if grade is None:
         return "Not gradable" if is_refused else "Not graded yet"
-    if not is_unblinded:
-        return f"Grade {grade}"
     doubt = getattr(image, "doubt", None)
     grades = f"Grades {doubt.lowest} to {doubt.highest}" if doubt and doubt.spread else f"Grade {grade}"
     return f"{grades}, or not gradable" if is_refused else grades

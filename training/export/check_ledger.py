@@ -20,8 +20,22 @@ from pathlib import Path
 from typing import Any
 
 ENTRY = struct.Struct(">cq32s")
-KINDS = {"label": b"L", "act": b"A"}
+KINDS = {
+    "label": b"L",
+    "act": b"A",
+    "study": b"S",
+    "state": b"T",
+    "grade level": b"V",
+    "reader": b"R",
+    "image": b"I",
+    "golden": b"G",
+    "permission": b"U",
+    "picture": b"P",
+    "consent": b"C",
+    "promise": b"M",
+}
 FIRST = "0" * 64
+GONE = "0" * 64
 # labels.csv has words where a label has these.
 REASONS = {
     "Blurred": "blurred",
@@ -52,13 +66,21 @@ def main() -> int:
 def inspect(folder: Path, known: str) -> int:
     ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
     sealed = list(_rows(folder / "ledger.csv"))
-    findings = [*inspect_chain(ledger, sealed), *inspect_labels(folder, sealed)]
+    findings = [
+        *inspect_chain(ledger, sealed),
+        *inspect_labels(folder, sealed),
+        *inspect_current(folder),
+        *inspect_facts(folder, ledger["salts"], sealed),
+        *inspect_tables(folder),
+    ]
     if known and known not in {block["digest"] for block in ledger["blocks"]}:
         findings.append(f"There is no block with the hash {known}: it is gone, or what it sealed was changed.")
     for finding in findings:
         sys.stdout.write(f"{finding}\n")
     labels = sum(row["kind"] == "label" for row in sealed)
-    counted = f"{labels} labels and {len(sealed) - labels} acts in {len(ledger['blocks'])} blocks"
+    acts = sum(row["kind"] == "act" for row in sealed)
+    facts = len(sealed) - labels - acts
+    counted = f"{labels} labels, {acts} acts and {facts} states of facts in {len(ledger['blocks'])} blocks"
     if findings:
         sys.stdout.write(f"{len(findings)} findings in {counted}.\n")
         return 1
@@ -107,6 +129,49 @@ def inspect_labels(folder: Path, sealed: list[Row]) -> Iterator[str]:
         seen.add(label)
     for label in sorted(known.keys() - seen):
         yield f"Label {label} was removed from labels.csv: block {known[label]['block']} has it."
+
+
+def inspect_current(folder: Path) -> Iterator[str]:
+    """Compute which labels count, the latest of each assignment unless it takes one back, and compare."""
+    latest: dict[tuple[str, str, str], Row] = {}
+    rows = list(_rows(folder / "labels.csv"))
+    for row in rows:
+        key = (row["reader"], row["image"], row["is_repeat"])
+        if key not in latest or int(row["version"]) > int(latest[key]["version"]):
+            latest[key] = row
+    counting = {row["label"] for row in latest.values() if row["is_undo"] == "no"}
+    for row in rows:
+        if (row["is_current"] == "yes") != (row["label"] in counting):
+            wrongly = "counts and should not" if row["is_current"] == "yes" else "should count and does not"
+            yield f"Label {row['label']} (reader {row['reader']}, image {row['image']}) {wrongly}."
+
+
+def inspect_facts(folder: Path, salts: dict[str, str], sealed: list[Row]) -> Iterator[str]:
+    """Compare facts.csv with what was sealed last of each row. What was not sealed yet is left to the next export."""
+    last = {(row["kind"], row["id"]): row for row in sealed if row["kind"] in salts}
+    now = {(row["kind"], row["id"]): row["text"] for row in _rows(folder / "facts.csv")}
+    for kind, key in sorted(last.keys() | now.keys()):
+        seal, text = last.get((kind, key)), now.get((kind, key))
+        if seal is None:
+            continue
+        gone = seal["sha256"] == GONE
+        if text is None and not gone:
+            yield f"facts.csv: {kind} {key} was removed: block {seal['block']} has it."
+        elif text is not None and _sha256(f"{salts[kind]} {kind} {key} {text}") != seal["sha256"]:
+            yield f"facts.csv: {kind} {key} was changed: it is not what block {seal['block']} has sealed."
+
+
+def inspect_tables(folder: Path) -> Iterator[str]:
+    """Compare golden images and grading scale, which other tables have too, with facts.csv."""
+    facts = [(row["kind"], json.loads(row["text"])) for row in _rows(folder / "facts.csv")]
+    golden = {fact[0] for kind, fact in facts if kind == "golden" and fact[1]}
+    for row in _rows(folder / "images.csv"):
+        if (row["is_golden"] == "yes") != (row["content_hash"] in golden):
+            yield f"images.csv: image {row['image']} is_golden was changed: facts.csv says otherwise."
+    levels = {str(fact[0]): fact[1] for kind, fact in facts if kind == "grade level"}
+    for row in _rows(folder / "grade_scale.csv"):
+        if levels.get(row["value"]) != row["name"]:
+            yield f"grade_scale.csv: the name of grade {row['value']} was changed: facts.csv says otherwise."
 
 
 def hash_label(row: Row, content_hash: str, sealed: Row) -> str:

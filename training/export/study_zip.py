@@ -15,7 +15,7 @@ from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.golden_set import commitments
 from labeler.models import Study
 from labeler.platform import typed_json
-from labeler.record import ledger
+from labeler.record import facts, ledger
 from training.models import Score, TrainingRun
 from training.reports import study_report
 
@@ -30,9 +30,9 @@ python3 recompute.py     computes the numbers of report.json and runs.json anew 
                          "not recomputed". It needs Python 3.11 or newer and nothing else.
 
 python3 check_ledger.py [--known HASH]
-                         holds labels.csv against the ledger, in which every label was sealed within minutes, and says
-                         "untouched" or names each row that was changed, removed or put in. HASH is of a block that you
-                         noted earlier. The same Python, and nothing else.
+                         compares labels.csv, facts.csv and the tables that follow from them with the ledger, in which
+                         each row was sealed within minutes, and says "untouched" or names each row that was changed,
+                         removed or put in. HASH is of a block that you noted earlier. The same Python, nothing else.
 
 codebook.csv             what every column means, with its unit and its allowed values
 labels.csv, .parquet     every label that was ever given, as it was stored; is_current marks those that count
@@ -43,8 +43,9 @@ assignments.csv          the readers' lists in the order in which they were deal
 consensus.csv            what the readers together say of each golden image
 grade_scale.csv          the grading scale
 scores.csv               what each training run's regressors said of images they were not fitted on
-ledger.json, .csv        blocks that each hold the hash of the one before, and what they seal: labels and, by their
-                         hashes alone, the acts of people
+facts.csv                rows that may change and on which numbers depend, as the ledger seals them
+ledger.json, .csv        blocks that each hold the hash of the one before, and what they seal: labels, facts and, by
+                         their hashes alone, the acts of people
 report.json              the numbers of the report page
 runs.json                every training run with its report, and the images it left out; where details_deleted_at has
                          a date, its rows in scores.csv were deleted then, as of all old runs that never answered
@@ -160,7 +161,8 @@ def _ledger(study: Study) -> dict[str, Any]:
         }
         for block in ledger.blocks(study).defer("rows")
     ]
-    return {"chain": ledger.chain_name(study), "blocks": blocks}
+    salts = {kind.name: facts.salt(study, kind) for kind in facts.KINDS if kind.is_exported}
+    return {"chain": ledger.chain_name(study), "salts": salts, "blocks": blocks}
 
 
 def _run(run: TrainingRun) -> dict[str, Any]:

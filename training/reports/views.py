@@ -128,7 +128,7 @@ def _show_reader(request: AuthedRequest, reader: Reader, context: dict[str, Any]
 @require_POST
 def release(request: AuthedRequest, slug: str) -> HttpResponse:
     """Let every reader of a closed study see their own report."""
-    study = access.get_administered_study(request, slug)
+    study = access.get_graded_study(request, slug)
     try:
         closing.release_reports(study=study, by=request.user)
     except closing.ClosingError as error:

@@ -24,7 +24,7 @@ QUEUED = "The queue can't be reached. The run is kept and starts when the queue 
 @login_required
 @require_POST
 def retrain_now(request: AuthedRequest, slug: str) -> HttpResponse:
-    study = access.get_administered_study(request, slug)
+    study = access.get_graded_study(request, slug)
     run = retrain.request(study=study, requested_by=request.user, fits_ms2019="ms2019" in request.POST)
     if not send(tasks.retrain, run.pk):
         messages.warning(request, QUEUED)
@@ -95,7 +95,7 @@ def publish(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 @require_POST
 def roll_back(request: AuthedRequest, slug: str) -> HttpResponse:
     """Put the regressor back in service that answered before the present one."""
-    study = access.get_administered_study(request, slug)
+    study = access.get_graded_study(request, slug)
     form = ReasonForm(request.POST)
     try:
         if not form.is_valid():
@@ -135,7 +135,7 @@ def board_json(request: AuthedRequest, slug: str) -> HttpResponse:
 @require_POST
 def set_night(request: AuthedRequest, slug: str) -> HttpResponse:
     """Set the time at which the study is retrained every day."""
-    study = access.get_administered_study(request, slug)
+    study = access.get_graded_study(request, slug)
     form = NightForm(request.POST, instance=study)
     if form.is_valid():
         schedule.set_time(study=study, at=form.cleaned_data["retrain_at"], by=request.user)
@@ -146,6 +146,6 @@ def set_night(request: AuthedRequest, slug: str) -> HttpResponse:
 
 
 def _get_run(request: AuthedRequest, slug: str, pk: int) -> TrainingRun:
-    study = access.get_administered_study(request, slug)
+    study = access.get_graded_study(request, slug)
     runs = study.training_runs.select_related("study", "requested_by", "cancelled_by", "regressor")
     return get_object_or_404(runs, pk=pk)

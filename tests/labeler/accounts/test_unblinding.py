@@ -1,11 +1,16 @@
 """What is golden is shown for a reason only, which stays in the log; never to who reads the study."""
 
+import re
+from uuid import uuid4
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from labeler.accounts import unblinding
-from labeler.models import AtlasPicture, AuditEvent, Study, User
+from labeler.accounts import access, unblinding
+from labeler.dealing import joining_and_leaving
+from labeler.grading import label_store, queries
+from labeler.models import AtlasPicture, AuditEvent, Role, Study, User
 from labeler.studies import atlas, studies
 from scoring.photograph import decoding
 from tests import builders
@@ -14,6 +19,8 @@ from training.runs import retrain
 EXPORT = "/studies/acne/export/"
 UNBLIND = "/studies/acne/unblind/"
 GALLERY = "/studies/acne/gallery/"
+REPORT = "/studies/acne/report/"
+ACCEPT = "/read/acne/accept/"
 REASON = "The study is over."
 
 
@@ -101,15 +108,83 @@ def test_an_admin_who_reads_the_study_can_give_no_reason(reading_admin: Client) 
     assert not AuditEvent.objects.exclude(user=None).exists()
 
 
-def test_an_admin_made_a_reader_later_is_blind_at_once(as_olga: Client, olga: User) -> None:
+def test_an_admin_who_knows_what_is_golden_can_not_become_a_reader(as_olga: Client, olga: User) -> None:
     study = builders.make_study(images=3)
     study.admins.add(olga)
     unblinding.unblind(study=study, user=olga, session=(session := as_olga.session), reason=REASON)
     session.save()
     with pytest.raises(studies.StudyError, match="has seen which images"):
         studies.add_reader(study=study, user=olga)
-    study.readers.create(user=olga, code="R01")
-    assert as_olga.get(EXPORT).status_code == 403
+    study.readers.create(user=olga, code="R01")  # before she knew
+    assert as_olga.post(ACCEPT).status_code == 200
+    assert not access.reads(olga, study)
+    assert as_olga.get(EXPORT).status_code == 200
+
+
+def test_nobody_is_shut_out_who_did_not_accept(as_olga: Client, olga: User, study: Study) -> None:
+    auditor = User.objects.create_user(username="audi", roles=[Role.AUDITOR, Role.READER])
+    root = User.objects.create_superuser(username="root")
+    for person in (auditor, root):
+        said = as_olga.post("/studies/acne/readers/", {"username": person.username}, follow=True)
+        assert b"They are asked to accept before they read" in said.content
+        browser = builders.sign_in(Client(), person)
+        assert browser.get(REPORT).status_code == 200
+        assert browser.get("/studies/acne/log/").status_code == 200
+        assert browser.get("/read/acne/").headers["Location"] == ACCEPT
+        assert browser.get(ACCEPT).status_code == 200
+        assert browser.get(REPORT).status_code == 200  # asked, and not accepted
+
+
+def test_who_saw_grades_reads_for_a_reason_that_others_see(as_olga: Client, olga: User, study: Study) -> None:
+    assert as_olga.get(REPORT).status_code == 200
+    joining_and_leaving.admit(study=study, user=olga)
+    assert as_olga.post(ACCEPT).status_code == 422
+    assert as_olga.post(ACCEPT, {"reason": "We are only three."}).headers["Location"] == "/read/acne/"
+    assert as_olga.get(REPORT).status_code == 403
+    assert as_olga.get("/read/acne/").status_code == 200
+    page = as_olga.get("/studies/acne/readers/").content.decode()
+    assert "SAW GRADES BEFORE" in page
+    assert "We are only three." in page
+    event = AuditEvent.objects.get(action="accepted to read")
+    assert (event.user, event.reason) == (olga, "We are only three.")
+
+
+def test_a_reader_who_left_oversees_again(as_olga: Client, olga: User, study: Study) -> None:
+    reader = joining_and_leaving.admit(study=study, user=olga)
+    assert as_olga.post(ACCEPT).status_code == 302
+    assert as_olga.get(REPORT).status_code == 403
+    joining_and_leaving.leave(reader=reader, reason="Only tried it.")
+    assert as_olga.get(REPORT).status_code == 200
+
+
+def test_an_admin_who_adds_themself_is_warned_first(as_olga: Client, olga: User, study: Study) -> None:
+    answer = as_olga.post("/studies/acne/readers/", {"username": "olga"})
+    assert answer.status_code == 422
+    assert b"you no longer see grades" in answer.content
+    assert not study.readers.filter(user=olga).exists()
+    assert as_olga.post("/studies/acne/readers/", {"username": "olga", "is_sure": "on"}).status_code == 302
+    assert as_olga.get(REPORT).status_code == 200  # until she accepts
+
+
+@pytest.mark.parametrize("graded", [0, 1, 3, 6])
+def test_nothing_that_a_blinded_person_sees_of_an_image_tells_whether_it_is_golden(
+    as_olga: Client, study: Study, graded: int
+) -> None:
+    """At no stage of reading does what the pages say of an image differ between golden and ordinary ones."""
+    for reader in study.readers.all():
+        for assignment in queries.upcoming(reader)[:graded]:
+            label_store.record_label(assignment=assignment, version=0, submission=uuid4(), grade=3)
+    shown: dict[str, set[bool]] = {}
+    for image in study.images.all():
+        page = as_olga.get(f"/studies/acne/images/{image.pk}/").content.decode()
+        for one_of_a_kind in (image.source_name, str(image.pk), image.content_hash):
+            page = page.replace(one_of_a_kind, "it")
+        shown.setdefault(re.sub(r"[A-Za-z0-9+/_=-]{32,}", "secret", page), set()).add(image.is_golden)
+    assert list(shown.values()) == [{True, False}]
+    gallery = as_olga.get("/studies/acne/gallery/").content.decode()
+    rows = re.findall(r"<li>\s*<a href=\"/studies/acne/images/\d+/\".*?</li>", gallery, re.DOTALL)
+    assert len(rows) == study.images.count()
+    assert len({re.sub(r"IMG_\d+|/\d+/", "it", row) for row in rows}) == 1
 
 
 @pytest.mark.parametrize("page", ["unblind/", "export/"])

@@ -289,7 +289,7 @@ def test_the_image_page_tells_who_said_what(as_olga: Client, study: Study) -> No
     say(two, reason="occluded")
     blind = as_olga.get(f"/studies/acne/images/{one.image_id}/").content.decode()
     assert "R01" not in blind
-    assert "olden" not in blind.partition("<h1")[2].partition("How many readers graded")[0]
+    assert "olden" not in blind.partition("<h1")[2].partition("Whether and how many readers graded")[0]
     unblind(as_olga)
     page = as_olga.get(f"/studies/acne/images/{one.image_id}/").content.decode()
     assert "R01" in page

@@ -7,6 +7,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from labeler import tasks
+from labeler.accounts import unblinding
 from labeler.golden_set import golden_draw
 from labeler.models import AuditEvent, PrescreenDecision, SimilarPair, Study, StudyJob, User
 from labeler.screening import limit_preview, prescreen
@@ -49,7 +50,7 @@ def test_strangers_and_readers_find_none_of_it(as_cleo: Client, as_ana: Client, 
 
 
 def test_an_admin_who_reads_the_study_sees_numbers_but_no_images(as_ana: Client, measured: Study, ana: User) -> None:
-    studies.add_reader(study=measured, user=ana)
+    unblinding.accept(studies.add_reader(study=measured, user=ana))
     measured.admins.add(ana)
     assert [as_ana.get(f"/studies/acne/{page}").status_code for page in OF_NUMBERS] == [200, 200]
     assert [as_ana.get(f"/studies/acne/{page}").status_code for page in OF_IMAGES] == [403] * 4

@@ -9,11 +9,13 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
+from labeler.admin import AuditedAdmin
 from labeler.grading import label_store
 from labeler.models import (
     Assignment,
     AuditEvent,
     Dealing,
+    GradeLevel,
     Image,
     Label,
     Reader,
@@ -104,10 +106,15 @@ def test_a_new_admin_of_a_study_is_in_the_log(as_root: Client, root: User, study
     }
     for n, level in enumerate(levels):
         fields = {"id": level.pk, "study": study.pk, "value": level.value, "name": level.name}
+        fields["criterion"] = level.criterion
         form |= {f"grade_levels-{n}-{name}": value for name, value in fields.items()}
     assert as_root.post(address(Study, "change", study.pk), form).status_code == 302
     events = AuditEvent.objects.filter(user=root).order_by("pk").values_list("action", "detail")
-    assert list(events) == [("made an admin", "ben"), ("no longer an admin", "olga")]
+    assert list(events) == [
+        ("made an admin", "ben"),
+        ("no longer an admin", "olga"),
+        ("study changed", f"{study}: Changed Admins."),
+    ]
     study.refresh_from_db()
     assert study.seed == 2019
 
@@ -173,3 +180,74 @@ def test_the_filters_beside_a_list_work(as_root: Client) -> None:
         page = as_root.get(address(model, "changelist")).content.decode()
         for query in set(re.findall(r'href="(\?[^"]+__[^"]+)"', page)):
             assert as_root.get(address(model, "changelist") + unescape(query)).status_code == 200, (model, query)
+
+
+def fields_of(page: object) -> dict[str, object]:
+    """Return what a browser would send of a form that was not touched."""
+    form = page.context["adminform"].form  # type: ignore[attr-defined]
+    values: dict[str, object] = {}
+    for name in form.fields:
+        value = form[name].value()
+        if value not in (None, False):
+            values[name] = [getattr(one, "pk", one) for one in value] if isinstance(value, list) else value
+    for formset in page.context["inline_admin_formsets"]:  # type: ignore[attr-defined]
+        for one in (formset.formset.management_form, *formset.formset.initial_forms):
+            values |= {one.add_prefix(name): one[name].value() for name in one.fields if one[name].value() is not None}
+    return values
+
+
+def acts(by: User) -> list[tuple[str, str]]:
+    return list(AuditEvent.objects.filter(user=by).order_by("pk").values_list("action", "detail"))
+
+
+@pytest.mark.parametrize("change", [{"is_superuser": "on", "is_staff": "on"}, {"is_active": ""}, {"email": "b@b.org"}])
+def test_what_is_changed_of_an_account_is_in_the_log(
+    as_root: Client, root: User, ben: User, change: dict[str, str]
+) -> None:
+    where = address(User, "change", ben.pk)
+    sent = {name: value for name, value in (fields_of(as_root.get(where)) | change).items() if value}
+    assert as_root.post(where, sent).status_code == 302
+    ((action, detail),) = acts(root)
+    assert action == "user changed"
+    assert detail.startswith("ben: Changed ")
+
+
+def test_a_new_account_and_a_new_password_are_in_the_log(as_root: Client, root: User, ben: User) -> None:
+    secret = "a long enough one 4711"
+    new = {"username": "dora", "usable_password": "true", "password1": secret, "password2": secret}
+    assert as_root.post(address(User, "add"), new).status_code == 302
+    password = {"usable_password": "true", "password1": secret, "password2": secret}
+    assert as_root.post(reverse("admin:auth_user_password_change", args=[ben.pk]), password).status_code == 302
+    assert acts(root) == [("user made", "dora: Added."), ("user changed", "ben: Changed password.")]
+
+
+@pytest.mark.parametrize(
+    ("model", "change"),
+    [
+        (User, {"username": "another"}),
+        (Study, {"slug": "another"}),
+        (Study, {"is_simulated": "on"}),
+        (Study, {"needs_consent": "on"}),
+        (Study, {"erase_on": "2030-01-01"}),
+        (Study, {"grade_levels-0-value": "9"}),
+    ],
+)
+def test_what_others_rest_on_is_only_shown(
+    as_root: Client, study: Study, ben: User, model: type, change: dict[str, str]
+) -> None:
+    row = ben if model is User else study
+    before = [list(one.objects.order_by("pk").values()) for one in (User, Study, GradeLevel)]
+    where = address(model, "change", row.pk)
+    as_root.post(where, fields_of(as_root.get(where)) | change)
+    after = [list(one.objects.order_by("pk").values()) for one in (User, Study, GradeLevel)]
+    for rows, now in zip(before, after, strict=True):
+        assert [{**one, "last_login": None} for one in rows] == [{**one, "last_login": None} for one in now]
+
+
+def test_every_table_is_read_only_or_in_the_log() -> None:
+    assert [model for model, shown in admin.site._registry.items() if not isinstance(shown, AuditedAdmin)] == []
+
+
+@pytest.mark.parametrize("model", list(admin.site._registry))
+def test_no_row_is_deleted_there(as_root: Client, model: type) -> None:
+    assert b"delete_selected" not in as_root.get(address(model, "changelist")).content

@@ -28,7 +28,7 @@ from labeler.exchange.tables import restore
 from labeler.golden_set import golden_draw
 from labeler.grading import label_store
 from labeler.intake import known_names
-from labeler.models import Image, Label, Reader, Study, User
+from labeler.models import Image, Label, LedgerFact, Reader, Study, User
 from labeler.platform import typed_json
 from labeler.record import ledger
 from tests import builders
@@ -400,7 +400,7 @@ def test_the_codebook_speaks_of_every_column(graded: Study, tmp_path: Path, with
     folder = unzipped(graded, tmp_path / "export", with_names=with_names)
     explained = {(row["file"], row["column"]) for row in rows(folder, "codebook") if row["meaning"]}
     tables = [path for path in folder.glob("*.csv") if path.stem != "codebook"]
-    assert len(tables) == 9
+    assert len(tables) == 10
     for path in tables:
         columns = path.read_text("utf-8-sig").splitlines()[0].split(",")
         assert {(path.name, column) for column in columns} <= explained
@@ -492,10 +492,8 @@ def test_the_ledgers_script_finds_an_export_untouched(sealed: Path, graded: Stud
     assert last is not None
     status, said = verify(sealed, "--known", last.digest)
     labels = Label.objects.count()
-    assert (status, said) == (
-        0,
-        f"untouched. {labels} labels and {ledger.acts(graded).count()} acts in 1 blocks; the newest: {last.digest}\n",
-    )
+    counted = f"{labels} labels, {ledger.acts(graded).count()} acts and {LedgerFact.objects.count()} states of facts"
+    assert (status, said) == (0, f"untouched. {counted} in 1 blocks; the newest: {last.digest}\n")
     assert verify(sealed, "--known", "f" * 64)[0] == 1
 
 
@@ -522,6 +520,41 @@ def test_the_ledgers_script_names_what_was_removed_put_in_and_moved(sealed: Path
     assert f"Label {removed['label']} was removed from labels.csv: block 1 has it." in said
     assert f"stands after label {labels[5]['label']}, which was stored later." in said
     assert f"label {labels[0]['label']} (reader {labels[0]['reader']}, image {labels[0]['image']}) was put in" in said
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "said"),
+    [
+        ("labels", "is_current", "counts and should not."),
+        ("images", "is_golden", "is_golden was changed: facts.csv says otherwise."),
+        ("grade_scale", "name", "the name of grade 1 was changed: facts.csv says otherwise."),
+        ("facts", "text", " was changed: it is not what block 1 has sealed."),
+    ],
+)
+def test_the_ledgers_script_names_what_follows_from_labels_and_facts(
+    sealed: Path, table: str, column: str, said: str
+) -> None:
+    changed = rows(sealed, table)
+    row = next((row for row in changed if row[column] == "no"), changed[0])
+    row[column] = {"no": "yes", '["acne", "The acne study", false]': '["acne", "Proof", false]'}.get(
+        row[column], "Another"
+    )
+    rewrite(sealed, table, changed)
+    status, found = verify(sealed)
+    assert status == 1
+    assert said in found
+
+
+def test_the_ledgers_script_names_a_removed_fact(sealed: Path) -> None:
+    left = rows(sealed, "facts")
+    gone = left.pop()
+    rewrite(sealed, "facts", left)
+    assert f"facts.csv: {gone['kind']} {gone['id']} was removed: block 1 has it." in verify(sealed)[1]
+
+
+def test_the_ledgers_script_knows_every_kind() -> None:
+    kinds = {name: code for code, name in export.NAMES.items()}
+    assert kinds == check_ledger.KINDS
 
 
 def test_the_ledgers_script_finds_a_ledger_that_was_changed_with_its_label(sealed: Path) -> None:

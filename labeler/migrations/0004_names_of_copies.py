@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeler', '0001_initial'),
+        ('labeler', '0003_acceptance'),
     ]
 
     operations = [
