@@ -118,7 +118,7 @@ def test_a_table_is_looked_at_before_it_is_written(page: Page, empty: Study, tmp
         page.set_viewport_size({"width": width, "height": 900})
         assert violations(page) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-    expect(page.get_by_role("row", name="Müller")).to_contain_text("Klinik/Müller/1.jpg")
+    expect(page.get_by_role("row", name="ALIKE").first).to_contain_text("Klinik/Müller/1.jpg")
     expect(page.get_by_role("region", name="Rows that are not joined")).to_contain_text("several files may be meant")
     assert not empty.images.exclude(subject="").exists()
     page.get_by_role("button", name="Write this into 2 images").click()
