@@ -7,7 +7,7 @@ The rest makes two names alike, never equal: `FileNames` takes an alike name onl
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -152,7 +152,7 @@ class FileNames:
         wish.found = tuple(known for common, known in candidates if common == most)
         return wish
 
-    def _decide(self, name: str, wish: _Wish, exact: Collection[str]) -> Match:
+    def _decide(self, name: str, wish: _Wish, exact: Set[str]) -> Match:
         images = {known.image for known in wish.found}
         path = _path(clean(name))
         if not images:
