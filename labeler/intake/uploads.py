@@ -139,6 +139,16 @@ def receive(into: Intake, *, name: str, size: int, offset: int, body: Body, mark
     return here
 
 
+@transaction.atomic
+def refuse(into: Intake, *, name: str, size: int, reason: str) -> None:
+    """Count a file that can't be taken, and list it with the reason."""
+    Intake.objects.select_for_update().get(pk=into.pk)
+    name = fitting(clean(name), LONGEST_NAME)
+    if _same(into, name, size, "") is None:
+        file = _add(into, name, size, "")
+        _end(file, State.REFUSED, reason)
+
+
 def finish(into: Intake) -> None:
     """The browser has sent everything, be it that a server stopped before it could write down a file's last piece."""
     whole = [file.pk for file in into.files.filter(state=State.UPLOADING) if _held(file) == file.size]
@@ -234,7 +244,7 @@ def _check(name: str, size: int) -> None:
     if size > limit:
         raise UploadError(f"{name} is larger than {limit // 2**20:,} MB.")
     if not name or not size:
-        raise UploadError("This file is empty or has no name.")
+        raise UploadError(f"{name or 'A file without a name'} is empty.")
 
 
 def _held(file: IntakeFile) -> int:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -79,18 +80,27 @@ def _take_whole_files(request: AuthedRequest, study: Study) -> HttpResponse:
         return redirect("intake", slug=study.slug)
     try:
         into = uploads.begin(study=study, by=request.user)
-        for file in files:
-            here, mark = 0, uploads.mark_of(file)
-            while here < (file.size or 0):
-                here = uploads.receive(
-                    into, name=file.name or "", size=file.size or 0, offset=here, body=file, mark=mark
-                )
-    except (IntakeError, uploads.UploadError) as error:
+    except IntakeError as error:
         messages.error(request, str(error))
         return redirect("intake", slug=study.slug)
+    for file in files:
+        name, size = file.name or "", file.size or 0
+        try:
+            _take(into, file, name, size)
+        except uploads.UploadError as error:
+            uploads.refuse(into, name=name, size=size, reason=str(error))
     uploads.finish(into)
     send(import_files, into.pk)
     return redirect("intake_progress", slug=study.slug, pk=into.pk)
+
+
+def _take(into: Intake, file: UploadedFile, name: str, size: int) -> None:
+    """Take a whole file, piece by piece as from other browsers. Raises UploadError."""
+    here, mark = 0, uploads.mark_of(file)
+    while True:
+        here = uploads.receive(into, name=name, size=size, offset=here, body=file, mark=mark)
+        if here >= size:
+            return
 
 
 @login_required
@@ -120,6 +130,7 @@ def upload(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     try:
         here = uploads.receive(into, name=name, size=size, offset=offset, body=request, mark=mark)
     except uploads.UploadError as error:
+        uploads.refuse(into, name=name, size=size, reason=str(error))
         return JsonResponse({"detail": str(error)}, status=422)
     if here == size:
         send(import_files, into.pk)

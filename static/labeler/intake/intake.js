@@ -58,11 +58,12 @@ async function send(file, upload, onSent) {
   const place = (offset) => `${upload}?${new URLSearchParams({ name, size, mark, offset: String(offset) })}`;
   let { here } = await ask(place(0));
   onSent(here);
-  while (here < file.size) {
+  if (here === file.size && file.size) return;
+  do {
     const before = here;
     ({ here } = await ask(place(here), { method: "POST", body: file.slice(here, here + PIECE) }));
     onSent(here - before);
-  }
+  } while (here < file.size);
 }
 
 /** @param {File[]} files */
@@ -114,7 +115,7 @@ need("[data-folder]", HTMLElement, form).hidden = false;
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const inputs = all("input[type=file]", HTMLInputElement, form);
-  const files = inputs.flatMap((input) => [...(input.files ?? [])]).filter((file) => file.size);
+  const files = inputs.flatMap((input) => [...(input.files ?? [])]);
   if (!files.length) return;
   const button = need("button", HTMLButtonElement, form);
   button.disabled = true;

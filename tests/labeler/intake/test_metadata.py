@@ -1,6 +1,7 @@
 """A table is joined to the right photographs, once somebody has seen what it writes."""
 
 import io
+import random
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -20,6 +21,7 @@ from labeler.models import AuditEvent, Consent, Image, Intake, IntakeFile, Study
 from labeler.platform.spreadsheets import TableError
 from labeler.screening import gallery
 from tests import builders
+from tests.labeler.intake.test_file_names import MANGLINGS
 
 PAGE = "/studies/acne/images/metadata/"
 HEADER = "file;subject;sex;consent\n"
@@ -117,6 +119,32 @@ def test_a_refusal_in_a_row_without_an_image_counts_for_the_person(empty: Study)
     add(empty, "1.jpg")
     builders.join_metadata(empty, f"{HEADER}1.jpg;P1;;all\n2.jpg;P1;;grading\n")
     assert consents.latest(empty).get().scopes == ["grading"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_mangled_table_gives_nobody_anothers_consent(empty: Study, seed: int) -> None:
+    draw = random.Random(seed)  # noqa: S311  which names to mangle
+    consents.require(empty, is_needed=True, by=None)
+    parts = ["A", "a", "Nord", "B b", "B_b", "Mü"]
+    names = {
+        "/".join([*draw.choices(parts, k=draw.randint(0, 2)), draw.choice(["1.jpg", "1.JPG", "ö.jpg"])])
+        for _ in range(9)
+    }
+    files = sorted(names)
+    refused, sent = files[::4], [name for name in files if name not in files[::4]]
+    for name in refused:
+        refuse(empty, name)
+    add(empty, *sent)
+    agreed = {name: draw.random() < 0.5 for name in files}
+    rows = []
+    for number, name in enumerate(files):
+        mangled = draw.choice(MANGLINGS)(name)
+        rows.append(f"{mangled};P{number};;{'all' if agreed[name] else 'none'}\n")
+    builders.join_metadata(empty, HEADER + "".join(draw.sample(rows, len(rows) - 1)))
+    for image in empty.images.all():
+        own = f"P{files.index(image.source_name)}"
+        assert image.subject in {"", own}
+        assert not image.may_be_graded or (image.subject == own and agreed[image.source_name])
 
 
 def test_nothing_is_written_before_it_was_seen(empty: Study, as_olga: Client) -> None:

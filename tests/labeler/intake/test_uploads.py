@@ -305,20 +305,27 @@ def test_files_are_sent_and_watched_through_the_pages(empty: Study, browser: Cli
     piece = f"{places['upload']}?name=IMG_1.jpg&size={len(data)}&offset=0"
     assert browser.post(piece, data, content_type="application/octet-stream").json() == {"here": len(data)}
     assert browser.get(piece).json() == {"here": len(data)}
+    empty_piece = f"{places['upload']}?name=empty.jpg&size=0&offset=0"
+    assert browser.get(empty_piece).json() == {"here": 0}
+    for _ in range(2):
+        refusal = browser.post(empty_piece, b"", content_type="application/octet-stream")
+        assert (refusal.status_code, refusal.json()) == (422, {"detail": "empty.jpg is empty."})
     browser.post(f"{places['progress']}finish/")
     uploads.import_waiting(Intake.objects.get())
     now = browser.get(f"{places['progress']}now.json")
-    assert now.json() == {"total": 1, "done": 1, "imported": 1, "known": 0, "refused": 0, "is_over": True}
+    assert now.json() == {"total": 2, "done": 2, "imported": 1, "known": 0, "refused": 1, "is_over": True}
     assert browser.get(f"{places['progress']}now.json", headers={"If-None-Match": now["ETag"]}).status_code == 304
 
 
 def test_a_browser_without_scripts_sends_whole_files(empty: Study, browser: Client) -> None:
     files = [SimpleUploadedFile(f"IMG_{n}.jpg", builders.make_jpeg(n)) for n in range(2)]
-    files.append(SimpleUploadedFile("note.jpg", b"<html>"))
+    files += [SimpleUploadedFile("note.jpg", b"<html>"), SimpleUploadedFile("empty.jpg", b"")]
+    files.append(SimpleUploadedFile("large.jpg", bytes(decoding.MAX_SELFIE_BYTES + 1)))
     browser.post("/studies/acne/images/", {"files": files})
     uploads.import_waiting(Intake.objects.get())
     page = browser.get(f"/studies/acne/imports/{Intake.objects.get().pk}/").content.decode()
-    assert "note.jpg" in page
+    for words in ("note.jpg", "empty.jpg is empty.", "large.jpg is larger than 20 MB."):
+        assert words in page, words
     assert "not a JPEG, PNG, WebP, HEIC or TIFF" in page
     assert empty.images.count() == 2
 
