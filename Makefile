@@ -27,14 +27,21 @@ help: ## Show this list
 demo: weights ## Run a demo study: embedded servers, web, scorer, workers and beat, one URL (PORT=8000, SELFIES=150)
 	@$(BIN)/python manage.py serve_demo $(if $(PORT),--port $(PORT)) $(if $(SELFIES),--selfies $(SELFIES))
 
-test: lint types unit audit ## Everything that continuous integration runs
+# The checks run beside the tests.
+test: $(VENV)/.dev $(AUDIT)/.done ## Everything that continuous integration runs
+	@$(MAKE) --no-print-directory --jobs 2 unit checks
+
+.PHONY: checks
+checks: lint types audit
 
 unit: weights $(VENV)/.dev chromium promtool ## The tests
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 20
 
-# Every kill at every single step, and the published recipe too; more grades while the version before is replaced.
-test-slow: weights $(VENV)/.dev ## What takes long: kill jobs at every step, upgrade while readers grade
+# The whole loop with the published layers; every kill at every single step, and the published recipe too; more grades
+# while the version before is replaced.
+test-slow: weights $(VENV)/.dev ## What takes long: fit the published layers, kill jobs at every step, upgrade
+	LAYERS="as published" $(BIN)/python -m pytest tests/test_whole_loop.py
 	KILL_JOBS="at every step" $(BIN)/python -m pytest tests/faults/test_killed_jobs.py
 	$(BIN)/python -m benchmarks.reliability.upgrade
 

@@ -19,7 +19,20 @@ from labeler.models import Reader, Study, User
 from tests import builders
 
 # What takes longest begins first, so that no process is alone with it at the end.
-LONGEST = ("test_whole_loop.py", "test_load.py", "faults", "browser")
+LONGEST = (
+    "test_whole_loop.py",
+    "faults/test_killed_jobs.py",
+    "faults/test_import.py",
+    "faults/",
+    "test_load.py",
+    "labeler/blinding_audit/",
+    "test_who_may.py",
+    "browser/",
+    "training/",
+    "demo/",
+    "test_deploy.py",
+    "scoring/service/",
+)
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-django has put tests with real transactions behind the others
@@ -27,8 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order files for `--dist loadfile --no-loadscope-reorder`, which gives them out in this order."""
 
     def place(item: pytest.Item) -> int:
-        part = item.path.relative_to(Path(__file__).parent).parts[0]
-        return LONGEST.index(part) if part in LONGEST else len(LONGEST)
+        path = str(item.path.relative_to(Path(__file__).parent))
+        return next((number for number, prefix in enumerate(LONGEST) if path.startswith(prefix)), len(LONGEST))
 
     items.sort(key=place)
 

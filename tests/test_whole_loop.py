@@ -81,7 +81,7 @@ def test_whole_loop(transactional_db: None, selfies: Path, tmp_path: Path) -> No
     for reader, grade_of in ((ana, seen), (ben, seen), (cem, by_cem)):
         grade_everything(reader, grade_of)
 
-    with processes.worker(tmp_path / "worker.log"):
+    with processes.worker(tmp_path / "worker.log", app="tests.training.quick_worker"):
         run = press_retrain(olga)
         wait_for(run)
     assert run.state == run.State.SUCCEEDED, run.error

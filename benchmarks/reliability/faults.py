@@ -1,7 +1,7 @@
 """Readers grade while everything they stand on is killed, paused and cut off: what is acknowledged must be kept, once.
 
     python -m benchmarks.reliability.faults [--submissions 100000] [--faults 200] [--readers 20] [--browsers 2]
-        [--seed 1]
+        [--think 0] [--seed 1]
 
 Web, both workers, beat, PostgreSQL and Valkey are real processes of this benchmark's own. Scripted readers speak the
 page's protocol: a grade stays in an outbox, oldest first, until the server settles it, and is sent again under its id
@@ -208,7 +208,7 @@ def _readers(
 
     names = _names(options)
     scripted = [
-        Reader(proxy.address, SLUG, name, tally, (options.seed, number))
+        Reader(proxy.address, SLUG, name, tally, (options.seed, number), options.think)
         for number, name in enumerate(names[: options.readers])
     ]
     at_pages = PageReaders(
@@ -312,6 +312,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--submissions", type=int, default=100_000)
     parser.add_argument("--faults", type=int, default=200)
     parser.add_argument("--readers", type=int, default=20)
+    parser.add_argument("--think", type=float, default=0, help="seconds of a scripted reader between two images")
     parser.add_argument("--browsers", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", nargs="*", default=[], help="faults, where not all kinds are wanted")

@@ -32,9 +32,12 @@ class Reader(threading.Thread):
     Once through, it looks back and grades its last images anew.
     """
 
-    def __init__(self, address: str, slug: str, name: str, tally: Tally, seed: tuple[int, int]) -> None:
+    def __init__(
+        self, address: str, slug: str, name: str, tally: Tally, seed: tuple[int, int], think: float = 0.0
+    ) -> None:
         super().__init__(name=name, daemon=True)
         self.chance = np.random.default_rng(seed)
+        self.think = think  # seconds between two images
         self.slug, self.tally, self.is_done, self.stuck = slug, tally, threading.Event(), 0
         # An address of their own, as in clinics of their own: sign-ins are limited by address.
         origin = f"127.0.1.{seed[1] + 1}"
@@ -46,7 +49,7 @@ class Reader(threading.Thread):
                 self._settle(card["label"], card, int(self.chance.integers(1, 6)))
                 if self.chance.integers(UNDO_EVERY) == 0:
                     self._settle(card["undo"], card | {"version": card["version"] + 1}, None)
-                if self.is_done.is_set():
+                if self.is_done.wait(self.think):
                     return
 
     def _cards(self) -> list[dict[str, Any]]:

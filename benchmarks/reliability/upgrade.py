@@ -1,6 +1,6 @@
 """An upgrade under readers: they grade on the release before while this version migrates and takes its place.
 
-    python -m benchmarks.reliability.upgrade [--from REVISION] [--readers 4] [--labels 400]
+    python -m benchmarks.reliability.upgrade [--from REVISION] [--readers 4] [--think 0] [--labels 400]
 
 The old code is taken out of git as it was, makes its own tables and study, and serves. Scripted readers grade over HTTP
 through a proxy. Then this version's `manage.py migrate` runs beside the old web; the old web goes on with the new
@@ -75,13 +75,13 @@ class Step:
 class Upgrade:
     """The two versions, and the readers at each step between them."""
 
-    def __init__(self, folder: Path, revision: str, readers: int) -> None:
-        self.folder, self.old, self.readers_wanted = folder, folder / "old", readers
+    def __init__(self, folder: Path, revision: str, *, readers: int, think: float) -> None:
+        self.folder, self.old, self.readers_wanted, self.think = folder, folder / "old", readers, think
         self.tally, self.steps, self.lists = Tally(), list[Step](), ""
         _take_out(revision, self.old)
 
     def run(self, labels: int) -> None:
-        images = self.readers_wanted * max(1500, 12 * labels)  # more than readers can grade in the meantime
+        images = self.readers_wanted * max(400, 12 * labels)  # more than readers can grade in the meantime
         fill = FILL.replace("READERS", str(self.readers_wanted)).replace("IMAGES", str(images))
         self.manage(self.old, "shell", "-c", fill)
         with ExitStack() as new:
@@ -105,7 +105,9 @@ class Upgrade:
 
     def begin(self, proxy: Proxy) -> list[Reader]:
         numbers = range(self.readers_wanted)
-        readers = [Reader(proxy.address, SLUG, f"reader{number}", self.tally, (1, number)) for number in numbers]
+        readers = [
+            Reader(proxy.address, SLUG, f"reader{number}", self.tally, (1, number), self.think) for number in numbers
+        ]
         for reader in readers:
             reader.start()
         return readers
@@ -148,7 +150,7 @@ class Upgrade:
 def main() -> None:
     options = _options()
     with stage.servers() as folder:
-        upgrade = Upgrade(folder, options.revision, options.readers)
+        upgrade = Upgrade(folder, options.revision, readers=options.readers, think=options.think)
         upgrade.run(options.labels)
         found = _examine(upgrade)
     _print(upgrade, options.revision, found)
@@ -201,6 +203,7 @@ def _options() -> argparse.Namespace:
     previous = tomllib.loads(PREVIOUS.read_text())["revision"]
     parser.add_argument("--from", dest="revision", default=previous, help="a tag or commit (%(default)s)")
     parser.add_argument("--readers", type=int, default=4)
+    parser.add_argument("--think", type=float, default=0, help="seconds of a reader between two images")
     parser.add_argument("--labels", type=int, default=400, help="in each of the three states")
     return parser.parse_args()
 

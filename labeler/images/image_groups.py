@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.db.models import Q
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from labeler.models import Study
 
@@ -33,6 +31,9 @@ def load(study: Study) -> Groups:
 
 def join(ties: Iterable[Tie]) -> dict[int, int]:
     """Return image -> the smallest image that it is connected to, through whatever number of subjects and clusters."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     rows = sorted(ties)
     names: dict[tuple[str, str | int], int] = {}  # a subject or a cluster -> its node, after those of the images
     starts, ends = [], []

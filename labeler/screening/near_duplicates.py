@@ -6,8 +6,6 @@ import numpy as np
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from labeler.models import Image, Measurement, SimilarPair, Study, User
 from labeler.record import audit
@@ -116,6 +114,9 @@ def _recluster(study: Study, images: Collection[int]) -> None:
 
 def _cluster(images: QuerySet[Image], pairs: QuerySet[SimilarPair]) -> int:
     """Join the pairs among these images to clusters, each known by its smallest image id; return how many have one."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     joined = pairs.exclude(verdict=Verdict.DISTINCT)
     ends = np.array(list(joined.values_list("first", "second")), np.int64).reshape(-1, 2)
     ids, places = np.unique(ends, return_inverse=True)

@@ -176,11 +176,12 @@ def test_a_near_duplicate_is_the_same_picture_in_other_bytes(folder: Path, made:
     assert np.corrcoef(small[0], small[1])[0, 1] > 0.8
 
 
-def test_one_process_makes_what_two_make(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selfies, "PROCESSES", 1)
-    selfies.make_selfies(folder=tmp_path, count=COUNT, seed=SEED)
-    for path in folder.iterdir():
-        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+def test_this_process_makes_what_two_others_make(folder: Path, tmp_path: Path) -> None:
+    every_kind = {order.selfie.kind: order for order in selfies.plan(tmp_path, COUNT, SEED)}
+    assert len(every_kind) == 4
+    for order in every_kind.values():
+        selfies._make_one(order)
+        assert order.path.read_bytes() == (folder / order.path.name).read_bytes()
 
 
 def test_making_them_again_does_nothing(folder: Path, made: list[MadeSelfie]) -> None:

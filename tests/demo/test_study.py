@@ -17,7 +17,7 @@ from labeler.models import Study, User
 from labeler.studies import studies
 from tests import builders
 
-SELFIES = 8
+SELFIES, ATLAS_SELFIES = 8, 3
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,7 @@ def made_selfies(
         transaction.atomic(),
         override_settings(VAR_DIR=folder, MEDIA_ROOT=folder / "media"),
         patch.object(preprocessing, "prepare", builders.prepare_once),
+        patch.object(demo, "ATLAS_SELFIES", ATLAS_SELFIES),
     ):
         make()
         transaction.set_rollback(True)
@@ -43,7 +44,10 @@ def _own_var(settings: object, tmp_path: Path, made_selfies: Path) -> Iterator[N
     """Begin with the selfies at hand: these tests are about what is made of them."""
     settings.VAR_DIR = tmp_path  # type: ignore[attr-defined]
     shutil.copytree(made_selfies, tmp_path / "demo")
-    with patch.object(preprocessing, "prepare", builders.prepare_once):
+    with (
+        patch.object(preprocessing, "prepare", builders.prepare_once),
+        patch.object(demo, "ATLAS_SELFIES", ATLAS_SELFIES),
+    ):
         yield
 
 

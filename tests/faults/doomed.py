@@ -2,7 +2,7 @@
 
 A step is whatever outlives the process: a statement that changes the database, or a change of a file. They are found
 by watching, so a job that gets another stage is killed there too. Each order is done by a process of its own, forked
-from this one, which has everything imported and nothing begun.
+from this one, which has everything imported, the models loaded, and nothing begun.
 """
 
 import json
@@ -64,9 +64,24 @@ def main() -> None:
     django.setup()
     for module in LOADED:
         import_module(module)
+    _load_models()
     sys.modules["labeler.tasks"].TURN = math.inf  # type: ignore[attr-defined]  # an order is done to its end
     for line in sys.stdin:
         print(json.dumps(_do(json.loads(line))), flush=True)  # noqa: T201  it is what the test reads
+
+
+def _load_models() -> None:
+    """Load once what takes every process seconds."""
+    from django.conf import settings
+
+    from scoring.network import cpu_cores, embedder, torch_network
+    from scoring.photograph import faces
+    from scoring.weights import weight_files
+
+    faces._dlib_models()
+    if not torch_network.has_gpu():
+        os.environ["EMBEDDING_PROCESSES"] = str(cpu_cores.usable())  # one thread: others would be lost by the fork
+        embedder._load(settings.BACKBONE, weight_files.backbone_sha256(settings.BACKBONE))
 
 
 def _do(order: dict[str, Any]) -> dict[str, Any]:

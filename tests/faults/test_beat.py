@@ -59,10 +59,9 @@ def wait_until(is_so: Callable[[], bool], *logs: Path) -> None:
         time.sleep(0.05)
 
 
-def run_beat(schedule: Path, log: Path) -> AbstractContextManager[Popen[bytes]]:
-    return processes.running(
-        *("celery", "-A", "labeler", "beat", "--schedule", str(schedule), "--loglevel", "INFO"), log=log
-    )
+def run_beat(schedule: Path, log: Path, **changed: str) -> AbstractContextManager[Popen[bytes]]:
+    command = ("celery", "-A", "tests.faults.hurried", "beat", "--schedule", str(schedule), "--loglevel", "INFO")
+    return processes.running(*command, log=log, **changed)
 
 
 def test_of_two_beats_one_sends_and_the_other_takes_over(transactional_db: None, tmp_path: Path) -> None:
@@ -145,7 +144,7 @@ def test_what_a_wiped_queue_lost_is_found_in_the_database(
     make_everything_due(tmp_path / "schedule")
     with (
         processes.worker(tmp_path / "worker.log", queue="celery,intake"),
-        run_beat(tmp_path / "schedule", tmp_path / "beat.log"),
+        run_beat(tmp_path / "schedule", tmp_path / "beat.log", SWEEP_EVERY="2"),
     ):
         wait_until(lambda: into.files.filter(state="imported").exists(), tmp_path / "worker.log")
         queue().flushall()  # once more, while the worker is at it

@@ -10,7 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 KINDS = ("web killed", "PostgreSQL killed", "PostgreSQL cut off", "answers swallowed", "clock of intake wrong")
-SUBMISSIONS = 500
+SUBMISSIONS = 250
 
 
 def bench(*arguments: str) -> str:
@@ -26,7 +26,7 @@ def bench(*arguments: str) -> str:
 def test_nothing_acknowledged_is_lost_doubled_or_changed_while_everything_breaks() -> None:
     said = bench(
         *("--submissions", str(SUBMISSIONS), "--faults", str(len(KINDS)), "--kinds", *KINDS),
-        *("--readers", "4", "--browsers", "1", "--settle", "0"),
+        *("--readers", "4", "--think", "0.1", "--browsers", "1", "--settle", "0"),
     )
     found = dict(re.findall(r"^\| ([^|]+) \| (\d+) \|$", said, re.MULTILINE))
     assert found["acknowledged and lost"] == "0"

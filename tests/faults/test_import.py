@@ -24,7 +24,7 @@ from scoring.platform import jobs
 from tests import builders, processes
 
 PHOTOGRAPHS = 40
-MANY = 160
+MANY = 90  # twice as many as are imported before an erasure has its turn
 STALLED = 120  # seconds in which nothing changes until an import counts as stuck
 pytestmark = pytest.mark.timeout(900)  # a busy machine may take its time
 

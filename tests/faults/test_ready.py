@@ -44,6 +44,7 @@ import sys
 from labeler import wsgi
 from django.db import connection
 print("labeler.grading.views" in sys.modules and "training.reports.views" in sys.modules)
+print({"scipy", "sklearn"} & sys.modules.keys())
 with connection.cursor() as cursor:
     cursor.execute("SELECT current_setting('statement_timeout'), current_setting('lock_timeout')")
     print(*cursor.fetchone())
@@ -53,4 +54,4 @@ with connection.cursor() as cursor:
     said = subprocess.run(
         command, cwd=processes.REPOSITORY, env=environment, capture_output=True, text=True, check=True
     )
-    assert said.stdout.split("\n")[:2] == ["True", "2min 5s"]
+    assert said.stdout.split("\n")[:3] == ["True", "set()", "2min 5s"]

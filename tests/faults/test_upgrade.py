@@ -22,7 +22,7 @@ def has_history() -> bool:
 @pytest.mark.skipif(not has_history(), reason=f"git has no {REVISION} here; tests/test_migrations.py is left")
 def test_readers_lose_nothing_while_the_release_before_is_replaced() -> None:
     rehearsal = subprocess.run(
-        [sys.executable, "-m", "benchmarks.reliability.upgrade", "--labels", "40"],
+        [sys.executable, "-m", "benchmarks.reliability.upgrade", "--labels", "20", "--think", "0.2"],
         cwd=REPOSITORY,
         env={name: value for name, value in os.environ.items() if name not in OURS},
         capture_output=True,

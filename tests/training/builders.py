@@ -1,7 +1,9 @@
 """Graded studies for tests."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 from uuid import uuid4
@@ -87,6 +89,17 @@ def retrain_without_ms2019(study: Study, *, force: bool = False) -> TrainingRun:
     with patch.object(embedder, "embed", embed_once):
         retrain.retrain(claimed, force=force)
     return claimed
+
+
+@contextmanager
+def quick_training() -> Iterator[None]:
+    """Fit the published recipe with small layers, and embed the same crop once for all tests of a process.
+
+    The published layers take ten seconds a fit: tests/training/fitting/test_estimators.py fits them.
+    """
+    small = replace(recipes.MS2019, estimator=recipes.OnPatches((32, 16)))
+    with patch.object(recipes, "MS2019", small), patch.object(embedder, "embed", embed_once):
+        yield
 
 
 def embed_once(crops: Sequence[Pixels], backbone_name: str, *, sha256: str | None = None) -> NDArray[np.float32]:

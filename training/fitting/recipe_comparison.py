@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
 from scoring.regressor import recipes
 
@@ -93,6 +92,8 @@ def compare(name: str, one: Floats, other: Floats, grades: Floats, parts: NDArra
 
 
 def _p(differences: Floats, parts: int) -> float | None:
+    from scipy import special
+
     j = len(differences)
     variance = float(differences.var(ddof=1)) if j > 1 else 0.0
     if not variance:

@@ -10,7 +10,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.floating]  # (n, d), in memory or mapped from a file
@@ -93,6 +92,8 @@ def solve(sums: Sums, penalties: Sequence[float] | Floats) -> Iterator[Line]:
     It is the mean of a Gaussian process with a linear kernel, whose evidence (Rasmussen and Williams 2006, 2.30, with
     the noise's variance at its most probable) comes with it.
     """
+    from scipy.linalg import cho_factor, cho_solve
+
     middle_x, middle_y = sums.x / sums.n, sums.y / sums.n
     xx, xy = sums.xx - np.outer(sums.x, middle_x), sums.xy - sums.x * middle_y
     yy = sums.yy - sums.y * middle_y

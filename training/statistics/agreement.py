@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import special
 
 from training.statistics.intervals import FEWEST_TO_SHOW, LEVEL, ROUNDING, Estimate, Floats, estimate, none
 
@@ -168,7 +167,7 @@ def _single(ms: _MeanSquares) -> Estimate:
     if ms.images < ROUNDING:
         return Estimate(value, None, None, ms.n, _NO_VARIANCE)
     freedom = _freedom(value, ms)
-    to_low, to_high = special.fdtri(ms.n - 1, freedom, UPPER), special.fdtri(freedom, ms.n - 1, UPPER)
+    to_low, to_high = _f(ms.n - 1, freedom), _f(freedom, ms.n - 1)
     others = ms.k * ms.readers + (ms.k * ms.n - ms.k - ms.n) * ms.left
     low = ms.n * (ms.images - to_low * ms.left) / (to_low * others + ms.n * ms.images)
     high = ms.n * (to_high * ms.images - ms.left) / (others + ms.n * to_high * ms.images)
@@ -185,6 +184,13 @@ def _freedom(value: float, ms: _MeanSquares) -> float:
     left = (1 + ms.k * value * (ms.n - 1) / (ms.n * (1 - value))) * ms.left
     spread = readers**2 / (ms.k - 1) + left**2 / ((ms.n - 1) * (ms.k - 1))
     return max((readers + left) ** 2 / spread, ROUNDING) if spread else ROUNDING
+
+
+def _f(freedom: float, other: float) -> float:
+    """Return the F distribution's quantile for these degrees of freedom."""
+    from scipy import special
+
+    return float(special.fdtri(freedom, other, UPPER))
 
 
 def _average(single: Estimate, ms: _MeanSquares) -> Estimate:
@@ -209,7 +215,7 @@ def _consistency(ms: _MeanSquares) -> Estimate:
     if ms.left < ROUNDING:
         return Estimate(value, None, None, ms.n, _NOTHING_LEFT)
     ratio, of_images, of_left = ms.images / ms.left, ms.n - 1, (ms.n - 1) * (ms.k - 1)
-    ends = ratio / special.fdtri(of_images, of_left, UPPER), ratio * special.fdtri(of_left, of_images, UPPER)
+    ends = ratio / _f(of_images, of_left), ratio * _f(of_left, of_images)
     low, high = (float((end - 1) / (end + ms.k - 1)) for end in ends)
     return Estimate(value, low, high, ms.n)
 

@@ -57,10 +57,15 @@ def test_a_network_of_plain_arrays_says_what_scikit_learn_says(rows: tuple[Rows,
 
 
 def test_a_fit_learns_and_repeats_bit_for_bit(rows: tuple[Rows, list[float]]) -> None:
-    once, other, again = (estimators.fit_patches(PUBLISHED, *rows, seed=seed).predict(rows[0]) for seed in (1, 2, 1))
+    once, again = (estimators.fit_patches(PUBLISHED, *rows, seed=1).predict(rows[0]) for _ in range(2))
     assert np.sqrt(np.mean((once - np.array(rows[1])) ** 2)) < 0.3
     assert np.array_equal(once, again)
-    assert not np.array_equal(once, other)
+
+
+def test_another_seed_gives_another_fit(rows: tuple[Rows, list[float]]) -> None:
+    small = OnPatches((32, 16))
+    one, other = (estimators.fit_patches(small, *rows, seed=seed).predict(rows[0]) for seed in (1, 2))
+    assert not np.array_equal(one, other)
 
 
 def test_every_recipe_of_faces_learns_from_few_and_repeats_bit_for_bit(rows: tuple[Rows, list[float]]) -> None:

@@ -19,7 +19,13 @@ from scoring.models import Regressor
 from scoring.platform import jobs
 from scoring.regressor import recipes, regressors
 from tests import builders, processes
-from tests.training.builders import give_grade, grade_everything, photographed_study, retrain_without_ms2019
+from tests.training.builders import (
+    give_grade,
+    grade_everything,
+    photographed_study,
+    quick_training,
+    retrain_without_ms2019,
+)
 from training import tasks
 from training.fitting import dataset, embeddings
 from training.models import Score, TrainingRun
@@ -212,9 +218,10 @@ def test_the_command_leaves_a_run_at_work_alone(study: Study) -> None:
 
 @pytest.fixture
 def photographed(ana: User, ben: User, tmp_path: Path) -> Study:
-    return photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
+    return photographed_study((ana, ben), tmp_path / "photographs", images=20, golden_size=8)
 
 
+@quick_training()
 def test_a_run_stores_a_regressor_and_its_report_and_then_nothing_is_new(
     photographed: Study, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -224,7 +231,7 @@ def test_a_run_stores_a_regressor_and_its_report_and_then_nothing_is_new(
     assert run.regressor is not None
     assert run.report is not None
     images, machine = run.report["images"], run.report["machine"]
-    assert (images["golden"], images["ordinary"], images["left_out"]) == (8, 16, 0)
+    assert (images["golden"], images["ordinary"], images["left_out"]) == (8, 12, 0)
     assert run.is_published == run.regressor.is_active == all(row["passes"] for row in run.report["gate"])
     rows = {row["recipe"]: row for row in run.report["recipes"]}
     assert rows.keys() == {entry.name for entry in recipes.REGISTRY}

@@ -13,7 +13,7 @@ from labeler.privacy import erasing
 from scoring.models import Regressor
 from scoring.platform import jobs
 from tests.labeler.record.test_ledger import seal
-from tests.training.builders import photographed_study
+from tests.training.builders import photographed_study, quick_training
 from tests.training.export.test_study_zip import assert_identical, rows, unzipped, verify
 from training.fitting import dataset
 from training.models import TrainingRun
@@ -25,7 +25,7 @@ REASON = "They asked for it."
 @pytest.fixture
 def photographed(ana: User, ben: User, tmp_path: Path) -> Study:
     """Return a graded study; G is in a golden image and P in an ordinary one."""
-    study = photographed_study((ana, ben), tmp_path / "photographs", images=24, golden_size=8)
+    study = photographed_study((ana, ben), tmp_path / "photographs", images=20, golden_size=8)
     for flag, subject in ((True, "G"), (False, "P")):
         image = study.images.filter(is_golden=flag).earliest("pk")
         Image.objects.filter(pk=image.pk).update(subject=subject)
@@ -70,6 +70,7 @@ def test_who_was_never_learned_from_marks_nothing(trained: Study) -> None:
 
 
 @pytest.mark.timeout(900)
+@quick_training()
 def test_the_export_after_an_erasure_recomputes_runs_of_before_and_after(photographed: Study, tmp_path: Path) -> None:
     call_command("retrain", "acne")
     erased = [photographed.images.get(subject=subject).content_hash for subject in ("P", "G")]
@@ -112,5 +113,5 @@ def test_a_run_in_whose_course_somebody_withdrew_publishes_nothing(trained: Stud
     consents.record(study=trained, subject="P", scopes=["grading"], by=None)
     claimed = jobs.claim(TrainingRun, run.pk)
     assert claimed is not None
-    with pytest.raises(jobs.JobError, match="took their consent back"), jobs.held(claimed):
+    with pytest.raises(jobs.JobError, match="A consent was withdrawn"), jobs.held(claimed):
         retrain.refuse_withdrawn(claimed)
