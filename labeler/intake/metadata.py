@@ -233,10 +233,10 @@ def _contradict(rows: Sequence[Row]) -> bool:
     """Whether rows of one image say different things of it; an empty cell says nothing."""
     said: dict[str, object] = {}
     for row in rows:
+        cells: dict[str, object] = {f"metadata {column}": value for column, value in row.metadata.items()}
         of_person = {Role.SUBJECT: row.subject, Role.CONSENT_DATE: row.given_on, Role.CONSENT_SOURCE: row.source}
-        cells = {f"metadata {column}": value for column, value in row.metadata.items()}
-        cells |= {role: value for role, value in of_person.items() if value}
-        cells |= {} if row.scopes is None else {Role.CONSENT: row.scopes}
+        cells |= {role.name: value for role, value in of_person.items() if value}
+        cells |= {} if row.scopes is None else {Role.CONSENT.name: row.scopes}
         if any(said.setdefault(column, value) != value for column, value in cells.items()):
             return True
     return False

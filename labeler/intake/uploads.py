@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -91,7 +91,7 @@ def begin_bucket(*, study: Study, place: str, by: User | None) -> Intake:
     return into
 
 
-def mark_of(file: UploadedFile) -> str:
+def mark_of(file: "UploadedFile[Any]") -> str:
     """Return the hash of a whole file's bytes."""
     hashed = hashlib.sha256()
     for chunk in file.chunks():

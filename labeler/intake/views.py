@@ -94,7 +94,7 @@ def _take_whole_files(request: AuthedRequest, study: Study) -> HttpResponse:
     return redirect("intake_progress", slug=study.slug, pk=into.pk)
 
 
-def _take(into: Intake, file: UploadedFile, name: str, size: int) -> None:
+def _take(into: Intake, file: "UploadedFile[Any]", name: str, size: int) -> None:
     """Take a whole file, piece by piece as from other browsers. Raises UploadError."""
     here, mark = 0, uploads.mark_of(file)
     while True:

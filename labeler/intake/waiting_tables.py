@@ -3,6 +3,7 @@
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from django.core import signing
 from django.core.files.uploadedfile import UploadedFile
@@ -14,7 +15,7 @@ from labeler.platform.spreadsheets import TableError
 SALT = "labeler.intake.waiting_tables"
 
 
-def keep(file: UploadedFile, *, study: Study, by: User) -> tuple[str, Path]:
+def keep(file: "UploadedFile[Any]", *, study: Study, by: User) -> tuple[str, Path]:
     """Keep a table for an hour; return the ticket with which this person finds it for this study, and its place."""
     name = secrets.token_hex(16)
     path = uploads.stored_at(name)

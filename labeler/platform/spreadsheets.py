@@ -2,6 +2,7 @@
 
 import codecs
 import csv
+import io
 import re
 import unicodedata
 import warnings
@@ -12,7 +13,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,32 @@ def open_table(path: Path, *, headings: Collection[str]) -> Table:
     return _best_text(path, headings)
 
 
+def csv_lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a CSV in any encoding that `open_table` reads; of a workbook its first sheet as CSV.
+
+    Raises TableError.
+    """
+    with path.open("rb") as file:
+        is_zip = file.read(2) == b"PK"
+    if not is_zip:
+        yield from _texts(path)
+        return
+    for _, cells in _workbook_lines(path, _first_sheet(path, frozenset()).sheet):
+        line = io.StringIO()
+        csv.writer(line).writerow(cells)
+        yield line.getvalue()
+
+
+def delimiter_of(line: str) -> str:
+    """Return the delimiter that a spreadsheet's first line states, or else what it has most of."""
+    return _said_delimiter(line) or max(DELIMITERS, key=line.count)
+
+
+def _said_delimiter(line: str) -> str:
+    said = re.fullmatch(r'"?sep=(.)"?[,;\t]*', line.strip("\r\n"), re.IGNORECASE)
+    return said[1] if said else ""
+
+
 def plain(heading: str) -> str:
     """Return a heading without case, spaces and signs: File name, file_name and FileName are one."""
     text = unicodedata.normalize("NFKC", heading).casefold()
@@ -116,10 +142,9 @@ def shortened(text: str) -> str:
 
 def _best_text(path: Path, headings: Collection[str]) -> Table:
     """Read the first lines with each delimiter, and take the one that makes the most of them."""
-    first = next(_texts(path), "").rstrip("\r\n")
-    said = re.fullmatch(r'"?sep=(.)"?[,;\t]*', first, re.IGNORECASE)
+    said = _said_delimiter(next(_texts(path), ""))
     best: tuple[tuple[bool, int], str, list[Line]] | None = None
-    for delimiter in said[1] if said else DELIMITERS:
+    for delimiter in said or DELIMITERS:
         lines = list(islice(_text_lines(path, delimiter), SEARCHED))
         filled = Counter(len([cell for cell in cells if cell]) for _, cells in lines)
         usual, times = max(filled.items(), key=lambda item: (item[0] > 1) * item[1] * item[0], default=(0, 0))
@@ -171,7 +196,7 @@ def _texts(path: Path) -> Iterator[str]:
     number = 0
     encoding = _encoding(path)
     try:
-        with path.open("rb") as file, TextIOWrapper(file, encoding, newline="") as text:
+        with path.open("rb") as file, io.TextIOWrapper(file, encoding, newline="") as text:
             while line := text.readline(LONGEST_LINE):
                 number += 1
                 if len(line) == LONGEST_LINE:

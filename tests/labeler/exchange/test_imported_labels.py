@@ -1,6 +1,7 @@
 """Labels in the published layout become a study, or nothing does and every bad row is named."""
 
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from openpyxl import Workbook
 
 from labeler.exchange.published_layout import PUBLISHED
 from labeler.exchange.tables import as_csv
@@ -84,6 +86,33 @@ def test_labels_keep_their_readers_their_history_and_their_times(photographed: S
     assert changed.labeled_at == datetime(2018, 5, 30, 9, 30, tzinfo=UTC)
     not_acne = Label.objects.get(assignment__image__source_name="c.jpg")
     assert (not_acne.grade, not_acne.not_gradable) == (None, NotGradable.NOT_ACNE)
+
+
+def as_workbook(text: str) -> bytes:
+    book, stream = Workbook(), io.BytesIO()
+    for line in text.splitlines():
+        book.active.append(line.split(","))
+    book.save(stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.encode("utf-16"),
+        lambda text: f"sep=;\r\n{text.replace(',', ';')}".encode(),
+        lambda text: text.replace(",", "\t").encode(),
+        lambda text: text.replace("\n", ",,\n").encode(),
+        as_workbook,
+    ],
+    ids=["BOM", "UTF-16", "sep=", "tabs", "trailing empty columns", "workbook"],
+)
+def test_labels_are_read_as_spreadsheets_write_them(
+    photographed: Study, file: Path, written: Callable[[str], bytes]
+) -> None:
+    file.write_bytes(written(file.read_text()))
+    assert "5 labels imported" in import_labels(file)
 
 
 def test_shared_images_are_the_golden_set(photographed: Study, file: Path) -> None:
