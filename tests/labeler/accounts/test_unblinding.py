@@ -177,7 +177,7 @@ def test_nothing_that_a_blinded_person_sees_of_an_image_tells_whether_it_is_gold
     shown: dict[str, set[bool]] = {}
     for image in study.images.all():
         page = as_olga.get(f"/studies/acne/images/{image.pk}/").content.decode()
-        for one_of_a_kind in (image.source_name, str(image.pk), image.content_hash):
+        for one_of_a_kind in (image.source_name, f"/{image.pk}/", image.content_hash):
             page = page.replace(one_of_a_kind, "it")
         shown.setdefault(re.sub(r"[A-Za-z0-9+/_=-]{32,}", "secret", page), set()).add(image.is_golden)
     assert list(shown.values()) == [{True, False}]
