@@ -15,6 +15,7 @@ from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
+from labeler.accounts import access
 from labeler.models import (
     Assignment,
     AtlasPicture,
@@ -119,7 +120,8 @@ class OverseenAdmin(ReadOnlyAdmin):
     study_path: str
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).exclude(**{f"{self.study_path}__readers__user": request.user})
+        assert request.user.is_authenticated  # noqa: S101  the admin site lets nobody else in
+        return super().get_queryset(request).exclude(**{f"{self.study_path}__in": access.read_by(request.user)})
 
 
 class GradeLevelInline(admin.TabularInline):
@@ -259,7 +261,8 @@ class DealingAdmin(OverseenAdmin):
 
 
 @admin.register(AuditEvent)
-class AuditEventAdmin(ReadOnlyAdmin):
+class AuditEventAdmin(OverseenAdmin):
+    study_path = "study"
     list_display = ("at", "study", "user", "action", "detail", "reason")
     list_filter = ("study", "action")
     list_select_related = ("study", "user")

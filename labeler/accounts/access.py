@@ -98,6 +98,18 @@ def get_reported_study(request: AuthedRequest, slug: str) -> Study:
     return _gate(request, get_object_or_404(audited_studies(request.user), slug=slug), Shows.GRADES)
 
 
+def read_by(user: User) -> QuerySet[Study]:
+    """Return the studies that a person reads now, of which they are shown no more than any reader."""
+    return Study.objects.filter(pk__in=user.readerships.filter(accepted_at__isnull=False, left_at=None).values("study"))
+
+
+def may_see_golden(request: AuthedRequest, study: Study) -> bool:
+    """Whether a page may show which images are golden, or what follows from it. `get_unblinded_study` asks for it."""
+    if not unblinding.is_unblinded(study, request.session):
+        return False
+    return administers(request.user, study) and not reads(request.user, study)
+
+
 def get_unblinded_study(request: AuthedRequest, slug: str) -> Study:
     """Return a study whose golden images may be shown.
 
@@ -121,7 +133,7 @@ def _gate(request: AuthedRequest, study: Study, shows: Shows) -> Study:
 
 def reads(user: User, study: Study) -> bool:
     """Whether the person reads the study now: accepted to, and did not leave."""
-    return study.readers.filter(user=user, accepted_at__isnull=False, left_at=None).exists()
+    return read_by(user).filter(pk=study.pk).exists()
 
 
 def oversees(user: User, study: Study) -> bool:
@@ -146,6 +158,11 @@ def administers(user: User, study: Study) -> bool:
 
 def audited_studies(user: User) -> QuerySet[Study]:
     return Study.objects.all() if user.holds(Role.AUDITOR) else administered_studies(user)
+
+
+def open_logs(user: User) -> QuerySet[Study]:
+    """Return the studies whose log a person may look at: all that they audit and do not read."""
+    return audited_studies(user).exclude(pk__in=read_by(user).values("pk"))
 
 
 def require_admin(request: AuthedRequest) -> None:

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from labeler.accounts import unblinding
 from labeler.golden_set import commitments, strata
 from labeler.models import Image, Study, User
 from labeler.record import audit
@@ -48,7 +49,10 @@ def draw(*, study: Study, size: int, by: str = "", user: User | None = None) -> 
 
 @transaction.atomic
 def choose(*, study: Study, names: Sequence[str], user: User | None = None) -> list[Image]:
-    """Freeze the images of these file names as the golden set. Raises GoldenError, naming what does not fit."""
+    """Freeze the images of these file names as the golden set. Raises GoldenError, naming what does not fit.
+
+    Whoever chose them knows them, which the log says as of anybody who was unblinded: they can't read the study.
+    """
     study = _open(study)
     known = defaultdict(list)
     for pk, name, cluster in prescreen.kept(study).values_list("pk", "source_name", "cluster"):
@@ -63,6 +67,8 @@ def choose(*, study: Study, names: Sequence[str], user: User | None = None) -> l
     if len(clusters) > len(set(clusters)):
         raise GoldenError("Two of these images are near-duplicates of each other. Leave one of them out.")
     _check(study, len(chosen), prescreen.kept(study).count())
+    if user:
+        audit.record(study, user, unblinding.ACTION, reason="They chose the golden images by name.")
     return _freeze(study, [pk for pk, _ in chosen], "chosen by hand", user)
 
 

@@ -106,6 +106,7 @@ def opening(request: AuthedRequest, slug: str) -> HttpResponse:
     promised = commitments.of(study)
     if promised is None or not study.closed_at:
         raise Http404
+    access.get_unblinded_study(request, slug)
     headers = {"Content-Disposition": f'attachment; filename="{study.slug}-opening.json"'}
     return HttpResponse(promised.opening, content_type="application/json", headers=headers)
 

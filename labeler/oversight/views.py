@@ -104,7 +104,7 @@ def audit_log(request: AuthedRequest, slug: str) -> HttpResponse:
 def site_log(request: AuthedRequest) -> HttpResponse:
     """Show who signed in and whose roles changed, or what was done to a study that is asked for."""
     access.require_auditor(request)
-    which = WhichLogForm(request.GET, studies=access.audited_studies(request.user))
+    which = WhichLogForm(request.GET, studies=access.open_logs(request.user))
     if not which.is_valid():
         raise Http404
     return _log(request, which.cleaned_data["study"], {"which": which, "is_auditor": True})

@@ -42,6 +42,7 @@ from scoring.platform import blobs, jobs
 from scoring.regressor import feature_store
 
 ACTION = "erased"
+TELLING = {"labels_kept", "notes_erased"}  # of a certificate's totals
 WATCHED = timedelta(days=2)  # so long a worker may still have had the pixels in memory, and store what it made of them
 ALIKE = 52  # bits between the limits of near-duplicates and of others: an example too many is better than one too few
 FORGOTTEN = "(erased)"
@@ -119,15 +120,24 @@ def watch() -> None:
         feature_store.erase(content_hash)
 
 
-def certificate_of(erasure: Erasure) -> dict[str, Any]:
-    """Return the certificate with what is known since: regressors that learned from it, and the block that seals it."""
+def certificate_of(erasure: Erasure, *, with_counts: bool = False) -> dict[str, Any]:
+    """Return the certificate with what is known since: regressors that learned from it, and the block that seals it.
+
+    `with_counts` of labels and notes: every reader grades a golden image, so how many there are tells what it was.
+    """
     if erasure.certificate is None:
         return {}
+    totals = {key: of for key, of in erasure.certificate["totals"].items() if with_counts or key not in TELLING}
     acts = AuditEvent.objects.filter(study=erasure.study, action=ACTION, detail__startswith=f"{erasure}:")
     act = acts.order_by("pk").last()
     block = ledger.blocks(erasure.study).defer("rows").filter(events_until__gte=act.pk).first() if act else None
     sealed = {"act": act.pk, "block": block.number, "digest": block.digest} if act and block else None
-    return {**erasure.certificate, "regressors_that_learned_from_them": erasure.regressors, "ledger": sealed}
+    return {
+        **erasure.certificate,
+        "totals": totals,
+        "regressors_that_learned_from_them": erasure.regressors,
+        "ledger": sealed,
+    }
 
 
 def elsewhere(study: Study, images: QuerySet[Image]) -> list[str]:

@@ -104,7 +104,7 @@ def erasure(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     context = {
         "study": erasure.study,
         "erasure": erasure,
-        "certificate": erasing.certificate_of(erasure),
+        "certificate": _certificate(request, erasure),
         "is_auditor": not access.administers(request.user, erasure.study),
     }
     return render(request, "labeler/privacy/erasure.html", context)
@@ -115,7 +115,7 @@ def erasure(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 def certificate(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Answer the certificate for programs; empty until the erasure is over."""
     erasure = _get_erasure(request, slug, pk)
-    answer = JsonResponse(erasing.certificate_of(erasure), json_dumps_params={"indent": 2, "ensure_ascii": False})
+    answer = JsonResponse(_certificate(request, erasure), json_dumps_params={"indent": 2, "ensure_ascii": False})
     answer["Content-Disposition"] = f'attachment; filename="{slug}-erasure-{pk}.json"'
     return answer
 
@@ -129,6 +129,10 @@ def retry_erasure(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     if erasing.retry(erasure, by=request.user) and not send(tasks.erase, erasure.pk):
         messages.warning(request, QUEUED)
     return redirect("erasure", slug=slug, pk=pk)
+
+
+def _certificate(request: AuthedRequest, erasure: Erasure) -> dict[str, Any]:
+    return erasing.certificate_of(erasure, with_counts=access.may_see_golden(request, erasure.study))
 
 
 def _get_erasure(request: AuthedRequest, slug: str, pk: int) -> Erasure:

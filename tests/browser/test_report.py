@@ -18,6 +18,7 @@ from tests.browser.test_admin_pages import PASSWORD, open_as_olga, violations
 from tests.training.builders import finish_run
 
 CHARTS = ["errors", "scatter", "confusion", "differences", "calibration", "agreement", "confusions", "drift", "history"]
+OF_POINTS = {"scatter", "differences"}  # shown to the unblinded
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def graded(transactional_db: None) -> Study:
 
 def test_every_chart_is_drawn_and_everyone_can_use_the_page(page: Page, graded: Study) -> None:
     open_as_olga(page, "/studies/acne/report/")
-    for name in CHARTS:
+    for name in sorted(set(CHARTS) - OF_POINTS):
         picture = page.locator(f"#{name} .for-pages svg, #{name} .drawing:not(.for-phones) svg").first
         expect(picture).to_be_visible()
         assert picture.locator("rect, circle, polyline, line").count() > 5
@@ -73,9 +74,9 @@ def test_the_table_that_is_downloaded_has_the_commands_numbers(
 def test_a_chart_is_downloaded_as_png(page: Page, graded: Study, tmp_path: Path) -> None:
     open_as_olga(page, "/studies/acne/report/")
     with page.expect_download() as download:
-        page.locator("#scatter").get_by_role("button", name="PNG").click()
-    assert download.value.suggested_filename == "acne-scatter.png"
-    file = tmp_path / "scatter.png"
+        page.locator("#confusion").get_by_role("button", name="PNG").click()
+    assert download.value.suggested_filename == "acne-confusion.png"
+    file = tmp_path / "confusion.png"
     download.value.save_as(file)
     picture = PillowImage.open(file).convert("RGB")
     assert picture.width == 3 * 420
@@ -84,11 +85,15 @@ def test_a_chart_is_downloaded_as_png(page: Page, graded: Study, tmp_path: Path)
 
 def test_a_point_opens_its_image_and_its_grades_after_unblinding(page: Page, graded: Study) -> None:
     open_as_olga(page, "/studies/acne/report/")
-    assert page.locator("#scatter svg a").count() == 0
+    for name in OF_POINTS:
+        assert page.locator(f"#{name} svg").count() == 0
+        expect(page.locator(f"#{name}")).to_contain_text("Each point is a golden image")
     page.get_by_role("link", name="Unblind, for a reason").first.click()
     page.get_by_label("Why do you need to know?").fill("To look at what lies far off the line.")
     page.get_by_role("button").filter(has_not_text="Sign out").click()
     page.wait_for_url("**/report/")
+    for name in OF_POINTS:
+        assert page.locator(f"#{name} svg").first.locator("circle").count() > 5
     page.locator("#scatter svg a").first.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/images/*/")

@@ -7,7 +7,7 @@ from django.urls import reverse
 from labeler.charts.chart import Chart
 from labeler.models import Study
 from labeler.platform import typed_json
-from training.reports import reader_report, run_report, study_report
+from training.reports import reader_report, run_report
 from training.reports.charts import catalogue
 from training.reports.charts.points import Place
 from training.reports.charts.series import Night
@@ -22,9 +22,9 @@ def of_study(study: Study, report: StudyReport, *, may_open: bool = False) -> di
     return catalogue.of_report(report, nights(study), places(study) if may_open else ())
 
 
-def find(study: Study, name: str) -> Chart | None:
+def find(study: Study, report: StudyReport, name: str) -> Chart | None:
     """Return the chart of this name, of the report or of one of its readers."""
-    chart = of_study(study, study_report.current(study, may_be_late=True)).get(name)
+    chart = of_study(study, report).get(name)
     reader = study.readers.filter(code=name.rpartition("-")[2]).first()
     if chart is not None or reader is None:
         return chart

@@ -1,6 +1,7 @@
 """What the report page and its JSON show: the readers as they are now, and the machine of the latest run."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from labeler.models import Label, Study
 from training.publication import gate
@@ -27,6 +28,12 @@ def current(study: Study, *, anew: bool = False, may_be_late: bool = False) -> S
         better_than=better_than(run.readers) if run else None,
         labels_since_run=labels.filter(pk__gt=run.labels_until).count() if run else None,
     )
+
+
+def blinded(report: StudyReport) -> StudyReport:
+    """Return the report without its points: whoever can score the images finds each golden one by its score."""
+    run = report.machine_run
+    return replace(report, machine_run=replace(run, points=())) if run else report
 
 
 def better_than(readers: Sequence[ComparedReader]) -> BetterThan:

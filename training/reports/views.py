@@ -8,7 +8,7 @@ from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from labeler.accounts import access, unblinding
+from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
 from labeler.charts.chart import Chart
 from labeler.exchange import tables
@@ -17,6 +17,7 @@ from labeler.platform import typed_json
 from labeler.studies import closing
 from training.reports import figures, reader_report, reporting_checklist, run_report, study_report
 from training.reports.charts import plan_chart
+from training.reports.contents import StudyReport
 from training.reports.forms import PlanForm
 from training.statistics import planning
 
@@ -32,9 +33,9 @@ def report(request: AuthedRequest, slug: str) -> HttpResponse:
 
 def _context(request: AuthedRequest, study: Study, *, has_links: bool = True) -> dict[str, Any]:
     """Return what pages of the report show. Points of the scatter lead to images for who may see which are golden."""
-    report = study_report.current(study, may_be_late=True)
+    report = _current(request, study)
     administers = access.administers(request.user, study)
-    is_unblinded = administers and unblinding.is_unblinded(study, request.session)
+    is_unblinded = access.may_see_golden(request, study)
     of_the_run = report.machine_run.readers if report.machine_run else ()
     compared = {reader.code: reader.machine_minus_reader for reader in of_the_run}
     return {
@@ -53,8 +54,14 @@ def _context(request: AuthedRequest, study: Study, *, has_links: bool = True) ->
 @login_required
 @require_GET
 def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
-    report = study_report.current(access.get_reported_study(request, slug), may_be_late=True)
+    report = _current(request, access.get_reported_study(request, slug))
     return JsonResponse(typed_json.dump(report))
+
+
+def _current(request: AuthedRequest, study: Study) -> StudyReport:
+    """Return the study's report, blinded for who gave no reason to see which images are golden."""
+    report = study_report.current(study, may_be_late=True)
+    return report if access.may_see_golden(request, study) else study_report.blinded(report)
 
 
 @login_required
@@ -77,7 +84,7 @@ def chart_svg(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
 
 def _get_chart(request: AuthedRequest, slug: str, name: str) -> Chart:
     study = access.get_reported_study(request, slug)
-    chart = figures.find(study, name)
+    chart = figures.find(study, _current(request, study), name)
     if chart is None:
         raise Http404
     return chart
@@ -103,10 +110,9 @@ def reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
     """Show what a reader will see of themself; the images only to who may know that they are golden."""
     study = access.get_reported_study(request, slug)
     reader = get_object_or_404(study.readers.select_related("study"), code=code)
-    administers = access.administers(request.user, study)
     context = {
-        "is_auditor": not administers,
-        "may_see_images": administers and unblinding.is_unblinded(study, request.session),
+        "is_auditor": not access.administers(request.user, study),
+        "may_see_images": access.may_see_golden(request, study),
     }
     return _show_reader(request, reader, context)
 

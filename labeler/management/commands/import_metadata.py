@@ -4,29 +4,23 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from labeler.intake import metadata
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 
 
 class Command(StudyCommand):
-    """Join a table to a study's images."""
-
     help = (
         "Write a CSV's columns into the images of its file names; subject, consent, consent_date of the person in them."
     )
+    refusals = (metadata.MetadataError, OSError)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("file", type=Path)
 
     def handle_study(self, study: Study, **options: Any) -> None:
-        try:
-            report = metadata.join(study=study, rows=metadata.parse(options["file"].read_bytes()))
-        except (metadata.MetadataError, OSError) as error:
-            raise CommandError(str(error)) from error
+        report = metadata.join(study=study, rows=metadata.parse(options["file"].read_bytes()))
         self.stdout.write(
             f"{report.changed} images changed, {report.same} said nothing new, {report.without_row} have no row."
         )

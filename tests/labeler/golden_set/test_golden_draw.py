@@ -8,11 +8,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 
+from labeler.accounts import unblinding
 from labeler.dealing import folds
 from labeler.golden_set import commitments, golden_draw
 from labeler.grading import label_store
 from labeler.models import Image, Label, Study, User
-from labeler.studies import closing
+from labeler.studies import closing, studies
 from tests import builders
 
 
@@ -105,7 +106,18 @@ def test_the_promise_is_shown_at_once_and_opened_at_the_end(mixed: Study, browse
     folds.deal(study=mixed)
     assert browser.post("/studies/acne/close/", {"slug": "acme", "reason": "All graded"}).status_code == 422
     browser.post("/studies/acne/close/", {"slug": "acne", "reason": "All graded"})
-    assert browser.get("/studies/acne/golden/opening.json").content.decode() == promised.opening
+    opening = "/studies/acne/golden/opening.json"
+    assert browser.get(opening)["Location"].startswith("/studies/acne/unblind/")
+    builders.sign_in(browser, User.objects.get(username="olga"))
+    browser.post("/studies/acne/unblind/", {"reason": "The study is over."})
+    assert browser.get(opening).content.decode() == promised.opening
+
+
+def test_who_chose_the_golden_images_can_not_read_the_study(mixed: Study, browser: Client, olga: User) -> None:
+    browser.post("/studies/acne/golden/choose/", {"names": "IMG_3.jpg\nIMG_7.jpg"})
+    assert unblinding.has_unblinded(mixed, olga)
+    with pytest.raises(studies.StudyError, match="has seen which images"):
+        studies.add_reader(study=mixed, user=olga)
 
 
 def test_a_draw_that_can_not_be_is_refused_in_words(mixed: Study, browser: Client) -> None:

@@ -370,6 +370,9 @@ def test_an_auditor_reads_every_log_from_one_page(client: Client, study: Study, 
     assert "<td>exported the study" in page
     assert "<td>signed in" not in page
     assert client.get("/log/", {"study": "other"}).status_code == 404
+    study.readers.create(user=auditor, code="R09", accepted_at=timezone.now())
+    assert client.get("/log/", {"study": "acne"}).status_code == 404
+    assert client.get("/studies/acne/report/").status_code == 403
 
 
 def test_images_found_by_name_go_on_where_a_page_ended(long_list: Reader) -> None:

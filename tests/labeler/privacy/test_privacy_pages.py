@@ -177,6 +177,20 @@ def test_who_reads_the_study_erases_nobody(as_ana: Client, ana: User, study: Stu
     assert as_ana.get(PRIVACY).status_code == 200
 
 
+def test_a_certificate_does_not_tell_the_blinded_how_many_graded_an_image(as_olga: Client, graded: Study) -> None:
+    erasure = do(ask(graded))
+    pages = [reverse(name, args=["acne", erasure.pk]) for name in ("certificate", "erasure")]
+
+    def counts() -> tuple[set[str], bool]:
+        certificate, page = (as_olga.get(address) for address in pages)
+        return set(certificate.json()["totals"]), b"Notes deleted" in page.content
+
+    public = {"images", "files", "bytes", "by_kind"}
+    assert counts() == (public, False)
+    unblind(as_olga)
+    assert counts() == (public | {"labels_kept", "notes_erased"}, True)
+
+
 def test_an_auditor_sees_the_certificate_and_asks_for_nothing(graded: Study) -> None:
     erasure = do(ask(graded))
     auditor = builders.make_user("audi")

@@ -8,6 +8,7 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from labeler.admin import AuditedAdmin
 from labeler.grading import label_store
@@ -85,11 +86,11 @@ def test_nothing_tells_what_is_golden(model: type) -> None:
         assert SECRET & {field.name for field in model._meta.get_fields()} <= set(shown.exclude or ())  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("model", [Image, Assignment, Label, Dealing])
+@pytest.mark.parametrize("model", [Image, Assignment, Label, Dealing, AuditEvent])
 def test_who_reads_a_study_finds_none_of_its_rows(as_root: Client, root: User, study: Study, model: type) -> None:
     row = model._default_manager.first()  # type: ignore[attr-defined]
     other = builders.make_study("other", images=1)
-    study.readers.create(user=root, code="R03")
+    study.readers.create(user=root, code="R03", accepted_at=timezone.now())
     assert as_root.get(address(model, "change", row.pk)).status_code == 302  # "doesn't exist", back to the start
     assert str(row).encode() not in as_root.get(address(model, "changelist")).content
     assert as_root.get(address(Image, "change", other.images.get().pk)).status_code == 200

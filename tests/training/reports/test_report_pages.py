@@ -14,6 +14,7 @@ from labeler.accounts import unblinding
 from labeler.dealing import joining_and_leaving
 from labeler.models import AuditEvent, Study, User
 from labeler.studies import closing
+from tests import builders
 from tests.builders import reader_of
 from tests.training.builders import finish_run, give_grade, grade_everything
 from training.models import TrainingRun
@@ -73,7 +74,7 @@ def test_what_a_spreadsheet_would_run_is_defused(as_olga: Client, graded: Study)
 
 
 def test_a_chart_is_a_file_that_stands_alone(as_olga: Client, run: TrainingRun) -> None:
-    answer = as_olga.get(reverse("training:chart_svg", args=["acne", "scatter"]))
+    answer = as_olga.get(reverse("training:chart_svg", args=["acne", "errors"]))
     assert answer["Content-Type"] == "image/svg+xml"
     assert answer.content.startswith(b'<svg xmlns="http://www.w3.org/2000/svg"')
 
@@ -82,6 +83,22 @@ def test_a_chart_is_a_file_that_stands_alone(as_olga: Client, run: TrainingRun) 
 def test_a_chart_that_is_not_there_is_not_found(as_olga: Client, graded: Study, name: str) -> None:
     for page in ("training:chart_csv", "training:chart_svg"):
         assert as_olga.get(reverse(page, args=["acne", name])).status_code == 404
+
+
+@pytest.mark.parametrize("role", ["admin", "auditor"])
+def test_no_score_of_a_golden_image_is_shown_before_unblinding(as_olga: Client, run: TrainingRun, role: str) -> None:
+    """An admin can score every image: whoever also sees the golden images' scores knows them."""
+    browser = as_olga
+    if role == "auditor":
+        browser = builders.sign_in(Client(), User.objects.create_user(username="audi", roles=["auditor"]))
+    assert json.loads(page(browser, "report_json"))["machine_run"]["points"] == []
+    for name in ("report", "printed"):
+        shown = page(browser, name)
+        assert [shown.count(f'id="{chart}"') for chart in ("scatter", "differences")] == [1, 1]
+        assert shown.count("Each point is a golden image") == 2
+    for name in ("scatter", "differences"):
+        assert page(browser, "chart_csv", name).strip().count("\n") <= 0
+        assert browser.get(reverse("training:chart_svg", args=["acne", name])).status_code == 404
 
 
 def test_points_open_images_for_the_unblinded_only(as_olga: Client, run: TrainingRun, olga: User) -> None:
@@ -95,6 +112,9 @@ def test_points_open_images_for_the_unblinded_only(as_olga: Client, run: Trainin
     session.save()
     seeing = page(as_olga, "report")
     assert [address for address in golden if f'href="{address}"' in seeing] == golden
+    assert json.loads(page(as_olga, "report_json"))["machine_run"]["points"] == (run.report or {})["points"]
+    assert "Each point is a golden image" not in seeing
+    assert page(as_olga, "chart_csv", "scatter").strip().count("\n") == len(golden)
     # A file and paper are passed on: no address of a golden image is in them.
     picture = as_olga.get(reverse("training:chart_svg", args=["acne", "scatter"])).content.decode()
     printed = page(as_olga, "printed")

@@ -13,8 +13,6 @@ from training.export import study_zip
 
 
 class Command(StudyCommand):
-    """Write the study's export."""
-
     help = "Write one zip: all labels, tables, codebook, reports, and a script that recomputes every printed number."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

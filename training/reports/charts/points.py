@@ -15,6 +15,10 @@ from training.statistics.bias import Limits
 from training.statistics.intervals import Estimate
 
 BIN = 0.25  # grades, of the histograms beside the scatter
+HIDDEN = (
+    "Each point is a golden image, and its score tells which one. "
+    "So the points are shown to the study's admins once they gave a reason."
+)
 MARGIN = 46.0  # what the histograms take
 FRAME = Frame(46, 12, HALF - 12, HALF - 46)
 
@@ -32,6 +36,8 @@ def scatter(run: RunReport | None, places: Sequence[Place] = ()) -> Chart:
     chart = Chart("scatter", "Score against consensus", "golden-rmse")
     if not run:
         return chart.saying(NO_MACHINE)
+    if not run.points:
+        return chart.saying(HIDDEN)
     points = [(point.consensus, point.score) for point in run.points]
     r = run.machine.pearson_r
     said = "On the dashed line the machine says what the readers said; the bars count how often each was said."
@@ -82,6 +88,8 @@ def machine_differences(run: RunReport | None) -> Chart:
     chart = Chart("differences", "Score less consensus", "limits")
     if not run:
         return chart.saying(NO_MACHINE)
+    if not run.points:
+        return chart.saying(HIDDEN)
     points = [(point.score, point.consensus) for point in run.points]
     machine = run.machine
     who = ("the machine", "the consensus")
