@@ -12,6 +12,16 @@ from scoring.photograph import decoding
 MAX_MEMBERS = 200_000  # more than any study; a list of millions of empty names is an attack
 LARGEST_LIST = 30 * 2**20  # bytes; zipfile reads the list of members whole, and takes 500 bytes of memory for each
 TOO_MANY = "This zip's list of files is too long. Send several zips."
+# Windows, macOS and Synology; what begins with a dot (._IMG_1.jpg, .DS_Store) is hidden too. Case does not matter.
+OF_SYSTEMS = {
+    "__macosx",
+    "thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "$recycle.bin",
+    "system volume information",
+    "@eadir",
+}
 # What zipfile raises on damaged, encrypted or unknown members.
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError)
 
@@ -77,6 +87,6 @@ def _open(path: Path, stack: ExitStack) -> zipfile.ZipFile:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a system put it there and not a person."""
-    parts = name.split("/")
-    return parts[0] == "__MACOSX" or any(part.startswith(".") and part != ".." for part in parts)
+    """Whether a system put it there and not a person. The one rule for folders, zips, buckets and browsers."""
+    parts = [part.casefold() for part in name.replace("\\", "/").split("/")]
+    return any(part in OF_SYSTEMS or (part.startswith(".") and part != "..") for part in parts)

@@ -86,7 +86,9 @@ def begin_bucket(*, study: Study, place: str, by: User | None) -> Intake:
 
 
 def received(into: Intake, *, name: str, size: int) -> int:
-    """Return how many bytes of a file are here."""
+    """Return how many bytes of a file are here. What a system put beside the photographs needs no sending."""
+    if zip_files.is_hidden(name):
+        return size
     file = into.files.filter(name=name[-LONGEST_NAME:], size=size).first()
     if file is None:
         return 0
@@ -111,6 +113,12 @@ def receive(into: Intake, *, name: str, size: int, offset: int, body: Body) -> i
     if here == size:
         IntakeFile.objects.filter(pk=file.pk).update(state=State.WAITING)
     return here
+
+
+def refuse(into: Intake, *, name: str, size: int, reason: str) -> None:
+    """Count a file that can't be taken among those of the import, with the reason."""
+    refused = {"size": size, "state": State.REFUSED, "reason": reason}
+    IntakeFile.objects.get_or_create(intake=into, name=name[-LONGEST_NAME:] or "(no name)", defaults=refused)
 
 
 def finish(into: Intake) -> None:
@@ -202,7 +210,7 @@ def _check(name: str, size: int) -> None:
     if size > limit:
         raise UploadError(f"{name} is larger than {limit // 2**20:,} MB.")
     if not name or not size:
-        raise UploadError("This file is empty or has no name.")
+        raise UploadError(f"{name} is empty." if name else "This file has no name.")
 
 
 def _held(file: IntakeFile) -> int:

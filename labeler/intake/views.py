@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -77,16 +78,25 @@ def _take_whole_files(request: AuthedRequest, study: Study) -> HttpResponse:
         return redirect("intake", slug=study.slug)
     try:
         into = uploads.begin(study=study, by=request.user)
-        for file in files:
-            here = 0
-            while here < (file.size or 0):
-                here = uploads.receive(into, name=file.name or "", size=file.size or 0, offset=here, body=file)
-    except (IntakeError, uploads.UploadError) as error:
+    except IntakeError as error:
         messages.error(request, str(error))
         return redirect("intake", slug=study.slug)
+    for file in files:
+        _take_whole_file(into, file)
     uploads.finish(into)
     send(import_files, into.pk)
     return redirect("intake_progress", slug=study.slug, pk=into.pk)
+
+
+def _take_whole_file(into: Intake, file: UploadedFile) -> None:
+    """Take a file, or count it as refused; the others come in either way."""
+    name, size = file.name or "", file.size or 0
+    here = uploads.received(into, name=name, size=size)
+    try:
+        while here < size or not size:
+            here = uploads.receive(into, name=name, size=size, offset=here, body=file)
+    except uploads.UploadError as error:
+        uploads.refuse(into, name=name, size=size, reason=str(error))
 
 
 @login_required
@@ -116,6 +126,7 @@ def upload(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     try:
         here = uploads.receive(into, name=name, size=size, offset=offset, body=request)
     except uploads.UploadError as error:
+        uploads.refuse(into, name=name, size=size, reason=str(error))
         return JsonResponse({"detail": str(error)}, status=422)
     if here == size:
         send(import_files, into.pk)

@@ -42,6 +42,7 @@ async function send(file, upload, onSent) {
   const place = (offset) => `${upload}?${new URLSearchParams({ name, size, offset: String(offset) })}`;
   let { here } = await ask(place(0));
   onSent(here);
+  if (!file.size) await ask(place(0), { method: "POST", body: "" }); // refused, and counted with its name
   while (here < file.size) {
     const before = here;
     ({ here } = await ask(place(here), { method: "POST", body: file.slice(here, here + PIECE) }));
@@ -98,7 +99,7 @@ need("[data-folder]", HTMLElement, form).hidden = false;
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const inputs = all("input[type=file]", HTMLInputElement, form);
-  const files = inputs.flatMap((input) => [...(input.files ?? [])]).filter((file) => file.size);
+  const files = inputs.flatMap((input) => [...(input.files ?? [])]);
   if (!files.length) return;
   const button = need("button", HTMLButtonElement, form);
   button.disabled = true;
