@@ -12,7 +12,7 @@ class PieceForm(Form):
     """Which piece of which file comes."""
 
     name = forms.CharField(max_length=LONGEST_NAME)
-    size = forms.IntegerField(min_value=1, max_value=MAX_ZIP_BYTES)
+    size = forms.IntegerField(min_value=0, max_value=MAX_ZIP_BYTES)
     offset = forms.IntegerField(min_value=0, max_value=MAX_ZIP_BYTES, required=False)
 
 

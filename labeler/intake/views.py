@@ -88,7 +88,7 @@ def _take_whole_files(request: AuthedRequest, study: Study) -> HttpResponse:
     return redirect("intake_progress", slug=study.slug, pk=into.pk)
 
 
-def _take_whole_file(into: Intake, file: UploadedFile) -> None:
+def _take_whole_file(into: Intake, file: "UploadedFile[Any]") -> None:
     """Take a file, or count it as refused; the others come in either way."""
     name, size = file.name or "", file.size or 0
     here = uploads.received(into, name=name, size=size)

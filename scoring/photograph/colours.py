@@ -39,6 +39,7 @@ D50 = np.array((0.9642, 1.0, 0.8249))
 NEAR = 0.002  # of x and y: encoders round them
 NEAR_GAMMA = 0.01  # of 1/2.2: that is how old programs write sRGB
 CURVE_POINTS = 1024
+UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error)
 HDR = "This photograph is in HDR colours (PQ or HLG). Export it as an ordinary JPEG or HEIC."
 UNKNOWN = "This photograph's colours are stated in a way that can't be read. Export it as a JPEG in sRGB."
 
@@ -86,7 +87,13 @@ def profile(picture: Image.Image, data: bytes) -> bytes | None:
     embedded: bytes | None = picture.info.get("icc_profile")
     if codes is not None and (picture.format == "PNG" or not embedded):  # in PNG cICP comes first, in HEIC the profile
         return _made(_of_codes(*codes))
-    return embedded or _made(_of_png(picture) or _of_exif(picture) or Stated())
+    if embedded:
+        return embedded
+    stated = _of_png(picture)
+    if stated is None:
+        with suppress(*UNREADABLE):  # EXIF that can't be read says nothing about the picture
+            stated = _of_exif(picture)
+    return _made(stated or Stated())
 
 
 def _made(stated: Stated) -> bytes | None:
@@ -130,10 +137,11 @@ def _of_png(picture: Image.Image) -> Stated | None:
     if not gamma and not points:
         return None
     primaries = _pairs(points) or BT709
-    usual = not gamma or abs(gamma - 1 / 2.2) < NEAR_GAMMA
-    if not usual and not 0.1 <= gamma <= 2:
+    if not gamma or abs(gamma - 1 / 2.2) < NEAR_GAMMA:
+        return Stated(primaries)
+    if not 0.1 <= gamma <= 2:
         raise ColourError(UNKNOWN)
-    return Stated(primaries, _srgb if usual else _power(1 / gamma))
+    return Stated(primaries, _power(1 / gamma))
 
 
 def _of_exif(picture: Image.Image) -> Stated | None:
