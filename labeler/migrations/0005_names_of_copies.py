@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeler', '0003_acceptance'),
+        ('labeler', '0004_shortest_look'),
     ]
 
     operations = [

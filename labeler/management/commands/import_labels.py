@@ -15,8 +15,6 @@ BAD_ROWS_SHOWN = 50  # bad rows named one by one; more are usually one mistake m
 
 
 class Command(StudyCommand):
-    """Import labels that were given elsewhere."""
-
     help = "Import a CSV or .xlsx in the published layout: labeler, image_name, label, label_at, shared_image."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

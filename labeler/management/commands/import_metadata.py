@@ -16,8 +16,6 @@ from labeler.platform.spreadsheets import TableError
 
 
 class Command(StudyCommand):
-    """Join a table to a study's images, once somebody has seen what it would write."""
-
     help = (
         "Show what a table (CSV or .xlsx) would write into the images of its file names: metadata, the person in them, "
         "consent. A second call with --seen and the code that the first one shows writes it."
