@@ -151,7 +151,10 @@ class StudyAdmin(FilteredAdmin):
     exclude = ("seed", "secret")
     readonly_fields = ("created_at", "golden_drawn_at", "dealt_at", "closed_at", "reports_released_at")
     # Tokens and regressors know a study by its slug; consent and retention have pages, which do what follows from them.
-    fixed = ("slug", "is_simulated", "needs_consent", "retrain_at", "erase_on", "erase_months_after_closing")
+    fixed = (
+        *("slug", "is_simulated", "needs_consent", "retrain_at", "shortest_look_ms"),
+        *("erase_on", "erase_months_after_closing"),
+    )
     filter_horizontal = ("admins",)
     inlines: ClassVar = [GradeLevelInline]
 

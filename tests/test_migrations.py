@@ -21,7 +21,7 @@ PREVIOUS = tomllib.loads((REPOSITORY / "deploy" / "previous-release.toml").read_
 APPS = tuple(PREVIOUS["migrations"])
 # Why it is harmless all the same, by migration (app.name) and rule.
 EXPLAINED: dict[tuple[str, str], str] = {
-    ("labeler.0005_study_secret", "ADD_CHECK"): "the new column's: the database fills it for the old code"
+    ("labeler.0006_study_secret", "ADD_CHECK"): "the new column's: the database fills it for the old code"
 }
 
 
@@ -127,7 +127,7 @@ def test_each_study_of_before_gets_a_secret_of_its_own(db: None) -> None:
     """A default that Python draws would be the same for all rows of a migration."""
     for slug in "abc":
         builders.make_study(slug)
-    [adding] = (line for line in sql_of("labeler", "0005_study_secret").splitlines() if "ADD COLUMN" in line)
+    [adding] = (line for line in sql_of("labeler", "0006_study_secret").splitlines() if "ADD COLUMN" in line)
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE labeler_study DROP COLUMN secret CASCADE")
         cursor.execute(adding)

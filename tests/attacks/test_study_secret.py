@@ -139,6 +139,7 @@ def test_closing_opens_the_dealing_key_and_no_other(world: World, study: Study) 
     """Whoever has it can deal again, and finds neither the secret, nor codes, nor another study."""
     hidden = needles(study)
     closing.close(study=study, reason="All graded")
+    world.clients["olga"].post(world.reach("unblind"), {"reason": "The study is over."})
     opened = world.clients["olga"].get(world.reach("opening")).content
     promised = commitments.of(study)
     assert promised is not None

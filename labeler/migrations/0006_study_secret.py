@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeler', '0004_shortest_look'),
+        ('labeler', '0005_names_of_copies'),
     ]
 
     operations = [
