@@ -19,7 +19,7 @@ from array import array
 from bisect import bisect
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import accumulate, chain, combinations, pairwise
 from operator import itemgetter
 from pathlib import Path
@@ -34,6 +34,7 @@ BAR_SHARE = 0.5  # of the golden images: readers who have graded fewer set no ba
 FEWEST_TO_SHOW = 20  # images that a pair of readers must share
 MOST_READERS_WITH_INTERVALS = 24
 LIMITS_AT = 1.96  # standard deviations
+NO_VARIANCE = 1e-12  # of the mean square: what rounding leaves of the variance of equal numbers
 
 SENTENCES = {"reason", "sentence", "conclusion", "in_words"}  # are left out
 # What a run says of itself, and what rests on random orders, on ranks of every resample, on tables not exported, or on
@@ -423,7 +424,16 @@ def root_less_root(m: Sequence[float]) -> float:
 
 def lean(differences: Sequence[float]) -> Report:
     """Return their mean, and it plus and minus 1.96 standard deviations (Bland and Altman 1986)."""
-    limits = {name: paired(name, [(one, 0.0) for one in differences]) for name in ("lower", "upper")}
+    n, middle = len(differences), sum(differences) / len(differences) if differences else 0.0
+    terms = [(one - middle, (one - middle) ** 2) for one in differences]
+
+    def limit(m: Sequence[float], side: int) -> float:
+        variance = m[1] - m[0] ** 2
+        sd = math.sqrt(variance * n / (n - 1)) if variance > NO_VARIANCE * m[1] else 0.0
+        return middle + m[0] + side * LIMITS_AT * sd
+
+    sides = {"lower": -1, "upper": 1}
+    limits = {name: estimate(terms, partial(limit, side=side), fewest=3) for name, side in sides.items()}
     return {"bias": average(differences), "limits_of_agreement": limits}
 
 
@@ -438,8 +448,6 @@ PAIRED: dict[str, Callable[[int, float, float, float, float, float], float]] = {
     "slope": lambda n, x, y, xx, yy, xy: ratio(xy, xx),
     "intercept": lambda n, x, y, xx, yy, xy: y - ratio(xy, xx) * x,
     "residual_sd": lambda n, x, y, xx, yy, xy: math.sqrt(max(yy - ratio(xy, xx) * xy, 0) * n / (n - 2)),
-    "lower": lambda n, x, y, xx, yy, xy: x - LIMITS_AT * math.sqrt(max(xx, 0) * n / (n - 1)),
-    "upper": lambda n, x, y, xx, yy, xy: x + LIMITS_AT * math.sqrt(max(xx, 0) * n / (n - 1)),
 }
 
 

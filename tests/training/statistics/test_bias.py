@@ -105,3 +105,11 @@ def test_one_reader_or_one_image_has_reasons() -> None:
     assert bias.limits_of_agreement(np.array([3.0]), np.array([4.0])).lower.reason.startswith(
         "Limits of agreement need"
     )
+
+
+@pytest.mark.parametrize("difference", [0.0, 1 / 3, 2.37, 1e6 / 7])
+def test_equal_differences_have_limits_without_width(difference: float) -> None:
+    """The bootstrap's resamples too: of their variance only a rounding error is left, whose root is none."""
+    found = bias.limits_of_agreement(np.arange(7) + difference, np.arange(7, dtype=float))
+    for limit in (found.lower, found.upper):
+        assert (limit.value, limit.low, limit.high) == pytest.approx((difference,) * 3, abs=1e-9, rel=1e-9)
