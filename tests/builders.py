@@ -1,11 +1,13 @@
 """Making things for tests, the shortest way that is still real."""
 
+import hashlib
 import io
 import time
 import zipfile
 from functools import cache
 from itertools import count
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from unittest.mock import patch
 
 import numpy as np
@@ -18,14 +20,24 @@ from labeler.accounts.sessions import SignIn
 from labeler.dealing import folds
 from labeler.golden_set import golden_draw
 from labeler.images import preprocessing
-from labeler.intake import importing
+from labeler.intake import importing, metadata, metadata_tables
+from labeler.intake.metadata import JoinReport
 from labeler.models import Image, Reader, Study, User
 from labeler.studies import studies
 
 SELFIES, SELFIES_SEED = 24, 7  # of the fixture `selfies`
 
+
 _numbers = count(1)
 prepare_once = cache(preprocessing.prepare)
+
+
+def secret_of(slug: str) -> bytes:
+    """Return a secret that is the same in every run of the tests, so that draws are."""
+    return hashlib.sha256(f"in tests, secret 2 of {slug}".encode()).digest()
+
+
+SECRET = secret_of("acne")
 
 
 def make_user(username: str, *, password: str | None = None) -> User:
@@ -77,7 +89,7 @@ def make_images(study: Study, number: int) -> list[Image]:
 
 def make_study(slug: str = "acne", *, readers: tuple[User, ...] = (), images: int = 0, golden_size: int = 0) -> Study:
     """Make a study; with images and a golden size it is drawn and dealt too."""
-    study = studies.create(slug=slug, title=f"The {slug} study", seed=2019)
+    study = studies.create(slug=slug, title=f"The {slug} study", seed=2019, secret=secret_of(slug))
     for user in readers:
         studies.add_reader(study=study, user=user)
     study.readers.update(accepted_at=timezone.now())  # as when each has opened their list
@@ -95,6 +107,15 @@ def import_photographs(study: Study, folder_bytes: dict[str, bytes], folder: Pat
         (folder / name).write_bytes(data)
     with patch.object(preprocessing, "prepare", prepare_once):
         return importing.import_folder(study=study, folder=folder)
+
+
+def join_metadata(study: Study, table: str | bytes) -> JoinReport:
+    """Join a table to a study's images, as if somebody had seen what it would write."""
+    with NamedTemporaryFile() as file:
+        file.write(table.encode() if isinstance(table, str) else table)
+        file.flush()
+        read = metadata_tables.read(Path(file.name))
+        return metadata.join(study=study, table=read, seen=metadata.preview(study=study, table=read).code)
 
 
 def reader_of(user: User, study: Study) -> Reader:

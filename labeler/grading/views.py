@@ -158,7 +158,7 @@ def _refuse(request: HttpRequest, assignment: Assignment, refusal: refusals.Refu
 
 def _answer(reader: Reader, answer: dict[str, Any], *, status: int = 200) -> JsonResponse:
     """Answer the page's script, which takes for ours only what names its reader."""
-    return JsonResponse({"reader": reader_pages.name(reader), **answer}, status=status)
+    return JsonResponse({"reader": look_back_views.name(reader), **answer}, status=status)
 
 
 def _refused(
@@ -195,7 +195,7 @@ def _show_card(request: HttpRequest, reader: Reader, *, refusal: str = "", statu
         "page": {
             "queue": reverse("queue", args=[study.slug]),
             "ahead": window.AHEAD,
-            **reader_pages.outbox(reader),
+            **look_back_views.outbox(reader),
             **state,
         },
     }

@@ -1,6 +1,7 @@
 """The tables of a study: fields and constraints, no logic. One file for each subject."""
 
 from labeler.models.images import (
+    Alias,
     Consent,
     ConsentScope,
     Image,
@@ -24,9 +25,10 @@ from labeler.models.readings import (
     TimeTally,
 )
 from labeler.models.records import AuditEvent, ErasedNote, LedgerBlock, LedgerFact, LedgerMark, draw_salt
-from labeler.models.studies import AtlasPicture, Commitment, Dealing, GradeLevel, Reader, Study, draw_seed
+from labeler.models.studies import AtlasPicture, Commitment, Dealing, GradeLevel, Reader, Study, draw_secret, draw_seed
 
 __all__ = [
+    "Alias",
     "Assignment",
     "AtlasPicture",
     "AuditEvent",
@@ -65,5 +67,6 @@ __all__ = [
     "TimeTally",
     "User",
     "draw_salt",
+    "draw_secret",
     "draw_seed",
 ]

@@ -10,7 +10,7 @@ from tests.processes import REPOSITORY
 
 TEMPLATES = REPOSITORY / "templates"
 NAMES = sorted(str(path.relative_to(TEMPLATES)) for path in TEMPLATES.rglob("*.html"))
-NO_ENTER = '{% include "_no_enter.html" %}'
+NO_ENTER = '{% include "labeler/platform/_no_enter.html" %}'
 # Fields in which Enter presses the form's first button, and what Django writes where a form stands.
 NOT_TEXT = {"hidden", "checkbox", "radio", "range", "file", "button", "submit", "reset", "color"}
 A_FORM = re.compile(r"{{ *\w*form(\.\w+)*(\.as_\w+)? *}}")

@@ -29,6 +29,8 @@ class Command(StudyCommand):
     def handle_study(self, study: Study, **options: Any) -> None:
         report = self._import(study, options["place"])
         self.stdout.write(f"{report.imported} imported, {report.known} known already, {len(report.refused)} refused.")
+        for copy in report.copies:
+            self.stdout.write(f"  {copy.name}: {copy.reason}")
         for refusal in report.refused:
             self.stderr.write(f"  {refusal.name}: {refusal.reason}")
         if report.refused and not report.imported + report.known:
