@@ -110,7 +110,7 @@ def test_an_honest_study_is_blind_on_every_channel(ana: User, ben: User, tmp_pat
         (leaks.pattern_in_ids, {"url"}),
         (leaks.fixed_interval, {"order"}),
         (leaks.metadata_in_golden, {"metadata"}),
-        (leaks.coarser_golden, {"encoding", "size"}),
+        (leaks.coarser_golden, {"encoding"}),  # random padding hides the bytes that it saves
     ],
 )
 def test_a_leak_planted_in_the_study_is_caught(

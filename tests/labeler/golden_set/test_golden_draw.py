@@ -173,5 +173,6 @@ def test_a_promise_of_an_earlier_release_opens_as_it_was_written(study: Study, o
     Commitment.objects.filter(study=study).update(opening=opening, digest=digest)
     assert digest in browser.get("/studies/acne/golden/").content.decode()
     closing.close(study=study, reason="All graded")
+    builders.sign_in(browser, olga)
     browser.post("/studies/acne/unblind/", {"reason": "The study is over."})
     assert browser.get("/studies/acne/golden/opening.json").content.decode() == opening
