@@ -81,8 +81,13 @@ class Scorer:
         return sum(_cpu_seconds(pid) for pid in self._pids())
 
     def _pids(self) -> list[str]:
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [str(self.pid), *children]
+        """Return the server, its workers, and the process in which a worker opens photographs."""
+        found = [str(self.pid)]
+        for pid in found:  # grows as it goes
+            found += [
+                child for tasks in Path(f"/proc/{pid}/task").glob("*/children") for child in tasks.read_text().split()
+            ]
+        return found
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,16 +19,20 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from scoring.photograph import colours, formats
+from scoring.photograph.decoder import pool
 
 # libheif's own security limits stay on; a thumbnail inside the file is not the photograph.
 pillow_heif.register_heif_opener(thumbnails=False)
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
+Empty = Callable[[tuple[int, int, int]], Pixels]  # what makes an array of this shape
 
 MAX_SELFIE_BYTES = 20 * 2**20  # a 50 MP phone JPEG is 12-18 MB
 MAX_PIXELS = 65_000_000  # a 64 MP phone camera; decoded that is 195 MB of memory
 MIN_SIDE = 64  # pixels: less than this holds no face with skin to grade
 MAX_SCANS = 100  # of a progressive JPEG; cameras write ten, and each costs as much as the first in some 70 bytes
+# What decoding may take. Pillow has 4 bytes for a pixel, and a picture is turned and converted by copying it.
+FIXED_BYTES, BYTES_PER_PIXEL = 96 * 2**20, 24
 RENDITION_QUALITY = 80  # with method 0: 73 ms and 168 kB for 1,200 x 1,600, the sweet spot
 
 # What Pillow's decoders and libheif (RuntimeError) raise on damaged files, besides UnidentifiedImageError (an OSError).
@@ -43,6 +47,7 @@ NEARLY_ONE_COLOUR = 3  # of 255: the colours of the block above reach into one t
 OTHER_BYTES = b"\x5a\xa5\x3c" * 1000  # entropy-coded data of no picture
 CUT = "This image is damaged or cut short. Send the original file again."
 BAND = 256  # rows
+COSTLY = "Opening this file takes more memory or time than its picture should. Save it anew as a JPEG or PNG."
 
 # Tags of TIFF.
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, PHOTOMETRIC, SAMPLES, TILE_WIDTH, TILE_LENGTH = 254, 255, 262, 277, 322, 323
@@ -88,23 +93,38 @@ def decode(data: bytes) -> Pixels:
     """Return the upright picture as (height, width, 3) uint8 sRGB.
 
     Takes the formats of scoring/photograph/formats.py, any bit depth and colour model; transparency is laid on white.
-    Raises ImageError.
+    The file is opened in a process of its own, whose memory is limited to `budget`. Raises ImageError.
+    """
+    try:
+        return pool.decode(data)
+    except pool.RefusedError as error:
+        raise ImageError(str(error)) from error
+    except pool.DecoderStopped as error:
+        raise ImageError(COSTLY) from error
+
+
+def budget(pixels: int) -> int:
+    """Return the bytes of memory that decoding may take for a picture of so many pixels, its file not counted."""
+    return FIXED_BYTES + BYTES_PER_PIXEL * pixels
+
+
+def decode_here(
+    data: bytes,
+    *,
+    before_pixels: Callable[[int], None] = lambda _: None,
+    empty: Empty = lambda shape: np.empty(shape, np.uint8),
+) -> Pixels:
+    """`decode` in this process. Raises ImageError and MemoryError.
+
+    `before_pixels` hears how many pixels there will be, and `empty` makes the array that they are written to.
     """
     if len(data) > MAX_SELFIE_BYTES:
         raise ImageError(f"This file is larger than {MAX_SELFIE_BYTES // 2**20} MB.")
     if not data:
         raise ImageError("This file is empty.")
-    came, data = data, _ended(data)
     try:
-        with Image.open(io.BytesIO(data), formats=list(formats.BY_PILLOW)) as picture:
-            _refuse_unfit(picture)
-            _refuse_raw(picture, data)
-            _refuse_costly(picture)
-            _refuse_endless(picture, data)
-            profile = colours.profile(picture, data)
-            picture.load()
-            _refuse_unfinished(picture, data, was_open=data is not came)
-            return np.array(_to_srgb(_upright(picture), profile))
+        before_pixels(_webp_pixels(data))
+        return _opened(_ended(data), data, before_pixels, empty)
     except colours.ColourError as error:
         raise ImageError(str(error)) from error
     except BOMB as error:
@@ -126,6 +146,25 @@ def render(pixels: Pixels, *, long_side: int) -> bytes:
     return file.getvalue()
 
 
+def _opened(data: bytes, came: bytes, before_pixels: Callable[[int], None], empty: Empty) -> Pixels:
+    """Return the pixels of a file, which `came` without its end if it is another than `data`."""
+    with Image.open(io.BytesIO(data), formats=list(formats.BY_PILLOW)) as picture:
+        _refuse_unfit(picture)
+        _refuse_raw(picture, data)
+        _refuse_costly(picture)
+        _refuse_endless(picture, data)
+        profile = colours.profile(picture, data)
+        if picture.format != "WEBP":
+            before_pixels(picture.width * picture.height)
+        picture.load()
+        _refuse_unfinished(picture, data, was_open=data is not came)
+        upright = _to_srgb(_upright(picture), profile)
+        pixels = empty((upright.height, upright.width, 3))
+        for top, bottom, rows in _bands(upright):
+            pixels[top:bottom] = rows
+        return pixels
+
+
 def _refuse_unfit(picture: Image.Image) -> None:
     """Look at the header only: a bomb is refused before it is unpacked."""
     if picture.width * picture.height > MAX_PIXELS:
@@ -139,6 +178,23 @@ def _refuse_unfit(picture: Image.Image) -> None:
         raise ImageError(known.several_frames)
     if picture.mode == "F":
         raise ImageError("This TIFF holds measurements, not colours. Send the photograph as it left the camera.")
+
+
+def _webp_pixels(data: bytes) -> int:
+    """Return how many pixels a WebP says it has, 0 of another file. Pillow takes memory for them as it opens it."""
+    if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
+        return 0
+    match data[12:16]:
+        case b"VP8X":
+            width, height = (int.from_bytes(data[start : start + 3], "little") + 1 for start in (24, 27))
+        case b"VP8L":
+            bits = int.from_bytes(data[21:25], "little")
+            width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case _:
+            width, height = (int.from_bytes(data[start : start + 2], "little") & 0x3FFF for start in (26, 28))
+    if width * height > MAX_PIXELS:
+        raise ImageError(TOO_MANY_PIXELS)
+    return width * height
 
 
 def _refuse_raw(picture: Image.Image, data: bytes) -> None:
@@ -186,7 +242,8 @@ def _refuse_unfinished(picture: Image.Image, data: bytes, *, was_open: bool) -> 
     if end is None:
         raise ImageError(CUT)
     with Image.open(io.BytesIO(data[:end] + OTHER_BYTES + END_MARKER)) as other:
-        if not np.array_equal(np.asarray(other), np.asarray(picture)):
+        both = zip(_bands(other), _bands(picture), strict=True)
+        if not all(np.array_equal(rows, ours) for (*_, rows), (*_, ours) in both):
             raise ImageError(CUT)
 
 
@@ -245,16 +302,24 @@ def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
+def _bands(picture: Image.Image) -> Iterator[tuple[int, int, NDArray[Any]]]:
+    """Yield the first row, the row after the last, and the pixels of one band after the other.
+
+    Copies of all of a picture, of which Pillow makes several on the way to an array, would take much memory.
+    """
+    for top in range(0, picture.height, BAND):
+        bottom = min(top + BAND, picture.height)
+        yield top, bottom, np.asarray(picture.crop((0, top, picture.width, bottom)))
+
+
 def _eight_bits(picture: Image.Image) -> Image.Image:
     """Return a picture of 16-bit grey in 8 bits, a band of rows at a time: its copies would take eight times its size.
 
     Pillow leaves a TIFF whose zero is white as it is.
     """
     grey = Image.new("L", picture.size)
-    for top in range(0, picture.height, BAND):
-        bottom = min(top + BAND, picture.height)
-        rows = np.asarray(picture.crop((0, top, picture.width, bottom))).astype(np.int32, copy=False)
-        grey.paste(Image.fromarray((rows >> 8).clip(0, 255).astype(np.uint8)), (0, top))
+    for top, _, rows in _bands(picture):
+        grey.paste(Image.fromarray((rows.astype(np.int32, copy=False) >> 8).clip(0, 255).astype(np.uint8)), (0, top))
     white_is_zero = getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0
     return ImageOps.invert(grey) if white_is_zero else grey
 

@@ -164,3 +164,28 @@ def test_a_sixteen_bit_tiff_whose_zero_is_white_keeps_its_brightness() -> None:
 def test_lab_is_converted() -> None:
     pixels = decoding.decode(saved(Image.new("LAB", (80, 80), (128, 128, 128)), "TIFF"))
     assert np.ptp(pixels[40, 40].astype(int)) < 12
+
+
+OTHER = Image.new("RGB", (96, 64), (10, 200, 30))
+SEVERAL = {
+    "HEIC whose main picture is its second": saved(
+        OTHER, "HEIF", save_all=True, append_images=[PHOTO], primary_index=1
+    ),
+    "HEIC with a burst behind": saved(PHOTO, "HEIF", save_all=True, append_images=[OTHER, OTHER], primary_index=0),
+    "JPEG with a second view": saved(PHOTO, "MPO", save_all=True, append_images=[OTHER]),
+    "JPEG with another behind its end": saved(PHOTO, "JPEG") + saved(OTHER, "JPEG"),
+}
+
+
+@pytest.mark.parametrize("data", SEVERAL.values(), ids=SEVERAL)
+def test_of_several_pictures_the_main_one_is_taken(data: bytes) -> None:
+    pixels = decoding.decode(data)
+    assert pixels.shape == (200, 160, 3)
+    assert np.abs(pixels.astype(int) - np.asarray(PHOTO)).mean() < 12
+
+
+def test_a_small_picture_before_a_larger_is_no_photograph() -> None:
+    with pytest.raises(decoding.ImageError, match="several pages"):
+        decoding.decode(
+            saved(PHOTO.resize((80, 100)), "TIFF", save_all=True, append_images=[PHOTO.resize((800, 1000))])
+        )
