@@ -24,7 +24,7 @@ class ClosedError(Exception):
 
 
 class WithdrawnError(Exception):
-    """The image's subject does not agree that it is graded, any more."""
+    """The image may not be graded any more: its subject does not agree, or it was taken out."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ CARDS = 12  # images told to the page at once, so that it seldom has to ask
 AHEAD = 4  # of these the page has fetched: the one on the screen and three ahead
 LONGEST_WAIT_DIGITS = 11  # of milliseconds: three years
 BACK = 20  # images a reader can look back at
-WITHDRAWN = "The person in this image took their consent back, so this grade was not kept. Here is your next one."
+WITHDRAWN = "This image is no longer part of the study, so this grade was not kept. Here is your next one."
 
 
 @login_required

@@ -1,6 +1,7 @@
 """Consents of subjects, and the three permissions of each image that follow from them.
 
-A subject's latest statement counts. Without one everything is allowed, unless the study needs consent.
+A subject's latest statement counts. Without one everything is allowed, unless the study needs consent. An image that
+was taken out (`labeler.privacy.taking_out`) is neither graded nor learned from, whatever its subject says.
 """
 
 from collections import defaultdict
@@ -94,12 +95,10 @@ def apply(study: Study, *, subjects: Sequence[str] | None = None) -> None:
 
 
 def judge(image: Image) -> None:
-    """Mark one new image."""
+    """Mark one image by what was said last."""
     consent = history(image.study, image.subject).first() if image.subject else None
-    if consent:
-        _mark(Image.objects.filter(pk=image.pk), consent.scopes)
-    elif image.study.needs_consent:
-        _mark(Image.objects.filter(pk=image.pk), ())
+    silence = () if image.study.needs_consent else tuple(ConsentScope.values)
+    _mark(Image.objects.filter(pk=image.pk, is_erased=False), consent.scopes if consent else silence)
 
 
 def count_skipped(study: Study) -> None:
@@ -113,9 +112,14 @@ def count_skipped(study: Study) -> None:
 
 
 def counts(study: Study) -> Mapping[str, int]:
-    """Return how many images may not be graded, not be trained on and not be shared, and how many are erased."""
-    shut = {mark: Count("pk", filter=Q(**{mark: False}, is_erased=False)) for mark in MARKS.values()}
-    return study.images.aggregate(**shut, erased=Count("pk", filter=Q(is_erased=True)))
+    """Return how many images may for want of consent not be graded, not be trained on and not be shared.
+
+    And how many were taken out, and how many are erased.
+    """
+    here = Q(is_erased=False, is_taken_out=False)
+    shut = {mark: Count("pk", filter=Q(here, **{mark: False})) for mark in MARKS.values()}
+    gone = {"taken_out": Q(is_taken_out=True, is_erased=False), "erased": Q(is_erased=True)}
+    return study.images.aggregate(**shut, **{name: Count("pk", filter=which) for name, which in gone.items()})
 
 
 def with_latest(study: Study, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -126,4 +130,6 @@ def with_latest(study: Study, rows: Sequence[dict[str, Any]]) -> list[dict[str, 
 
 def _mark(images: QuerySet[Image], scopes: Collection[str]) -> None:
     marks = {mark: scope in scopes for scope, mark in MARKS.items()}
-    images.exclude(**marks).update(**marks)
+    taken_out = marks | {"may_be_graded": False, "may_be_trained_on": False}
+    images.filter(is_taken_out=False).exclude(**marks).update(**marks)
+    images.filter(is_taken_out=True).exclude(**taken_out).update(**taken_out)

@@ -36,7 +36,7 @@ def test_a_page_that_is_open_passes_over_who_was_erased(page: Page, reader: Read
     for assignment in (fetched, gone):
         erase(reader, assignment.image)
     page.keyboard.press("4")  # of the image on the screen, which is erased meanwhile
-    expect(page.locator("[data-notice]")).to_contain_text("took their consent back")
+    expect(page.locator("[data-notice]")).to_contain_text("no longer part of the study")
     expect(page.locator("[data-progress]")).to_have_text("2 of 8")
     for number in range(2, 9):
         press(page, "2", then=f"Graded Almost clear, image {number} of 8")

@@ -115,7 +115,7 @@ def test_the_browser_is_told_that_the_image_is_gone(as_ana: Client, study: Study
         headers={"Accept": "application/json"},
     )
     assert answer.status_code == 410
-    assert "took their consent back" in answer.json()["error"]
+    assert "no longer part of the study" in answer.json()["error"]
     assert not assignment.labels.exists()
 
 
