@@ -55,16 +55,12 @@ class Image(models.Model):
         ordering = ("id",)
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["study", "content_hash"], name="imported_once"),
-            # Whoever asks whether an image may be graded or learned from need not ask this too.
-            models.CheckConstraint(
-                condition=Q(is_taken_out=False) | Q(may_be_graded=False, may_be_trained_on=False),
-                name="taken_out_is_not_used",
-            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["study"], condition=Q(is_golden=True), name="golden_of_study"),
             models.Index(fields=["study"], condition=Q(is_kept=False), name="dropped_of_study"),
             models.Index(fields=["study"], condition=Q(may_be_graded=False), name="shut_of_study"),
+            models.Index(fields=["study"], condition=Q(may_be_trained_on=False), name="uncounted_of_study"),
             models.Index(fields=["study"], condition=Q(is_erased=True), name="erased_of_study"),
             # Goes through the subjects by name.
             models.Index(fields=["study", "subject", "id"], condition=~Q(subject=""), name="subject_of_study"),

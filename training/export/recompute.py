@@ -29,6 +29,7 @@ from typing import Any
 RESAMPLES = 2000
 SEED = 20190101
 ROUNDING = 1e-9  # numbers that differ by less, relative to their size, are the same number
+NOTHING_LEFT = 1e-12  # of a variance
 COVERAGE = 0.9  # of the interval that apps are told with a score
 BAR_SHARE = 0.5  # of the golden images: readers who have graded fewer set no bar
 FEWEST_TO_SHOW = 20  # images that a pair of readers must share
@@ -193,7 +194,7 @@ class Export:
     def left_out(self, golden: Grades, readers: Sequence[Report], run: Report | None) -> Report | None:
         """Return the numbers with the graded images that count no more, beside those without them."""
         graded = {row["image"] for row in self.rows("labels") if row["is_current"] == "yes"}
-        images = graded.difference(self.counting(dict.fromkeys(graded, {})))
+        images = {image for image in graded if self.images[image]["may_be_trained_on"] == "no"}
         if not images:
             return None
         whole = self.golden_grades()
@@ -473,10 +474,15 @@ PAIRED: dict[str, Callable[[int, float, float, float, float, float], float]] = {
     "pearson_r": lambda n, x, y, xx, yy, xy: xy / math.sqrt(xx * yy) if min(xx, yy) > ROUNDING else math.nan,
     "slope": lambda n, x, y, xx, yy, xy: ratio(xy, xx),
     "intercept": lambda n, x, y, xx, yy, xy: y - ratio(xy, xx) * x,
-    "residual_sd": lambda n, x, y, xx, yy, xy: math.sqrt(max(yy - ratio(xy, xx) * xy, 0) * n / (n - 2)),
+    "residual_sd": lambda n, x, y, xx, yy, xy: root(yy - ratio(xy, xx) * xy) * math.sqrt(n / (n - 2)),
     "lower": lambda n, x, y, xx, yy, xy: x - LIMITS_AT * math.sqrt(max(xx, 0) * n / (n - 1)),
     "upper": lambda n, x, y, xx, yy, xy: x + LIMITS_AT * math.sqrt(max(xx, 0) * n / (n - 1)),
 }
+
+
+def root(variance: float) -> float:
+    """Return its square root; what rounding leaves of nothing is nothing."""
+    return math.sqrt(variance) if variance > NOTHING_LEFT else 0.0
 
 
 def paired(name: str, pairs: Terms, *, with_interval: bool = True) -> Report:

@@ -230,7 +230,7 @@ class StudyReport(ReadersReport):
     title: str
     is_simulated: bool
     erased_images: int
-    left_out: LeftOut | None  # None where all graded images count
+    left_out: LeftOut | None = None  # None where all graded images count
     bar: Bar | None
     machine_run: RunReport | None
     better_than: BetterThan | None
