@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     IPvAnyNetwork,
     NonNegativeInt,
+    PositiveFloat,
     PositiveInt,
     ValidationError,
     ValidationInfo,
@@ -96,6 +97,8 @@ class Environment(BaseSettings):
     intake_places: Words = []
     media_bucket: str = ""
     hand_over: Annotated[Literal["", "x-accel-redirect", "x-sendfile"], BeforeValidator(str.lower)] = ""
+
+    images_per_second: PositiveFloat = 4.0
 
     local_passwords: bool = False
     require_mfa: bool = True

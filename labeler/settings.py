@@ -141,6 +141,8 @@ if MEDIA_BUCKET:
     }
 # Whether a web server in front sends the bytes of photographs, once we have checked the permission.
 HAND_OVER = env.hand_over
+# At how many images a second, in the long run, a reader's page gets new ones.
+IMAGES_PER_SECOND = env.images_per_second
 STATIC_URL = "static/"
 STATIC_ROOT = env.static_root
 STATICFILES_DIRS = [BASE_DIR / "static"]

@@ -10,6 +10,7 @@ from labeler.accounts import views as accounts_views
 from labeler.accounts.oidc import provider
 from labeler.dealing import views as dealing_views
 from labeler.golden_set import views as golden_set_views
+from labeler.grading import look_back_views
 from labeler.grading import views as grading_views
 from labeler.intake import views as intake_views
 from labeler.operations import views as operations_views
@@ -25,6 +26,7 @@ urlpatterns = [
     path("", grading_views.home, name="home"),
     path("read/<slug:slug>/", grading_views.grade, name="grade"),
     path("read/<slug:slug>/queue/", grading_views.queue, name="queue"),
+    path("read/<slug:slug>/graded/", look_back_views.look_back, name="look_back"),
     path("read/<slug:slug>/<uuid:public_id>/image/", grading_views.image, name="image"),
     path("read/<slug:slug>/<uuid:public_id>/label/", grading_views.label, name="label"),
     path("read/<slug:slug>/<uuid:public_id>/undo/", grading_views.undo, name="undo"),

@@ -6,6 +6,7 @@ import zipfile
 from functools import cache
 from itertools import count
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from unittest.mock import patch
 
 import numpy as np
@@ -18,7 +19,8 @@ from labeler.accounts.sessions import SignIn
 from labeler.dealing import folds
 from labeler.golden_set import golden_draw
 from labeler.images import preprocessing
-from labeler.intake import importing
+from labeler.intake import importing, metadata, metadata_tables
+from labeler.intake.metadata import JoinReport
 from labeler.models import Image, Reader, Study, User
 from labeler.studies import studies
 
@@ -95,6 +97,15 @@ def import_photographs(study: Study, folder_bytes: dict[str, bytes], folder: Pat
         (folder / name).write_bytes(data)
     with patch.object(preprocessing, "prepare", prepare_once):
         return importing.import_folder(study=study, folder=folder)
+
+
+def join_metadata(study: Study, table: str | bytes) -> JoinReport:
+    """Join a table to a study's images, as if somebody had seen what it would write."""
+    with NamedTemporaryFile() as file:
+        file.write(table.encode() if isinstance(table, str) else table)
+        file.flush()
+        read = metadata_tables.read(Path(file.name))
+        return metadata.join(study=study, table=read, seen=metadata.preview(study=study, table=read).code)
 
 
 def reader_of(user: User, study: Study) -> Reader:

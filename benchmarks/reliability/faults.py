@@ -124,6 +124,7 @@ def main() -> None:
         found |= _end(readers, study, imports, options)
         theirs.stop()
         found |= verdict.of_labels(study, tally, {image.rendition: n for n, image in enumerate(images)})
+        found |= verdict.of_histories(study, tally)
         found |= verdict.of_study(study, golden_size=GOLDEN, repeats=REPEATS, lists=lists)
         _print(tally, harm, found, time.monotonic() - began, options)
     is_late = max(harm.waits.values(), default=0.0) > BACK_WITHIN and not options.beside

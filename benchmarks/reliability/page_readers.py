@@ -34,8 +34,8 @@ WATCH = f"""
   const add = IDBObjectStore.prototype.add;
   IDBObjectStore.prototype.add = function (entry, ...others) {{
     const isUndo = !("grade" in entry.fields);
-    const {{ submission, grade }} = entry.fields;
-    tell({{ submission, id: entry.id, grade, shown: isUndo ? null : shown }});
+    const {{ submission, grade, version }} = entry.fields;
+    tell({{ submission, id: entry.id, grade, version, shown: isUndo ? null : shown }});
     return add.call(this, entry, ...others);
   }};
   const send = window.fetch;
@@ -95,7 +95,7 @@ class PageReaders(threading.Thread):
         elif "status" not in said:
             shown = None if said["shown"] is None else self._photograph(said["shown"])
             grade = int(said["grade"]) if said.get("grade") else None
-            self.tally.give(said["submission"], Act(name, said["id"], grade, shown))
+            self.tally.give(said["submission"], Act(name, said["id"], grade, int(said["version"]), shown))
         elif said["submission"] in self.tally.given and _settles(said["status"]):
             self.tally.settle(said["submission"], said["status"])
 

@@ -21,9 +21,9 @@ KEPT = SIGNED_OUT | {429}  # answers after which the page keeps a grade, beside 
 SIGNING_IN = threading.Semaphore(2)
 UNDO_EVERY = 25  # grades
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-CARD = {"id", "version", "image", "long_side", "label", "undo"}  # all that a reader may be told of an image
+CARD = {"id", "version", "number", "image", "long_side", "label", "undo"}  # all that a reader may be told of an image
 NEVER = re.compile(rb"golden|repeat", re.IGNORECASE)
-OWN = {"grade", "not_gradable"}  # and of one that they graded
+OWN = {"grade", "not_gradable", "note"}  # and of one that they graded
 
 
 class Reader(threading.Thread):
@@ -69,7 +69,7 @@ class Reader(threading.Thread):
     def _settle(self, path: str, card: dict[str, Any], grade: int | None) -> None:
         """Send one act until the server has taken or refused it."""
         submission = str(uuid4())
-        self.tally.give(submission, Act(self.name, card["id"], grade))
+        self.tally.give(submission, Act(self.name, card["id"], grade, card["version"]))
         fields = {"submission": submission, "version": card["version"]} | ({"grade": grade} if grade else {})
         wait = 0.1
         while True:

@@ -13,6 +13,7 @@ class Act:
     reader: str
     assignment: str  # its public id
     grade: int | None
+    version: int = 0  # of the assignment, as its reader saw it
     shown: int | None = None  # which photograph was on the screen; None where nobody looked at one
 
 

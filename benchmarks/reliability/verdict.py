@@ -2,8 +2,9 @@
 
 import hashlib
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,34 @@ def of_labels(study: "Study", tally: Tally, photographs: dict[str, int]) -> Foun
         "acts that are stored, and whose answer no reader saw": len(tally.open & stored.keys()),
         "labels of another study or reader": Label.objects.exclude(assignment__reader__study=study).count(),
         "answers that say more than a reader may know": len(tally.leaks),
+    }
+
+
+def of_histories(study: "Study", tally: Tally) -> Found:
+    """Replay what every reader did and was told, in their order, by the model that the state machine has too."""
+    from django.db.models import OuterRef, Subquery
+
+    from labeler.models import Assignment, Label
+    from tests.labeler.grading import model
+
+    stored = {str(one) for one in Label.objects.values_list("submission", flat=True).iterator(10_000)}
+    books, told = defaultdict[str, model.Book](model.Book), Counter[str]()
+    for submission, act in tally.given.items():
+        if submission in tally.open and submission not in stored:
+            continue  # never answered, and never there
+        meant = model.Act(submission, act.assignment, act.version, act.grade)
+        is_stored = books[act.reader].take(meant) == model.STORED
+        told[act.reader] += is_stored == (submission in tally.refused)
+    current = Label.objects.filter(assignment=OuterRef("pk"), version=OuterRef("version")).values("grade")
+    rows = Assignment.objects.filter(reader__study=study, version__gt=0).annotate(grade=Subquery(current))
+    there = defaultdict[str, list[tuple[str, int, int | None, bool]]](list)
+    fields = ("reader__user__username", "public_id", "version", "grade", "is_done")
+    for reader, assignment, *state in rows.values_list(*fields).iterator(10_000):
+        there[reader].append((str(assignment), *state))
+    differing = sum(len(books[reader].differs(there[reader])) for reader in books.keys() | there.keys())
+    return {
+        "acts told or kept otherwise than the model has them": told.total(),
+        "assignments that are not as the model has them": differing,
     }
 
 
@@ -124,18 +153,14 @@ def _stored(study: "Study") -> Iterator[tuple[str, Act, str]]:
     """Yield submission, act and rendition of every label of the study."""
     from labeler.models import Label
 
-    fields = ("submission", "assignment__reader__user__username", "assignment__public_id", "grade")
+    fields = ("submission", "assignment__reader__user__username", "assignment__public_id", "grade", "version")
     rows = Label.objects.filter(assignment__reader__study=study)
-    for submission, reader, assignment, grade, rendition in rows.values_list(
+    for submission, reader, assignment, grade, version, rendition in rows.values_list(
         *fields, "assignment__image__rendition"
     ).iterator(10_000):
-        yield str(submission), Act(reader, str(assignment), grade), rendition
+        yield str(submission), Act(reader, str(assignment), grade, version - 1), rendition
 
 
 def _is_same(stored: Act, meant: Act, photograph: int) -> bool:
     is_shown = meant.shown is None or meant.shown == photograph
-    return is_shown and (stored.reader, stored.assignment, stored.grade) == (
-        meant.reader,
-        meant.assignment,
-        meant.grade,
-    )
+    return is_shown and replace(stored, shown=meant.shown) == meant

@@ -23,6 +23,7 @@ from django.urls import reverse
 from labeler.blinding_audit import features
 from labeler.blinding_audit.blinding_audit import Photograph, Row
 from labeler.blinding_audit.features import Answer, Received
+from labeler.grading import window
 from labeler.images import renditions
 from labeler.models import Assignment, Reader, Study
 
@@ -198,6 +199,7 @@ def _signed_in(reader: Reader, url: str, clock: Clock) -> Iterator[Browser]:
     session[SESSION_KEY] = str(reader.user_id)
     session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
     session[HASH_SESSION_KEY] = reader.user.get_session_auth_hash()
+    session[window.WHOLE_LIST] = True  # a reader is shown the next few images alone
     session.set_expiry(settings.SESSION_COOKIE_AGE)
     session.save()
     try:

@@ -1,9 +1,10 @@
 """A reader joins a running study, or leaves it: images move between the lists."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from numpy.random import RandomState
 
@@ -17,8 +18,14 @@ from labeler.studies import studies
 
 
 def admit(*, study: Study, user: User, capacity: int | None = None, by: User | None = None, reason: str = "") -> Reader:
-    """Make a person a reader, whether the study runs already or not. Raises DealError or studies.StudyError."""
-    if study.dealt_at:
+    """Make a person a reader, again where they left, whether the study runs already or not.
+
+    Raises DealError or studies.StudyError.
+    """
+    left = study.readers.filter(user=user, left_at__isnull=False).first()
+    if left and study.dealt_at:
+        come_back(reader=left, capacity=capacity, by=by, reason=reason)
+    elif study.dealt_at:
         join(study=study, user=user, capacity=capacity, by=by, reason=reason)
     else:
         studies.add_reader(study=study, user=user, capacity=capacity, by=by)
@@ -54,6 +61,42 @@ def join(*, study: Study, user: User, capacity: int | None = None, by: User | No
 
 
 @transaction.atomic
+def come_back(*, reader: Reader, capacity: int | None = None, by: User | None = None, reason: str = "") -> Dealing:
+    """Give a reader who left their place again: the same code, what they did, and then a share as large as others'.
+
+    They get what of their old list nobody else has, and of the others' lists nothing that they ever had.
+    Raises DealError or studies.StudyError.
+    """
+    study = changes.lock_running(reader.study)
+    draw = changes.random_source(study)
+    rests = [remaining_lists.read(other) for other in changes.active_readers(study)]
+    studies.readmit(reader=reader, capacity=capacity)
+    dealing = changes.begin(study, Dealing.Kind.JOIN, reader=reader, by=by, reason=reason)
+    own = _left_behind(reader)
+    room = folds.UNLIMITED if capacity is None else max(capacity - reader.done - len(own), 0)
+    taken = _take(rests, len(own), room, draw, had={_key(one) for one in reader.assignments.select_related("image")})
+    remaining_lists.withdraw([assignment for given in taken for assignment in given], dealing)
+    for rest, given in zip(rests, taken, strict=True):
+        remaining_lists.write(rest, np.setdiff1d(rest.ids, [one.pk for one in given], assume_unique=True), dealing)
+    images = np.array([one.image_id for given in taken for one in given], np.int64)
+    ids = np.array([one.pk for one in own], np.int64)
+    order = reading_lists.weave(draw.permutation(ids), -draw.permutation(images), draw)
+    remaining_lists.write(remaining_lists.read(reader), order, dealing)
+    return changes.finish(dealing, f"{reader.code} comes back and takes over {len(images)} images", {})
+
+
+def _left_behind(reader: Reader) -> list[Assignment]:
+    """Return what a reader who left had still to grade and can have again: golden images, repeats, what nobody took."""
+    undone = reader.assignments.filter(is_done=False, withdrawn_in__isnull=False, image__may_be_graded=True)
+    taken = Assignment.objects.filter(withdrawn_in=None, image=OuterRef("image"))
+    free = list(undone.select_related("image").order_by("pk"))
+    untaken = set(undone.filter(~Exists(taken)).values_list("pk", flat=True))
+    again = [one for one in free if not one.is_repeat and (one.image.is_golden or one.pk in untaken)]
+    met = {one.image_id for one in again} | set(reader.assignments.filter(is_done=True).values_list("image", flat=True))
+    return again + [one for one in free if one.is_repeat and one.image_id in met]
+
+
+@transaction.atomic
 def leave(*, reader: Reader, by: User | None = None, reason: str) -> Dealing:
     """Take a reader's undone images and hand the ordinary ones over to the others. Raises DealError."""
     study = changes.lock_running(reader.study)
@@ -80,9 +123,14 @@ def _golden(study: Study) -> Whole:
     return np.array(golden.values_list("pk", flat=True), np.int64)
 
 
-def _take(rests: Sequence[Rest], own: int, room: int, draw: RandomState) -> list[list[Assignment]]:
-    """Return what each reader gives to a new one, whose list has `own` images anyway, so that all have equal work."""
-    movable = [rest.movable() for rest in rests]
+def _take(
+    rests: Sequence[Rest], own: int, room: int, draw: RandomState, had: Collection[int] = ()
+) -> list[list[Assignment]]:
+    """Return what each reader gives to a new one, whose list has `own` images anyway, so that all have equal work.
+
+    `had` are the keys of what the new one ever had.
+    """
+    movable = [[one for one in rest.movable() if _key(one) not in had] for rest in rests]
     load = np.array([rest.load for rest in rests], np.int64)
     most = np.array([len(assignments) for assignments in movable], np.int64)
     low, high = 0, max(int(load.max()), own)

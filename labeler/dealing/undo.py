@@ -43,6 +43,9 @@ def _undo(study: Study, dealing: Dealing) -> None:
     order = {pk: place for place, pk in enumerate(dealing.plan.get("order", []))}
     back.sort(key=lambda one: order.get(one.pk, one.pk))
     is_join = dealing.kind == Dealing.Kind.JOIN
+    if is_join:  # what a reader has back, or took back themself
+        theirs = Assignment.objects.filter(reader=dealing.reader, is_done=False, withdrawn_in=None)
+        theirs.update(position=None, withdrawn_in=dealing)
     if dealing.reader:
         Reader.objects.filter(pk=dealing.reader.pk).update(left_at=timezone.now() if is_join else None)
     draw = reading_lists.source(f"back {study.seed} {dealing.pk}")

@@ -1,9 +1,10 @@
 """A study's tables for export: full history, readable values, pseudonyms for readers and people."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from django.db.models import Case, Count, OuterRef, Q, Subquery, When
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Case, Count, Func, OuterRef, Q, Subquery, TextField, When
 
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.grading import consensus
@@ -11,6 +12,7 @@ from labeler.models import Assignment, ErasedNote, Image, InputKind, Label, NotG
 from labeler.record import facts, ledger, pseudonyms
 
 FETCHED = 2000  # rows that a cursor of the database hands over
+BETWEEN = " | "  # several names in a cell
 
 REASONS: dict[str, str] = {reason.value: str(reason.label) for reason in NotGradable}
 INPUTS: dict[str, str] = {kind.value: str(kind.label) for kind in InputKind}
@@ -148,6 +150,32 @@ IMAGES = Table(
 )
 
 
+def images_by_name(study: Study) -> Table:
+    """Return the table of images with what their owner knows: names of files, the person, and the metadata.
+
+    It is for joining other data, not for passing on.
+    """
+    key = Func("metadata", function="jsonb_object_keys", output_field=TextField())
+    keys = sorted(study.images.order_by().values_list(key, flat=True).distinct())
+    own = (
+        Column("file_name", Kind.TEXT, "Name of the file when it came."),
+        Column("other_names", Kind.TEXT, f"Other names of the same file, with {BETWEEN.strip()} between them."),
+        Column("person", Kind.TEXT, "The person in it, as the table of metadata named them; empty where not known."),
+        *(Column(f"metadata.{key}", Kind.TEXT, "As the table of metadata had it.") for key in keys),
+    )
+
+    def rows(study: Study) -> Iterator[Row]:
+        names = ArrayAgg("aliases__name", filter=Q(aliases__isnull=False), order_by="aliases__pk", default=[])
+        images = study.images.order_by("content_hash").annotate(names=names)
+        known = images.values_list("source_name", "names", "subject", "metadata").iterator(FETCHED)
+        for row, (name, others, subject, metadata) in zip(_images(study), known, strict=True):
+            values = [metadata.get(key) for key in keys]
+            cells = [value if value is None else str(value) for value in values]
+            yield (*row, name, BETWEEN.join(others), subject, *cells)
+
+    return Table(IMAGES.name, IMAGES.about, (*IMAGES.columns, *own), rows)
+
+
 def _readers(study: Study) -> Iterator[Row]:
     done = Count("assignments", filter=Q(assignments__is_done=True))
     rows = study.readers.order_by("code").annotate(dealt=Count("assignments"), done_now=done)
@@ -282,7 +310,7 @@ FACTS = Table(
 TABLES = (LABELS, IMAGES, READERS, ASSIGNMENTS, CONSENSUS, GRADE_SCALE, LEDGER, FACTS)
 
 
-def codebook(tables: tuple[Table, ...]) -> Iterator[Row]:
+def codebook(tables: Sequence[Table]) -> Iterator[Row]:
     """Yield a row per column of every table, under a heading."""
     yield "file", "column", "kind", "unit", "allowed values", "meaning"
     for table in tables:

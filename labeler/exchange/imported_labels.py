@@ -1,10 +1,10 @@
 """Import of labels given elsewhere: they become readers, lists and labels with their own times."""
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from datetime import datetime
 from uuid import UUID, uuid5
 
 from django.db import transaction
@@ -13,6 +13,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeler.exchange.published_layout import BadRow, LayoutError, PublishedLabel, refused
+from labeler.intake import known_names
+from labeler.intake.file_names import Fault, Match, clean, fitting
 from labeler.models import Assignment, Image, Label, NotGradable, Reader, Study, User
 from labeler.record import audit
 
@@ -35,14 +37,15 @@ def store(*, study: Study, rows: Sequence[PublishedLabel], without_files: bool =
     """Store what `published_layout.read` returned: readers, their lists, and labels with their times. All or nothing.
 
     Every labeler becomes a reader under a code, with an account without sign-in. A list's order is that of
-    the first labels. The images must be in the study, by name; `without_files` makes rows for those that are not: a
-    study of labels, from which statistics can be taken but no regressor. Importing again adds what is new.
-    Raises LayoutError; then nothing is stored.
+    the first labels. The images must be in the study, by any of their names; `without_files` makes rows for
+    those that are not: a study of labels, from which statistics can be taken but no regressor. Importing again adds
+    what is new. Raises LayoutError; then nothing is stored.
     """
     study = Study.objects.select_for_update().get(pk=study.pk)
     _refuse_other_studies(study)
     before = study.images.count()
     images = _images(study, rows, without_files=without_files)
+    _refuse_contradictions(rows, images)
     _mark_golden(study, rows, images)
     readers, made = _readers(study, {row.labeler for row in rows})
     assignments = _assignments(study, rows, readers, images)
@@ -71,39 +74,53 @@ def _refuse_other_studies(study: Study) -> None:
 
 
 def _images(study: Study, rows: Sequence[PublishedLabel], *, without_files: bool) -> dict[str, Image]:
-    """Return name in the file -> image: by the whole name it came under, or by its last part."""
-    wanted = {row.image_name for row in reversed(rows)}
-    found: dict[str, set[Image]] = defaultdict(set)
-    for image in study.images.iterator(ROWS_PER_STATEMENT):
-        for name in {image.source_name, PurePosixPath(image.source_name).name} & wanted:
-            found[name].add(image)
-    missing = sorted(wanted - found.keys())
+    """Return name in the file -> image, by the rule of `labeler.intake.file_names`."""
+    names = {row.image_name: None for row in reversed(rows)}
+    found = known_names.of_study(study).match(names)
+    missing = sorted(name for name, match in found.items() if match.fault is Fault.UNKNOWN)
+    made: dict[str, Image] = {}
     if without_files:
-        made = Image.objects.bulk_create(
-            [_without_file(study, name) for name in missing], batch_size=ROWS_PER_STATEMENT
-        )
-        found |= {image.source_name: {image} for image in made}
-    _refuse_unfound(rows, found)
-    return {name: next(iter(images)) for name, images in found.items()}
+        made = {name: _without_file(study, name) for name in missing}
+        Image.objects.bulk_create(made.values(), batch_size=ROWS_PER_STATEMENT)
+    _refuse_unfound(rows, {name: match for name, match in found.items() if name not in made})
+    pks = {name: match.image for name, match in found.items() if match.image is not None}
+    images = study.images.in_bulk(set(pks.values()))
+    return {name: images[pk] for name, pk in pks.items()} | made
 
 
 def _without_file(study: Study, name: str) -> Image:
     """Return a row for an image of which only the labels are known; its hash says that there is nothing to hash."""
     stand_in = "no-file:" + hashlib.sha256(name.encode()).hexdigest()[:56]
-    return Image(study=study, content_hash=stand_in, source_name=name, width=0, height=0)
+    return Image(study=study, content_hash=stand_in, source_name=fitting(clean(name)), width=0, height=0)
 
 
-def _refuse_unfound(rows: Sequence[PublishedLabel], found: Mapping[str, set[Image]]) -> None:
+def _refuse_unfound(rows: Sequence[PublishedLabel], found: Mapping[str, Match]) -> None:
     bad = []
     for row in rows:
-        images = found.get(row.image_name, ())
-        if not images:
-            bad.append(BadRow(row.line, f"the study has no image {row.image_name}."))
-        elif len(images) > 1:
-            bad.append(BadRow(row.line, f"the study has {len(images)} images named {row.image_name}."))
+        match = found.get(row.image_name)
+        if match and match.image is None:
+            what = "the study has no image " if match.fault is Fault.UNKNOWN else ""
+            bad.append(BadRow(row.line, f"{what}{row.image_name}: {match.sentence()}"))
     if bad:
         cure = "Import the photographs first (manage.py import_images), or give --without-files for a study of labels."
         raise LayoutError(f"{refused(bad)} {cure}", bad)
+
+
+def _refuse_contradictions(rows: Sequence[PublishedLabel], images: Mapping[str, Image]) -> None:
+    """Refuse rows that name one image by two names and say different things of it."""
+    shared: dict[int, PublishedLabel] = {}
+    acts: dict[tuple[str, int, datetime], PublishedLabel] = {}
+    bad = []
+    for row in rows:
+        image = images[row.image_name].pk
+        first, act = shared.setdefault(image, row), acts.setdefault((row.labeler, image, row.labeled_at), row)
+        same = f"{row.image_name} is the same file as {first.image_name} in line {first.line}"
+        if first.is_shared != row.is_shared:
+            bad.append(BadRow(row.line, f"{same}, which has another shared_image."))
+        elif act.value != row.value:
+            bad.append(BadRow(row.line, f"{same}: the labeler gave both another label at the same time."))
+    if bad:
+        raise LayoutError(refused(bad), bad)
 
 
 def _mark_golden(study: Study, rows: Sequence[PublishedLabel], images: Mapping[str, Image]) -> None:

@@ -7,6 +7,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -14,6 +15,7 @@ from django.utils import timezone
 from labeler.exchange.export import FETCHED, image_code
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.models import Label, NotGradable, Study
+from labeler.platform.spreadsheets import delimiter_of
 
 COLUMNS = ("labeler", "image_name", "label", "label_at", "shared_image")
 NOT_ACNE = 0  # the layout's only way to give no grade
@@ -54,8 +56,15 @@ class PublishedLabel:
 
 
 def read(lines: Iterable[str], *, study: Study) -> list[PublishedLabel]:
-    """Read a CSV with the layout's columns, in any order. Raises LayoutError naming every bad row."""
-    table = csv.DictReader(lines)
+    """Read a CSV with the layout's columns, in any order, as spreadsheets write it.
+
+    Raises LayoutError naming every bad row.
+    """
+    lines = iter(lines)
+    first = next(lines, "")
+    is_instruction = first.lower().lstrip('"').startswith("sep=")
+    table = csv.DictReader(lines if is_instruction else chain([first], lines), delimiter=delimiter_of(first))
+    above = 1 if is_instruction else 0  # lines that the reader has not seen
     missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]
     if missing:
         raise LayoutError(f"The first line must name the columns {', '.join(COLUMNS)}; there is no {missing[0]}.")
@@ -64,11 +73,11 @@ def read(lines: Iterable[str], *, study: Study) -> list[PublishedLabel]:
     try:
         for cells in table:
             try:
-                rows.append(_row(table.line_num, cells, scale))
+                rows.append(_row(table.line_num + above, cells, scale))
             except _RowError as error:
-                bad.append(BadRow(table.line_num, str(error)))
+                bad.append(BadRow(table.line_num + above, str(error)))
     except csv.Error as error:
-        raise LayoutError(f"Line {table.line_num + 1} is no CSV: {error}.") from error
+        raise LayoutError(f"Line {table.line_num + above + 1} is no CSV: {error}.") from error
     bad += _contradictions(rows)
     if bad:
         raise LayoutError(refused(bad), sorted(bad, key=lambda row: row.line))
@@ -78,7 +87,8 @@ def read(lines: Iterable[str], *, study: Study) -> list[PublishedLabel]:
 
 
 def _row(line: int, cells: Mapping[str | None, str | None], scale: Mapping[int, str]) -> PublishedLabel:
-    if None in cells or None in cells.values():
+    surplus = cells.get(None) or ()
+    if any(surplus) or any(cells[column] is None for column in COLUMNS):
         raise _RowError(f"it has not {len(COLUMNS)} cells, as the first line has.")
     labeler, name, label, label_at, shared = ((cells[column] or "").strip() for column in COLUMNS)
     if not labeler or len(labeler) > LONGEST_NAME:

@@ -3,6 +3,7 @@
 A column carries its own meaning, so that the codebook cannot speak of other columns than there are.
 """
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -67,10 +68,13 @@ def as_csv(table: Table, study: Study) -> Iterator[bytes]:
 
 
 def csv_chunks(rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    """Yield rows as CSV, after the mark by which Excel knows UTF-8."""
+    mark = codecs.BOM_UTF8
     for some in _batched(rows, ROWS_AT_ONCE):
         page = io.StringIO(newline="")
         csv.writer(page).writerows(some)
-        yield page.getvalue().encode()
+        yield mark + page.getvalue().encode()
+        mark = b""
 
 
 def defuse(text: str) -> str:

@@ -62,6 +62,19 @@ class UndoForm(Form):
 
 
 class QueueForm(Form):
-    """Which images a page asks for: those after the last one it knows."""
+    """Which images a page asks for: to grade, behind the last one it knows, or those graded before one."""
 
-    after = forms.UUIDField()
+    after = forms.UUIDField(required=False)
+    before = forms.UUIDField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not (cleaned.get("after") or cleaned.get("before")):
+            raise forms.ValidationError("Name an image.")
+        return cleaned
+
+
+class LookingBackForm(Form):
+    """That an act came from the page of graded images, and which part of it: behind which position, 0 for the first."""
+
+    looking_back = forms.IntegerField(min_value=0, max_value=LARGEST_INTEGER)

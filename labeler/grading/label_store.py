@@ -7,24 +7,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from labeler.grading import refusals
 from labeler.models import Assignment, Label, Reader
 from labeler.record import audit
-
-
-class OutdatedVersionError(Exception):
-    """The image was labeled since the page was drawn, for example in another tab."""
-
-
-class ReusedSubmissionError(Exception):
-    """A submission's id came again with other contents: it must not overwrite, and must not be dropped silently."""
-
-
-class ClosedError(Exception):
-    """The study is closed to grading."""
-
-
-class WithdrawnError(Exception):
-    """The image may not be graded any more: its subject does not agree, or it was taken out."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +40,9 @@ def record_label(
     """Store one act of grading, exactly once however often it arrives.
 
     `version` is the assignment's version that the reader saw; `submission` names the act. With neither
-    grade nor reason the act takes back the current label. Raises OutdatedVersionError,
-    ReusedSubmissionError, ClosedError or WithdrawnError; then nothing is stored.
+    grade nor reason the act takes back the current label. Raises RefusedError; then nothing is stored.
+    An act that was stored before stays stored, whatever has happened to study, reader or list since.
     """
-    if assignment.reader.study.closed_at:
-        raise ClosedError
-    if not assignment.image.may_be_graded:
-        raise WithdrawnError
     label = Label(
         submission=submission,
         assignment=assignment,
@@ -72,10 +53,12 @@ def record_label(
         is_undo=grade is None and not not_gradable,
         **asdict(viewing),
     )
+    if refusal := refusals.of(assignment):
+        return _repeated(label, otherwise=refusal)
     try:
         return _store(label)
     except IntegrityError as error:  # the id belongs to an act on another image
-        raise ReusedSubmissionError from error
+        raise refusals.ReusedSubmissionError from error
 
 
 def undo(*, assignment: Assignment, version: int, submission: UUID) -> Label:
@@ -86,7 +69,8 @@ def undo(*, assignment: Assignment, version: int, submission: UUID) -> Label:
 @transaction.atomic
 def _store(label: Label) -> Label:
     if not _claim(label):
-        return _repeated(label)
+        now = Assignment.objects.select_related("reader__study", "image").get(pk=label.assignment_id)
+        return _repeated(label, otherwise=refusals.of(now) or refusals.OutdatedVersionError())
     label.save(force_insert=True)
     if label.version > 1:
         reader = label.assignment.reader
@@ -97,8 +81,8 @@ def _store(label: Label) -> Label:
 
 
 def _claim(label: Label) -> bool:
-    """Move the assignment to the label's version; False if another label was first."""
-    seen = Assignment.objects.filter(pk=label.assignment_id, version=label.version - 1)
+    """Move the assignment to the label's version; False if another label was first, or the image left the list."""
+    seen = Assignment.objects.filter(pk=label.assignment_id, version=label.version - 1, withdrawn_in=None)
     is_done = not label.is_undo
     if seen.filter(is_done=not is_done).update(version=label.version, is_done=is_done, labeled_at=Now()):
         reader = Reader.objects.filter(pk=label.assignment.reader_id)
@@ -107,13 +91,13 @@ def _claim(label: Label) -> bool:
     return seen.filter(is_done=is_done).update(version=label.version, labeled_at=Now()) == 1
 
 
-def _repeated(label: Label) -> Label:
-    """Return the label that this submission stored when it came the first time."""
+def _repeated(label: Label, *, otherwise: refusals.RefusedError) -> Label:
+    """Return the label that this submission stored when it came the first time. Raises `otherwise` where it did not."""
     stored = Label.objects.filter(submission=label.submission).first()
     if stored is None:
-        raise OutdatedVersionError
+        raise otherwise
     if _act(stored) != _act(label):
-        raise ReusedSubmissionError
+        raise refusals.ReusedSubmissionError
     return stored
 
 

@@ -3,30 +3,30 @@
 They rest on `labeler.platform.compiled_queries`. What stores a label stands in `label_store`.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404
 
 from labeler.accounts.access import AuthedRequest
-from labeler.models import Assignment, GradeLevel, Image, Label, Reader, Role, Study
+from labeler.models import Assignment, GradeLevel, Label, Reader, Role, Study
 from labeler.platform.compiled_queries import CompiledQuery
 from scoring.platform import log_context
 
+WHOLE = 2**31 - 1  # of a list
 # Each column that a query names costs time, whatever is in it.
-TO_GRADE = (
-    "public_id",
-    "version",
-    "is_done",
-    "reader__code",
-    "reader__study__slug",
-    "reader__study__closed_at",
-    "image__may_be_graded",
+STATE = (
+    *("public_id", "version", "is_done", "withdrawn_in", "image__may_be_graded"),
+    *("reader__left_at", "reader__study__slug", "reader__study__closed_at"),
 )
-TO_SHOW = [f"image__{name}" for name in ("may_be_graded", "original", "rendition", "width", "height")]
-ON_CARDS = ("reader", "public_id", "version", "image__width", "image__height")
+TO_GRADE = (*STATE, "reader__code", "reader__skipped")
+TO_SHOW = (*STATE, *(f"image__{name}" for name in ("original", "rendition", "width", "height")))
+ON_CARDS = ("reader", "public_id", "version", "position", "image__width", "image__height")
 
 
 def _own(user: int, slug: str, public_id: UUID) -> QuerySet[Assignment]:
@@ -37,19 +37,35 @@ _EXAMPLE: dict[str, Any] = {"user": -1, "slug": "a-slug", "public_id": UUID(int=
 _TO_GRADE = CompiledQuery(
     lambda **values: _own(**values).select_related("reader__study", "image").only(*TO_GRADE), **_EXAMPLE
 )
-_TO_SHOW = CompiledQuery(lambda **values: _own(**values).select_related("image").only(*TO_SHOW), **_EXAMPLE)
+_TO_SHOW = CompiledQuery(
+    lambda **values: _own(**values).select_related("reader__study", "image").only(*TO_SHOW), **_EXAMPLE
+)
 _LEVEL = CompiledQuery(
     lambda study, grade: GradeLevel.objects.filter(study=study, value=grade).only("pk").order_by(), study=1, grade=2
 )
 
 
 @cache
-def _following(count: int) -> CompiledQuery[Assignment]:
-    def make(reader: int, after: UUID) -> QuerySet[Assignment]:
-        own = Assignment.objects.filter(reader=reader)
-        return _waiting(own).filter(position__gt=own.filter(public_id=after).values("position"))[:count]
+def _next(count: int) -> CompiledQuery[Assignment]:
+    return CompiledQuery(lambda reader: _waiting(Assignment.objects.filter(reader=reader))[:count], reader=-1)
 
-    return CompiledQuery(make, reader=-1, after=UUID(int=1))
+
+# Up to now: a clock that was wrong for a while must not hold anybody up.
+_NEAR_AND_FAST = """
+SELECT EXISTS (
+    SELECT FROM (
+        SELECT waiting.id FROM labeler_assignment waiting JOIN labeler_image image ON image.id = waiting.image_id
+        WHERE waiting.reader_id = %(reader)s AND NOT waiting.is_done AND waiting.withdrawn_in_id IS NULL
+          AND image.may_be_graded
+        ORDER BY waiting.position LIMIT %(window)s
+    ) near WHERE near.id = %(assignment)s
+), EXISTS (
+    SELECT FROM labeler_assignment done
+    WHERE done.reader_id = %(reader)s AND done.is_done
+      AND done.labeled_at BETWEEN statement_timestamp() - make_interval(secs => %(seconds)s) AND statement_timestamp()
+    OFFSET %(labels)s - 1
+)
+"""
 
 
 def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
@@ -59,9 +75,9 @@ def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assign
     return assignment
 
 
-def get_image(request: AuthedRequest, slug: str, public_id: UUID) -> Image:
-    """Return the image of one of the reader's own assignments. Raises Http404."""
-    return _load(_TO_SHOW, request, slug, public_id).image
+def get_assignment_to_show(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
+    """Return one of the reader's own assignments, with the columns that showing its image needs. Raises Http404."""
+    return _load(_TO_SHOW, request, slug, public_id)
 
 
 def _load(query: CompiledQuery[Assignment], request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
@@ -86,9 +102,21 @@ def upcoming(reader: Reader) -> QuerySet[Assignment]:
     return _waiting(reader.assignments.all())
 
 
-def following(reader: Reader, *, after: UUID, count: int) -> list[Assignment]:
-    """Return the first `count` assignments still to grade behind the one with the public id `after`."""
-    return _following(count).all(reader=reader.pk, after=after)
+def next_ones(reader: int, *, count: int) -> list[Assignment]:
+    """Return the first `count` assignments that the reader with this id has still to grade, in their order."""
+    return _next(count).all(reader=reader)
+
+
+def near_and_fast(assignment: Assignment, *, window: int, labels: int, seconds: float) -> tuple[bool, bool]:
+    """Ask about an assignment and its reader, in one query, as every image's request does.
+
+    Whether it is among the next `window` images, and whether they finished `labels` images in these last `seconds`.
+    """
+    asked = {"assignment": assignment.pk, "reader": assignment.reader_id, "window": window}
+    with connection.cursor() as cursor:
+        cursor.execute(_NEAR_AND_FAST, {**asked, "labels": labels, "seconds": seconds})
+        is_near, is_fast = cursor.fetchone()
+    return is_near, is_fast
 
 
 def _waiting(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
@@ -96,12 +124,34 @@ def _waiting(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:
     return waiting.select_related("image").only(*ON_CARDS).order_by("position")
 
 
-def lately_graded(reader: Reader) -> QuerySet[Assignment]:
-    """Return what the reader has labeled and not taken back, the latest first, each with its `grade` or reason."""
+def graded(reader: Reader) -> QuerySet[Assignment]:
+    """Return what the reader has labeled and not taken back, each with what they said: `grade` or reason, `note`."""
     current = Label.objects.filter(assignment=OuterRef("pk"), version=OuterRef("version"))
-    return (
-        reader.assignments.filter(is_done=True, image__may_be_graded=True)
-        .select_related("image")
-        .annotate(grade=Subquery(current.values("grade")), not_gradable=Subquery(current.values("not_gradable")))
-        .order_by("-labeled_at")
-    )
+    said = {name: Subquery(current.values(name)) for name in ("grade", "not_gradable", "note")}
+    done = reader.assignments.filter(is_done=True, withdrawn_in=None, image__may_be_graded=True)
+    return done.select_related("image").annotate(**said).order_by("-position")
+
+
+def lately_graded(reader: Reader) -> QuerySet[Assignment]:
+    """Return what `graded` returns, what was labeled last first."""
+    return graded(reader).order_by("-labeled_at")
+
+
+def left_out(reader: Reader) -> list[int]:
+    """Return the positions of what is left out of a list, in order: no one may grade it, and the reader did not."""
+    if not reader.skipped:
+        return []
+    shut = reader.assignments.filter(is_done=False, withdrawn_in=None, image__may_be_graded=False)
+    return [position or 0 for position in shut.order_by("position").values_list("position", flat=True)]
+
+
+def graded_before(reader: Reader, public_id: UUID) -> QuerySet[Assignment]:
+    """Return what the reader labeled before they labeled the assignment with this public id, the latest first."""
+    then = reader.assignments.filter(public_id=public_id).values("labeled_at")
+    return lately_graded(reader).filter(labeled_at__lt=Subquery(then))
+
+
+def numbers(reader: Reader, assignments: Iterable[Assignment]) -> list[int]:
+    """Return which image of the reader's list each assignment is, from 1, as they count: without what is left out."""
+    shut = left_out(reader)
+    return [(one.position or 0) - bisect_left(shut, one.position or 0) for one in assignments]

@@ -1,34 +1,31 @@
 """Pages of a reader: lists, the light box, and the requests of its script."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseGone, JsonResponse
-from django.shortcuts import redirect, render
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
-from labeler.grading import label_store, queries
-from labeler.grading.forms import LabelForm, QueueForm, UndoForm
+from labeler.grading import label_store, look_back_views, queries, refusals, window
+from labeler.grading.forms import LabelForm, LookingBackForm, QueueForm, UndoForm
 from labeler.images import renditions
 from labeler.images.forms import ImageForm
-from labeler.images.picture_responses import webp
+from labeler.images.picture_responses import padded_webp, webp
 from labeler.models import Assignment, NotGradable, Reader, Role, Study
 from labeler.studies import atlas, progress
 from scoring.platform import telemetry
 
-CARDS = 12  # images told to the page at once, so that it seldom has to ask
-AHEAD = 4  # of these the page has fetched: the one on the screen and three ahead
 LONGEST_WAIT_DIGITS = 11  # of milliseconds: three years
-BACK = 20  # images a reader can look back at
-WITHDRAWN = "This image is no longer part of the study, so this grade was not kept. Here is your next one."
+BACK = 20  # images graded before that the page is told at once
 
 
 @login_required
@@ -49,33 +46,40 @@ def home(request: AuthedRequest) -> HttpResponse:
 @login_required
 @require_GET
 def grade(request: AuthedRequest, slug: str) -> HttpResponse:
-    return _show_card(request, access.get_reader(request, slug))
+    reader = access.get_reader(request, slug)
+    return look_back_views.ended(request, reader) or _show_card(request, reader)
 
 
 @login_required
 @require_GET
 def queue(request: AuthedRequest, slug: str) -> HttpResponse:
-    """Answer the next images after the one that the page names; without one, all that a page begins with."""
+    """Answer the next images after the one that the page names, or those graded before it; all to begin with else."""
     reader = access.get_reader(request, slug)
+    if refusal := refusals.of_reader(reader):
+        return _refused(reader, refusal, refusal.fact)
     form = QueueForm(request.GET)
     if not form.is_valid():
-        return JsonResponse(_state(reader))
-    following = queries.following(reader, after=form.cleaned_data["after"], count=CARDS)
-    return JsonResponse({"upcoming": _cards(following, reader)})
+        return _answer(reader, _state(request, reader))
+    before, after = form.cleaned_data["before"], form.cleaned_data["after"]
+    if before:
+        return _answer(reader, {"back": _back(reader, queries.graded_before(reader, before)[:BACK])})
+    return _answer(reader, {"upcoming": _cards(window.upcoming(reader, request.session, after=after), reader)})
 
 
 @login_required
 @require_GET
-def image(request: AuthedRequest, slug: str, public_id: UUID) -> FileResponse | HttpResponse:
+def image(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponseBase:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
-    image = queries.get_image(request, slug, public_id)
-    if not image.may_be_graded:
-        return HttpResponseGone()
-    form = ImageForm(request.GET)
+    assignment = queries.get_assignment_to_show(request, slug, public_id)
+    if gone := refusals.of(assignment):
+        return _refused(assignment.reader, gone, gone.fact)
+    form, image = ImageForm(request.GET), assignment.image
     if not form.is_valid() or not image.has_file:
         raise Http404
+    if refusal := window.refusal(assignment, request.session):
+        return _refused(assignment.reader, refusal)
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
-    return webp(renditions.storage_name(image.rendition, size))
+    return padded_webp(renditions.storage_name(image.rendition, size), assignment=assignment.pk)
 
 
 @login_required
@@ -108,7 +112,7 @@ def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     assignment = queries.get_assignment(request, slug, public_id)
     form = LabelForm(request.POST, study=assignment.reader.study)
     if not form.is_valid():
-        return _refuse(request, assignment.reader, _first_error(form), status=422)
+        return _refuse(request, assignment, refusals.InvalidError(_first_error(form)))
     return _record(request, assignment, form)
 
 
@@ -119,7 +123,7 @@ def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     assignment = queries.get_assignment(request, slug, public_id)
     form = UndoForm(request.POST)
     if not form.is_valid():
-        return _refuse(request, assignment.reader, _first_error(form), status=422)
+        return _refuse(request, assignment, refusals.InvalidError(_first_error(form)))
     return _record(request, assignment, form)
 
 
@@ -127,26 +131,44 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
     reader = assignment.reader
     try:
         stored = label_store.record_label(assignment=assignment, **form.act())
-    except label_store.OutdatedVersionError:
-        return _refuse(request, reader, "This image was graded in another window. Here is your next one.", status=409)
-    except label_store.ClosedError:
-        return _refuse(request, reader, "The study is closed, so this grade was not kept.", status=410)
-    except label_store.WithdrawnError:
-        return _refuse(request, reader, WITHDRAWN, status=410)
-    except label_store.ReusedSubmissionError:
-        return _refuse(request, reader, "This submission was used before with another grade.", status=422)
+    except refusals.RefusedError as refusal:
+        return _refuse(request, assignment, refusal)
     if not _wants_json(request):
-        return redirect("grade", slug=reader.study.slug)
+        return look_back_views.go_on(request, stored)
+    answer: dict[str, Any] = {"submission": str(stored.submission), "version": stored.version, "upcoming": []}
     # One image leaves the page's list and one comes in: grading takes no other round trip.
     known = QueueForm(request.POST)
-    following = queries.following(reader, after=known.cleaned_data["after"], count=1) if known.is_valid() else []
-    return JsonResponse({"version": stored.version, "upcoming": _cards(following, reader)})
+    if known.is_valid() and not refusals.of_reader(reader):
+        after = known.cleaned_data["after"]
+        answer["upcoming"] = _cards(window.upcoming(reader, request.session, after=after), reader)
+    return _answer(reader, answer)
 
 
-def _refuse(request: HttpRequest, reader: Reader, sentence: str, *, status: int) -> HttpResponse:
+def _refuse(request: HttpRequest, assignment: Assignment, refusal: refusals.RefusedError) -> HttpResponse:
+    """Say why an act was not stored, and show where the reader is now."""
+    reader = assignment.reader
     if _wants_json(request):
-        return JsonResponse({"error": sentence}, status=status)
-    return _show_card(request, reader, refusal=sentence, status=status)
+        return _refused(reader, refusal, submission=request.POST.get("submission", ""))
+    if page := look_back_views.ended(request, reader, refusal=refusal):
+        return page
+    if LookingBackForm(request.POST).is_valid():
+        return look_back_views.show_graded(request, reader, refusal=refusal)
+    return _show_card(request, reader, refusal=refusal.sentence, status=refusal.status)
+
+
+def _answer(reader: Reader, answer: dict[str, Any], *, status: int = 200) -> JsonResponse:
+    """Answer the page's script, which takes for ours only what names its reader."""
+    return JsonResponse({"reader": look_back_views.name(reader), **answer}, status=status)
+
+
+def _refused(
+    reader: Reader, refusal: refusals.RefusedError, sentence: str = "", *, submission: str = ""
+) -> JsonResponse:
+    answer = {"refused": refusal.name, "error": sentence or refusal.sentence}
+    response = _answer(reader, answer | ({"submission": submission} if submission else {}), status=refusal.status)
+    if refusal.wait:
+        response["Retry-After"] = str(refusal.wait)
+    return response
 
 
 def _wants_json(request: HttpRequest) -> bool:
@@ -159,7 +181,7 @@ def _first_error(form: LabelForm | UndoForm) -> str:
 
 def _show_card(request: HttpRequest, reader: Reader, *, refusal: str = "", status: int = 200) -> HttpResponse:
     study = reader.study
-    state = _state(reader)
+    state = _state(request, reader)
     context = {
         "study": study,
         "card": next(iter(state["upcoming"]), None),
@@ -172,9 +194,8 @@ def _show_card(request: HttpRequest, reader: Reader, *, refusal: str = "", statu
         "refusal": refusal,
         "page": {
             "queue": reverse("queue", args=[study.slug]),
-            "ahead": AHEAD,
-            "outbox": f"{study.slug} {reader.code}",
-            "csrf_cookie": settings.CSRF_COOKIE_NAME,
+            "ahead": window.AHEAD,
+            **look_back_views.outbox(reader),
             **state,
         },
     }
@@ -182,25 +203,33 @@ def _show_card(request: HttpRequest, reader: Reader, *, refusal: str = "", statu
     return render(request, template, context, status=status)
 
 
-def _state(reader: Reader) -> dict[str, Any]:
+def _state(request: HttpRequest, reader: Reader) -> dict[str, Any]:
     """Return where a reader is: the next images, the last ones graded, and how many of how many are done."""
-    slug = reader.study.slug
     now = progress.reader_progress(reader)
     return {
-        "upcoming": _cards(queries.upcoming(reader)[:CARDS], reader),
-        "back": [
-            _card(assignment, slug) | _own_label(assignment) for assignment in queries.lately_graded(reader)[:BACK]
-        ],
+        "upcoming": _cards(window.upcoming(reader, request.session), reader),
+        "back": _back(reader, queries.lately_graded(reader)[:BACK]),
         "progress": {"done": now.done, "total": now.total},
     }
 
 
-def _cards(assignments: Iterable[Assignment], reader: Reader) -> list[dict[str, object]]:
-    return [_card(assignment, reader.study.slug) for assignment in assignments]
+def _back(reader: Reader, graded: Iterable[Assignment]) -> list[dict[str, object]]:
+    """Return cards of images that were graded, each with what the reader themself said."""
+    graded = list(graded)
+    said = ("grade", "not_gradable", "note")
+    return [
+        card | {name: getattr(one, name) for name in said}
+        for one, card in zip(graded, _cards(graded, reader), strict=True)
+    ]
+
+
+def _cards(assignments: Sequence[Assignment], reader: Reader) -> list[dict[str, object]]:
+    """Return all that a reader's browser may know of each assignment."""
+    numbers = queries.numbers(reader, assignments)
+    return [_card(one, reader.study.slug) | {"number": n} for one, n in zip(assignments, numbers, strict=True)]
 
 
 def _card(assignment: Assignment, slug: str) -> dict[str, object]:
-    """Return all that a reader's browser may know of an assignment."""
     of_image = {"slug": slug, "public_id": assignment.public_id}
     return {
         "id": str(assignment.public_id),
@@ -210,8 +239,3 @@ def _card(assignment: Assignment, slug: str) -> dict[str, object]:
         "label": reverse("label", kwargs=of_image),
         "undo": reverse("undo", kwargs=of_image),
     }
-
-
-def _own_label(assignment: Assignment) -> dict[str, object]:
-    """Return what the reader themself said of an assignment from `lately_graded`."""
-    return {"grade": assignment.grade, "not_gradable": assignment.not_gradable}  # type: ignore[attr-defined]

@@ -2,9 +2,9 @@
 
 from django import forms
 
-from labeler.intake import metadata
-from labeler.intake.metadata import MetadataError, Rows
-from labeler.intake.uploads import LONGEST_NAME, MAX_ZIP_BYTES
+from labeler.intake.importing import LONGEST_NAME
+from labeler.intake.metadata import CODE_DIGITS
+from labeler.intake.uploads import MAX_ZIP_BYTES, WHOLE_MARK
 from labeler.platform.form_fields import Form
 
 
@@ -12,8 +12,9 @@ class PieceForm(Form):
     """Which piece of which file comes."""
 
     name = forms.CharField(max_length=LONGEST_NAME)
-    size = forms.IntegerField(min_value=1, max_value=MAX_ZIP_BYTES)
+    size = forms.IntegerField(min_value=0, max_value=MAX_ZIP_BYTES)
     offset = forms.IntegerField(min_value=0, max_value=MAX_ZIP_BYTES, required=False)
+    mark = forms.CharField(max_length=WHOLE_MARK, required=False)
 
 
 class PlaceForm(Form):
@@ -26,13 +27,15 @@ class MetadataForm(Form):
     """A table of what is known of the images."""
 
     table = forms.FileField(
-        label="CSV file",
-        help_text="One row per image. The first column, or one called file, is its name; subject is the person, "
-        "consent what they agreed to (grading, training, sharing, all or none) and consent_date the day.",
+        label="Table",
+        help_text="CSV or Excel (.xlsx), one row per photograph: its file name with the folders, the person in it "
+        "(subject), what they agreed to (consent: grading, training, sharing, all or none) and when (consent_date), "
+        "and whatever else is known. You see what would be written before it is.",
     )
 
-    def clean_table(self) -> Rows:
-        try:
-            return metadata.parse(self.cleaned_data["table"].read(metadata.MAX_BYTES + 1))
-        except MetadataError as error:
-            raise forms.ValidationError(str(error)) from error
+
+class SeenForm(Form):
+    """What a person has seen of a table, and wants written."""
+
+    ticket = forms.CharField(max_length=500)
+    seen = forms.CharField(max_length=CODE_DIGITS)

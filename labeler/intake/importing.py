@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
@@ -16,13 +16,16 @@ from django.db import IntegrityError, transaction
 
 from labeler.images import consents, measurements, preprocessing, renditions, zip_files
 from labeler.images.preprocessing import Prepared, Submit
-from labeler.intake import orphaned_files
-from labeler.models import Image, Study
+from labeler.intake import known_names, orphaned_files
+from labeler.intake.file_names import clean, fitting
+from labeler.models import Image, Intake, IntakeFile, Study
 from labeler.screening import prescreen
 from scoring.photograph import decoding
 
+LONGEST_NAME = 500  # characters of a name in an import's list
 WORTH_A_PROCESS = 25  # photographs: as long as it takes to start one
 
+State = IntakeFile.State
 Source = tuple[str, Callable[[], bytes]]  # a name, and what reads the file
 
 
@@ -45,6 +48,7 @@ class ImportReport:
     imported: int = 0
     known: int = 0
     refused: list[Refusal] = field(default_factory=list)
+    copies: list[Refusal] = field(default_factory=list)  # of those that are known, the ones that came by another name
 
     @property
     def files(self) -> int:
@@ -66,8 +70,11 @@ def import_folder(
     Raises IntakeError when there is nothing to import or the study is closed.
     """
     check_open(study)
-    files = _zipped(folder) if folder.suffix.lower() == ".zip" else _photographs(folder)
-    going_on = _Import(study, subjects or {}, len(files), on_file)
+    is_zip = folder.suffix.lower() == ".zip"
+    files = _zipped(folder) if is_zip else _photographs(folder)
+    source = Intake.Source.ZIP if is_zip else Intake.Source.FOLDER
+    into = Intake.objects.create(study=study, source=source, place=os.fsencode(folder).decode(errors="replace")[-500:])
+    going_on = _Import(study, into, subjects or {}, len(files), on_file)
     processes = min(processes, len(files) // WORTH_A_PROCESS) or 1
     with preprocessing.preparing(processes) as submit:
         for name, read in files:
@@ -85,22 +92,23 @@ class _Import:
     """A folder's import while it goes on: what is being prepared, in order, and what became of the rest."""
 
     study: Study
+    into: Intake
     subjects: Mapping[str, str]
     total: int
     on_file: Callable[[int, int], None] | None
     waiting: deque[tuple[str, bytes, "Future[Prepared]"]] = field(default_factory=deque)
     report: ImportReport = field(default_factory=ImportReport)
+    names: Counter[str] = field(default_factory=Counter)
 
     def begin(self, name: str, read: Callable[[], bytes], submit: Submit) -> None:
         """Have a file prepared, if the study has no such bytes."""
         try:
             data = read()
         except (zip_files.ArchiveError, OSError) as error:
-            self._refuse(name, error)
+            self._end(name, State.REFUSED, str(error))
             return
         if _is_known(self.study, decoding.content_hash(data)):
-            self.report.known += 1
-            self._tell()
+            self._end(name, State.KNOWN, same_file(self.study, data, name))
         else:
             self.waiting.append((name, data, submit(data)))
 
@@ -111,21 +119,34 @@ class _Import:
         try:
             is_new = _store(self.study, data, future.result(), name=name, subject=subject)
         except decoding.ImageError as error:
-            self._refuse(name, error)
-            return
+            self._end(name, State.REFUSED, str(error))
         except BrokenProcessPool as error:
             raise IntakeError(f"The process that read {name}, or one near it, was stopped. Import again.") from error
-        self.report.imported += is_new
-        self.report.known += not is_new
-        self._tell()
+        else:
+            state, reason = (State.IMPORTED, "") if is_new else (State.KNOWN, same_file(self.study, data, name))
+            self._end(name, state, reason)
 
-    def _refuse(self, name: str, error: Exception) -> None:
-        self.report.refused.append(Refusal(name, str(error)))
-        self._tell()
-
-    def _tell(self) -> None:
+    def _end(self, name: str, state: State, reason: str) -> None:
+        """Write down what became of a file, so that tables of metadata find its name, also if it was refused."""
+        self.names[name] += 1
+        numbered = numbered_name(name, self.names[name])
+        own = "" if numbered == name else name
+        IntakeFile.objects.create(intake=self.into, name=numbered, came_as=own, state=state, reason=reason)
+        match state:
+            case State.IMPORTED:
+                self.report.imported += 1
+            case State.KNOWN:
+                self.report.known += 1
+                self.report.copies += [Refusal(name, reason)] if reason else []
+            case _:
+                self.report.refused.append(Refusal(name, reason))
         if self.on_file:
             self.on_file(self.report.files, self.total)
+
+
+def numbered_name(name: str, number: int) -> str:
+    """Return what the number-th file of one name is called in an import's list."""
+    return name if number == 1 else f"{name[-LONGEST_NAME + 20 :]} [{number}]"
 
 
 def check_open(study: Study) -> None:
@@ -147,7 +168,7 @@ def _photographs(folder: Path) -> Sequence[Source]:
 
 def _name(path: Path, folder: Path) -> str:
     """Return a file's name as text: a name in bytes that are no UTF-8 gets signs for them."""
-    return os.fsencode(path.relative_to(folder)).decode(errors="replace")
+    return fitting(clean(os.fsencode(path.relative_to(folder)).decode(errors="replace")), LONGEST_NAME)
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:
@@ -163,11 +184,11 @@ def _reading(path: Path) -> Callable[[], bytes]:
 
 
 def _zipped(path: Path) -> Sequence[Source]:
-    def reading(name: str) -> Callable[[], bytes]:
-        return lambda: zip_files.read(path, name)
+    def reading(place: int) -> Callable[[], bytes]:
+        return lambda: zip_files.read(path, place)
 
     try:
-        return [(name, reading(name)) for name in zip_files.members(path)]
+        return [(fitting(clean(name), LONGEST_NAME), reading(place)) for place, name in zip_files.members(path)]
     except zip_files.ArchiveError as error:
         raise IntakeError(str(error)) from error
 
@@ -180,6 +201,14 @@ def import_photograph(*, study: Study, data: bytes, name: str) -> bool:
     if _is_known(study, decoding.content_hash(data)):
         return False
     return _store(study, data, preprocessing.prepare(data), name=name)
+
+
+def same_file(study: Study, data: bytes, name: str) -> str:
+    """Keep the name of a file whose image the study has; return a sentence for people where it is another name."""
+    image = study.images.get(content_hash=decoding.content_hash(data))
+    if image.is_erased or not known_names.keep_alias(image, name):
+        return ""
+    return f"It is the same file as {image.source_name}."
 
 
 def _is_known(study: Study, content_hash: str) -> bool:
@@ -197,7 +226,7 @@ def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str
             image = Image.objects.create(
                 study=study,
                 content_hash=content_hash,
-                source_name=name[-255:],
+                source_name=fitting(clean(name)),
                 original=original,
                 rendition=rendition,
                 rendition_sha256=renditions.digests(made.renditions),

@@ -1,179 +1,259 @@
-"""Metadata of images: a table joined by file name."""
+"""Metadata of images: a table joined by file name, once a person has seen what it would write."""
 
-import csv
-import io
-from collections import defaultdict
-from collections.abc import Mapping
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import PurePosixPath
+from enum import StrEnum
 
 from django.db import transaction
 
 from labeler.images import consents
-from labeler.models import ConsentScope, Image, Study, User
+from labeler.intake import known_names
+from labeler.intake.file_names import Match
+from labeler.intake.metadata_tables import MetadataTable, Role, Row
+from labeler.models import Image, Study, User
 from labeler.record import audit
 
-MAX_BYTES = 200 * 2**20  # a million rows of twenty columns
-ROWS_PER_UPDATE = 2000  # rows of an UPDATE
-NAMES = ("file", "filename", "file_name", "image", "image_name", "name")
-LONGEST_VALUE = 200  # characters of a value
-SUBJECT = "subject"
-# What the person in an image agreed to, when, and where that is written down.
-CONSENT, CONSENT_DATE, CONSENT_SOURCE = "consent", "consent_date", "consent_source"
-OF_PERSON = {SUBJECT, CONSENT, CONSENT_DATE, CONSENT_SOURCE}
-EVERYTHING, NOTHING = "all", "none"
-
-Rows = Mapping[int, Mapping[str, str]]  # line -> column -> value
+ROWS_AT_ONCE = 2000  # images read and written together
+LISTED = 10_000  # rows that were not joined; more are usually one mistake many times
+EXAMPLES = 8  # of rows that are joined, of each kind
+CODE_DIGITS = 12
 
 
-class MetadataError(ValueError):
-    """Why a table can't be read, as a sentence for people."""
+class SeenError(ValueError):
+    """The person has not seen what would be written: a sentence, and what it is now."""
+
+    def __init__(self, sentence: str, report: "JoinReport") -> None:
+        super().__init__(sentence)
+        self.report = report
+
+
+class Unjoined(StrEnum):
+    """Why a row was not joined, beside the faults of its name."""
+
+    CONTRADICTS = "another row names the same file and says something else"
+    WITHOUT_SUBJECT = "it has a consent but no person: name the person"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A row that is not joined, or not in part, and why."""
+
+    line: int
+    name: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """A row and the image that it would be written into."""
+
+    line: int
+    name: str
+    image: str
+    says: str
 
 
 @dataclass
 class JoinReport:
-    """What became of a table's rows."""
+    """What a table would write, or wrote, and what becomes of its other rows."""
 
+    columns: Mapping[str, str] = field(default_factory=dict)  # role -> the column that was taken for it, and where
+    notes: list[str] = field(default_factory=list)
+    rows: int = 0
+    exact: int = 0
+    alike: int = 0
+    examples: list[Example] = field(default_factory=list)  # of rows with a whole name
+    alike_examples: list[Example] = field(default_factory=list)
+    same_files: list[tuple[str, str]] = field(default_factory=list)  # a name, and the image's other name
     changed: int = 0
     same: int = 0
-    unmatched: list[tuple[int, str]] = field(default_factory=list)  # line and name: no such image
-    ambiguous: list[tuple[int, str]] = field(default_factory=list)  # several images, or several rows of one
+    moved: int = 0  # images that get another person than they had
     without_row: int = 0
-    consents: int = 0  # subjects with a new statement of consent
-    without_subject: list[tuple[int, str]] = field(default_factory=list)  # rows with a consent but without a subject
+    consents: Counter[str] = field(default_factory=Counter)  # what is newly agreed to, in words -> people
+    refused: list[Refused] = field(default_factory=list)
+    not_joined: int = 0
+    code: str = ""  # of all that would be written
+
+    def refuse(self, row: Row, why: str) -> None:
+        self.not_joined += 1
+        if len(self.refused) < LISTED:
+            self.refused.append(Refused(row.line, row.name, why))
 
 
-def parse(data: bytes) -> Rows:
-    """Return the rows by line; the file's name is the value of column "". Raises MetadataError."""
-    if len(data) > MAX_BYTES:
-        raise MetadataError(f"This table is larger than {MAX_BYTES // 2**20} MB.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise MetadataError("This table is not UTF-8 text. Save it as CSV UTF-8.") from error
-    if "\0" in text:  # PostgreSQL stores no such character
-        raise MetadataError("This table holds bytes that are no text. Save it as CSV UTF-8.")
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-    try:
-        columns = [column.strip() for column in next(reader)]
-        lines = [(reader.line_num, cells) for cells in reader if any(cells)]
-    except (StopIteration, csv.Error) as error:
-        raise MetadataError("This table is empty or no CSV.") from error
-    rows = {line: _row(line, columns, cells) for line, cells in lines}
-    if not rows:
-        raise MetadataError("This table has no row below its first line.")
-    return rows
+@dataclass
+class _Said:
+    """What the rows say of subjects' consent: of several rows, what all of them say."""
+
+    scopes: frozenset[str]
+    given_on: date | None
+    source: str
+
+    def also(self, row: Row) -> None:
+        self.scopes &= row.scopes or frozenset()
+        self.given_on, self.source = row.given_on or self.given_on, row.source or self.source
 
 
-def _row(line: int, columns: list[str], cells: list[str]) -> dict[str, str]:
-    if len(cells) != len(columns):
-        raise MetadataError(
-            f"Line {line} has {len(cells)} cells and the first line {len(columns)}. Nothing was joined."
-        )
-    if len(set(columns)) < len(columns) or not all(columns):
-        raise MetadataError("Two columns have the same name, or one has none. Name each of them.")
-    row = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
-    long = next((column for column, value in row.items() if len(value) > LONGEST_VALUE), None)
-    if long:
-        raise MetadataError(f"Line {line} has more than {LONGEST_VALUE} characters in {long}. Nothing was joined.")
-    _check_consent(line, _of_person(row))
-    by = next((column for column in columns if column.lower() in NAMES), columns[0])
-    return {"": row.pop(by), **row}
-
-
-def _of_person(row: Mapping[str, str]) -> dict[str, str]:
-    """Return what a row says of the person and not of the image."""
-    return {column.lower(): value for column, value in row.items() if column.lower() in OF_PERSON and value}
-
-
-def _check_consent(line: int, said: Mapping[str, str]) -> None:
-    words = "all, none, or some of " + ", ".join(ConsentScope.values)
-    if not _scopes(said.get(CONSENT, NOTHING)) <= set(ConsentScope.values):
-        raise MetadataError(f"Line {line} says {said[CONSENT]} for consent. Say {words}. Nothing was joined.")
-    try:
-        _day(said.get(CONSENT_DATE, ""))
-    except ValueError as error:
-        raise MetadataError(
-            f"Line {line} has {said[CONSENT_DATE]} for consent_date. Write it as 2026-05-31. Nothing was joined."
-        ) from error
-
-
-def _scopes(said: str) -> set[str]:
-    words = set(said.lower().replace(",", " ").replace(";", " ").replace("+", " ").split())
-    if words == {EVERYTHING}:
-        return set(ConsentScope.values)
-    return set() if words == {NOTHING} else words
-
-
-def _day(said: str) -> date | None:
-    return date.fromisoformat(said) if said else None
+def preview(*, study: Study, table: MetadataTable) -> JoinReport:
+    """Return what `join` would write. Raises TableError."""
+    return _Join(study, table, by=None, writes=False).run()
 
 
 @transaction.atomic
-def join(*, study: Study, rows: Rows, by: User | None = None) -> JoinReport:
-    """Write what the rows say into the images of these names, whole paths first, then base names; case is ignored."""
-    images = list(study.images.filter(is_erased=False).only("source_name", "subject", "metadata"))
-    paths, bases = defaultdict(list), defaultdict(list)
-    for image in images:
-        paths[image.source_name.lower()].append(image)
-        bases[PurePosixPath(image.source_name.lower()).name].append(image)
-    report, changed, seen = JoinReport(), [], set()
-    agreed: dict[str, dict[str, str]] = {}
-    for line, row in rows.items():
-        name = row[""].replace("\\", "/").lower()
-        found = paths.get(name) or bases.get(PurePosixPath(name).name, [])
-        if not found:
-            report.unmatched.append((line, row[""]))
-        elif len(found) > 1 or found[0].pk in seen:
-            report.ambiguous.append((line, row[""]))
-        else:
-            seen.add(found[0].pk)
-            if _write(found[0], row):
-                changed.append(found[0])
-            if CONSENT in _of_person(row):
-                _collect(found[0], line, row, agreed, report)
-    Image.objects.bulk_update(changed, ["subject", "metadata"], batch_size=ROWS_PER_UPDATE)
-    report.changed, report.same = len(changed), len(seen) - len(changed)
-    report.without_row = len(images) - len(seen)
-    report.consents = _record_consents(study, agreed, by)
-    audit.record(study, by, "metadata joined", detail=f"{report.changed} images changed, {len(rows)} rows")
+def join(*, study: Study, table: MetadataTable, seen: str, by: User | None = None) -> JoinReport:
+    """Write what the rows say into the images of their names, if `seen` is the code of its preview.
+
+    Raises TableError, and SeenError where something else would be written than the person saw: then nothing is.
+    """
+    report = _Join(Study.objects.select_for_update().get(pk=study.pk), table, by=by, writes=True).run()
+    if report.code != seen:
+        transaction.set_rollback(True)
+        raise SeenError("The study or the table has changed since. Nothing was written: look again.", report)
+    audit.record(study, by, "metadata joined", detail=f"{report.changed} images changed, {report.rows} rows")
     return report
 
 
-def _write(image: Image, row: Mapping[str, str]) -> bool:
-    """Put a row into the image; empty cells say nothing. Return whether anything is new."""
-    before = (image.subject, dict(image.metadata))
-    said = {column: value for column, value in row.items() if column and value}
-    image.subject = _of_person(row).get(SUBJECT, "")[:100] or image.subject
-    image.metadata |= {column: value for column, value in said.items() if column.lower() not in OF_PERSON}
-    return before != (image.subject, image.metadata)
+class _Join:
+    """One going through a table. Rows are not kept in memory, but for those that name one image together."""
+
+    def __init__(self, study: Study, table: MetadataTable, *, by: User | None, writes: bool) -> None:
+        self.study, self.table, self.by, self.writes = study, table, by, writes
+        columns = {role.value: table.table.where(column) for role, column in table.roles.items()}
+        self.report = JoinReport(columns=columns, notes=list(_notes(table)))
+        self.hash = hashlib.sha256()
+        self.agreed: dict[str, _Said] = {}
+        self.of_others: dict[str, frozenset[str]] = {}  # what rows without an image say of a person
+
+    def run(self) -> JoinReport:
+        times = self.table.names
+        matches = known_names.of_study(self.study).match(times)
+        rows_of = Counter[int]()
+        for name, many in times.items():
+            if (image := matches[name].image) is not None:
+                rows_of[image] += many
+        self.report.rows = sum(times.values())
+        self.report.without_row = self.study.images.filter(is_erased=False).count() - len(rows_of)
+        together: dict[int, list[Row]] = defaultdict(list)
+        waiting: list[tuple[int, list[Row]]] = []
+        for row in self.table:
+            image = matches[row.name].image
+            if image is None:
+                self._set_aside(row, matches[row.name].sentence())
+            elif rows_of[image] > 1:
+                together[image].append(row)
+            else:
+                waiting.append((image, [row]))
+            if len(waiting) == ROWS_AT_ONCE:
+                self._write(waiting, matches)
+                waiting = []
+        self._write([*waiting, *together.items()], matches)
+        self._record_consents()
+        self.report.code = self.hash.hexdigest()[:CODE_DIGITS]
+        return self.report
+
+    def _set_aside(self, row: Row, why: str) -> None:
+        self.report.refuse(row, why)
+        if row.subject and row.scopes is not None:
+            self.of_others[row.subject] = self.of_others.get(row.subject, row.scopes) & row.scopes
+
+    def _write(self, waiting: Sequence[tuple[int, list[Row]]], matches: Mapping[str, Match]) -> None:
+        for start in range(0, len(waiting), ROWS_AT_ONCE):
+            some = waiting[start : start + ROWS_AT_ONCE]
+            images = self.study.images.only("source_name", "subject", "metadata").in_bulk([pk for pk, _ in some])
+            changed = [images[pk] for pk, rows in some if self._put(images[pk], rows, matches)]
+            if self.writes:
+                Image.objects.bulk_update(changed, ["subject", "metadata"], batch_size=ROWS_AT_ONCE)
+
+    def _put(self, image: Image, rows: Sequence[Row], matches: Mapping[str, Match]) -> bool:
+        """Put what an image's rows say into it; return whether anything is new."""
+        if _contradict(rows):
+            for row in rows:
+                self._set_aside(row, f"{Unjoined.CONTRADICTS} ({image.source_name}).")
+            return False
+        before = (image.subject, dict(image.metadata))
+        for row in rows:
+            image.subject = row.subject or image.subject
+            image.metadata |= row.metadata
+        for row in rows:
+            self._tell(image, row, matches[row.name])
+            if row.scopes is not None:
+                self._agree(image, row)
+        is_new = before != (image.subject, image.metadata)
+        self.report.changed += is_new
+        self.report.same += not is_new
+        self.report.moved += before[0] not in {"", image.subject}
+        self._note_down(image.pk, image.subject, image.metadata if is_new else None)
+        return is_new
+
+    def _tell(self, image: Image, row: Row, match: Match) -> None:
+        self.report.exact += match.is_exact
+        self.report.alike += not match.is_exact
+        shown = self.report.examples if match.is_exact else self.report.alike_examples
+        if len(shown) < EXAMPLES:
+            shown.append(Example(row.line, row.name, match.name, _in_words(row)))
+        if match.name != image.source_name and len(self.report.same_files) < LISTED:
+            self.report.same_files.append((match.name, image.source_name))
+
+    def _agree(self, image: Image, row: Row) -> None:
+        if not image.subject:
+            self.report.refuse(row, f"{Unjoined.WITHOUT_SUBJECT}.")
+            return
+        said = self.agreed.setdefault(image.subject, _Said(row.scopes or frozenset(), None, ""))
+        said.also(row)
+
+    def _record_consents(self) -> None:
+        """Store new consents, then mark the images of all subjects, since subjects may be new too."""
+        known = {consent.subject: (set(consent.scopes), consent.given_on) for consent in consents.latest(self.study)}
+        for subject, said in sorted(self.agreed.items()):
+            scopes = said.scopes & self.of_others.get(subject, said.scopes)
+            if known.get(subject) == (set(scopes), said.given_on):
+                continue
+            self.report.consents[", ".join(sorted(scopes)) or "nothing"] += 1
+            self._note_down(subject, sorted(scopes), said.given_on and said.given_on.isoformat(), said.source)
+            if self.writes:
+                consents.write(
+                    study=self.study,
+                    subject=subject,
+                    scopes=scopes,
+                    given_on=said.given_on,
+                    source=said.source,
+                    by=self.by,
+                )
+        if self.writes:
+            consents.apply(self.study)
+
+    def _note_down(self, *written: object) -> None:
+        self.hash.update(json.dumps(written, sort_keys=True).encode())
 
 
-def _collect(
-    image: Image, line: int, row: Mapping[str, str], agreed: dict[str, dict[str, str]], report: JoinReport
-) -> None:
-    """Add a row's consent to what its subject is known to agree to: of several rows, what all of them say."""
-    said = _of_person(row)
-    if not image.subject:
-        report.without_subject.append((line, row[""]))
-        return
-    before = agreed.get(image.subject, said)
-    both = sorted(_scopes(before[CONSENT]) & _scopes(said[CONSENT]))
-    agreed[image.subject] = {**before, **said, CONSENT: " ".join(both) or NOTHING}
+def _contradict(rows: Sequence[Row]) -> bool:
+    """Whether rows of one image say different things of it; an empty cell says nothing."""
+    said: dict[str, object] = {}
+    for row in rows:
+        cells: dict[str, object] = {f"metadata {column}": value for column, value in row.metadata.items()}
+        of_person = {Role.SUBJECT: row.subject, Role.CONSENT_DATE: row.given_on, Role.CONSENT_SOURCE: row.source}
+        cells |= {role.name: value for role, value in of_person.items() if value}
+        cells |= {} if row.scopes is None else {Role.CONSENT.name: row.scopes}
+        if any(said.setdefault(column, value) != value for column, value in cells.items()):
+            return True
+    return False
 
 
-def _record_consents(study: Study, agreed: Mapping[str, Mapping[str, str]], by: User | None) -> int:
-    """Store new consents, then mark the images of all subjects, since subjects may be new too. Returns how many."""
-    known = {consent.subject: (set(consent.scopes), consent.given_on) for consent in consents.latest(study)}
-    new = 0
-    for subject, said in agreed.items():
-        scopes, given_on = _scopes(said[CONSENT]), _day(said.get(CONSENT_DATE, ""))
-        if known.get(subject) != (scopes, given_on):
-            source = said.get(CONSENT_SOURCE, "")
-            consents.write(study=study, subject=subject, scopes=scopes, given_on=given_on, source=source, by=by)
-            new += 1
-    consents.apply(study)
-    return new
+def _in_words(row: Row) -> str:
+    scopes = {} if row.scopes is None else {"agrees to": ", ".join(sorted(row.scopes)) or "nothing"}
+    said = {"person": row.subject, **scopes, "on": row.given_on, **row.metadata}
+    return "; ".join(f"{what}: {value}" for what, value in said.items() if value)
+
+
+def _notes(table: MetadataTable) -> Iterator[str]:
+    if table.table.sheet:
+        yield f"The sheet {table.table.sheet} was read."
+    if table.table.other_sheets:
+        yield f"Not read: the sheets {', '.join(table.table.other_sheets)}."
+    if table.table.heading_line > 1:
+        yield f"The headings were found in line {table.table.heading_line}."
+    if table.decimal_commas:
+        yield f"Numbers with a decimal comma get a point: {', '.join(sorted(table.decimal_commas))}."

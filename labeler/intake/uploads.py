@@ -1,16 +1,20 @@
 """Uploads from a browser, in resumable pieces, imported by workers."""
 
 import errno
+import hashlib
+import io
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
@@ -18,7 +22,9 @@ from django.utils import timezone
 
 from labeler.images import buckets, zip_files
 from labeler.intake import importing
-from labeler.intake.importing import ImportReport, Refusal
+from labeler.intake.file_names import clean, fitting
+from labeler.intake.importing import LONGEST_NAME, ImportReport, Refusal
+from labeler.intake.known_names import own_name
 from labeler.models import Intake, IntakeFile, Study, User
 from labeler.platform import database_clock
 from labeler.record import audit
@@ -32,7 +38,7 @@ MAX_ZIP_BYTES = 50 * 2**30  # 4,700 photographs of 10 MB
 FILE_LEASE = timedelta(minutes=5)  # a photograph takes seconds; a lost worker's is taken again after this
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 MAX_ATTEMPTS = 3  # a file that took three workers with it would take the fourth
-LONGEST_NAME = 500  # characters; no honest path is longer
+WHOLE_MARK = 64  # characters of a mark that is the hash of all bytes; a browser hashes only the ends of a large zip
 SET_ASIDE = timedelta(days=7)  # what was given up is kept this long, to be tried again
 LEFT = timedelta(days=2)  # an abandoned upload
 
@@ -85,32 +91,62 @@ def begin_bucket(*, study: Study, place: str, by: User | None) -> Intake:
     return into
 
 
-def received(into: Intake, *, name: str, size: int) -> int:
-    """Return how many bytes of a file are here."""
-    file = into.files.filter(name=name[-LONGEST_NAME:], size=size).first()
+def mark_of(file: "UploadedFile[Any]") -> str:
+    """Return the hash of a whole file's bytes."""
+    hashed = hashlib.sha256()
+    for chunk in file.chunks():
+        hashed.update(chunk)
+    file.seek(0)
+    return hashed.hexdigest()
+
+
+def received(into: Intake, *, name: str, size: int, mark: str = "") -> int:
+    """Return how many bytes of a file are here. Of what systems put beside photographs nothing is wanted."""
+    if zip_files.is_hidden(name):
+        return size
+    file = _same(into, fitting(clean(name), LONGEST_NAME), size, mark)
     if file is None:
         return 0
     return _held(file) if file.state == State.UPLOADING else size
 
 
 @transaction.atomic
-def receive(into: Intake, *, name: str, size: int, offset: int, body: Body) -> int:
+def receive(into: Intake, *, name: str, size: int, offset: int, body: Body, mark: str = "") -> int:
     """Append a piece of a file; return how many bytes are here now. A piece from elsewhere than the end is ignored.
 
-    The last piece makes the file wait for a worker. Raises UploadError.
+    Another file of the same name and size has another `mark`, a hash of its bytes; a whole file without one is given
+    its own. The last piece makes the file wait for a worker. Raises UploadError.
     """
+    if zip_files.is_hidden(name):
+        return size
+    name = fitting(clean(name), LONGEST_NAME)
     _check(name, size)
     Intake.objects.select_for_update().get(pk=into.pk)  # one piece after the other
-    file = _file(into, name[-LONGEST_NAME:], size)
+    file = _same(into, name, size, mark)
+    if not mark and size <= PIECE and not offset and (file is None or file.state != State.UPLOADING):
+        data = body.read(size)
+        mark, body = (decoding.content_hash(data) if len(data) == size else ""), io.BytesIO(data)
+        file = _same(into, name, size, mark)
+    file = file or _add(into, name, size, mark)
     if file.state != State.UPLOADING:
         return size
-    with _path(file.upload).open("ab") as stored:
+    with stored_at(file.upload).open("ab") as stored:
         here = stored.tell()
         if offset == here:
             here += _append(stored, body, min(PIECE, size - here))
     if here == size:
         IntakeFile.objects.filter(pk=file.pk).update(state=State.WAITING)
     return here
+
+
+@transaction.atomic
+def refuse(into: Intake, *, name: str, size: int, reason: str) -> None:
+    """Count a file that can't be taken, and list it with the reason."""
+    Intake.objects.select_for_update().get(pk=into.pk)
+    name = fitting(clean(name), LONGEST_NAME)
+    if _same(into, name, size, "") is None:
+        file = _add(into, name, size, "")
+        _end(file, State.REFUSED, reason)
 
 
 def finish(into: Intake) -> None:
@@ -155,12 +191,18 @@ def import_waiting(
 
 def report(into: Intake) -> ImportReport:
     """Return what became of the files so far."""
-    ended = into.files.filter(state=State.REFUSED).order_by("name")
+    files = into.files.order_by("name")
     return ImportReport(
-        imported=into.files.filter(state=State.IMPORTED).count(),
-        known=into.files.filter(state=State.KNOWN).count(),
-        refused=[Refusal(file.name, file.reason) for file in ended],
+        imported=files.filter(state=State.IMPORTED).count(),
+        known=files.filter(state=State.KNOWN).count(),
+        refused=[Refusal(file.name, file.reason) for file in files.filter(state=State.REFUSED)],
+        copies=[Refusal(file.name, file.reason) for file in copies(into)],
     )
+
+
+def copies(into: Intake) -> QuerySet[IntakeFile]:
+    """Return the files that the study had already under another name."""
+    return into.files.filter(state=State.KNOWN).exclude(reason="").order_by("name")
 
 
 def waiting(into: Intake) -> bool:
@@ -202,11 +244,11 @@ def _check(name: str, size: int) -> None:
     if size > limit:
         raise UploadError(f"{name} is larger than {limit // 2**20:,} MB.")
     if not name or not size:
-        raise UploadError("This file is empty or has no name.")
+        raise UploadError(f"{name or 'A file without a name'} is empty.")
 
 
 def _held(file: IntakeFile) -> int:
-    path = _path(file.upload)
+    path = stored_at(file.upload)
     return path.stat().st_size if path.exists() else 0
 
 
@@ -215,17 +257,24 @@ def _progress(into: Intake) -> tuple[int, int]:
     return files.exclude(state=State.WAITING).count(), files.count()
 
 
-def _file(into: Intake, name: str, size: int) -> IntakeFile:
-    """Return the file's row; another file of the same name gets a name of its own."""
-    same = into.files.filter(name=name).first()
-    if same and same.size != size:
-        stem, dot, suffix = name.rpartition(".")
-        name = f"{stem}-{size}{dot}{suffix}"
-    file, is_new = IntakeFile.objects.get_or_create(
-        intake=into, name=name, defaults={"size": size, "state": State.UPLOADING, "upload": secrets.token_hex(16)}
+def _same(into: Intake, name: str, size: int, mark: str) -> IntakeFile | None:
+    """Return the row of a file that was begun: of this name, this size and, as far as it is known, this mark."""
+    files = into.files.filter(Q(name=name, came_as="") | Q(came_as=name), size=size)
+    return (files.filter(Q(mark=mark) | Q(mark="")) if mark else files).first()
+
+
+def _add(into: Intake, name: str, size: int, mark: str) -> IntakeFile:
+    """Return a new row for a file; another file of the same name gets a number in the list."""
+    known = into.files.filter(Q(name=name) | Q(came_as=name)).count()
+    file = into.files.create(
+        name=importing.numbered_name(name, known + 1),
+        came_as=name if known else "",
+        size=size,
+        mark=mark,
+        state=State.UPLOADING,
+        upload=secrets.token_hex(16),
     )
-    if is_new:
-        _path(file.upload).touch(mode=0o600)
+    stored_at(file.upload).touch(mode=0o600)
     return file
 
 
@@ -255,7 +304,9 @@ def _import(file: IntakeFile) -> None:
     Nor is an attempt counted that found no room: however long that lasts, the file is no poison.
     """
     try:
-        is_new = importing.import_photograph(study=file.intake.study, data=_read(file), name=_own_name(file))
+        study, name, data = file.intake.study, own_name(file), _read(file)
+        is_new = importing.import_photograph(study=study, data=data, name=name)
+        reason = "" if is_new else importing.same_file(study, data, name)
     except (decoding.ImageError, zip_files.ArchiveError, buckets.BucketError) as error:
         _end(file, State.REFUSED, str(error))
     except OSError as error:
@@ -263,7 +314,7 @@ def _import(file: IntakeFile) -> None:
             IntakeFile.objects.filter(pk=file.pk).update(attempts=F("attempts") - 1)
         raise
     else:
-        _end(file, State.IMPORTED if is_new else State.KNOWN)
+        _end(file, State.IMPORTED if is_new else State.KNOWN, reason)
 
 
 def _is_bucket(file: IntakeFile) -> bool:
@@ -277,41 +328,48 @@ def _unpack(file: IntakeFile) -> None:
     except (zip_files.ArchiveError, buckets.BucketError) as error:
         _end(file, State.REFUSED, str(error))
         return
-    rows = (_inside(file, f"{file.name}/{name}") for name in names)
     with transaction.atomic():
-        IntakeFile.objects.bulk_create(rows, batch_size=1000, ignore_conflicts=True)
+        IntakeFile.objects.bulk_create(_inside(file, names), batch_size=1000, ignore_conflicts=True)
         IntakeFile.objects.filter(pk=file.pk).update(state=State.UNPACKED, lease_until=None)
 
 
-def _inside(file: IntakeFile, name: str) -> IntakeFile:
-    if len(name) > LONGEST_NAME:
-        return IntakeFile(
-            intake=file.intake, archive=file, name=name[-LONGEST_NAME:], state=State.REFUSED, reason=TOO_LONG
-        )
-    return IntakeFile(intake=file.intake, archive=file, name=name)
+def _inside(file: IntakeFile, names: Iterable[tuple[str, str]]) -> Iterator[IntakeFile]:
+    """Yield rows for what a zip or a place holds; names that are one after all get numbers, the same ones each time."""
+    seen = Counter[str]()
+    for mark, own in names:
+        name = f"{file.name}/{clean(own)}"
+        is_long = len(name) > LONGEST_NAME
+        name = fitting(name, LONGEST_NAME)
+        seen[name] += 1
+        row = IntakeFile(intake=file.intake, archive=file, name=importing.numbered_name(name, seen[name]), mark=mark)
+        row.came_as = fitting(own, LONGEST_NAME) if row.name != f"{file.name}/{own}" else ""
+        if is_long:
+            row.state, row.reason = State.REFUSED, TOO_LONG
+        yield row
 
 
-def _names_inside(file: IntakeFile) -> list[str]:
+def _names_inside(file: IntakeFile) -> list[tuple[str, str]]:
+    """Return the marks and names of what a zip or a place holds."""
     if not _is_bucket(file):
-        return zip_files.members(_path(file.upload))
+        members = zip_files.members(stored_at(file.upload))
+        return [(str(place), clean(name)) for place, name in members]
     names = list(buckets.names(buckets.Place.parse(file.name)))
     if not names:
         raise buckets.BucketError(f"There is no file at {file.name}. Check the folder's name.")
-    return names
-
-
-def _own_name(file: IntakeFile) -> str:
-    """Return a file's name, of what a zip or a place holds the one inside it."""
-    return file.name.removeprefix(f"{file.archive.name}/") if file.archive else file.name
+    return [("", name) for name in names]
 
 
 def _read(file: IntakeFile) -> bytes:
     if file.archive and _is_bucket(file):
-        return buckets.read(buckets.Place.parse(file.archive.name), _own_name(file))
+        return buckets.read(buckets.Place.parse(file.archive.name), own_name(file))
     if file.archive:
-        return zip_files.read(_path(file.archive.upload), _own_name(file))
-    with _path(file.upload).open("rb") as stored:
-        return stored.read(decoding.MAX_SELFIE_BYTES + 1)
+        member = int(file.mark) if file.mark else own_name(file)  # the release before knew it by its name
+        return zip_files.read(stored_at(file.archive.upload), member)
+    with stored_at(file.upload).open("rb") as stored:
+        data = stored.read(decoding.MAX_SELFIE_BYTES + 1)
+    if len(file.mark) == WHOLE_MARK and len(data) == file.size and decoding.content_hash(data) != file.mark:
+        raise decoding.ImageError("It changed while it was sent. Send it again.")
+    return data
 
 
 def _give_up(file: IntakeFile) -> None:
@@ -327,12 +385,12 @@ def _given_up(prefix: str = "") -> Q:
 def _end(file: IntakeFile, state: str, reason: str = "") -> None:
     IntakeFile.objects.filter(pk=file.pk).update(state=state, reason=reason, lease_until=None)
     if file.upload:
-        _path(file.upload).unlink(missing_ok=True)
+        stored_at(file.upload).unlink(missing_ok=True)
 
 
 def _discard_archives(into: Intake) -> None:
     for file in into.files.filter(state=State.UNPACKED).exclude(_given_up("members__")).exclude(upload=""):
-        _path(file.upload).unlink(missing_ok=True)
+        stored_at(file.upload).unlink(missing_ok=True)
 
 
 def _discard_leftovers() -> None:
@@ -350,13 +408,13 @@ def _discard_leftovers() -> None:
 def _old_uploads() -> Iterator[Path]:
     now = min(timezone.now(), database_clock.now())  # a worker whose clock is early must not take what is being sent
     before = (now - ORPHANED_AFTER).timestamp()
-    for path in _path("").iterdir():
+    for path in stored_at("").iterdir():
         with suppress(FileNotFoundError):  # a worker is done with it just now
             if path.stat().st_mtime < before:
                 yield path
 
 
-def _path(upload: str) -> Path:
+def stored_at(upload: str) -> Path:
     folder: Path = settings.VAR_DIR / "uploads"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder / upload

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,10 +16,12 @@ from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
 from labeler.images import buckets
 from labeler.images.buckets import BucketError
-from labeler.intake import metadata, uploads
-from labeler.intake.forms import MetadataForm, PieceForm, PlaceForm
+from labeler.intake import metadata, metadata_tables, uploads, waiting_tables
+from labeler.intake.forms import MetadataForm, PieceForm, PlaceForm, SeenForm
 from labeler.intake.importing import IntakeError
+from labeler.intake.metadata import JoinReport
 from labeler.models import Intake, IntakeFile, Study
+from labeler.platform.spreadsheets import TableError
 from labeler.tasks import import_files
 from scoring.photograph import formats
 from scoring.platform.jobs import send
@@ -77,16 +80,27 @@ def _take_whole_files(request: AuthedRequest, study: Study) -> HttpResponse:
         return redirect("intake", slug=study.slug)
     try:
         into = uploads.begin(study=study, by=request.user)
-        for file in files:
-            here = 0
-            while here < (file.size or 0):
-                here = uploads.receive(into, name=file.name or "", size=file.size or 0, offset=here, body=file)
-    except (IntakeError, uploads.UploadError) as error:
+    except IntakeError as error:
         messages.error(request, str(error))
         return redirect("intake", slug=study.slug)
+    for file in files:
+        name, size = file.name or "", file.size or 0
+        try:
+            _take(into, file, name, size)
+        except uploads.UploadError as error:
+            uploads.refuse(into, name=name, size=size, reason=str(error))
     uploads.finish(into)
     send(import_files, into.pk)
     return redirect("intake_progress", slug=study.slug, pk=into.pk)
+
+
+def _take(into: Intake, file: "UploadedFile[Any]", name: str, size: int) -> None:
+    """Take a whole file, piece by piece as from other browsers. Raises UploadError."""
+    here, mark = 0, uploads.mark_of(file)
+    while True:
+        here = uploads.receive(into, name=name, size=size, offset=here, body=file, mark=mark)
+        if here >= size:
+            return
 
 
 @login_required
@@ -109,13 +123,14 @@ def upload(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     form = PieceForm(request.GET)
     if not form.is_valid():
         return JsonResponse({"detail": "A piece needs the file's name, its size and an offset."}, status=422)
-    name, size = form.cleaned_data["name"], form.cleaned_data["size"]
+    name, size, mark = (form.cleaned_data[field] for field in ("name", "size", "mark"))
     if request.method == "GET":
-        return JsonResponse({"here": uploads.received(into, name=name, size=size)})
+        return JsonResponse({"here": uploads.received(into, name=name, size=size, mark=mark)})
     offset = form.cleaned_data["offset"] or 0
     try:
-        here = uploads.receive(into, name=name, size=size, offset=offset, body=request)
+        here = uploads.receive(into, name=name, size=size, offset=offset, body=request, mark=mark)
     except uploads.UploadError as error:
+        uploads.refuse(into, name=name, size=size, reason=str(error))
         return JsonResponse({"detail": str(error)}, status=422)
     if here == size:
         send(import_files, into.pk)
@@ -155,6 +170,7 @@ def progress(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
             "intake": into,
             "now": _now(into),
             "refused": refused,
+            "copies": uploads.copies(into)[:REFUSALS],
             "set_aside": uploads.set_aside().filter(intake=into).count(),
         },
     )
@@ -185,13 +201,43 @@ def _now(into: Intake) -> dict[str, Any]:
 @login_required
 @require_POST
 def join_metadata(request: AuthedRequest, slug: str) -> HttpResponse:
-    """Join a table to the study's images, and say what matched."""
+    """Show what a table would write into the study's images, and write it when that has been seen."""
     study = access.get_administered_study(request, slug)
+    if "seen" in request.POST:
+        return _write_metadata(request, study)
     form = MetadataForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, study, form, status=422)
-    report = metadata.join(study=study, rows=form.cleaned_data["table"], by=request.user)
-    return _page(request, study, MetadataForm(), report=report)
+    ticket, path = waiting_tables.keep(form.cleaned_data["table"], study=study, by=request.user)
+    try:
+        report = metadata.preview(study=study, table=metadata_tables.read(path))
+    except TableError as error:
+        path.unlink(missing_ok=True)
+        form.add_error("table", str(error))
+        return _page(request, study, form, status=422)
+    return _report_page(request, study, report, ticket=ticket)
+
+
+def _report_page(request: AuthedRequest, study: Study, report: JoinReport, *, ticket: str = "") -> HttpResponse:
+    """Show what a table would write, with a ticket to write it; or without, what it wrote."""
+    said = sorted(report.consents.items())
+    return _page(request, study, MetadataForm(), report=report, ticket=ticket, consents=said)
+
+
+def _write_metadata(request: AuthedRequest, study: Study) -> HttpResponse:
+    form = SeenForm(request.POST)
+    try:
+        path = waiting_tables.find(request.POST.get("ticket", ""), study=study, by=request.user)
+        seen = form.cleaned_data["seen"] if form.is_valid() else ""
+        report = metadata.join(study=study, table=metadata_tables.read(path), seen=seen, by=request.user)
+    except TableError as error:
+        messages.error(request, str(error))
+        return redirect("intake", slug=study.slug)
+    except metadata.SeenError as error:
+        messages.error(request, str(error))
+        return _report_page(request, study, error.report, ticket=request.POST["ticket"])
+    path.unlink(missing_ok=True)
+    return _report_page(request, study, report)
 
 
 def _intake(request: AuthedRequest, slug: str, pk: int) -> Intake:

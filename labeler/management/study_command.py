@@ -4,19 +4,19 @@ from abc import abstractmethod
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from labeler.models import Study
+from scoring.management.refusing_command import RefusingCommand
 
 
-class StudyCommand(BaseCommand):
+class StudyCommand(RefusingCommand):
     """A command whose first argument names a study."""
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("study", help="the study's short name")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        del args
+    def run(self, **options: Any) -> None:
         slug = options.pop("study")
         try:
             study = Study.objects.get(slug=slug)

@@ -1,6 +1,7 @@
 """The tables of a study: fields and constraints, no logic. One file for each subject."""
 
 from labeler.models.images import (
+    Alias,
     Consent,
     ConsentScope,
     Image,
@@ -27,6 +28,7 @@ from labeler.models.records import AuditEvent, ErasedNote, LedgerBlock, LedgerFa
 from labeler.models.studies import AtlasPicture, Commitment, Dealing, GradeLevel, Reader, Study, draw_seed
 
 __all__ = [
+    "Alias",
     "Assignment",
     "AtlasPicture",
     "AuditEvent",

@@ -79,6 +79,20 @@ class Image(models.Model):
         return bool(self.original)
 
 
+class Alias(models.Model):
+    """Another name under which an image's file came: a copy in another folder, or one renamed."""
+
+    image = models.ForeignKey(Image, on_delete=models.CASCADE, related_name="aliases")
+    name = models.CharField(max_length=255)
+
+    class Meta:
+        ordering = ("id",)
+        constraints: ClassVar = [models.UniqueConstraint(fields=["image", "name"], name="one_row_per_alias")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class ConsentScope(models.TextChoices):
     """What a person may agree to."""
 

@@ -48,6 +48,12 @@ class IntakeFile(models.Model):
 
     intake = models.ForeignKey(Intake, on_delete=models.CASCADE, related_name="files")
     name = models.CharField(max_length=500)
+    # Two files of an import may have one name: in a zip, or picked in a browser from two folders.
+    came_as = models.CharField(
+        max_length=500, blank=True, default="", db_default="", help_text="Its own name, where `name` is not that."
+    )
+    # SHA-256 of its bytes, or of a large zip's ends; of a file in a zip its place in the zip's list.
+    mark = models.CharField(max_length=64, blank=True, default="", db_default="")
     size = models.PositiveBigIntegerField(default=0, help_text="Bytes.")
     # Where an uploaded file lies until it is imported; a member of a zip lies in its archive's.
     upload = models.CharField(max_length=200, blank=True)

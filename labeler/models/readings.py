@@ -117,7 +117,7 @@ class Label(models.Model):
         ]
         indexes: ClassVar = [
             # Finds the few images called not gradable, whatever the number of labels.
-            models.Index(fields=["not_gradable", "assignment"], condition=~Q(not_gradable=""), name="not_gradable_why")
+            models.Index(fields=["not_gradable", "assignment"], condition=~Q(not_gradable=""), name="not_gradable_why"),
         ]
 
     def __str__(self) -> str:
@@ -146,6 +146,9 @@ class DayTally(models.Model):
     images = models.IntegerField(help_text="Images finished, less those taken back.")
     timed_images = models.IntegerField(help_text="Those of them that came without a break before them.")
     milliseconds = models.PositiveBigIntegerField(help_text="Of grading, breaks excluded.")
+    hasty = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Labels given sooner than the study's shortest look."
+    )
     last_at = models.DateTimeField(help_text="When the latest of its labels was given.")
 
     class Meta:

@@ -5,10 +5,13 @@ import uuid
 from typing import ClassVar
 
 from django.contrib.postgres.functions import RandomUUID
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
 from labeler.models.people import User
+
+LONGEST_SHORTEST_LOOK = 2000  # ms: a reader must not wait for the page
 
 
 def draw_seed() -> int:
@@ -37,6 +40,13 @@ class Study(models.Model):
         default=False,
         db_default=False,
         help_text="Images without a known consent are neither dealt nor learned from.",
+    )
+    # The page takes no label before; what came sooner all the same is counted on the page of oversight.
+    shortest_look_ms = models.PositiveSmallIntegerField(
+        default=250,
+        db_default=250,
+        validators=[MaxValueValidator(LONGEST_SHORTEST_LOOK)],
+        help_text="Milliseconds that an image must be seen before a label is taken.",
     )
     # Retention: photographs are erased on the earlier of the two days.
     erase_on = models.DateField(null=True, blank=True)

@@ -1,4 +1,4 @@
-"""The audit log's filters."""
+"""Forms of oversight: the audit log's filters, and the shortest look."""
 
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeler.models import Study, User
+from labeler.models.studies import LONGEST_SHORTEST_LOOK
 from labeler.platform.form_fields import Form, field_of
 from labeler.record import audit
 from labeler.record.audit import Wanted
@@ -44,6 +45,17 @@ class WhichLogForm(Form):
     def __init__(self, *args: Any, studies: QuerySet[Study], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field_of(self, "study", forms.ModelChoiceField).queryset = studies.order_by("title")
+
+
+class ShortestLookForm(Form):
+    """How long an image must be seen before a label is taken."""
+
+    shortest_look_ms = forms.IntegerField(
+        min_value=0,
+        max_value=LONGEST_SHORTEST_LOOK,
+        label="Shortest look, in milliseconds",
+        help_text="The grading page takes no answer before. Nobody sees and judges an image in less than 250.",
+    )
 
 
 def _begin(day: Any) -> datetime | None:

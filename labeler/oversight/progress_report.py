@@ -30,6 +30,7 @@ class Work:
 
     timed_images: int = 0
     milliseconds: int = 0
+    hasty: int = 0  # labels given sooner than anybody can have looked
     lately: int = 0  # milliseconds of grading in the days of the habit
     lately_images: int = 0
     lately_days: int = 0  # days on which they graded
@@ -67,6 +68,7 @@ class ReaderState:
     finish: date | None
     median_ms: float | None  # that an image was on the screen
     reasons: tuple[tuple[str, int], ...]  # why images were not gradable, the most frequent first
+    hasty: int  # labels given sooner than anybody can have looked
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def _reader_state(
         finish=None if is_over else done.finish(now.total - now.done, today),
         median_ms=medians.get(reader.pk),
         reasons=tuple(reasons.get(reader.pk, ())),
+        hasty=done.hasty,
     )
 
 
@@ -137,6 +140,7 @@ def _work(study: Study, today: date) -> dict[int, Work]:
         .annotate(
             timed=Sum("timed_images"),
             all_ms=Sum("milliseconds"),
+            in_haste=Sum("hasty"),
             recent_ms=Sum("milliseconds", filter=lately, default=0),
             recent_images=Sum("images", filter=lately, default=0),
             recent_days=Count("day", filter=lately),
@@ -147,6 +151,7 @@ def _work(study: Study, today: date) -> dict[int, Work]:
         row["reader_id"]: Work(
             timed_images=row["timed"],
             milliseconds=row["all_ms"],
+            hasty=row["in_haste"],
             lately=row["recent_ms"],
             lately_images=row["recent_images"],
             lately_days=row["recent_days"],

@@ -39,17 +39,19 @@ WHERE reader.study_id = %(study)s AND label.id > %(counted)s AND label.id <= %(s
 COUNT_LABELS = f"""
 WITH fresh AS MATERIALIZED ({FRESH}),
 days AS (
-    INSERT INTO labeler_daytally AS tally (reader_id, day, labels, images, timed_images, milliseconds, last_at)
+    INSERT INTO labeler_daytally AS tally (reader_id, day, labels, images, timed_images, milliseconds, hasty,
+                                           last_at)
     SELECT reader_id, day, count(*) FILTER (WHERE NOT is_undo), sum(images),
            COALESCE(sum(images) FILTER (WHERE gap <= %(break)s::interval), 0),
            COALESCE(sum(GREATEST(extract(epoch FROM gap), 0) * 1000)
                     FILTER (WHERE gap <= %(break)s::interval), 0)::bigint,
-           max(labeled_at)
+           count(*) FILTER (WHERE NOT is_undo AND visible_ms < %(shortest_look)s), max(labeled_at)
     FROM fresh GROUP BY reader_id, day
     ON CONFLICT (reader_id, day) DO UPDATE SET
         labels = tally.labels + excluded.labels, images = tally.images + excluded.images,
         timed_images = tally.timed_images + excluded.timed_images,
-        milliseconds = tally.milliseconds + excluded.milliseconds, last_at = GREATEST(tally.last_at, excluded.last_at)
+        milliseconds = tally.milliseconds + excluded.milliseconds, hasty = tally.hasty + excluded.hasty,
+        last_at = GREATEST(tally.last_at, excluded.last_at)
 ),
 reasons AS (
     INSERT INTO labeler_reasontally AS tally (reader_id, reason, images)
@@ -125,6 +127,7 @@ def _fold(tally: StudyTally) -> None:
         "zone": timezone.get_current_timezone_name(),
         "break": f"{BREAK.total_seconds()} s",
         "step": STEP,
+        "shortest_look": tally.study.shortest_look_ms,
     }
     with connection.cursor() as cursor:
         cursor.execute(COUNT_LABELS, parameters)

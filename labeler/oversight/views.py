@@ -3,33 +3,41 @@
 from datetime import date
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import formats, timezone
 from django.views.decorators.cache import cache_control
-from django.views.decorators.http import conditional_page, require_GET
+from django.views.decorators.http import conditional_page, require_GET, require_http_methods
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
 from labeler.models import Study
 from labeler.oversight import day_chart
 from labeler.oversight import progress_report as state_of
-from labeler.oversight.forms import AuditForm, WhichLogForm
+from labeler.oversight.forms import AuditForm, ShortestLookForm, WhichLogForm
 from labeler.oversight.progress_report import ReaderState, StudyState
 from labeler.platform import keyset_pages
 from labeler.record import audit, ledger
+from labeler.studies import studies
 
 EVENTS = 100  # on a page of the audit log
 TOO_LITTLE = "not enough to say"
 
 
 @login_required
-@require_GET
+@require_http_methods(["GET", "POST"])
 def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show how the study goes, and take the shortest look that a label needs."""
     study = access.get_graded_study(request, slug)
-    context = {"study": study, "now": _now(study)}
-    return render(request, "labeler/oversight/oversight.html", context)
+    form = ShortestLookForm(request.POST or None, initial={"shortest_look_ms": study.shortest_look_ms})
+    if form.is_valid():
+        studies.set_shortest_look(study=study, by=request.user, **form.cleaned_data)
+        messages.success(request, f"From now on an image is looked at for {study.shortest_look_ms} ms at least.")
+        return redirect("oversight", slug=slug)
+    context = {"study": study, "now": _now(study), "form": form}
+    return render(request, "labeler/oversight/oversight.html", context, status=422 if form.errors else 200)
 
 
 @conditional_page
@@ -81,6 +89,7 @@ def _reader(state: ReaderState) -> dict[str, str | int | bool]:
         "pace": f"{state.pace:,.0f}" if state.pace else TOO_LITTLE,
         "finish": "left" if reader.left_at else _finish(state.finish, is_finished=progress.is_finished),
         "median": f"{state.median_ms / 1000:.1f} s" if state.median_ms else TOO_LITTLE,
+        "hasty": f"{state.hasty:,}",
         "reasons": ", ".join(f"{reason} {images:,}" for reason, images in state.reasons) or "none",
     }
 

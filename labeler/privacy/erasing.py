@@ -7,6 +7,7 @@ what went. Content hashes stay too: they are how the same photograph is recognis
 """
 
 import hashlib
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -226,11 +227,14 @@ def _forget(image: Image) -> None:
 
 
 def _forget_names(image: Image) -> None:
-    """Take the photograph's name out of the lists of imports."""
+    """Take the photograph's names, also those of its copies, out of the lists of imports."""
     of_import = IntakeFile.objects.filter(intake__study=image.study)
-    named = Q(name=image.source_name) | Q(name__endswith=f"/{image.source_name}")
-    for file in of_import.filter(named):
-        IntakeFile.objects.filter(pk=file.pk).update(name=f"erased-{file.pk}", reason="")
+    for name in (image.source_name, *image.aliases.values_list("name", flat=True)):
+        spelled = {name, unicodedata.normalize("NFD", name)}  # as macOS writes it
+        named = Q(name=name) | Q(name__endswith=f"/{name}") | Q(came_as__in=spelled)
+        for file in of_import.filter(named):
+            IntakeFile.objects.filter(pk=file.pk).update(name=f"erased-{file.pk}", came_as="", reason="")
+    image.aliases.all().delete()
 
 
 def _erase_notes(image: Image) -> None:

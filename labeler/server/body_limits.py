@@ -9,7 +9,8 @@ from django.shortcuts import render
 from django.urls import Resolver404, ResolverMatch, resolve
 
 from labeler.accounts import access
-from labeler.intake import metadata, uploads
+from labeler.intake import uploads
+from labeler.platform import spreadsheets
 from scoring.photograph import decoding
 
 WRAPPING = 64 * 2**10  # bytes: of a form around its files
@@ -17,7 +18,7 @@ WRAPPING = 64 * 2**10  # bytes: of a form around its files
 LARGEST = {
     "intake": uploads.MAX_ZIP_BYTES,
     "upload": uploads.PIECE,
-    "join_metadata": metadata.MAX_BYTES,
+    "join_metadata": spreadsheets.MAX_BYTES,
     "study_atlas": decoding.MAX_SELFIE_BYTES,
 }
 # scoring.service.api looks for a token first, then at the size, and keeps files off the disk.

@@ -71,10 +71,21 @@ def new_reader(*, study: Study, user: User, is_simulated: bool = False, capacity
     """Make a reader without a list, under the next code. Raises StudyError."""
     if study.readers.filter(user=user).exists():
         raise StudyError(f"{user.username} reads study {study.slug} already.")
-    if unblinding.has_unblinded(study, user):
-        raise StudyError(f"{user.username} has seen which images of study {study.slug} are golden, so can't read it.")
+    _refuse_who_unblinded(study, user)
     code = f"R{study.readers.count() + 1:02d}"
     return Reader.objects.create(study=study, user=user, code=code, is_simulated=is_simulated, capacity=capacity)
+
+
+def readmit(*, reader: Reader, capacity: int | None) -> None:
+    """Let a reader who left be one again, under the same code. Raises StudyError."""
+    _refuse_who_unblinded(reader.study, reader.user)
+    reader.left_at, reader.capacity = None, capacity
+    reader.save(update_fields=["left_at", "capacity"])
+
+
+def _refuse_who_unblinded(study: Study, user: User) -> None:
+    if unblinding.has_unblinded(study, user):
+        raise StudyError(f"{user.username} has seen which images of study {study.slug} are golden, so can't read it.")
 
 
 @transaction.atomic
@@ -82,6 +93,14 @@ def set_capacity(*, reader: Reader, capacity: int | None, by: User) -> None:
     """Say how long a list this reader takes; it counts at the next dealing."""
     Reader.objects.filter(pk=reader.pk).update(capacity=capacity)
     audit.record(reader.study, by, "capacity set", detail=f"{reader.code}: {capacity or 'no limit'}")
+
+
+@transaction.atomic
+def set_shortest_look(*, study: Study, shortest_look_ms: int, by: User) -> None:
+    """Say how long an image must be seen before a label is taken."""
+    study.shortest_look_ms = shortest_look_ms
+    study.save(update_fields=["shortest_look_ms"])
+    audit.record(study, by, "shortest look set", detail=f"{shortest_look_ms} ms")
 
 
 def create_account(*, username: str) -> tuple[User, str]:

@@ -11,13 +11,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from scoring.photograph import formats
+from scoring.photograph import colours, formats
 
 # libheif's own security limits stay on; a thumbnail inside the file is not the photograph.
 pillow_heif.register_heif_opener(thumbnails=False)
@@ -35,6 +36,25 @@ DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, Ov
 BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # of a JPEG; what else begins with ff is picture
 START_OF_SCAN, END = 0xDA, 0xD9
+JPEG_START, END_MARKER = b"\xff\xd8\xff", b"\xff\xd9"
+TAIL = 64 * 2**10  # bytes at a JPEG's end in which its end marker is looked for: phones append a few
+BLOCK = 8  # pixels: the side of a JPEG's block
+NEARLY_ONE_COLOUR = 3  # of 255: the colours of the block above reach into one that is missing
+OTHER_BYTES = b"\x5a\xa5\x3c" * 1000  # entropy-coded data of no picture
+CUT = "This image is damaged or cut short. Send the original file again."
+BAND = 256  # rows
+
+# Tags of TIFF.
+NEW_SUBFILE_TYPE, SUBFILE_TYPE, PHOTOMETRIC, SAMPLES, TILE_WIDTH, TILE_LENGTH = 254, 255, 262, 277, 322, 323
+REDUCED_OR_MASK, REDUCED_OLD = 0b101, 2
+RAW_TAGS = {330, 33421, 50706}  # directories below this one, the pattern of a colour filter, DNG's version
+RAW_COLOURS = {32803, 34892}  # a colour filter's, and linear raw
+MOST_PADDING, TILE = (
+    4,
+    2**20,
+)  # a tile may reach beyond the picture's edge; programs write tiles of 1,024 x 1,024 at most
+MOST_SAMPLES = 8
+RAW = "This is a camera's raw file, or holds other pictures than the one it shows. Export the photograph as a JPEG."
 TOO_MANY_PIXELS = f"This image has more than {MAX_PIXELS // 10**6} million pixels. Send a smaller version."
 
 
@@ -74,12 +94,19 @@ def decode(data: bytes) -> Pixels:
         raise ImageError(f"This file is larger than {MAX_SELFIE_BYTES // 2**20} MB.")
     if not data:
         raise ImageError("This file is empty.")
+    came, data = data, _ended(data)
     try:
         with Image.open(io.BytesIO(data), formats=list(formats.BY_PILLOW)) as picture:
             _refuse_unfit(picture)
+            _refuse_raw(picture, data)
+            _refuse_costly(picture)
             _refuse_endless(picture, data)
+            profile = colours.profile(picture, data)
             picture.load()
-            return np.array(_to_srgb(_upright(picture)))
+            _refuse_unfinished(picture, data, was_open=data is not came)
+            return np.array(_to_srgb(_upright(picture), profile))
+    except colours.ColourError as error:
+        raise ImageError(str(error)) from error
     except BOMB as error:
         raise ImageError(TOO_MANY_PIXELS) from error
     except UnidentifiedImageError as error:
@@ -87,7 +114,7 @@ def decode(data: bytes) -> Pixels:
     except ImageError:
         raise
     except DAMAGE as error:
-        raise ImageError("This image is damaged or cut short. Send the original file again.") from error
+        raise ImageError(CUT) from error
 
 
 def render(pixels: Pixels, *, long_side: int) -> bytes:
@@ -114,6 +141,66 @@ def _refuse_unfit(picture: Image.Image) -> None:
         raise ImageError("This TIFF holds measurements, not colours. Send the photograph as it left the camera.")
 
 
+def _refuse_raw(picture: Image.Image, data: bytes) -> None:
+    """Refuse a TIFF whose first directory is not the photograph: a camera's raw file shows a thumbnail there."""
+    if picture.format != "TIFF":
+        return
+    tags: dict[int, Any] = dict(picture.tag_v2)  # type: ignore[attr-defined]
+    reduced = tags.get(NEW_SUBFILE_TYPE, 0) & REDUCED_OR_MASK or tags.get(SUBFILE_TYPE) == REDUCED_OLD
+    raw = tags.keys() & RAW_TAGS or tags.get(PHOTOMETRIC) in RAW_COLOURS or data[8:10] == b"CR"
+    if reduced or raw:
+        raise ImageError(RAW)
+
+
+def _refuse_costly(picture: Image.Image) -> None:
+    """Refuse a picture whose tiles or strips, which are unpacked whole, are far larger than itself."""
+    tiles = getattr(picture, "tag_v2", {})
+    across, down = tiles.get(TILE_WIDTH), tiles.get(TILE_LENGTH)
+    if across and down:
+        columns, rows = -(-picture.width // across), -(-picture.height // down)
+        if max(columns * across * rows * down, across * down) > MOST_PADDING * picture.width * picture.height + TILE:
+            raise ImageError("This TIFF has tiles far larger than its picture. Save it anew as a JPEG or PNG.")
+    samples = tiles.get(SAMPLES, 1)
+    if samples > MOST_SAMPLES:
+        raise ImageError(f"This TIFF has {samples} values for each pixel. Save it anew as a JPEG or PNG.")
+
+
+def _ended(data: bytes) -> bytes:
+    """Return a JPEG with its end marker, which some transfers lose; whether all pixels are there is seen later."""
+    return data if not data.startswith(JPEG_START) or END_MARKER in data[-TAIL:] else data + END_MARKER
+
+
+def _refuse_unfinished(picture: Image.Image, data: bytes, *, was_open: bool) -> None:
+    """Refuse a JPEG that was cut and ended by hand: its decoder paints the missing rest in one colour.
+
+    Such a rest depends on what stands before the end marker, a picture that is whole does not. So where the last block
+    is of one colour, or the file `was_open`, it is decoded again with other bytes there.
+    """
+    if picture.format not in {"JPEG", "MPO"}:
+        return
+    left, top = ((side - 1) // BLOCK * BLOCK for side in picture.size)
+    last = np.asarray(picture.crop((left, top, *picture.size)).convert("L"))
+    if not was_open and np.ptp(last) > NEARLY_ONE_COLOUR:
+        return
+    end = _end_of_first(data)
+    if end is None:
+        raise ImageError(CUT)
+    with Image.open(io.BytesIO(data[:end] + OTHER_BYTES + END_MARKER)) as other:
+        if not np.array_equal(np.asarray(other), np.asarray(picture)):
+            raise ImageError(CUT)
+
+
+def _end_of_first(data: bytes) -> int | None:
+    """Return where the end marker of a JPEG's first picture stands: a phone's file has others behind it."""
+    position = 2
+    while marker := MARKER.search(data, position):
+        kind, position = data[marker.end() - 1], marker.end()
+        if kind == END:
+            return marker.start()
+        position += int.from_bytes(data[position : position + 2], "big")
+    return None
+
+
 def _refuse_endless(picture: Image.Image, data: bytes) -> None:
     if picture.format in {"JPEG", "MPO"} and _scans(data) > MAX_SCANS:
         raise ImageError("This JPEG is made to take long to open. Open it in an image program and save it anew.")
@@ -137,19 +224,39 @@ def _upright(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _to_srgb(picture: Image.Image) -> Image.Image:
-    """Convert any mode to RGB, through the embedded colour profile where there is a usable one."""
-    if picture.mode.startswith("I"):  # 16-bit grey
-        grey = Image.fromarray((np.asarray(picture, dtype=np.int64) >> 8).clip(0, 255).astype(np.uint8))
-        picture = _with_info_of(picture, grey)
+def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
+    """Convert any mode to RGB, through the colour profile where there is a usable one."""
+    if picture.mode.startswith("I"):
+        picture = _with_info_of(picture, _eight_bits(picture))
+    if picture.mode == "LAB":
+        picture = (
+            ImageCms.profileToProfile(
+                picture, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+            or picture
+        )
+        profile = None
     if picture.has_transparency_data:
         picture = _on_white(picture)
     if picture.mode == "P":
         picture = _with_info_of(picture, picture.convert("RGB"))
-    profile = picture.info.get("icc_profile")
     if profile and picture.mode in {"RGB", "CMYK", "L"}:
         picture = _through_profile(picture, profile)
     return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Return a picture of 16-bit grey in 8 bits, a band of rows at a time: its copies would take eight times its size.
+
+    Pillow leaves a TIFF whose zero is white as it is.
+    """
+    grey = Image.new("L", picture.size)
+    for top in range(0, picture.height, BAND):
+        bottom = min(top + BAND, picture.height)
+        rows = np.asarray(picture.crop((0, top, picture.width, bottom))).astype(np.int32, copy=False)
+        grey.paste(Image.fromarray((rows >> 8).clip(0, 255).astype(np.uint8)), (0, top))
+    white_is_zero = getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0
+    return ImageOps.invert(grey) if white_is_zero else grey
 
 
 def _on_white(picture: Image.Image) -> Image.Image:

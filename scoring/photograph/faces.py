@@ -29,6 +29,8 @@ STEP = 1.2  # from a level to the next larger one
 SHIFT = 0.3  # pixels that dlib adds where it maps a point to the next larger level
 ENLARGED = (1.25, 0.75, 1.25, 0.75)  # pixels that it takes off left, top, right and bottom on the picture itself
 EYE_LONG_SIDE = 1600  # pixels: the smallest eye we accept is then still as large as the cascade's 20 x 20 window
+EYE_CASCADES = ("haarcascade_eye.xml", "haarcascade_eye_tree_eyeglasses.xml")  # the second was trained on others
+LEAST_SKIN = 0.5  # of an eye's surroundings, the eye itself, lashes and brow among them
 
 Corners = tuple[int, int, int, int]  # left, top, right, bottom, all inside the box as dlib has them
 
@@ -58,14 +60,52 @@ def find_landmarks(pixels: Pixels) -> list[NDArray[np.int64]]:
 
 
 def find_eye(pixels: Pixels) -> Eye | None:
-    """Return the largest acceptable eye that OpenCV's Haar cascade sees."""
+    """Return the largest acceptable eye that two of OpenCV's Haar cascades see, with skin around it.
+
+    None where a face lies on its side or its head: what is above its eye is no forehead.
+    """
     height, width = pixels.shape[:2]
     scale = min(1.0, EYE_LONG_SIDE / max(height, width))
-    grey = cv2.cvtColor(_shrink(pixels, scale), cv2.COLOR_RGB2GRAY)
+    small = _shrink(pixels, scale)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
     with _lock:
-        found = _eye_cascade().detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5)
-    boxes = [Eye(*(round(float(side) / scale) for side in box)) for box in found]
-    return choose_eye(boxes, width, height)
+        first, second = (_eyes(name, grey) for name in EYE_CASCADES)
+    agreed = [box for box in first if any(_agree(box, other) for other in second) and _in_skin(box, small)]
+    eye = choose_eye(
+        [Eye(*(round(side / scale) for side in (box.x, box.y, box.w, box.h))) for box in agreed], width, height
+    )
+    return None if eye is None or _is_turned(small) else eye
+
+
+def _eyes(cascade: str, grey: NDArray[Any]) -> list[Eye]:
+    found = _eye_cascade(cascade).detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5)
+    return [Eye(*(int(side) for side in box)) for box in found]
+
+
+def _agree(one: Eye, other: Eye) -> bool:
+    """Whether two boxes show one thing: each has the other's centre in it, and neither is twice as wide."""
+    across = abs(one.x + one.w / 2 - other.x - other.w / 2)
+    down = abs(one.y + one.h / 2 - other.y - other.h / 2)
+    return max(across, down) < min(one.w, other.w) / 2 and max(one.w, other.w) < 2 * min(one.w, other.w)
+
+
+def _in_skin(eye: Eye, pixels: Pixels) -> bool:
+    """Whether most of the ring around an eye, as wide as half of it, has a hue of skin.
+
+    In Cr and Cb, where skin tones differ little: the bounds of Chai and Ngan (1999), wider for lamps and filters.
+    """
+    top, left = max(0, eye.y - eye.h // 2), max(0, eye.x - eye.w // 2)
+    around = np.ascontiguousarray(pixels[top : eye.y + eye.h * 3 // 2, left : eye.x + eye.w * 3 // 2])
+    cr, cb = np.moveaxis(cv2.cvtColor(around, cv2.COLOR_RGB2YCrCb)[..., 1:].astype(np.int64), 2, 0)
+    return float(((cr >= 130) & (cr <= 180) & (cb >= 75) & (cb <= 132)).mean()) >= LEAST_SKIN
+
+
+def _is_turned(pixels: Pixels) -> bool:
+    """Whether a face is found after a quarter, a half or three quarters of a turn."""
+    with _lock:
+        detector, _ = _dlib_models()
+        turned = (np.ascontiguousarray(np.rot90(pixels, quarters)) for quarters in (2, 1, 3))
+        return any(detector(_copy(one, next(_levels(one))), 0) for one in turned)
 
 
 def choose_eye(boxes: Sequence[Eye], width: int, height: int) -> Eye | None:
@@ -184,5 +224,5 @@ def _dlib_models() -> tuple[Any, Any]:
 
 
 @cache
-def _eye_cascade() -> Any:
-    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_eye.xml"))
+def _eye_cascade(name: str) -> Any:
+    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / name))

@@ -19,6 +19,7 @@ from tests import builders
 PASSWORD = "correct horse battery staple"
 ON_SCREEN = "[data-picture] img[src^='blob:']"
 PAINTED = "[data-picture][data-painted]"
+SHORTEST_LOOK = 250  # ms: a study's, unless it says otherwise
 GRID = (6, 8)  # builders.make_jpeg draws this many fields of colour: they tell one photograph from another
 LOOK = """image => {
   const canvas = document.createElement('canvas');
@@ -37,6 +38,7 @@ def make_reader(tmp_path: Path, *, images: int = 6, size: tuple[int, int] = (600
     (tmp_path / "photographs").mkdir()
     photographs = {f"IMG_{seed}.jpg": builders.make_jpeg(seed, size=size) for seed in range(images)}
     builders.import_photographs(study, photographs, tmp_path / "photographs")
+    Study.objects.filter(pk=study.pk).update(shortest_look_ms=0)  # a test presses as fast as it can
     golden_draw.draw(study=study, size=2)
     folds.deal(study=Study.objects.get())
     return reader
@@ -56,9 +58,15 @@ def start_grading(page: Page) -> None:
     expect(page.locator(PAINTED)).to_be_attached()
 
 
-def press(page: Page, key: str, *, then: str) -> None:
-    """Press a key once the image is painted, and wait until the page says so."""
+def await_look(page: Page) -> None:
+    """Wait until the image on the screen has been seen for as long as the page asks before it takes a grade."""
     expect(page.locator(PAINTED)).to_be_attached()
+    page.wait_for_timeout(float(page.locator("[data-stage]").get_attribute("data-shortest-look") or SHORTEST_LOOK))
+
+
+def press(page: Page, key: str, *, then: str) -> None:
+    """Press a key once the image was looked at, and wait until the page says so."""
+    await_look(page)
     page.keyboard.press(key)
     expect(page.locator("[data-said]")).to_contain_text(then)
 
@@ -88,7 +96,7 @@ class Sitting:
 
     def grade(self, *grades: int) -> None:
         for grade in grades:
-            expect(self.page.locator(PAINTED)).to_be_attached()
+            await_look(self.page)
             image = self.image_on_screen()
             before = self.page.locator("[data-bar]").get_attribute("value") or ""
             self.page.keyboard.press(str(grade))

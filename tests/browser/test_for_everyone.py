@@ -11,7 +11,7 @@ from labeler.models import Label, Reader, Study
 from labeler.studies import atlas
 from scoring.photograph import decoding
 from tests import builders
-from tests.browser.reading import PAINTED, PASSWORD, await_saved, make_reader, press, sign_in, start_grading
+from tests.browser.reading import PAINTED, PASSWORD, await_look, await_saved, make_reader, press, sign_in, start_grading
 
 SCREENS = {
     "phone": (390, 844),
@@ -72,7 +72,7 @@ def test_everything_by_keyboard_from_sign_in_to_look_back(page: Page, reader: Re
     page.keyboard.press("Enter")
     press(page, "3", then="Graded Mild, image 1 of 24")
     expect(page.locator("[data-status]")).to_have_text("Graded Mild, image 1 of 24")
-    expect(page.locator(PAINTED)).to_be_attached()
+    await_look(page)
     tab_to(page, page.get_by_role("button", name="Severe"))
     press(page, "Enter", then="Graded Severe, image 2 of 24")
     press(page, "?", then="")
@@ -103,7 +103,7 @@ def test_twenty_images_by_touch_with_a_tablet_that_is_turned(tablet: BrowserCont
         if number == 11:
             width, height = SCREENS["tablet on its side"]
             page.set_viewport_size({"width": width, "height": height})
-        expect(page.locator(PAINTED)).to_be_attached()
+        await_look(page)
         page.get_by_role("button", name=name, exact=True).tap()
         expect(page.locator("[data-said]")).to_have_text(f"Graded {name}, image {number} of 24")
     await_saved(page)
@@ -167,10 +167,11 @@ def test_nothing_stands_in_anyones_way(browser: Browser, site: str, reader: Read
     start_grading(page)
     for keys in ([], ["n"], ["Escape", "?"], ["?", "b"], ["b", "3", "ArrowLeft"]):
         for key in keys:
-            expect(page.locator(PAINTED)).to_be_attached()
+            await_look(page)
             page.keyboard.press(key)
         found += violations(page)
     context.set_offline(True)
+    await_look(page)
     page.keyboard.press("2")
     expect(page.locator("[data-notice]")).to_be_visible()
     found += violations(page)
@@ -186,7 +187,7 @@ def test_nothing_stands_in_anyones_way(browser: Browser, site: str, reader: Read
 def test_the_finished_page_is_for_everyone_too(page: Page, reader: Reader) -> None:
     start_grading(page)
     for _ in range(24):
-        expect(page.locator(PAINTED)).to_be_attached()
+        await_look(page)
         page.keyboard.press("2")
     expect(page.get_by_role("heading", name="Thank you")).to_be_visible()
     assert violations(page) == []

@@ -166,7 +166,7 @@ def test_two_tabs_do_not_label_one_image_twice(sitting: Sitting, context: Browse
     sitting.grade(1)
     await_saved(sitting.page)
     other.grade(5)
-    expect(other.page.locator("[data-notice]")).to_contain_text("graded in another window")
+    expect(other.page.locator("[data-not-kept]")).to_contain_text("graded in another window")
     other.given.clear()  # the page has said that this one was not taken
     expect(other.page.locator("[data-progress]")).to_have_text("2 of 10")
     other.grade(2)

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from labeler.intake import uploads
-from labeler.models import Intake, Study
+from labeler.models import Image, Intake, Study
 from labeler.studies import studies
 from tests import builders
 from tests.browser.test_admin_pages import PASSWORD, open_as_olga, violations
@@ -102,3 +102,25 @@ def test_a_browser_without_scripts_can_send_files(browser: Browser, site: str, e
     expect(page.get_by_text("It is over.")).to_be_visible()
     assert empty.images.count() == 8  # two, and six in the zip
     context.close()
+
+
+def test_a_table_is_looked_at_before_it_is_written(page: Page, empty: Study, tmp_path: Path) -> None:
+    images = builders.make_images(empty, 3)
+    for image, name in zip(images, ("Klinik/Müller/1.jpg", "Klinik/Maier/1.jpg", "2.jpg"), strict=True):
+        image.source_name = name
+    Image.objects.bulk_update(images, ["source_name"])
+    table = "Dateiname;Patient;Alter;Einwilligung\nMüller\\1.JPG;P1;31,5;ja\nMaier/1.jpg;P2;40;nein\n1.jpg;P3;2;ja\n"
+    (tmp_path / "known.csv").write_text(table)
+    open_as_olga(page, "/studies/acne/images/")
+    page.get_by_label("Table").set_input_files(tmp_path / "known.csv")
+    page.get_by_role("button", name="Look what it would write").click()
+    for width in (390, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    expect(page.get_by_role("row", name="ALIKE").first).to_contain_text("Klinik/Müller/1.jpg")
+    expect(page.get_by_role("region", name="Rows that are not joined")).to_contain_text("several files may be meant")
+    assert not empty.images.exclude(subject="").exists()
+    page.get_by_role("button", name="Write this into 2 images").click()
+    expect(page.get_by_role("heading", name="Written")).to_be_visible()
+    assert sorted(empty.images.values_list("subject", flat=True)) == ["", "P1", "P2"]

@@ -223,7 +223,7 @@ def _sha256(text: str) -> str:
 
 def _rows(path: Path) -> Iterator[Row]:
     """Yield a table's rows; the apostrophe that defuses formulas is taken off each cell again."""
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         for row in csv.DictReader(file):
             yield {column: cell.removeprefix("'") for column, cell in row.items()}
 

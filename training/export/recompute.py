@@ -109,7 +109,7 @@ class Export:
 
     def rows(self, name: str) -> Iterator[dict[str, str]]:
         """Yield a table's rows as dictionaries; the apostrophe that defuses formulas is taken off each cell again."""
-        with (self.folder / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        with (self.folder / f"{name}.csv").open(newline="", encoding="utf-8-sig") as file:
             for row in csv.DictReader(file):
                 yield {column: cell.removeprefix("'") for column, cell in row.items()}
 

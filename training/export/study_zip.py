@@ -37,7 +37,7 @@ python3 check_ledger.py [--known HASH]
 codebook.csv             what every column means, with its unit and its allowed values
 labels.csv, .parquet     every label that was ever given, as it was stored; is_current marks those that count
 image_labels_new.csv     the labels in the layout of the published study
-images.csv               every image under a code, with the SHA-256 of its file
+images.csv               every image under a code, with the SHA-256 of its file{own}
 readers.csv              every reader under a code; names and addresses are nowhere in this zip
 assignments.csv          the readers' lists in the order in which they were dealt
 consensus.csv            what the readers together say of each golden image
@@ -52,19 +52,27 @@ runs.json                every training run with its report, and the images it l
 study.json               the study's seed and dates, and the SHA-256 that was published when the golden set was frozen
 opening.json             of a closed study: the file that this is the SHA-256 of (check it with sha256sum)
 
-CSV files are UTF-8. An empty cell is "not known" or "none". A cell of text that a spreadsheet could take for a formula
-(it begins with = + - @, a tab or a line break), and one that begins with an apostrophe, has one apostrophe put before
-it: take one apostrophe off the front of a cell, where there is one, and you have the original. The Parquet file has
-the text as it is.
+CSV files are UTF-8 with a byte order mark, by which Excel knows it. pandas.read_csv reads them as they are, R with
+read.csv(file, fileEncoding = "UTF-8-BOM"). An empty cell is "not known" or "none". A cell of text that a spreadsheet
+could take for a formula (it begins with = + - @, a tab or a line break), and one that begins with an apostrophe, has
+one apostrophe put before it: take one apostrophe off the front of a cell, where there is one, and you have the
+original. The Parquet file has the text as it is.
 
 Notes (labels.csv, column note) are what readers typed. They may name people. Read them before you pass them on.
 """
 
 
-def stream(study: Study) -> Iterator[bytes]:
-    """Yield the zip's bytes. All of it is of one moment, however long it takes; the same state gives the same bytes."""
+OWN = """, the name it came under, the
+                         person in it and the metadata: it names people. Export again with pseudonyms to pass it on"""
+
+
+def stream(study: Study, *, with_names: bool = False) -> Iterator[bytes]:
+    """Yield the zip's bytes. All of it is of one moment, however long it takes; the same state gives the same bytes.
+
+    `with_names` gives images.csv the names of files, people and metadata: for who runs the study, not to pass on.
+    """
     with _one_moment():
-        yield from zip_stream.stream(_entries(study))
+        yield from zip_stream.stream(_entries(study, with_names=with_names))
 
 
 @contextmanager
@@ -78,11 +86,12 @@ def _one_moment() -> Iterator[None]:
         yield
 
 
-def _entries(study: Study) -> Iterator[tuple[str, Iterator[bytes]]]:
-    yield "README.txt", _text(_readme(study))
+def _entries(study: Study, *, with_names: bool) -> Iterator[tuple[str, Iterator[bytes]]]:
+    of_study = [export.images_by_name(study) if with_names and one is export.IMAGES else one for one in TABLES]
+    yield "README.txt", _text(_readme(study, with_names=with_names))
     for script in SCRIPTS:
         yield script.name, _text(script.read_text(encoding="utf-8"))
-    yield "codebook.csv", tables.csv_chunks([str(cell) for cell in row] for row in export.codebook(TABLES))
+    yield "codebook.csv", tables.csv_chunks([str(cell) for cell in row] for row in export.codebook(of_study))
     yield "study.json", _document(_study(study))
     promised = commitments.of(study)
     if promised and study.closed_at:
@@ -90,7 +99,7 @@ def _entries(study: Study) -> Iterator[tuple[str, Iterator[bytes]]]:
     yield "ledger.json", _document(_ledger(study))
     yield "report.json", _document(typed_json.dump(study_report.current(study, anew=True)))
     yield "runs.json", _document([_run(run) for run in study.training_runs.order_by("pk")])
-    for table in TABLES:
+    for table in of_study:
         yield f"{table.name}.csv", tables.as_csv(table, study)
     yield "labels.parquet", _parquet(export.LABELS, study)
 
@@ -119,11 +128,11 @@ SCORES = Table(
 TABLES = (*export.TABLES, SCORES, PUBLISHED)
 
 
-def _readme(study: Study) -> str:
+def _readme(study: Study, *, with_names: bool) -> str:
     simulated = (
         "\nSIMULATED: its faces are made, and programs graded for the readers marked so." if study.is_simulated else ""
     )
-    return README.format(title=study.title, slug=study.slug, simulated=simulated)
+    return README.format(title=study.title, slug=study.slug, simulated=simulated, own=OWN if with_names else "")
 
 
 def _study(study: Study) -> dict[str, Any]:

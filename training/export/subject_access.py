@@ -60,6 +60,7 @@ def _about(image: Image) -> dict[str, Any]:
     return {
         "file": _file(image),
         "name": image.source_name,
+        "other_names": list(image.aliases.values_list("name", flat=True)),
         "sha256": image.content_hash,
         "width": image.width,
         "height": image.height,

@@ -20,12 +20,18 @@ from training.export import study_zip, subject_access
 @login_required
 @require_GET
 def export_study(request: AuthedRequest, slug: str) -> StreamingHttpResponse:
-    """Answer the study's zip, piece by piece as it is made. It tells which images are golden."""
+    """Answer the study's zip, piece by piece as it is made; with `pseudonyms`, without names of files and people.
+
+    It tells which images are golden.
+    """
     study = access.get_unblinded_study(request, slug)
-    audit.record(study, request.user, "exported the study")
-    file = f"{study.slug}-{timezone.now():%Y-%m-%d}.zip"
+    with_names = "pseudonyms" not in request.GET
+    what = "with names of files and people" if with_names else "with pseudonyms"
+    audit.record(study, request.user, "exported the study", detail=what)
+    file = f"{study.slug}-{timezone.now():%Y-%m-%d}{'' if with_names else '-pseudonyms'}.zip"
     headers = {"Content-Disposition": f'attachment; filename="{file}"'}
-    return StreamingHttpResponse(_timed(study_zip.stream(study)), content_type="application/zip", headers=headers)
+    chunks = _timed(study_zip.stream(study, with_names=with_names))
+    return StreamingHttpResponse(chunks, content_type="application/zip", headers=headers)
 
 
 def _timed(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.db.models import Count, Max, Min, Q
 
+from labeler.accounts import unblinding
 from labeler.golden_set import commitments
 from labeler.golden_set.commitments import CONSENSUS_RULE
 from labeler.grading import consensus
@@ -34,6 +35,7 @@ class Facts:
     rule: PrescreenRule | None
     levels: list[GradeLevel]
     simulated_readers: int
+    looked: list[str]  # codes of readers who had seen readers' grades before they began
     first_label: datetime | None
     last_label: datetime | None
     not_gradable: list[tuple[str, int]]  # reason, first readings
@@ -64,6 +66,7 @@ def of(study: Study, report: StudyReport) -> Facts:
         rule=study.prescreen_rules.first(),
         levels=list(study.grade_levels.all()),
         simulated_readers=sum(reader.is_simulated for reader in report.readers),
+        looked=sorted(study.readers.filter(pk__in=unblinding.readers_who_looked(study)).values_list("code", flat=True)),
         not_gradable=[(label, reasons.get(value, 0)) for value, label in NotGradable.choices],
         twice=sum(reader.repeats.same.n for reader in report.readers),
         libraries=typed_json.load(Provenance, run.regressor.provenance).libraries if run and run.regressor else {},

@@ -70,7 +70,9 @@ def _current(request: AuthedRequest, study: Study) -> StudyReport:
 def chart_csv(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
     """Answer the numbers that a chart is drawn from."""
     chart = _get_chart(request, slug, name)
-    return _file(chart.table.as_csv(defuse=tables.defuse), "text/csv", f"{slug}-{name}.csv")
+    text = chart.table.as_csv(defuse=tables.defuse)
+    mark = "" if text.isascii() else "\ufeff"  # by which Excel knows UTF-8
+    return _file(mark + text, "text/csv", f"{slug}-{name}.csv")
 
 
 @login_required

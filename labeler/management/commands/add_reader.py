@@ -3,7 +3,6 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
 from django.db import transaction
 
 from labeler.dealing import joining_and_leaving
@@ -14,9 +13,8 @@ from labeler.studies import studies
 
 
 class Command(StudyCommand):
-    """Give a person a place in a study."""
-
     help = "Give a person a place in a study, running or not; a new name gets a local account, its password shown once."
+    refusals = (studies.StudyError, DealError)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -27,12 +25,9 @@ class Command(StudyCommand):
     def handle_study(self, study: Study, **options: Any) -> None:
         username = options["username"]
         user, password = User.objects.filter(username=username).first(), ""
-        try:
-            if user is None:
-                user, password = studies.create_account(username=username)
-            reader = joining_and_leaving.admit(study=study, user=user, capacity=options["capacity"])
-        except (studies.StudyError, DealError) as error:
-            raise CommandError(str(error)) from error
+        if user is None:
+            user, password = studies.create_account(username=username)
+        reader = joining_and_leaving.admit(study=study, user=user, capacity=options["capacity"])
         self.stdout.write(f"{username} is reader {reader.code} of {study.slug}.")
         if password:
             self.stdout.write(f"A new account; its password, shown this once: {password}")

@@ -17,12 +17,11 @@ HEADINGS = f"{'channel':<10}{'AUC':>7}{'95 % interval':>17}{'p':>9}{'adjusted':>
 
 
 class Command(StudyCommand):
-    """Play the adversary against this installation."""
-
     help = (
         "Receive all that the study's readers receive, and try to tell golden images and repeats by it. "
         "Exit status: 0 blind, 1 a leak was found, 2 too few images to say."
     )
+    refusals = (recordings.CaptureError,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -36,26 +35,19 @@ class Command(StudyCommand):
     def handle_study(self, study: Study, **options: Any) -> None:
         if min(options["readers"], options["repeats_of_read"]) < 1:
             raise CommandError("--readers and --repeats-of-read must be 1 or more.")
-        capture = self._capture(study, options)
+        capture = recordings.take(
+            study=study,
+            readers=options["readers"],
+            reads=options["repeats_of_read"],
+            url=options["url"],
+            say=self.stderr.write if options["verbosity"] and not options["json"] else lambda _: None,
+        )
         answers = blinding_audit.audit(capture.rows)
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(study, capture, answers), indent=2))
         else:
             self._write(capture, answers)
         _conclude(answers)
-
-    def _capture(self, study: Study, options: dict[str, Any]) -> Capture:
-        say = self.stderr.write if options["verbosity"] and not options["json"] else lambda _: None
-        try:
-            return recordings.take(
-                study=study,
-                readers=options["readers"],
-                reads=options["repeats_of_read"],
-                url=options["url"],
-                say=say,
-            )
-        except recordings.CaptureError as error:
-            raise CommandError(str(error)) from error
 
     def _write(self, capture: Capture, answers: list[Answer]) -> None:
         self.stdout.write(

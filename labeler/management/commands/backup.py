@@ -3,26 +3,20 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
 from labeler.operations.backup import places, writing
+from scoring.management.refusing_command import RefusingCommand
 
 
-class Command(BaseCommand):
-    """Write all rows and files to one place."""
-
+class Command(RefusingCommand):
     help = "Write all rows, as of one moment, and all files to a file or to s3://bucket/name, while the site is in use."
+    refusals = (places.BackupError,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("place", help="a file that does not exist yet, or s3://bucket/name")
         parser.add_argument("--encrypt-to", metavar="KEY", help="age public key (age1...); `age-keygen` makes a pair")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        del args
-        try:
-            manifest = writing.write(options["place"], recipient=options["encrypt_to"])
-        except places.BackupError as error:
-            raise CommandError(str(error)) from error
+    def run(self, **options: Any) -> None:
+        manifest = writing.write(options["place"], recipient=options["encrypt_to"])
         self.stdout.write(writing.summary(manifest))
         for name in manifest["erased_meanwhile"]:
             self.stdout.write(f"Erased while the backup was made, so not in it: {name}")

@@ -9,8 +9,6 @@ from labeler.operations import health
 
 
 class Command(BaseCommand):
-    """Look at the installation and say how to mend what is wrong."""
-
     help = "Look at every part of the installation; say what is wrong and how to mend it. Exit status 1 if anything is."
     requires_system_checks = ()  # what they find is one of the findings
 

@@ -3,25 +3,19 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 from labeler.studies import closing
 
 
 class Command(StudyCommand):
-    """Close a study."""
-
     help = "Close a study for good: grading ends, and the commitment to its golden set is opened."
+    refusals = (closing.ClosingError,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--reason", required=True, help="kept in the audit log")
 
     def handle_study(self, study: Study, **options: Any) -> None:
-        try:
-            closing.close(study=study, reason=options["reason"])
-        except closing.ClosingError as error:
-            raise CommandError(str(error)) from error
+        closing.close(study=study, reason=options["reason"])
         self.stdout.write(f"Study {study.slug} is closed.")

@@ -8,8 +8,6 @@ from labeler.intake import orphaned_files
 
 
 class Command(BaseCommand):
-    """Delete stored photographs that no image has."""
-
     help = "Delete files that killed imports left in storage: originals and renditions that belong to no image."
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -3,10 +3,8 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from labeler.dealing import folds, proof_sheet
-from labeler.dealing.folds import Design, Plan
+from labeler.dealing.folds import Design
 from labeler.dealing.proof_sheet import Proof
 from labeler.management import progress_bar
 from labeler.management.study_command import StudyCommand
@@ -14,9 +12,8 @@ from labeler.models import Study
 
 
 class Command(StudyCommand):
-    """Deal the reading lists."""
-
     help = "Deal every reader a fold of the ordinary images with the golden set hidden in it. Once per study."
+    refusals = (folds.DealError,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -30,16 +27,13 @@ class Command(StudyCommand):
     def handle_study(self, study: Study, **options: Any) -> None:
         names = ("repeats", "gap", "overlap", "readers_each", "by")
         design = Design(**{name: options[name] for name in names})
-        try:
-            plan = folds.plan(study, design) if options["preview"] else self._deal(study, design)
-        except folds.DealError as error:
-            raise CommandError(str(error)) from error
+        if options["preview"]:
+            plan = folds.plan(study, design)
+        else:
+            with progress_bar.shown("Lists") as on_list:
+                plan = folds.deal(study=study, design=design, on_list=on_list)
         self._print(proof_sheet.proof(plan))
         self.stdout.write("Nothing is dealt: this was a preview." if options["preview"] else "Dealt.")
-
-    def _deal(self, study: Study, design: Design) -> Plan:
-        with progress_bar.shown("Lists") as on_list:
-            return folds.deal(study=study, design=design, on_list=on_list)
 
     def _print(self, sheet: Proof) -> None:
         for one in sheet.lists:

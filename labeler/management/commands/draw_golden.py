@@ -4,17 +4,14 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
-
 from labeler.golden_set import golden_draw
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
 
 
 class Command(StudyCommand):
-    """Draw the golden set."""
-
     help = "Draw the images that every reader will grade and no regressor is trained on. Once per study."
+    refusals = (golden_draw.GoldenError, OSError)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -25,12 +22,9 @@ class Command(StudyCommand):
         parser.add_argument("--names", type=Path, help="a file with the names of the images, one to a line, instead")
 
     def handle_study(self, study: Study, **options: Any) -> None:
-        try:
-            if options["names"]:
-                drawn = golden_draw.choose(study=study, names=options["names"].read_text().splitlines())
-            else:
-                drawn = golden_draw.draw(study=study, size=options["size"] or 0, by=options["by"])
-        except (golden_draw.GoldenError, OSError) as error:
-            raise CommandError(str(error)) from error
+        if options["names"]:
+            drawn = golden_draw.choose(study=study, names=options["names"].read_text().splitlines())
+        else:
+            drawn = golden_draw.draw(study=study, size=options["size"] or 0, by=options["by"])
         self.stdout.write(f"{len(drawn)} golden images. Next: manage.py deal_folds {study.slug}")
         self.stdout.write(f"Publish this commitment to them: {study.commitment.digest}")

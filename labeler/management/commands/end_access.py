@@ -10,8 +10,6 @@ from labeler.models import User
 
 
 class Command(BaseCommand):
-    """End a person's access at once."""
-
     help = "Take an invitation back, and end a person's sessions at their next request."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -14,9 +14,8 @@ from scoring.platform import jobs
 
 
 class Command(StudyCommand):
-    """Erase everything of a person."""
-
     help = "Erase a person's photographs and all that was made of them, and print the certificate."
+    refusals = (erasing.ErasingError, jobs.JobError, OSError, ValueError)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -29,14 +28,11 @@ class Command(StudyCommand):
         parser.add_argument("--reason", required=True, help="kept in the audit log and on the certificate")
 
     def handle_study(self, study: Study, **options: Any) -> None:
-        try:
-            asked = _request(study, options)
-            erasure = jobs.claim(Erasure, asked.pk)
-            if erasure is None:
-                raise CommandError(f"A worker does {asked} already. Its page shows the certificate.")
-            erasing.erase(erasure)
-        except (erasing.ErasingError, jobs.JobError, OSError, ValueError) as error:
-            raise CommandError(str(error)) from error
+        asked = _request(study, options)
+        erasure = jobs.claim(Erasure, asked.pk)
+        if erasure is None:
+            raise CommandError(f"A worker does {asked} already. Its page shows the certificate.")
+        erasing.erase(erasure)
         self.stdout.write(json.dumps(erasure.certificate, indent=2, ensure_ascii=False))
 
 

@@ -10,8 +10,6 @@ from labeler.screening import near_duplicates
 
 
 class Command(StudyCommand):
-    """Find a study's near-duplicates."""
-
     help = "Measure images that have no measures yet, and mark those that look like one photograph."
 
     def handle_study(self, study: Study, **options: Any) -> None:

@@ -19,20 +19,18 @@ from scoring.network import cpu_cores
 
 
 class Command(StudyCommand):
-    """Import photographs."""
-
     help = "Import every photograph in a folder, a zip or object storage; again adds only what is new: so one goes on."
+    refusals = (importing.IntakeError, buckets.BucketError)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("place", help="the folder, the zip, or s3://bucket/folder")
 
     def handle_study(self, study: Study, **options: Any) -> None:
-        try:
-            report = self._import(study, options["place"])
-        except (importing.IntakeError, buckets.BucketError) as error:
-            raise CommandError(str(error)) from error
+        report = self._import(study, options["place"])
         self.stdout.write(f"{report.imported} imported, {report.known} known already, {len(report.refused)} refused.")
+        for copy in report.copies:
+            self.stdout.write(f"  {copy.name}: {copy.reason}")
         for refusal in report.refused:
             self.stderr.write(f"  {refusal.name}: {refusal.reason}")
         if report.refused and not report.imported + report.known:

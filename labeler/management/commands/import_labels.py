@@ -9,14 +9,13 @@ from django.core.management.base import CommandError
 from labeler.exchange import imported_labels, published_layout
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
+from labeler.platform import spreadsheets
 
 BAD_ROWS_SHOWN = 50  # bad rows named one by one; more are usually one mistake many times
 
 
 class Command(StudyCommand):
-    """Import labels that were given elsewhere."""
-
-    help = "Import a CSV in the published layout: labeler, image_name, label, label_at, shared_image."
+    help = "Import a CSV or .xlsx in the published layout: labeler, image_name, label, label_at, shared_image."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -30,11 +29,10 @@ class Command(StudyCommand):
     def handle_study(self, study: Study, **options: Any) -> None:
         path: Path = options["file"]
         try:
-            with path.open(newline="", encoding="utf-8-sig") as lines:
-                rows = published_layout.read(lines, study=study)
+            rows = published_layout.read(spreadsheets.csv_lines(path), study=study)
             made = imported_labels.store(study=study, rows=rows, without_files=options["without_files"])
-        except UnicodeDecodeError as error:
-            raise CommandError(f"The file {path} is not UTF-8 text. Save it as CSV in UTF-8.") from error
+        except spreadsheets.TableError as error:
+            raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(
                 f"The file {path} can't be read: {error.strerror}. Check its name and rights."

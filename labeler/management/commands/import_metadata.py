@@ -1,40 +1,76 @@
-"""manage.py import_metadata STUDY FILE.csv"""
+"""manage.py import_metadata STUDY TABLE"""
 
+import sys
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeler.intake import metadata
+from labeler.intake import metadata, metadata_tables
+from labeler.intake.metadata import JoinReport
 from labeler.management.study_command import StudyCommand
 from labeler.models import Study
+from labeler.platform.spreadsheets import TableError
 
 
 class Command(StudyCommand):
-    """Join a table to a study's images."""
-
     help = (
-        "Write a CSV's columns into the images of its file names; subject, consent, consent_date of the person in them."
+        "Show what a table (CSV or .xlsx) would write into the images of its file names: metadata, the person in them, "
+        "consent. A second call with --seen and the code that the first one shows writes it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("file", type=Path)
+        parser.add_argument("--seen", metavar="CODE", help="the code of what you have seen, and want written")
 
     def handle_study(self, study: Study, **options: Any) -> None:
         try:
-            report = metadata.join(study=study, rows=metadata.parse(options["file"].read_bytes()))
-        except (metadata.MetadataError, OSError) as error:
+            table = metadata_tables.read(options["file"])
+            report = metadata.preview(study=study, table=table)
+            self._tell(report)
+            seen = options["seen"] or self._asked(report)
+            if not seen:
+                self.stdout.write(f"Nothing is written yet. To write it, call this again with --seen {report.code}")
+                return
+            metadata.join(study=study, table=table, seen=seen)
+        except OSError as error:
+            raise CommandError(
+                f"The file {options['file']} can't be read: {error.strerror}. Check its name and rights."
+            ) from error
+        except (TableError, metadata.SeenError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(
-            f"{report.changed} images changed, {report.same} said nothing new, {report.without_row} have no row."
-        )
-        if report.consents:
-            self.stdout.write(f"Of {report.consents} subjects a consent was recorded.")
-        for line, name in report.without_subject:
-            self.stderr.write(f"  line {line}: {name} has a consent but no subject: name the subject")
-        for line, name in report.unmatched:
-            self.stderr.write(f"  line {line}: no image is called {name}")
-        for line, name in report.ambiguous:
-            self.stderr.write(f"  line {line}: several images, or another row, are called {name}")
+        self.stdout.write(f"Written: {report.changed} images changed, {report.same} said nothing new.")
+
+    def _asked(self, report: JoinReport) -> str:
+        """Ask at a terminal; return the code where the answer is yes."""
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            return ""
+        return report.code if input("Write this? [y/N] ").strip().lower() in {"y", "yes"} else ""
+
+    def _tell(self, report: JoinReport) -> None:
+        for sentence in _sentences(report):
+            self.stdout.write(sentence)
+        for row in report.refused:
+            self.stderr.write(f"  line {row.line}: {row.name}: {row.why}")
+        if report.not_joined > len(report.refused):
+            self.stderr.write(f"  and {report.not_joined - len(report.refused)} more.")
+
+
+def _sentences(report: JoinReport) -> Iterator[str]:
+    yield from (f"Column {column} is taken for {role}." for role, column in report.columns.items())
+    yield from report.notes
+    yield (
+        f"{report.rows} rows: {report.exact} by a file's whole name, {report.alike} by a name that is alike, "
+        f"{report.not_joined} not joined. {report.changed} images change, {report.same} do not, "
+        f"{report.without_row} have no row."
+    )
+    for example in (*report.examples, *report.alike_examples):
+        yield f"  line {example.line}: {example.name} -> {example.image}: {example.says}"
+    if report.moved:
+        yield f"{report.moved} images get another person than they have now."
+    for scopes, people in sorted(report.consents.items()):
+        yield f"{people} {'person agrees' if people == 1 else 'people agree'} to {scopes}."
+    yield from (f"  {name} is the same file as {other}" for name, other in report.same_files)

@@ -12,8 +12,6 @@ from labeler.models import Role
 
 
 class Command(BaseCommand):
-    """Invite a person without a role at the identity provider."""
-
     help = "Invite a person; the first identity with this address, verified by the provider, takes the account."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

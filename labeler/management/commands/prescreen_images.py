@@ -13,9 +13,8 @@ from labeler.screening import prescreen
 
 
 class Command(StudyCommand):
-    """Measure a study's images and drop those outside the limits."""
-
     help = "Measure images that have no measures yet, set limits where some are given, and say how many are dropped."
+    refusals = (prescreen.PrescreenError,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -34,11 +33,8 @@ class Command(StudyCommand):
             measured = measurements.save_missing(study, on_image=on_image)
         self.stdout.write(f"{measured} images measured.")
         limits = {name: (_number(low), _number(high)) for name, low, high in options["limit"]}
-        try:
-            if limits:
-                prescreen.set_limits(study=study, limits=limits, by=None, reason=options["reason"])
-        except prescreen.PrescreenError as error:
-            raise CommandError(str(error)) from error
+        if limits:
+            prescreen.set_limits(study=study, limits=limits, by=None, reason=options["reason"])
         dropped = prescreen.apply(study)
         self.stdout.write(f"{dropped} images are dropped, with {prescreen.in_words(prescreen.current_limits(study))}.")
 

@@ -12,9 +12,8 @@ from labeler.models import Study
 
 
 class Command(StudyCommand):
-    """Let a reader leave."""
-
     help = "Let a reader leave a running study: what they have not graded goes to the others."
+    refusals = (DealError,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -26,10 +25,7 @@ class Command(StudyCommand):
         if reader is None:
             known = ", ".join(study.readers.values_list("code", flat=True))
             raise CommandError(f"Study {study.slug} has no reader {options['code']} (there are: {known}).")
-        try:
-            act = joining_and_leaving.leave(reader=reader, reason=options["reason"])
-        except DealError as error:
-            raise CommandError(str(error)) from error
+        act = joining_and_leaving.leave(reader=reader, reason=options["reason"])
         self.stdout.write(
             f"{act.assignments.count()} images handed over. Back: manage.py take_back_dealing {study.slug}"
         )

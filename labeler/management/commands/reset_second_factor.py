@@ -10,8 +10,6 @@ from labeler.models import User
 
 
 class Command(BaseCommand):
-    """Reset the second factors of a person who lost their phone and their recovery codes."""
-
     help = "Forget a person's second factors and end their sessions. Make sure first that it is they who ask."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

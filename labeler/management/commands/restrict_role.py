@@ -18,8 +18,6 @@ GRANTS = (
 
 
 class Command(BaseCommand):
-    """Give a database role what the processes need, and no right to change history."""
-
     help = "As the owner of the tables, after each migrate: let ROLE run the processes but never change history."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -10,8 +10,6 @@ from labeler.server import supervisor
 
 
 class Command(BaseCommand):
-    """For containers, which run one process each; `manage.py serve` runs them all."""
-
     help = "Be one process of the installation, on servers that DATABASE_URL and REDIS_URL name."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -14,9 +14,8 @@ from scoring.weights.weight_files import WeightsError
 
 
 class Command(StudyCommand):
-    """Score a study's images by another study's regressor."""
-
     help = "Score images by another study's regressor, so that draw_golden --by provisional:grade can spread over it."
+    refusals = (NoActiveRegressor, ArtefactError, WeightsError)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -26,11 +25,8 @@ class Command(StudyCommand):
         source = Study.objects.filter(slug=options["source"]).first()
         if source is None:
             raise CommandError(f"There is no study {options['source']}.")
-        try:
-            with progress_bar.shown("Scored") as on_image:
-                scored = provisional_scores.score_missing(study=study, source=source, on_image=on_image)
-        except (NoActiveRegressor, ArtefactError, WeightsError) as error:
-            raise CommandError(str(error)) from error
+        with progress_bar.shown("Scored") as on_image:
+            scored = provisional_scores.score_missing(study=study, source=source, on_image=on_image)
         self.stdout.write(
             f"{scored} images scored. Next: manage.py draw_golden {study.slug} SIZE --by provisional:grade"
         )

@@ -12,8 +12,6 @@ from labeler.server import supervisor
 
 
 class Command(BaseCommand):
-    """Run the whole installation."""
-
     help = "Migrate, then run web, scorer, workers and beat until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

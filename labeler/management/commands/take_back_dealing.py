@@ -12,9 +12,8 @@ from labeler.models import Study
 
 
 class Command(StudyCommand):
-    """Take the latest change of the lists back."""
-
     help = "Undo the latest change of a study's lists. Images with a label stay where they are."
+    refusals = (DealError,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -24,8 +23,5 @@ class Command(StudyCommand):
         latest = changes.latest(study)
         if latest is None:
             raise CommandError(f"Nothing was dealt in study {study.slug}.")
-        try:
-            undo.take_back(dealing=latest, reason=options["reason"])
-        except DealError as error:
-            raise CommandError(str(error)) from error
+        undo.take_back(dealing=latest, reason=options["reason"])
         self.stdout.write(f"Taken back: {latest}.")

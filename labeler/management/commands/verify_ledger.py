@@ -10,8 +10,6 @@ from labeler.record import anchors, ledger, ledger_check
 
 
 class Command(BaseCommand):
-    """Say whether labels, audit log, facts and photographs are what was sealed."""
-
     help = (
         "Compare labels, audit log, facts and photographs with the ledger. "
         "Exit status: 0 untouched, 1 with each row that is not."

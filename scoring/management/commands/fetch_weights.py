@@ -2,18 +2,15 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-
+from scoring.management.refusing_command import RefusingCommand
 from scoring.weights import weight_files
 
 
-class Command(BaseCommand):
+class Command(RefusingCommand):
     help = "Fetch, verify and convert the weight files; what is here and whole stays."
     requires_system_checks = ()
+    refusals = (weight_files.WeightsError,)
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        del args, options
-        try:
-            weight_files.fetch(self.stdout.write)
-        except weight_files.WeightsError as error:
-            raise CommandError(str(error)) from error
+    def run(self, **options: Any) -> None:
+        del options
+        weight_files.fetch(self.stdout.write)

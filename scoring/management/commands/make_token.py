@@ -5,16 +5,18 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.core.validators import validate_slug
 from django.utils import timezone
 
-from scoring.models import ApiToken, Regressor, Scope
+from scoring.management.refusing_command import RefusingCommand
+from scoring.models import Regressor, Scope
 from scoring.service import tokens, webhooks
 
 
-class Command(BaseCommand):
+class Command(RefusingCommand):
     help = "Make an API token and print it, once: it can't be read again."
+    refusals = (tokens.TokenError,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("study", help="slug of the study whose regressor answers")
@@ -23,8 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--per-minute", type=int, default=60, help="photographs a minute (60)")
         parser.add_argument("--days", type=int, help="until it expires; never unless given")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        del args
+    def run(self, **options: Any) -> None:
         study = options["study"]
         try:
             validate_slug(study)
@@ -32,23 +33,16 @@ class Command(BaseCommand):
             raise CommandError(f"{study!r} is not a study's slug: letters, digits, - and _ only.") from error
         if options["per_minute"] < 1:
             raise CommandError("A token that may send no photograph opens nothing. Give --per-minute 1 or more.")
-        token, plaintext = _make(options)
-        self.stdout.write(plaintext)
-        if Scope.BATCH in token.scopes:
-            self.stderr.write(f"Its webhooks are signed with {webhooks.secret(token)}")
-        if not Regressor.objects.filter(study=study, is_active=True).exists():
-            self.stderr.write(f"Study {study} has no published regressor yet: the API answers 503 until it has.")
-
-
-def _make(options: dict[str, Any]) -> tuple[ApiToken, str]:
-    try:
-        return tokens.make(
+        token, plaintext = tokens.make(
             name=options["name"],
-            study=options["study"],
+            study=study,
             made_by=None,
             scopes=options["scopes"],
             per_minute=options["per_minute"],
             expires_at=timezone.now() + timedelta(days=options["days"]) if options["days"] else None,
         )
-    except tokens.TokenError as error:
-        raise CommandError(str(error)) from error
+        self.stdout.write(plaintext)
+        if Scope.BATCH in token.scopes:
+            self.stderr.write(f"Its webhooks are signed with {webhooks.secret(token)}")
+        if not Regressor.objects.filter(study=study, is_active=True).exists():
+            self.stderr.write(f"Study {study} has no published regressor yet: the API answers 503 until it has.")

@@ -5,9 +5,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from pydantic import TypeAdapter
 
+from scoring.management.refusing_command import RefusingCommand
 from scoring.photograph import faces
 from scoring.photograph.decoding import ImageError, decode
 from scoring.photograph.patches import Layout
@@ -16,7 +17,7 @@ from scoring.regressor.recipes import Geometry
 from scoring.weights.weight_files import WeightsError
 
 
-class Command(BaseCommand):
+class Command(RefusingCommand):
     help = "Cut a photograph into patches and say where they lie, in pixels of the upright photograph."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -25,8 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="mode, patches, dropped and landmarks as one object")
         parser.add_argument("--overlay", type=Path, metavar="PNG", help="write the photograph with its patches here")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        del args
+    def run(self, **options: Any) -> None:
         path: Path = options["file"]
         try:
             pixels = decode(path.read_bytes())

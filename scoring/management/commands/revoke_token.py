@@ -3,21 +3,21 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from scoring.management.refusing_command import RefusingCommand
 from scoring.models import ApiToken
 from scoring.service import tokens
 
 
-class Command(BaseCommand):
+class Command(RefusingCommand):
     help = "Revoke an app's API token: from now on it opens nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("study", help="slug of its study")
         parser.add_argument("name", help="the app it is for")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        del args
+    def run(self, **options: Any) -> None:
         live = ApiToken.objects.filter(study=options["study"], revoked_at=None)
         token = live.filter(name=options["name"]).first()
         if token is None:

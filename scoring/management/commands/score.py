@@ -5,8 +5,9 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from scoring.management.refusing_command import RefusingCommand
 from scoring.models import Regressor
 from scoring.photograph.decoding import ImageError, Selfie
 from scoring.regressor import overlays, regressors
@@ -16,8 +17,9 @@ from scoring.service.score_json import SelfieScoreOut
 from scoring.weights.weight_files import WeightsError
 
 
-class Command(BaseCommand):
+class Command(RefusingCommand):
     help = "Score photographs with a study's published regressor, as the API does."
+    refusals = (NoActiveRegressor, ArtefactError, WeightsError)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
@@ -30,16 +32,12 @@ class Command(BaseCommand):
             help="write the photograph here, its regions coloured by their scores",
         )
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        del args
+    def run(self, **options: Any) -> None:
         files: list[Path] = options["files"]
         if options["overlay"] and len(files) > 1:
             raise CommandError("An overlay is of one photograph. Name one file.")
-        try:
-            regressor = _regressor(options["study"])
-            failures = sum(not self._score(path, regressor, options) for path in files)
-        except (NoActiveRegressor, ArtefactError, WeightsError) as error:
-            raise CommandError(str(error)) from error
+        regressor = _regressor(options["study"])
+        failures = sum(not self._score(path, regressor, options) for path in files)
         if failures:
             raise CommandError(f"{failures} of {len(files)} files could not be scored.")
 

@@ -3,8 +3,9 @@
 
 /**
  * What the server tells of an image; the grade or the reason is there once it was graded.
- * @typedef {{id: string, version: number, image: string, long_side: number, label: string, undo: string}} Place
- * @typedef {{grade?: string | number | null, not_gradable?: string}} Label
+ * @typedef {{id: string, version: number, number: number, image: string, long_side: number, label: string,
+ *   undo: string}} Place
+ * @typedef {{grade?: string | number | null, not_gradable?: string, note?: string}} Label
  * @typedef {Place & Label} Card
  * @typedef {{upcoming: Card[], back: Card[], progress: {done: number, total: number}}} State
  */
@@ -33,6 +34,14 @@ export class ReadingList {
     this.ahead.push(...cards.filter(({ id }) => !known.has(id) && !this.isHeld(id)));
   }
 
+  /** Add what was graded before all that is known, the latest first. @param {Card[]} cards */
+  receiveOlder(cards) {
+    const known = new Set([...this.back, ...this.ahead].map((card) => card.id));
+    const older = cards.filter(({ id }) => !known.has(id) && !this.isHeld(id)).toReversed();
+    this.back.unshift(...older);
+    if (this.cursor !== null) this.cursor += older.length;
+  }
+
   get isLookingBack() {
     return this.cursor !== null;
   }
@@ -48,8 +57,7 @@ export class ReadingList {
   }
 
   get place() {
-    if (this.cursor !== null) return `${this.back.length - this.cursor} back`;
-    return `${Math.min(this.done + 1, this.total)} of ${this.total}`;
+    return `${this.current?.number ?? this.done} of ${this.total}`;
   }
 
   /**

@@ -1,7 +1,7 @@
 // Without a connection: say how many grades wait in this browser, and come back by itself.
 
 import { need } from "../../site/elements.js";
-import { waitingInThisBrowser } from "./outbox.js";
+import { waitingInThisBrowser } from "./saving/outbox.js";
 
 const AGAIN = 10_000; // ms between looks at the server
 

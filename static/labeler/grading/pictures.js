@@ -1,12 +1,21 @@
 // Images fetched and decoded ahead. They live in this tab's memory only: no face stays on a shared workstation's disk.
 
 const FULL = "full";
+const LONGEST_REST = 60_000; // ms: whoever asks for a longer one may not be our server
 const LONG_SIDES = [1600, 2560]; // pixels: of the server's renditions
 
 /** @typedef {import("./list.js").Card} Card */
 
 export class SignedOutError extends Error {}
 export class GoneError extends Error {} // nobody may see it any more
+/** The server asks for a rest. */
+export class BusyError extends Error {
+  /** @param {number} rest ms */
+  constructor(rest) {
+    super("The server asks to wait.");
+    this.rest = rest;
+  }
+}
 
 export class Pictures {
   /** @param {HTMLElement} stage the element that an image fills; its device pixels decide which rendition is fetched */
@@ -80,7 +89,10 @@ async function decode(url) {
   const response = await fetch(url, { redirect: "manual" });
   if (response.type === "opaqueredirect") throw new SignedOutError();
   if (response.status === 410) throw new GoneError();
-  if (!response.ok) throw new Error(`The image was answered with ${response.status}.`);
+  const rest = 1000 * Number(response.headers.get("Retry-After")) || 0;
+  if (rest > 0) throw new BusyError(Math.min(rest, LONGEST_REST));
+  const isOurs = response.status === 200 && response.headers.get("Content-Type") === "image/webp";
+  if (!isOurs) throw new Error(`The image was answered with ${response.status}.`);
   const image = new Image();
   image.alt = "The selfie to grade";
   image.draggable = false;

@@ -145,6 +145,9 @@ def test_who_saw_grades_reads_for_a_reason_that_others_see(as_olga: Client, olga
     page = as_olga.get("/studies/acne/readers/").content.decode()
     assert "SAW GRADES BEFORE" in page
     assert "We are only three." in page
+    root = builders.sign_in(Client(), User.objects.create_superuser(username="root"))
+    printed = root.get("/studies/acne/report/print/").content.decode()
+    assert "Had seen readers' grades before they began: R03." in printed
     event = AuditEvent.objects.get(action="accepted to read")
     assert (event.user, event.reason) == (olga, "We are only three.")
 

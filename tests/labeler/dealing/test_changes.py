@@ -168,3 +168,48 @@ def test_who_has_seen_what_is_golden_does_not_join(running: Study, dora: User) -
 
 def test_the_gap_of_a_list_is_a_twentieth_or_twenty() -> None:
     assert [reading_lists.usual_gap(length) for length in (3, 50, 200, 4000)] == [1, 10, 20, 200]
+
+
+@pytest.mark.parametrize("capacity", [None, 80])
+def test_a_reader_who_left_comes_back_to_a_whole_list(running: Study, capacity: int | None) -> None:
+    leaver, *others = running.readers.all()
+    graded = {one.pk for one in listed(leaver) if one.is_done}
+    joining_and_leaving.leave(reader=leaver, reason="On leave until spring")
+    had = set(leaver.assignments.values_list("image", flat=True))
+    back = joining_and_leaving.admit(study=running, user=leaver.user, capacity=capacity, reason="Spring")
+    assert (back.pk, back.code, back.left_at, back.capacity) == (leaver.pk, leaver.code, None, capacity)
+    ones = listed(back)
+    assert graded <= {one.pk for one in ones}
+    assert not {one.image_id for one in ones if one.dealing == changes.latest(running)} & had
+    for reader in (back, *others):
+        check(reader, spread=9)
+    ordinary = Assignment.objects.filter(withdrawn_in=None, image__is_golden=False, is_repeat=False)
+    assert sorted(ordinary.values_list("image", flat=True)) == sorted(
+        running.images.filter(is_golden=False).values_list("pk", flat=True)
+    )
+    if capacity is None:
+        loads = [queries.upcoming(reader).count() for reader in running.readers.all()]
+        assert max(loads) - min(loads) <= REPEATS + 2
+    else:
+        assert len(ones) <= capacity
+
+
+def test_a_return_that_is_taken_back_leaves_the_reader_without_images(running: Study) -> None:
+    leaver = running.readers.all()[0]
+    joining_and_leaving.leave(reader=leaver, reason="On leave until spring")
+    before = state(running)
+    joining_and_leaving.admit(study=running, user=leaver.user, reason="Spring")
+    latest = changes.latest(running)
+    assert latest is not None
+    undo.take_back(dealing=latest, reason="Not yet")
+    leaver.refresh_from_db()
+    assert leaver.left_at
+    assert not queries.upcoming(leaver).exists()
+    assert {code: sorted(images) for code, images in state(running).items()} == {
+        code: sorted(images) for code, images in before.items()
+    }
+
+
+def test_who_reads_a_study_already_is_not_added_twice(running: Study) -> None:
+    with pytest.raises(studies.StudyError, match="reads study acne already"):
+        joining_and_leaving.admit(study=running, user=running.readers.all()[0].user)

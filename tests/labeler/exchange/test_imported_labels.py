@@ -1,6 +1,7 @@
 """Labels in the published layout become a study, or nothing does and every bad row is named."""
 
 import io
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,10 +10,12 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from openpyxl import Workbook
 
 from labeler.exchange.published_layout import PUBLISHED
 from labeler.exchange.tables import as_csv
 from labeler.grading import consensus
+from labeler.intake import known_names
 from labeler.models import Assignment, Image, Label, NotGradable, Reader, Study, User
 from labeler.studies import progress
 from tests import builders
@@ -83,6 +86,33 @@ def test_labels_keep_their_readers_their_history_and_their_times(photographed: S
     assert changed.labeled_at == datetime(2018, 5, 30, 9, 30, tzinfo=UTC)
     not_acne = Label.objects.get(assignment__image__source_name="c.jpg")
     assert (not_acne.grade, not_acne.not_gradable) == (None, NotGradable.NOT_ACNE)
+
+
+def as_workbook(text: str) -> bytes:
+    book, stream = Workbook(), io.BytesIO()
+    for line in text.splitlines():
+        book.active.append(line.split(","))
+    book.save(stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: text.encode("utf-8-sig"),
+        lambda text: text.encode("utf-16"),
+        lambda text: f"sep=;\r\n{text.replace(',', ';')}".encode(),
+        lambda text: text.replace(",", "\t").encode(),
+        lambda text: text.replace("\n", ",,\n").encode(),
+        as_workbook,
+    ],
+    ids=["BOM", "UTF-16", "sep=", "tabs", "trailing empty columns", "workbook"],
+)
+def test_labels_are_read_as_spreadsheets_write_them(
+    photographed: Study, file: Path, written: Callable[[str], bytes]
+) -> None:
+    file.write_bytes(written(file.read_text()))
+    assert "5 labels imported" in import_labels(file)
 
 
 def test_shared_images_are_the_golden_set(photographed: Study, file: Path) -> None:
@@ -167,7 +197,30 @@ def test_every_bad_row_is_named_in_the_files_order(photographed: Study, tmp_path
 def test_a_name_that_two_images_have_is_refused(photographed: Study, file: Path) -> None:
     twin = builders.make_images(photographed, 1)[0]
     Image.objects.filter(pk=twin.pk).update(source_name="2019/b.jpg")
-    assert "line 4: the study has 2 images named b.jpg." in refused(file)
+    assert "line 4: b.jpg: several files may be meant: 2018/b.jpg, 2019/b.jpg." in refused(file)
+
+
+def test_a_copys_labels_are_its_images(photographed: Study, file: Path) -> None:
+    known_names.keep_alias(photographed.images.get(source_name="c.jpg"), "Kopie von c.jpg")
+    write(file, *ROWS, "dora@example.org,Kopie von c.jpg,2,2018-06-01 09:00:00,0")
+    assert "6 labels imported" in import_labels(file)
+    readers = Label.objects.filter(assignment__image__source_name="c.jpg").values_list("assignment__reader__code")
+    assert sorted(readers) == [("R01",), ("R02",)]
+    assert "0 labels imported, 6 known already" in import_labels(file)
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ("emil@example.org,Kopie von c.jpg,2,2018-06-01 09:00:00,1", "which has another shared_image"),
+        ("emil@example.org,Kopie von c.jpg,2,2018-05-31 09:00:00,0", "gave both another label at the same time"),
+    ],
+)
+def test_a_copy_of_which_other_things_are_said_is_named(photographed: Study, file: Path, row: str, why: str) -> None:
+    known_names.keep_alias(photographed.images.get(source_name="c.jpg"), "Kopie von c.jpg")
+    said = refused(write(file, *ROWS, row))
+    assert "line 7: Kopie von c.jpg is the same file as c.jpg in line 6" in said
+    assert why in said
 
 
 def test_other_columns_than_the_layouts_are_asked_for(photographed: Study, tmp_path: Path) -> None:

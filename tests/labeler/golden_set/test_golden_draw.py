@@ -11,7 +11,7 @@ from django.test import Client
 from labeler.accounts import unblinding
 from labeler.dealing import folds
 from labeler.golden_set import commitments, golden_draw
-from labeler.grading import label_store
+from labeler.grading import label_store, refusals
 from labeler.models import Image, Label, Study, User
 from labeler.studies import closing, studies
 from tests import builders
@@ -138,7 +138,7 @@ def test_who_reads_the_study_does_not_see_the_golden_page(mixed: Study, ana: Use
 def test_nobody_grades_in_a_closed_study(study: Study, ana: User) -> None:
     closing.close(study=study, reason="All graded")
     assignment = builders.reader_of(ana, study).assignments.earliest("position")
-    with pytest.raises(label_store.ClosedError):
+    with pytest.raises(refusals.ClosedError):
         label_store.record_label(assignment=assignment, version=0, submission=uuid4(), grade=3)
     client = Client()
     client.force_login(ana)

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from django.db import DatabaseError, transaction
 
-from labeler.grading import consensus, label_store, queries
+from labeler.grading import consensus, label_store, queries, refusals
 from labeler.models import Assignment, Label, Reader, Study
 from labeler.studies import progress
 
@@ -37,7 +37,7 @@ def test_the_same_submission_again_changes_nothing(reader: Reader) -> None:
 def test_a_submission_id_with_another_grade_is_refused(reader: Reader) -> None:
     assignment, submission = first(reader), uuid4()
     label_store.record_label(assignment=assignment, version=0, submission=submission, grade=3)
-    with pytest.raises(label_store.ReusedSubmissionError):
+    with pytest.raises(refusals.ReusedSubmissionError):
         label_store.record_label(assignment=assignment, version=0, submission=submission, grade=4)
     assert Label.objects.get().grade == 3
 
@@ -46,7 +46,7 @@ def test_a_submission_id_used_for_another_image_is_refused(reader: Reader) -> No
     submission = uuid4()
     label_store.record_label(assignment=first(reader), version=0, submission=submission, grade=3)
     second = first(reader)
-    with pytest.raises(label_store.ReusedSubmissionError):
+    with pytest.raises(refusals.ReusedSubmissionError):
         label_store.record_label(assignment=second, version=0, submission=submission, grade=3)
     second.refresh_from_db()
     assert not second.is_done
@@ -56,7 +56,7 @@ def test_a_submission_id_used_for_another_image_is_refused(reader: Reader) -> No
 def test_a_second_window_with_an_old_page_is_told(reader: Reader) -> None:
     assignment = first(reader)
     label_store.record_label(assignment=assignment, version=0, submission=uuid4(), grade=3)
-    with pytest.raises(label_store.OutdatedVersionError):
+    with pytest.raises(refusals.OutdatedVersionError):
         label_store.record_label(assignment=assignment, version=0, submission=uuid4(), grade=5)
     assert Label.objects.get().grade == 3
 

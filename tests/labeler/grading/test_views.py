@@ -51,8 +51,12 @@ def test_the_grading_page_shows_the_next_image(as_ana: Client, assignment: Assig
 
 
 def test_a_grade_is_saved(as_ana: Client, assignment: Assignment) -> None:
-    answer = post_grade(as_ana, assignment, grade=4, visible_ms=812, zoom=2.5, input_kind="touch")
-    assert json.loads(answer.content) == {"version": 1, "upcoming": []}
+    submission = uuid4()
+    answer = post_grade(
+        as_ana, assignment, submission=submission, grade=4, visible_ms=812, zoom=2.5, input_kind="touch"
+    )
+    known = {"reader": "acne R01", "submission": str(submission)}
+    assert json.loads(answer.content) == known | {"version": 1, "upcoming": []}
     label = Label.objects.get()
     assert (label.assignment, label.grade) == (assignment, 4)
     assert (label.visible_ms, label.zoom, label.input_kind) == (812, 2.5, "touch")
@@ -112,13 +116,17 @@ def test_the_queue_goes_on_after_an_image(as_ana: Client, reader: Reader) -> Non
 
 def test_the_answer_to_a_grade_brings_the_image_after_the_last_known(as_ana: Client, reader: Reader) -> None:
     ahead = list(queries.upcoming(reader))
-    answer = post_grade(as_ana, ahead[0], grade=1, after=ahead[2].public_id)
-    assert [card["id"] for card in json.loads(answer.content)["upcoming"]] == [str(ahead[3].public_id)]
+    answer = post_grade(as_ana, ahead[0], grade=1, after=ahead[4].public_id)
+    assert [card["id"] for card in json.loads(answer.content)["upcoming"]] == [str(ahead[5].public_id)]
 
 
-def test_what_another_reader_knows_brings_nothing(as_ana: Client, reader: Reader, ben: User, study: Study) -> None:
+def test_what_another_reader_knows_brings_a_readers_own_list(
+    as_ana: Client, reader: Reader, ben: User, study: Study
+) -> None:
     foreign = queries.upcoming(study.readers.get(user=ben))[0]
-    assert as_ana.get(reverse("queue", args=["acne"]), {"after": str(foreign.public_id)}).json() == {"upcoming": []}
+    answer = as_ana.get(reverse("queue", args=["acne"]), {"after": str(foreign.public_id)}).json()
+    own = [str(assignment.public_id) for assignment in queries.upcoming(reader)]
+    assert [card["id"] for card in answer["upcoming"]] == own
 
 
 def test_the_last_grade_leads_to_thanks(as_ana: Client, reader: Reader) -> None:
@@ -130,7 +138,10 @@ def test_the_last_grade_leads_to_thanks(as_ana: Client, reader: Reader) -> None:
 def test_the_image_comes_without_a_trace(as_ana: Client, assignment: Assignment) -> None:
     default_storage.save(f"{assignment.image.rendition}-full", ContentFile(b"webp"))
     answer = as_ana.get(address("image", assignment))
-    assert b"".join(answer) == b"webp"
+    body = b"".join(answer)
+    assert body.startswith(b"webp")
+    assert int(answer.headers["Content-Length"]) == len(body)
+    assert not {"ETag", "Last-Modified"} & set(answer.headers)
     assert answer.headers["Cache-Control"] == "private, no-store"
     assert answer.headers["Content-Type"] == "image/webp"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -145,6 +156,7 @@ def test_golden_and_ordinary_cards_differ_in_nothing_but_random_ids(as_ana: Clie
     def shape(assignment: Assignment) -> str:
         page = as_ana.get(reverse("queue", args=["acne"])).json()["upcoming"]
         card = next(card for card in page if card["id"] == str(assignment.public_id))
+        assert card.pop("number") == assignment.position
         post_grade(as_ana, assignment, grade=3)
         return json.dumps(card).replace(str(assignment.public_id), "ID")
 

@@ -11,6 +11,7 @@ from labeler.golden_set import golden_draw
 from labeler.grading import queries
 from labeler.images import consents, subjects
 from labeler.intake import metadata
+from labeler.intake.metadata import Unjoined
 from labeler.models import AuditEvent, Consent, Image, Reader, Study, User
 from labeler.record import pseudonyms
 from labeler.studies import progress
@@ -115,7 +116,7 @@ def test_the_browser_is_told_that_the_image_is_gone(as_ana: Client, study: Study
         headers={"Accept": "application/json"},
     )
     assert answer.status_code == 410
-    assert "no longer part of the study" in answer.json()["error"]
+    assert "took their consent back" in answer.json()["error"]
     assert not assignment.labels.exists()
 
 
@@ -145,8 +146,8 @@ def test_nothing_is_learned_from_who_does_not_agree_to_it(study: Study) -> None:
     assert graded.golden_left_out == (judged.content_hash,)
 
 
-def join(study: Study, table: str) -> metadata.JoinReport:
-    return metadata.join(study=study, rows=metadata.parse(table.encode()))
+def join(study: Study, text: str) -> metadata.JoinReport:
+    return builders.join_metadata(study, text)
 
 
 def test_consent_comes_with_metadata(undealt: Study) -> None:
@@ -158,25 +159,20 @@ def test_consent_comes_with_metadata(undealt: Study) -> None:
         "IMG_4.jpg,,all,,,\n"
     )
     report = join(undealt, table)
-    assert report.consents == 3
+    assert report.consents == {"grading": 1, "nothing": 1, "grading, sharing, training": 1}
     said = {consent.subject: consent for consent in consents.latest(undealt)}
     assert (said["P1"].scopes, said["P1"].given_on, said["P1"].source) == (["grading"], date(2026, 5, 1), "form 17")
     assert said["P2"].scopes == []
     assert said["P3"].scopes == sorted(EVERYTHING)
     assert undealt.images.get(source_name="IMG_0.jpg").metadata == {"age": "31"}
     assert marks(undealt.images.get(source_name="IMG_3.jpg")) == (False, False, False)
-    assert join(undealt, table).consents == 0
+    assert not join(undealt, table).consents
 
 
 def test_a_consent_of_nobody_is_named(study: Study) -> None:
-    assert join(study, "file,consent\nIMG_0.jpg,all\n").without_subject == [(2, "IMG_0.jpg")]
+    refused = join(study, "file,consent\nIMG_0.jpg,all\n").refused
+    assert [(row.line, row.name, row.why) for row in refused] == [(2, "IMG_0.jpg", Unjoined.WITHOUT_SUBJECT + ".")]
     assert not Consent.objects.exists()
-
-
-@pytest.mark.parametrize(("consent", "day"), [("publishing", ""), ("none grading", ""), ("all", "31.5.2026")])
-def test_a_consent_that_can_not_be_read_joins_nothing(consent: str, day: str) -> None:
-    with pytest.raises(metadata.MetadataError, match=r"Line 2 .* Nothing was joined"):
-        metadata.parse(f"file,consent,consent_date\nIMG_0.jpg,{consent},{day}\n".encode())
 
 
 def test_the_log_knows_subjects_by_pseudonyms(undealt: Study, olga: User) -> None:

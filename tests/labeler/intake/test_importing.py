@@ -1,6 +1,8 @@
 """A folder of photographs becomes a study's images, and nothing half-made stays."""
 
+import io
 import os
+import unicodedata
 from io import StringIO
 from pathlib import Path
 
@@ -11,8 +13,8 @@ from django.utils import timezone
 from PIL import Image as PillowImage
 
 from labeler.images import preprocessing
-from labeler.intake import importing
-from labeler.models import Image, Study
+from labeler.intake import importing, uploads
+from labeler.models import Image, Study, User
 from labeler.screening import prescreen
 from tests import builders
 
@@ -53,6 +55,53 @@ def test_importing_again_adds_nothing(empty_study: Study, tmp_path: Path) -> Non
     assert (first.imported, first.known) == (1, 1)
     assert (again.imported, again.known) == (0, 2)
     assert len(stored_files("originals")) == 1
+
+
+def test_the_command_names_copies_and_what_it_refused_keeps_its_row(empty_study: Study, tmp_path: Path) -> None:
+    for patient in "AB":
+        (tmp_path / f"Patient {patient}").mkdir()
+    (tmp_path / "Patient A" / "IMG_0001.jpg").write_bytes(builders.make_jpeg(1))
+    (tmp_path / "Patient A" / "Kopie.jpg").write_bytes(builders.make_jpeg(1))
+    (tmp_path / "Patient B" / "IMG_0001.jpg").write_bytes(b"no photograph")
+    said = builders.command_output("import_images", "acne", str(tmp_path))
+    assert "Patient A/Kopie.jpg: It is the same file as Patient A/IMG_0001.jpg." in said
+    report = builders.join_metadata(
+        empty_study, "file,subject,sex\nPatient A/Kopie.jpg,P1,f\nPatient B/IMG_0001.jpg,P2,m\nIMG_0001.jpg,P3,m\n"
+    )
+    image = empty_study.images.get()
+    assert (image.subject, image.metadata) == ("P1", {"sex": "f"})
+    assert [row.line for row in report.refused] == [3, 4]
+
+
+def test_the_same_files_by_zip_by_command_and_by_browser_join_the_same_rows(
+    db: None, olga: User, tmp_path: Path
+) -> None:
+    photographs = {f"Patient {letter}/Grün {n}.jpg": builders.make_jpeg(n) for n, letter in enumerate("ABC")}
+    photographs["Patient A/Grün 1.jpg"] = photographs["Patient B/Grün 1.jpg"]
+    photographs["Patient C/Grün 0.jpg"] = b"no photograph"
+    stored = {unicodedata.normalize("NFD", name): data for name, data in photographs.items()}
+    (tmp_path / "all.zip").write_bytes(builders.make_zip(stored))
+    for name, data in stored.items():
+        (tmp_path / "Klinik" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "Klinik" / name).write_bytes(data)
+    for way in ("zip", "folder", "browser", "browser-zip"):
+        study = builders.make_study(way)
+        if way in {"zip", "folder"}:
+            importing.import_folder(study=study, folder=tmp_path / {"zip": "all.zip", "folder": "Klinik"}[way])
+        else:
+            into = uploads.begin(study=study, by=olga)
+            sent = {"Klinik.zip": (tmp_path / "all.zip").read_bytes()}
+            for name, data in (sent if way == "browser-zip" else {f"Klinik/{n}": d for n, d in stored.items()}).items():
+                uploads.receive(into, name=name, size=len(data), offset=0, body=io.BytesIO(data))
+            uploads.finish(into)
+            uploads.import_waiting(into)
+    table = "file,subject\n" + "".join(f"{name},{number}\n" for number, name in enumerate(photographs))
+    joined = {}
+    for study in Study.objects.all():
+        report = builders.join_metadata(study, table)
+        people = sorted(study.images.values_list("content_hash", "subject"))
+        joined[study.slug] = (people, [(row.line, row.why[:20]) for row in report.refused])
+    assert len({str(what) for what in joined.values()}) == 1, joined
 
 
 def test_what_is_no_photograph_is_refused_by_name_and_leaves_nothing(empty_study: Study, tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from labeler.intake import message_slots, metadata, uploads
+from labeler.intake import message_slots, uploads
 from labeler.models import AuditEvent, Intake, IntakeFile, Study, User
-from labeler.screening import gallery
+from scoring.photograph import decoding
 from tests import builders
 
 
@@ -256,26 +256,76 @@ def test_two_files_of_one_name_are_both_taken(empty: Study, olga: User) -> None:
     assert empty.images.count() == 2
 
 
+@pytest.mark.parametrize("mark", ["", "sent"])
+def test_two_files_of_one_name_and_size_are_both_taken(empty: Study, olga: User, mark: str) -> None:
+    into, files = begun(empty, olga), [builders.make_jpeg(n) for n in range(2)]
+    size = max(map(len, files))
+    files = [data.ljust(size, b"\0") for data in files]
+    for data in (*files, files[0]):
+        known = decoding.content_hash(data) if mark else ""
+        here = uploads.received(into, name="IMG.jpg", size=size, mark=known)
+        assert here == (0 if mark and data is not files[0] else here)
+        uploads.receive(into, name="IMG.jpg", size=size, offset=0, body=io.BytesIO(data), mark=known)
+    uploads.import_waiting(into)
+    assert list(empty.images.values_list("source_name", flat=True)) == ["IMG.jpg"] * 2
+    assert outcome(into) == {"IMG.jpg": "imported", "IMG.jpg [2]": "imported"}
+
+
+def test_a_file_that_changed_while_it_was_sent_is_refused(empty: Study, olga: User) -> None:
+    into, data = begun(empty, olga), builders.make_jpeg(1)
+    mark = decoding.content_hash(b"what it was before")
+    uploads.receive(into, name="IMG.jpg", size=len(data), offset=0, body=io.BytesIO(data), mark=mark)
+    uploads.import_waiting(into)
+    assert into.files.get().reason == "It changed while it was sent. Send it again."
+
+
+def test_what_systems_put_beside_photographs_is_not_asked_for(empty: Study, olga: User) -> None:
+    into = begun(empty, olga)
+    for name in ("A/._IMG_1.jpg", "A/.DS_Store", "A\\Thumbs.db", "desktop.ini", "__MACOSX/A/1.jpg", "~$table.xlsx"):
+        assert uploads.received(into, name=name, size=9) == 9
+        assert uploads.receive(into, name=name, size=9, offset=0, body=io.BytesIO(b"x" * 9)) == 9
+    assert not into.files.exists()
+
+
+def test_a_copy_is_said_to_be_one_and_its_name_is_kept(empty: Study, browser: Client, olga: User) -> None:
+    into, data = begun(empty, olga), builders.make_jpeg(1)
+    for name in ("P001.jpg", "Kopie von P001.jpg", "B/P001.jpg"):
+        send(into, name, data)
+    uploads.import_waiting(into)
+    image = empty.images.get()
+    assert [alias.name for alias in image.aliases.all()] == ["Kopie von P001.jpg", "B/P001.jpg"]
+    page = browser.get(f"/studies/acne/imports/{into.pk}/").content.decode()
+    assert page.count("It is the same file as P001.jpg.") == 2
+    assert "Kopie von P001.jpg" in browser.get(f"/studies/acne/images/{image.pk}/").content.decode()
+
+
 def test_files_are_sent_and_watched_through_the_pages(empty: Study, browser: Client) -> None:
     data = builders.make_jpeg(1)
     places = browser.post("/studies/acne/images/begin/").json()
     piece = f"{places['upload']}?name=IMG_1.jpg&size={len(data)}&offset=0"
     assert browser.post(piece, data, content_type="application/octet-stream").json() == {"here": len(data)}
     assert browser.get(piece).json() == {"here": len(data)}
+    empty_piece = f"{places['upload']}?name=empty.jpg&size=0&offset=0"
+    assert browser.get(empty_piece).json() == {"here": 0}
+    for _ in range(2):
+        refusal = browser.post(empty_piece, b"", content_type="application/octet-stream")
+        assert (refusal.status_code, refusal.json()) == (422, {"detail": "empty.jpg is empty."})
     browser.post(f"{places['progress']}finish/")
     uploads.import_waiting(Intake.objects.get())
     now = browser.get(f"{places['progress']}now.json")
-    assert now.json() == {"total": 1, "done": 1, "imported": 1, "known": 0, "refused": 0, "is_over": True}
+    assert now.json() == {"total": 2, "done": 2, "imported": 1, "known": 0, "refused": 1, "is_over": True}
     assert browser.get(f"{places['progress']}now.json", headers={"If-None-Match": now["ETag"]}).status_code == 304
 
 
 def test_a_browser_without_scripts_sends_whole_files(empty: Study, browser: Client) -> None:
     files = [SimpleUploadedFile(f"IMG_{n}.jpg", builders.make_jpeg(n)) for n in range(2)]
-    files.append(SimpleUploadedFile("note.jpg", b"<html>"))
+    files += [SimpleUploadedFile("note.jpg", b"<html>"), SimpleUploadedFile("empty.jpg", b"")]
+    files.append(SimpleUploadedFile("large.jpg", bytes(decoding.MAX_SELFIE_BYTES + 1)))
     browser.post("/studies/acne/images/", {"files": files})
     uploads.import_waiting(Intake.objects.get())
     page = browser.get(f"/studies/acne/imports/{Intake.objects.get().pk}/").content.decode()
-    assert "note.jpg" in page
+    for words in ("note.jpg", "empty.jpg is empty.", "large.jpg is larger than 20 MB."):
+        assert words in page, words
     assert "not a JPEG, PNG, WebP, HEIC or TIFF" in page
     assert empty.images.count() == 2
 
@@ -292,37 +342,6 @@ def test_strangers_and_readers_get_nothing(study: Study, ana: User, olga: User, 
 def test_a_closed_study_takes_no_files(empty: Study, browser: Client) -> None:
     Study.objects.update(closed_at=timezone.now())
     assert browser.post("/studies/acne/images/begin/").status_code == 409
-
-
-def test_a_table_is_joined_by_file_name(empty: Study, browser: Client) -> None:
-    builders.make_images(empty, 3)  # IMG_0.jpg to IMG_2.jpg
-    table = "\ufefffile;Subject;age\nimg_0.JPG;p1;31\nfolder/IMG_1.jpg;p2;\nIMG_7.jpg;p3;40\nIMG_0.jpg;p9;1\n"
-    sent = {"table": SimpleUploadedFile("table.csv", table.encode())}
-    page = browser.post("/studies/acne/images/metadata/", sent).content.decode()
-    assert "IMG_7.jpg" in page
-    assert dict(empty.images.values_list("source_name", "subject")) == {
-        "IMG_0.jpg": "p1",
-        "IMG_1.jpg": "p2",
-        "IMG_2.jpg": "",
-    }
-    assert empty.images.get(source_name="IMG_0.jpg").metadata == {"age": "31"}
-    builders.make_images(empty, 60)  # of which nothing is known
-    assert gallery.columns(empty) == ["age"]
-
-
-@pytest.mark.parametrize(
-    ("table", "sentence"),
-    [
-        (b"", "empty"),
-        (b"file,age", "no row"),
-        (b"file,age\na.jpg", "Line 2 has 1 cells"),
-        (b"\xff\xfe,", "UTF-8"),
-        (b"file,age\na.jpg,\0", "no text"),
-    ],
-)
-def test_a_table_that_is_none_is_refused_whole(empty: Study, table: bytes, sentence: str) -> None:
-    with pytest.raises(metadata.MetadataError, match=sentence):
-        metadata.parse(table)
 
 
 def test_a_message_works_for_a_turn_and_at_least_at_one_file(empty: Study, olga: User) -> None:

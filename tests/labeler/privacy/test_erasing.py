@@ -19,6 +19,7 @@ from labeler.exchange import export
 from labeler.images import consents, thumbnails
 from labeler.intake import importing
 from labeler.models import (
+    Alias,
     Assignment,
     AtlasPicture,
     AuditEvent,
@@ -208,6 +209,17 @@ def test_the_same_photograph_does_not_come_back(graded: Study) -> None:
     do(ask(graded))
     assert not importing.import_photograph(study=graded, data=data, name="again.jpg")
     assert graded.images.count() == 8
+
+
+def test_the_names_of_copies_are_erased_too(graded: Study, tmp_path: Path) -> None:
+    (tmp_path / "copies").mkdir()
+    (tmp_path / "copies" / "Kopie von Grace.jpg").write_bytes(blob(of_her(graded)[0].original))
+    importing.import_folder(study=graded, folder=tmp_path / "copies")
+    assert Alias.objects.get().name == "Kopie von Grace.jpg"
+    do(ask(graded))
+    assert not Alias.objects.exists()
+    kept = [f"{file.name} {file.came_as} {file.reason}" for file in IntakeFile.objects.all()]
+    assert not any("Grace" in line for line in kept)
 
 
 class BreakingStorage(FileSystemStorage):

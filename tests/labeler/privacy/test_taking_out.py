@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from labeler.accounts import unblinding
 from labeler.exchange import export
-from labeler.grading import consensus, label_store, queries
+from labeler.grading import consensus, label_store, queries, refusals
 from labeler.images import consents
 from labeler.models import Assignment, AuditEvent, Image, Label, Reader, Study, User
 from labeler.privacy import taking_out
@@ -94,7 +94,7 @@ def test_an_image_leaves_lists_whatever_it_is(study: Study, reader: Reader, is_g
     assert assignment not in queries.upcoming(reader)
     assert progress.reader_progress(reader).total == total - 1
     assignment = Assignment.objects.select_related("image", "reader__study").get(pk=assignment.pk)
-    with pytest.raises(label_store.WithdrawnError):
+    with pytest.raises(refusals.TakenOutError):
         label_store.record_label(assignment=assignment, version=0, submission=uuid4(), grade=3)
     back(assignment.image)
     assert assignment in queries.upcoming(reader)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from scoring.photograph import faces
 from scoring.photograph.decoding import Pixels, decode
+from scoring.photograph.faces import Eye
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,38 @@ def test_a_window_is_mapped_as_dlib_maps_it() -> None:
     # Measured: dlib reports these two for one window, at full size upsampled once and on the copy eight levels below.
     assert faces.on_full_image((61, 164, 370, 474), 8) == [132, 354, 798, 1020]
     assert faces.on_full_image((108, 194, 366, 452), 8) == [233, 418, 788, 973]
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_face_that_does_not_stand_upright_gets_no_patch_by_one_eye(picture: Pixels, quarters: int) -> None:
+    turned = np.ascontiguousarray(np.rot90(picture, quarters))
+    found = faces.find_landmarks(turned)
+    assert found or faces.find_eye(turned) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "agree"),
+    [
+        (Eye(100, 100, 40, 40), Eye(104, 98, 44, 44), True),
+        (Eye(100, 100, 40, 40), Eye(100, 100, 80, 80), False),
+        (Eye(100, 100, 40, 40), Eye(125, 100, 40, 40), False),
+        (Eye(100, 100, 40, 40), Eye(300, 100, 40, 40), False),
+    ],
+)
+def test_two_detectors_agree_on_one_place_of_one_size(one: Eye, other: Eye, *, agree: bool) -> None:
+    assert faces._agree(one, other) is agree
+
+
+@pytest.mark.parametrize(
+    ("colour", "is_skin"),
+    [
+        ((224, 172, 150), True),
+        ((198, 134, 100), True),
+        ((90, 56, 40), True),
+        ((120, 120, 120), False),
+        ((70, 110, 60), False),
+        ((90, 120, 200), False),
+    ],
+)
+def test_an_eye_lies_in_skin(colour: tuple[int, int, int], *, is_skin: bool) -> None:
+    assert faces._in_skin(Eye(40, 40, 30, 30), np.full((120, 120, 3), colour, np.uint8)) is is_skin

@@ -1,5 +1,6 @@
 """What leaves a study in its zip, and that the script inside computes every printed number anew."""
 
+import codecs
 import csv
 import io
 import json
@@ -26,8 +27,10 @@ from labeler.exchange.export import image_code
 from labeler.exchange.tables import restore
 from labeler.golden_set import golden_draw
 from labeler.grading import label_store
+from labeler.intake import known_names
 from labeler.models import Image, Label, LedgerFact, Reader, Study, User
 from labeler.platform import typed_json
+from labeler.privacy import taking_out
 from labeler.record import ledger
 from tests import builders
 from tests.labeler.record.test_ledger import seal
@@ -71,8 +74,8 @@ def ran(ana: User, ben: User, tmp_path: Path) -> Study:
     return study
 
 
-def unzipped(study: Study, folder: Path) -> Path:
-    with zipfile.ZipFile(io.BytesIO(b"".join(study_zip.stream(study)))) as archive:
+def unzipped(study: Study, folder: Path, *, with_names: bool = False) -> Path:
+    with zipfile.ZipFile(io.BytesIO(b"".join(study_zip.stream(study, with_names=with_names)))) as archive:
         assert archive.testzip() is None
         archive.extractall(folder)
     return folder
@@ -100,7 +103,7 @@ def verdicts(said: str, verdict: str) -> dict[str, tuple[str, str]]:
 
 
 def rows(folder: Path, table: str) -> list[dict[str, str]]:
-    with (folder / f"{table}.csv").open(newline="", encoding="utf-8") as file:
+    with (folder / f"{table}.csv").open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 
@@ -297,6 +300,26 @@ def test_a_study_that_nobody_graded_is_identical_too(study: Study, tmp_path: Pat
     assert_identical(unzipped(study, tmp_path / "export"))
 
 
+def test_the_script_recomputes_the_numbers_with_and_without_images_that_were_taken_out(
+    ran: Study, tmp_path: Path
+) -> None:
+    for is_golden in (True, False):
+        image = ran.images.filter(is_golden=is_golden).latest("pk")
+        taking_out.take_out(image=image, reason="Not a patient of this study.", by=None)
+    seal()
+    folder = unzipped(ran, tmp_path / "export")
+    identical = verdicts(assert_identical(folder), "identical")
+    for number in ("images", "golden_images", "readers.R01.rmse.without.high", "golden_rmse.with_them.value"):
+        assert identical[f"report.left_out.{number}"][0] != "None"
+    assert [row["is_taken_out"] for row in rows(folder, "images")].count("yes") == 2
+    assert check_ledger.inspect(folder, "") == 0
+    images = rows(folder, "images")
+    for row in images:
+        row["is_taken_out"] = "no"
+    rewrite(folder, "images", images)
+    assert check_ledger.inspect(folder, "") == 1
+
+
 def test_a_folder_that_is_no_export_says_so(study: Study, tmp_path: Path) -> None:
     folder = unzipped(study, tmp_path / "export")
     (folder / "scores.csv").unlink()
@@ -369,13 +392,38 @@ def test_nobodys_name_leaves(graded: Study, tmp_path: Path) -> None:
     assert people != {""}
 
 
-def test_the_codebook_speaks_of_every_column(graded: Study, tmp_path: Path) -> None:
-    folder = unzipped(graded, tmp_path / "export")
+def test_who_runs_the_study_joins_other_data_by_names(graded: Study, tmp_path: Path) -> None:
+    image = graded.images.earliest("pk")
+    known_names.keep_alias(image, "Kopie von Müller.jpg")
+    Image.objects.filter(pk=image.pk).update(source_name="-Müller.jpg", subject="P1", metadata={"größe": "1,80"})
+    folder = unzipped(graded, tmp_path / "export", with_names=True)
+    found = next(row for row in rows(folder, "images") if row["content_hash"] == image.content_hash)
+    own = (found["file_name"], found["other_names"], found["person"], found["metadata.größe"])
+    assert own == ("'-Müller.jpg", "Kopie von Müller.jpg", "P1", "1,80")
+    assert found["subject"] not in {"", "P1"}
+    assert all(path.read_bytes().startswith(codecs.BOM_UTF8) for path in folder.glob("*.csv"))
+    assert_identical(folder)
+
+
+def test_the_page_exports_with_names_or_with_pseudonyms(graded: Study, as_olga: Client, olga: User) -> None:
+    graded.admins.add(olga)
+    Image.objects.filter(study=graded).update(source_name="Petra.jpg")
+    as_olga.post("/studies/acne/unblind/", {"reason": "The study is over.", "next": "/studies/acne/export/"})
+    for query, is_named in (("", True), ("?pseudonyms", False)):
+        answer = as_olga.get(f"/studies/acne/export/{query}")
+        data = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            assert (b"Petra" in archive.read("images.csv")) == is_named
+
+
+@pytest.mark.parametrize("with_names", [False, True])
+def test_the_codebook_speaks_of_every_column(graded: Study, tmp_path: Path, with_names: bool) -> None:
+    folder = unzipped(graded, tmp_path / "export", with_names=with_names)
     explained = {(row["file"], row["column"]) for row in rows(folder, "codebook") if row["meaning"]}
     tables = [path for path in folder.glob("*.csv") if path.stem != "codebook"]
     assert len(tables) == 10
     for path in tables:
-        columns = path.read_text().splitlines()[0].split(",")
+        columns = path.read_text("utf-8-sig").splitlines()[0].split(",")
         assert {(path.name, column) for column in columns} <= explained
 
 
@@ -434,7 +482,7 @@ def test_readers_and_strangers_download_nothing(as_ana: Client, as_cleo: Client,
 def test_the_command_writes_the_zip_and_overwrites_none(graded: Study, tmp_path: Path) -> None:
     path = tmp_path / "acne.zip"
     call_command("export_study", "acne", str(path), stdout=io.StringIO())
-    assert path.read_bytes() == b"".join(study_zip.stream(graded))
+    assert path.read_bytes() == b"".join(study_zip.stream(graded, with_names=True))
     with pytest.raises(CommandError, match="is there already"):
         call_command("export_study", "acne", str(path))
     with pytest.raises(CommandError, match="can't be written"):

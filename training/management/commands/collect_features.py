@@ -9,8 +9,6 @@ from training.runs import unused_features
 
 
 class Command(BaseCommand):
-    """Delete stored embeddings and regressors that nothing needs. Beat does it every Sunday."""
-
     help = (
         "Delete the embeddings of images that are gone, and of recipes that no run and no published regressor has; "
         "and regressors that belong to no run, because it was killed."

@@ -13,13 +13,14 @@ from training.export import study_zip
 
 
 class Command(StudyCommand):
-    """Write the study's export."""
-
     help = "Write one zip: all labels, tables, codebook, reports, and a script that recomputes every printed number."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("file", type=Path, help="the zip to write; a file that is there is not overwritten")
+        parser.add_argument(
+            "--pseudonyms", action="store_true", help="to pass on: without names of files and people, and metadata"
+        )
 
     def handle_study(self, study: Study, **options: Any) -> None:
         path: Path = options["file"]
@@ -28,7 +29,7 @@ class Command(StudyCommand):
             raise CommandError(f"{path} is there already. Give another name, or remove it first.")
         try:
             with unfinished.open("wb") as file:
-                file.writelines(study_zip.stream(study))
+                file.writelines(study_zip.stream(study, with_names=not options["pseudonyms"]))
             unfinished.rename(path)
             audit.record(study, None, "exported the study", detail="by command")
         except OSError as error:

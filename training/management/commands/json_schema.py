@@ -17,8 +17,6 @@ SCHEMAS = {
 
 
 class Command(BaseCommand):
-    """Print the schema of a document; docs/schemas/ has what this prints."""
-
     help = "Print the JSON schema of a study's report, or of a score."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -12,8 +12,6 @@ from training.reports.leaderboard import Contestant
 
 
 class Command(StudyCommand):
-    """Print how the recipes of the latest run did."""
-
     help = "Print the numbers of the leaderboard's page."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

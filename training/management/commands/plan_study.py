@@ -24,8 +24,6 @@ HELP = {
 
 
 class Command(BaseCommand):
-    """Say what a design would tell."""
-
     help = (
         "SIMULATED: how wide the report's intervals would be, by the size of the golden set and the number of readers."
     )

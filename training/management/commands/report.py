@@ -12,8 +12,6 @@ from training.statistics.intervals import Estimate
 
 
 class Command(StudyCommand):
-    """Print the study's numbers."""
-
     help = "Print the numbers of the report page."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -13,9 +13,8 @@ from training.runs import retrain
 
 
 class Command(StudyCommand):
-    """Retrain now, in this process."""
-
     help = "Fit a regressor on the current labels, judge it on the golden set, publish it if it passes."
+    refusals = (jobs.JobError,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -30,8 +29,5 @@ class Command(StudyCommand):
         run = jobs.claim(TrainingRun, requested.pk)
         if run is None:
             raise CommandError(f"Run {requested.pk} of study {study.slug} is at work already. Wait until it is done.")
-        try:
-            retrain.retrain(run, force=options["force"])
-        except jobs.JobError as error:
-            raise CommandError(str(error)) from error
+        retrain.retrain(run, force=options["force"])
         self.stdout.write(f"Run {run.pk}. {run.conclusion}")

@@ -32,8 +32,6 @@ OF_READER = ("rmse", "rmse_leave_one_out", "bias", "slope", "residual_sd")
 
 
 class Command(BaseCommand):
-    """Say how the readers of any label table agree, lean, repeat themselves and drift."""
-
     help = "Every statistic of a table of labels, without a study: CSV with the columns reader, image, grade."
 
     def add_arguments(self, parser: ArgumentParser) -> None:

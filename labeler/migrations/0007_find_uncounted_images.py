@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('labeler', '0004_take_images_out'),
+        ('labeler', '0006_take_images_out'),
     ]
 
     operations = [

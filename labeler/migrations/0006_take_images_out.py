@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeler', '0003_acceptance'),
+        ('labeler', '0005_names_of_copies'),
     ]
 
     operations = [
