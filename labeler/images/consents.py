@@ -74,24 +74,40 @@ def latest(study: Study) -> QuerySet[Consent]:
 
 
 def history(study: Study, subject: str) -> QuerySet[Consent]:
-    return study.consents.filter(subject=subject).select_related("recorded_by")
+    """Return what a subject said, the latest first: also what stands under their pseudonym since they were erased."""
+    names = (subject, pseudonyms.of_subject(study, subject))
+    return study.consents.filter(subject__in=names).select_related("recorded_by")
 
 
 @transaction.atomic
 def apply(study: Study, *, subjects: Sequence[str] | None = None) -> None:
     """Mark the images of these subjects, or of the whole study, by what was said last."""
-    said = latest(study)
     images = study.images.filter(is_erased=False)
     if subjects is not None:
-        said, images = said.filter(subject__in=subjects), images.filter(subject__in=subjects)
+        images = images.filter(subject__in=subjects)
     alike = defaultdict(list)
-    for consent in said:
-        alike[tuple(consent.scopes)].append(consent.subject)
+    for subject, consent in _said_by(study, images, subjects).items():
+        alike[tuple(consent.scopes)].append(subject)
     for scopes, known in alike.items():
         _mark(images.filter(subject__in=known), scopes)
     unknown = images.exclude(subject__in=[subject for known in alike.values() for subject in known])
     _mark(unknown, () if study.needs_consent else tuple(ConsentScope.values))
     count_skipped(study)
+
+
+def _said_by(study: Study, images: QuerySet[Image], subjects: Sequence[str] | None) -> dict[str, Consent]:
+    """Return subject -> what they said last, by name or, where they were erased and came again, by pseudonym."""
+    if subjects is None and not study.erasures.exists():
+        return {consent.subject: consent for consent in latest(study)}
+    named = images.exclude(subject="").order_by().values_list("subject", flat=True).distinct()
+    name_of = {pseudonyms.of_subject(study, name): name for name in named}
+    said = latest(study)
+    if subjects is not None:
+        said = said.filter(subject__in=[*name_of, *name_of.values()])
+    last: dict[str, Consent] = {}
+    for consent in sorted(said, key=lambda one: one.pk):
+        last[name_of.get(consent.subject, consent.subject)] = consent
+    return last
 
 
 def judge(image: Image) -> None:

@@ -11,11 +11,13 @@ from django.urls import reverse
 from labeler.accounts import unblinding
 from labeler.exchange import export
 from labeler.grading import consensus, label_store, queries, refusals
-from labeler.images import consents
-from labeler.models import Assignment, AuditEvent, Image, Label, Reader, Study, User
-from labeler.privacy import taking_out
+from labeler.images import consents, subjects
+from labeler.models import Assignment, AuditEvent, Erasure, Image, Label, Reader, Study, User
+from labeler.privacy import erasing, taking_out
 from labeler.screening import gallery
 from labeler.studies import progress
+from scoring.platform import jobs
+from tests import builders
 from tests.training.builders import finish_run, give_grade, grade_everything
 from training.fitting import dataset
 from training.reports import reader_report, reporting_checklist, study_report
@@ -114,6 +116,32 @@ def test_consent_does_not_bring_back_what_was_taken_out_nor_the_other_way_round(
     back(image)
     image.refresh_from_db()
     assert (image.may_be_graded, image.may_be_trained_on) == (True, False)
+
+
+def test_who_was_erased_is_not_graded_or_learned_from_when_they_come_again(study: Study, olga: User) -> None:
+    gone, other = builders.make_images(study, 2)
+    Image.objects.filter(pk=gone.pk).update(subject="P7")
+    asked = erasing.request_subject(study=study, subject="P7", reason="letter of 3 May", by=olga)
+    claimed = jobs.claim(Erasure, asked.pk)
+    assert claimed is not None
+    erasing.erase(claimed)
+    assert not study.consents.filter(subject="P7").exists()
+    shut = {"may_be_graded": False, "may_be_trained_on": False, "may_be_shared": False}
+
+    def marks() -> dict[str, bool]:
+        return Image.objects.filter(pk=other.pk).values(*shut).get()
+
+    subjects.correct(image=other, subject="P7", by=olga)
+    assert marks() == shut
+    consents.require(study, is_needed=True, by=olga)
+    consents.require(study, is_needed=False, by=olga)  # looks at the whole study
+    assert marks() == shut
+    Image.objects.filter(pk=other.pk).update(**dict.fromkeys(shut, True))
+    consents.judge(Image.objects.get(pk=other.pk))
+    assert marks() == shut
+    consents.record(study=study, subject="P7", scopes=["grading", "training"], by=olga)  # they said so anew
+    consents.apply(study)
+    assert marks() == shut | {"may_be_graded": True, "may_be_trained_on": True}
 
 
 def test_both_ways_are_logged_once_with_their_reason(study: Study, olga: User) -> None:
