@@ -129,7 +129,7 @@ def test_who_was_erased_is_not_graded_or_learned_from_when_they_come_again(study
     shut = {"may_be_graded": False, "may_be_trained_on": False, "may_be_shared": False}
 
     def marks() -> dict[str, bool]:
-        return Image.objects.filter(pk=other.pk).values(*shut).get()
+        return dict(Image.objects.filter(pk=other.pk).values(*shut).get())
 
     subjects.correct(image=other, subject="P7", by=olga)
     assert marks() == shut
