@@ -21,7 +21,7 @@ from scoring.photograph import decoding
 from training.statistics import planning
 
 SLUG = "demo"
-SEED = 2019  # the same demo everywhere
+SEED = 2019  # the same faces everywhere; what is golden, each installation draws for itself
 SELFIES = 150
 GOLDEN_SHARE = 1 / 5
 ATLAS_SELFIES = 16  # enough that one of them is near every grade

@@ -147,11 +147,14 @@ class StudyAdmin(FilteredAdmin):
     list_display = ("title", "slug", "is_simulated", "golden_drawn_at", "dealt_at", "closed_at")
     list_filter = ("is_simulated", "closed_at")
     search_fields = ("title", "slug")
-    # With the seed one can deal the study again and see which images are golden.
-    exclude = ("seed",)
+    # With the secret one can deal the study again and see which images are golden; of lists of before, with the seed.
+    exclude = ("seed", "secret")
     readonly_fields = ("created_at", "golden_drawn_at", "dealt_at", "closed_at", "reports_released_at")
     # Tokens and regressors know a study by its slug; consent and retention have pages, which do what follows from them.
-    fixed = ("slug", "is_simulated", "needs_consent", "retrain_at", "erase_on", "erase_months_after_closing")
+    fixed = (
+        *("slug", "is_simulated", "needs_consent", "retrain_at", "shortest_look_ms"),
+        *("erase_on", "erase_months_after_closing"),
+    )
     filter_horizontal = ("admins",)
     inlines: ClassVar = [GradeLevelInline]
 

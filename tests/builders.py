@@ -1,5 +1,6 @@
 """Making things for tests, the shortest way that is still real."""
 
+import hashlib
 import io
 import time
 import zipfile
@@ -26,8 +27,17 @@ from labeler.studies import studies
 
 SELFIES, SELFIES_SEED = 24, 7  # of the fixture `selfies`
 
+
 _numbers = count(1)
 prepare_once = cache(preprocessing.prepare)
+
+
+def secret_of(slug: str) -> bytes:
+    """Return a secret that is the same in every run of the tests, so that draws are."""
+    return hashlib.sha256(f"in tests, secret 2 of {slug}".encode()).digest()
+
+
+SECRET = secret_of("acne")
 
 
 def make_user(username: str, *, password: str | None = None) -> User:
@@ -79,7 +89,7 @@ def make_images(study: Study, number: int) -> list[Image]:
 
 def make_study(slug: str = "acne", *, readers: tuple[User, ...] = (), images: int = 0, golden_size: int = 0) -> Study:
     """Make a study; with images and a golden size it is drawn and dealt too."""
-    study = studies.create(slug=slug, title=f"The {slug} study", seed=2019)
+    study = studies.create(slug=slug, title=f"The {slug} study", seed=2019, secret=secret_of(slug))
     for user in readers:
         studies.add_reader(study=study, user=user)
     study.readers.update(accepted_at=timezone.now())  # as when each has opened their list

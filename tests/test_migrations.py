@@ -12,13 +12,17 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.models import Field
 
+from labeler.models import Study
+from tests import builders
 from tests.migration_rules import broken
 from tests.processes import REPOSITORY
 
 PREVIOUS = tomllib.loads((REPOSITORY / "deploy" / "previous-release.toml").read_text())
 APPS = tuple(PREVIOUS["migrations"])
 # Why it is harmless all the same, by migration (app.name) and rule.
-EXPLAINED: dict[tuple[str, str], str] = {}
+EXPLAINED: dict[tuple[str, str], str] = {
+    ("labeler.0006_study_secret", "ADD_CHECK"): "the new column's: the database fills it for the old code"
+}
 
 
 @pytest.fixture
@@ -117,3 +121,19 @@ def test_the_release_before_finds_its_columns_and_is_asked_for_no_others(loader:
         assert {name: table[name][0] for name in fields} == kinds
         new = {name for name, (_, is_required) in table.items() if is_required and name not in fields}
         assert not new, f"{model._meta.db_table}: the release before does not fill {new}; give them a db_default"
+
+
+def test_each_study_of_before_gets_a_secret_of_its_own(db: None) -> None:
+    """A default that Python draws would be the same for all rows of a migration."""
+    for slug in "abc":
+        builders.make_study(slug)
+    [adding] = (line for line in sql_of("labeler", "0006_study_secret").splitlines() if "ADD COLUMN" in line)
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE labeler_study DROP COLUMN secret CASCADE")
+        cursor.execute(adding)
+        cursor.execute(
+            "INSERT INTO labeler_study (slug, title, seed, is_simulated, created_at) VALUES ('d', '', 1, false, now())"
+        )
+    found = [bytes(secret) for secret in Study.objects.values_list("secret", flat=True)]
+    assert [len(secret) for secret in found] == [32] * 4
+    assert len(set(found)) == 4

@@ -54,7 +54,9 @@ def _make(folder: Path, painter: str, count: int, golden_size: int) -> "Study":
 
     seed = SEEDS[painter]
     made = selfies.make_selfies(folder=folder, count=count, seed=seed, painter=painter)
-    study = studies.create(slug=painter, title=f"Acne painted: {painter}", is_simulated=True, seed=seed)
+    study = studies.create(
+        slug=painter, title=f"Acne painted: {painter}", is_simulated=True, seed=seed, secret=seed.to_bytes(32)
+    )
     for number in range(READERS):
         user, _ = User.objects.get_or_create(username=f"simulated-{number:02d}")
         studies.add_reader(study=study, user=user, is_simulated=True)

@@ -59,7 +59,9 @@ def make(*, images: int, golden_size: int, seed: int) -> "tuple[Study, NDArray[n
 
     rng = np.random.default_rng(seed)
     severities = planning.draw_severities(images, rng)
-    study = studies.create(slug="published", title="A study of the published size", is_simulated=True, seed=seed)
+    study = studies.create(
+        slug="published", title="A study of the published size", is_simulated=True, seed=seed, secret=seed.to_bytes(32)
+    )
     for number in range(PUBLISHED_READERS):
         user = User.objects.create_user(username=f"simulated-{number:02d}")
         studies.add_reader(study=study, user=user, is_simulated=True)

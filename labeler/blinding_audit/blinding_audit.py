@@ -4,7 +4,7 @@ Per channel: traits -> columns -> a classifier cross-validated over images -> AU
 docs/science/statistics.md defines every number; docs/science/blinding.md says what an audit sees and what it can't.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -89,10 +89,10 @@ def audit(rows: Sequence[Row], *, seed: int = SEED, permutations: int = classifi
     return _judged(answers)
 
 
-def exit_status(answers: Sequence[Answer]) -> int:
-    """Return 1 for a leak, 2 where a question had too few images to be answered, else 0."""
+def exit_status(answers: Sequence[Answer], others: Iterable[Verdict] = ()) -> int:
+    """Return 1 for a leak, there or in other attacks, 2 where a question had too few images to be answered, else 0."""
     verdicts = {finding.verdict for answer in answers for finding in answer.findings}
-    return 1 if Verdict.LEAK in verdicts else 2 if Verdict.TOO_FEW in verdicts else 0
+    return 1 if Verdict.LEAK in {*verdicts, *others} else 2 if Verdict.TOO_FEW in verdicts else 0
 
 
 def _answer(question: str, rows: Sequence[Row], seed: int, permutations: int) -> Answer:

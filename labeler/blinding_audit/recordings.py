@@ -5,7 +5,7 @@ Nothing of the study is written: a capture holds a session per reader, made here
 
 import http.client
 import json
-import random
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -93,7 +93,7 @@ def take(
             browser = stack.enter_context(_signed_in(reader, url, clock))
             say(f"Looking through the list of {reader.code}")
             lists.append(_look_through(reader, browser, capture))
-        _fetch_pictures(lists, reads, random.Random(f"reads {study.seed}"), capture, say)  # noqa: S311  not a secret
+        _fetch_pictures(lists, reads, capture, say)
     photographs = _photographs(lists)
     for one in lists:
         capture.rows += _rows(one, photographs)
@@ -142,9 +142,7 @@ def _ask(browser: Browser, address: str, reader: Reader) -> Answer:
     return answer
 
 
-def _fetch_pictures(
-    lists: Sequence[_List], reads: int, order: random.Random, capture: Capture, say: Callable[[str], None]
-) -> None:
+def _fetch_pictures(lists: Sequence[_List], reads: int, capture: Capture, say: Callable[[str], None]) -> None:
     """Ask for every picture, all lists mixed: neither a busy minute nor a warm cache then falls on one of them."""
     wanted = [
         (one, one.received[str(assignment.public_id)], size)
@@ -156,7 +154,7 @@ def _fetch_pictures(
     capture.without_file = capture.listed - len(wanted) // len(renditions.SIZES)
     for read in range(1, reads + 1):
         say(f"Read {read} of {reads}: {len(wanted)} pictures")
-        order.shuffle(wanted)
+        secrets.SystemRandom().shuffle(wanted)
         for one, received, size in wanted:
             received.take(size, one.browser.get(f"{received.address}?size={size}"))
     capture.requests += reads * len(wanted)

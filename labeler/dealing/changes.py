@@ -6,12 +6,11 @@ Kinds of changes: `new_images`, `joining_and_leaving`. The latest one can be und
 from typing import Any
 
 from django.db.models import QuerySet
-from numpy.random import RandomState
 
-from labeler.dealing import reading_lists
 from labeler.dealing.folds import DealError, Design
 from labeler.models import Dealing, Reader, Study, User
-from labeler.record import audit
+from labeler.record import audit, keyed_draws
+from labeler.record.keyed_draws import Draws
 
 
 def latest(study: Study) -> Dealing | None:
@@ -34,8 +33,14 @@ def lock_running(study: Study) -> Study:
     return study
 
 
-def random_source(study: Study) -> RandomState:
-    return reading_lists.source(f"act {study.dealings.count()} {study.seed}")
+def number(dealing: Dealing) -> int:
+    """Return the number of an act in its study, from 0: taken back or not, it keeps it."""
+    return dealing.study.dealings.filter(pk__lt=dealing.pk).count()
+
+
+def draws(dealing: Dealing, what: str, *more: object) -> Draws:
+    """Return the draws that belong to one matter of one act, and to no other."""
+    return keyed_draws.of(dealing.study, what, number(dealing), *more)
 
 
 def active_readers(study: Study) -> QuerySet[Reader]:
@@ -47,7 +52,7 @@ def begin(study: Study, kind: str, *, reader: Reader | None = None, by: User | N
 
 
 def finish(dealing: Dealing, detail: str, plan: dict[str, Any]) -> Dealing:
-    dealing.plan = plan
+    dealing.plan |= plan
     dealing.save(update_fields=["plan"])
     audit.record(dealing.study, dealing.dealt_by, f"dealt: {dealing.kind}", detail=detail, reason=dealing.reason)
     return dealing

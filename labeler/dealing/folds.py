@@ -8,17 +8,18 @@ from django.db import transaction
 from django.db.models import BigIntegerField
 from django.db.models.functions import Coalesce, Collate
 from django.utils import timezone
-from numpy.random import RandomState
 from numpy.typing import NDArray
 
 from labeler.dealing import list_storage, reading_lists
 from labeler.dealing.list_storage import ReadingList
-from labeler.dealing.reading_lists import ListError, Whole
+from labeler.dealing.reading_lists import Flags, ListError, Whole
 from labeler.golden_set import golden_draw, strata
 from labeler.models import Dealing, Reader, Study, User
-from labeler.record import audit
+from labeler.record import audit, keyed_draws
+from labeler.record.keyed_draws import Draws
 from labeler.screening import prescreen
 
+ORDER = "order"  # whose draws put a whole list in order
 UNLIMITED = 10**9  # images: what a reader without a capacity takes
 
 
@@ -65,7 +66,7 @@ class Plan:
 
 
 def plan(study: Study, design: Design | None = None) -> Plan:
-    """Work out the lists by the study's seed, writing nothing. Raises DealError."""
+    """Work out the lists by the study's secret, writing nothing. Raises DealError."""
     design = design or Design()
     readers = list(study.readers.filter(left_at=None).order_by("code"))
     _check(study, readers, design)
@@ -85,7 +86,7 @@ def deal(
     digest: str = "",
     on_list: Callable[[int, int], None] | None = None,
 ) -> Plan:
-    """Deal the study once, by its seed.
+    """Deal the study once, by its secret.
 
     With the `digest` of a previewed plan, only that plan is dealt. `on_list(done, total)`
     hears of progress. Raises DealError; then nothing is dealt.
@@ -139,7 +140,8 @@ def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
         raise DealError(
             f"There are {len(waiting.images)} ordinary images; {design.overlap} can't be read by several readers."
         )
-    draw = reading_lists.source(f"folds {study.seed}")
+    act = study.dealings.count()  # a study whose deal was taken back is dealt anew, not alike
+    draw = keyed_draws.of(study, "folds", act)
     images, keys = in_turn(waiting, draw)
     copies = np.ones(len(images), np.int64)
     copies[reading_lists.even_places(design.overlap, len(images), draw)] = design.readers_each
@@ -151,7 +153,8 @@ def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
     return Plan(
         design,
         tuple(
-            _list(study, reader, images[places == place], golden_set, design) for place, reader in enumerate(readers)
+            ReadingList(reader, *arrange(study, act, reader, images[places == place], golden_set, design))
+            for place, reader in enumerate(readers)
         ),
         golden_set,
         left=np.setdiff1d(all_images, images[places >= 0]),
@@ -160,9 +163,12 @@ def _plan(study: Study, readers: Sequence[Reader], design: Design) -> Plan:
     )
 
 
-def _list(study: Study, reader: Reader, fold: Whole, golden_set: Whole, design: Design) -> ReadingList:
-    draw = reading_lists.source(f"order {study.seed} {reader.code}")
-    return ReadingList(reader, *reading_lists.arrange(fold, golden_set, design.repeats, draw, gap=design.gap))
+def arrange(
+    study: Study, act: int, reader: Reader, fold: Whole, golden_set: Whole, design: Design
+) -> tuple[Whole, Flags]:
+    """Return a reader's whole list as this act of dealing orders it. Raises ListError."""
+    draw = keyed_draws.of(study, ORDER, act, reader.code)
+    return reading_lists.arrange(fold, golden_set, design.repeats, draw, gap=design.gap)
 
 
 def _at_most(number: int, images: Whole, keys: Whole) -> tuple[Whole, Whole]:
@@ -185,7 +191,7 @@ def room(reader: Reader, golden_size: int, repeats: int) -> int:
     return room
 
 
-def in_turn(waiting: Waiting, draw: RandomState) -> tuple[Whole, Whole]:
+def in_turn(waiting: Waiting, draw: Draws) -> tuple[Whole, Whole]:
     """Return the images in the order in which they are dealt, and their keys, (n,) each.
 
     Stratum after stratum, so that each is spread over all readers; by chance within; near-duplicates side by side.

@@ -6,7 +6,6 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
-from numpy.random import RandomState
 
 from labeler.dealing import changes, folds, list_storage, reading_lists, remaining_lists
 from labeler.dealing.folds import DealError
@@ -14,6 +13,7 @@ from labeler.dealing.list_storage import ReadingList
 from labeler.dealing.reading_lists import ListError, Whole
 from labeler.dealing.remaining_lists import Rest
 from labeler.models import Assignment, Dealing, Reader, Study, User
+from labeler.record.keyed_draws import Draws
 from labeler.studies import studies
 
 
@@ -39,21 +39,19 @@ def join(*, study: Study, user: User, capacity: int | None = None, by: User | No
     Raises DealError or studies.StudyError.
     """
     study = changes.lock_running(study)
-    draw = changes.random_source(study)
     rests = [remaining_lists.read(other) for other in changes.active_readers(study)]
     reader = studies.new_reader(study=study, user=user, capacity=capacity)
     dealing = changes.begin(study, Dealing.Kind.JOIN, reader=reader, by=by, reason=reason)
     design = changes.first_design(study)
     golden = _golden(study)
     room = folds.room(reader, len(golden), design.repeats)
-    taken = _take(rests, len(golden) + design.repeats, room, draw)
+    taken = _take(rests, len(golden) + design.repeats, room, changes.draws(dealing, "joining"))
     remaining_lists.withdraw([assignment for given in taken for assignment in given], dealing)
     for rest, given in zip(rests, taken, strict=True):
         remaining_lists.write(rest, np.setdiff1d(rest.ids, [one.pk for one in given], assume_unique=True), dealing)
     fold = np.array([one.image_id for given in taken for one in given], np.int64)
-    order = reading_lists.source(f"order {study.seed} {reader.code}")
     try:
-        made = ReadingList(reader, *reading_lists.arrange(fold, golden, design.repeats, order, gap=design.gap))
+        made = ReadingList(reader, *folds.arrange(study, changes.number(dealing), reader, fold, golden, design))
     except ListError as error:
         raise DealError(str(error)) from error
     list_storage.write([made], dealing)
@@ -68,20 +66,19 @@ def come_back(*, reader: Reader, capacity: int | None = None, by: User | None = 
     Raises DealError or studies.StudyError.
     """
     study = changes.lock_running(reader.study)
-    draw = changes.random_source(study)
     rests = [remaining_lists.read(other) for other in changes.active_readers(study)]
     studies.readmit(reader=reader, capacity=capacity)
     dealing = changes.begin(study, Dealing.Kind.JOIN, reader=reader, by=by, reason=reason)
     own = _left_behind(reader)
     room = folds.UNLIMITED if capacity is None else max(capacity - reader.done - len(own), 0)
-    taken = _take(rests, len(own), room, draw, had={_key(one) for one in reader.assignments.select_related("image")})
+    had = {_key(one) for one in reader.assignments.select_related("image")}
+    taken = _take(rests, len(own), room, changes.draws(dealing, "joining"), had)
     remaining_lists.withdraw([assignment for given in taken for assignment in given], dealing)
     for rest, given in zip(rests, taken, strict=True):
         remaining_lists.write(rest, np.setdiff1d(rest.ids, [one.pk for one in given], assume_unique=True), dealing)
     images = np.array([one.image_id for given in taken for one in given], np.int64)
     ids = np.array([one.pk for one in own], np.int64)
-    order = reading_lists.weave(draw.permutation(ids), -draw.permutation(images), draw)
-    remaining_lists.write(remaining_lists.read(reader), order, dealing)
+    remaining_lists.write(remaining_lists.read(reader), np.concatenate([ids, -images]), dealing)
     return changes.finish(dealing, f"{reader.code} comes back and takes over {len(images)} images", {})
 
 
@@ -104,8 +101,8 @@ def leave(*, reader: Reader, by: User | None = None, reason: str) -> Dealing:
         raise DealError(f"{reader.code} has left already.")
     if not changes.active_readers(study).exclude(pk=reader.pk).exists():
         raise DealError(f"{reader.code} is the only reader left: there is nobody to take over. Add a reader first.")
-    draw = changes.random_source(study)
     dealing = changes.begin(study, Dealing.Kind.LEAVE, reader=reader, by=by, reason=reason)
+    draw = changes.draws(dealing, "leaving")
     undone = remaining_lists.lock_undone(reader)
     remaining_lists.withdraw(undone, dealing)
     shut = reader.assignments.filter(is_done=False, withdrawn_in=None)  # images whose subject withdrew consent
@@ -114,8 +111,7 @@ def leave(*, reader: Reader, by: User | None = None, reason: str) -> Dealing:
     handed = [one for one in undone if not (one.image.is_golden or one.is_repeat)]
     images = draw.permutation(np.array([one.image_id for one in handed], np.int64))
     unplaced = remaining_lists.hand_out(study, images, remaining_lists.keys_of(images), dealing, draw)
-    order = {"order": [one.pk for one in undone], "nobody": unplaced}
-    return changes.finish(dealing, f"{reader.code} hands over  {len(images) - unplaced} images", order)
+    return changes.finish(dealing, f"{reader.code} hands over {len(images) - unplaced} images", {"nobody": unplaced})
 
 
 def _golden(study: Study) -> Whole:
@@ -123,9 +119,7 @@ def _golden(study: Study) -> Whole:
     return np.array(golden.values_list("pk", flat=True), np.int64)
 
 
-def _take(
-    rests: Sequence[Rest], own: int, room: int, draw: RandomState, had: Collection[int] = ()
-) -> list[list[Assignment]]:
+def _take(rests: Sequence[Rest], own: int, room: int, draw: Draws, had: Collection[int] = ()) -> list[list[Assignment]]:
     """Return what each reader gives to a new one, whose list has `own` images anyway, so that all have equal work.
 
     `had` are the keys of what the new one ever had.

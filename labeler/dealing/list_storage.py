@@ -48,10 +48,14 @@ def insert(reader: Reader, images: Whole, positions: Whole, dealing: Dealing) ->
 
 
 def move(assignments: Whole, positions: Whole) -> None:
-    """Put assignments at these positions, (n,) each, withdrawn ones too."""
+    """Put assignments at these positions, (n,) each, withdrawn ones too.
+
+    Each gets another public id: one that a reader found out before tells neither what is new nor where a card went.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE labeler_assignment SET position = moved.position, withdrawn_in_id = NULL "
+            "UPDATE labeler_assignment "
+            "SET position = moved.position, withdrawn_in_id = NULL, public_id = gen_random_uuid() "
             "FROM unnest(%s::bigint[], %s::int[]) AS moved (id, position) WHERE labeler_assignment.id = moved.id",
             [assignments.tolist(), positions.tolist()],
         )

@@ -11,12 +11,12 @@ from labeler.models import Dealing, Study, User
 def add_images(*, study: Study, by: User | None = None, reason: str = "") -> Dealing:
     """Deal the kept images that are in no list into the lists as they are now. Raises DealError."""
     study = changes.lock_running(study)
-    draw = changes.random_source(study)
     design = changes.first_design(study)
     waiting = folds.undealt(study, design.by)
     if not len(waiting.images):
         raise DealError("Every kept image is in somebody's list already. Import images first.")
-    images, keys = folds.in_turn(waiting, draw)
     dealing = changes.begin(study, Dealing.Kind.IMAGES, by=by, reason=reason)
+    draw = changes.draws(dealing, "new images")
+    images, keys = folds.in_turn(waiting, draw)
     unplaced = remaining_lists.hand_out(study, images, keys, dealing, draw)
     return changes.finish(dealing, f"{len(images) - unplaced} images", {"nobody": unplaced})

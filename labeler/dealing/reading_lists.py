@@ -1,14 +1,14 @@
 """Reading lists as arrays: which reader reads which image, in which order. No database.
 
-Everything is drawn from a `RandomState`, whose numbers NumPy promises never to change: the same seed deals the same.
+Everything is drawn from a study's keyed draws: the same secret deals the same, and no list tells of another.
 """
 
-import hashlib
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.random import RandomState
 from numpy.typing import NDArray
+
+from labeler.record.keyed_draws import Draws
 
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -20,12 +20,7 @@ class ListError(ValueError):
     """Why there are no such lists, as a sentence for people."""
 
 
-def source(purpose: str) -> RandomState:
-    """Return random numbers that belong to this purpose (a text with the study's seed in it) and to no other."""
-    return RandomState(np.frombuffer(hashlib.sha256(purpose.encode()).digest(), np.uint32))
-
-
-def fill(total: int, held: Whole, room: Whole, draw: RandomState) -> Whole:
+def fill(total: int, held: Whole, room: Whole, draw: Draws) -> Whole:
     """Share `total` items out so that the longest list is as short as it can be; return how many each gets, (n,).
 
     `held` is what each reader has and `room` how many more they take, both (n,). Where a remainder can't be even,
@@ -47,7 +42,7 @@ def _up_to(level: int, held: Whole, room: Whole) -> Whole:
     return np.clip(level - held, 0, room)
 
 
-def share_out(keys: Whole, shares: Whole, room: Whole, has: Iterable[tuple[int, int]], draw: RandomState) -> Whole:
+def share_out(keys: Whole, shares: Whole, room: Whole, has: Iterable[tuple[int, int]], draw: Draws) -> Whole:
     """Give each item to a reader, so that no reader has two items of one key; return the reader's place, (items,).
 
     `keys` (items,) says which items are alike: readings of one image, or near-duplicates. Items of one key stand
@@ -60,7 +55,7 @@ def share_out(keys: Whole, shares: Whole, room: Whole, has: Iterable[tuple[int, 
     return readers
 
 
-def _turns(shares: Whole, draw: RandomState) -> Whole:
+def _turns(shares: Whole, draw: Draws) -> Whole:
     """Return whose turn it is, (sum of shares,): the j-th of m turns comes in the j-th m-th part of the whole."""
     reader = np.repeat(np.arange(len(shares)), shares)
     turn = np.arange(len(reader)) - np.repeat(np.cumsum(shares) - shares, shares)
@@ -147,10 +142,10 @@ class _Taken:
             self.count[code] = self.count.get(code, 0) + 1
 
 
-def even_places(number: int, length: int, draw: RandomState) -> Whole:
+def even_places(number: int, length: int, draw: Draws) -> Whole:
     """Return `number` of the places 0 to length - 1 in order, one in each of as many equal parts, at random within."""
     # Parts that are no whole number of places are rounded by chance: always upwards would push everything later.
-    edges = np.floor(np.arange(number + 1) * length / max(number, 1) + draw.random_sample()).astype(int)
+    edges = np.floor(np.arange(number + 1) * length / max(number, 1) + draw.random_sample(1)).astype(int)
     starts, ends = edges[:-1], edges[1:]
     places: Whole = starts + np.floor(draw.random_sample(number) * (ends - starts)).astype(int)
     return places
@@ -162,7 +157,7 @@ def usual_gap(length: int) -> int:
 
 
 def arrange(
-    ordinary: Whole, golden: Whole, repeats: int, draw: RandomState, *, gap: int | None = None
+    ordinary: Whole, golden: Whole, repeats: int, draw: Draws, *, gap: int | None = None
 ) -> tuple[Whole, Flags]:
     """Put a list in order; return its images, (length,), and which of these places are second readings.
 
@@ -170,40 +165,48 @@ def arrange(
     chosen from both kinds in proportion, and their readings, first and second, spread in the same way: nothing of a
     place tells what is there. At least `gap` places lie between the two readings. Raises ListError.
     """
-    ordinary, golden = draw.permutation(ordinary), draw.permutation(golden)
-    length = len(ordinary) + len(golden) + repeats
-    golden_twice = _of_golden(repeats, len(golden), len(ordinary), draw)
+    kinds, is_second = layout(len(ordinary), len(golden), repeats, draw, gap=gap)
+    return np.concatenate([draw.permutation(golden), draw.permutation(ordinary)])[kinds], is_second
+
+
+def layout(ordinary: int, golden: int, repeats: int, draw: Draws, *, gap: int | None = None) -> tuple[Whole, Flags]:
+    """Return what stands at each place, (length,), and which places are second readings. Raises ListError.
+
+    Golden images have the numbers from 0 on, ordinary ones the numbers after these.
+    """
+    length = ordinary + golden + repeats
+    golden_twice = _of_golden(repeats, golden, ordinary, draw)
     _check(repeats, golden_twice, golden, ordinary)
     firsts, seconds = _pairs(repeats, length, usual_gap(length) if gap is None else gap, draw)
     is_golden = np.zeros(repeats, bool)
     is_golden[even_places(golden_twice, repeats, draw)] = True
-    images = np.full(length, -1, np.int64)
+    numbers = np.full(length, -1, np.int64)
     for places in (firsts, seconds):
-        images[places[is_golden]] = golden[:golden_twice]
-        images[places[~is_golden]] = ordinary[: repeats - golden_twice]
-    free = np.flatnonzero(images < 0)
-    hidden = free[even_places(len(golden) - golden_twice, len(free), draw)]
-    images[hidden] = golden[golden_twice:]
-    images[images < 0] = ordinary[repeats - golden_twice :]
+        numbers[places[is_golden]] = np.arange(golden_twice)
+        numbers[places[~is_golden]] = np.arange(golden, golden + repeats - golden_twice)
+    free = np.flatnonzero(numbers < 0)
+    hidden = free[even_places(golden - golden_twice, len(free), draw)]
+    numbers[hidden] = np.arange(golden_twice, golden)
+    numbers[numbers < 0] = np.arange(golden + repeats - golden_twice, golden + ordinary)
     is_second = np.zeros(length, bool)
     is_second[seconds] = True
-    return images, is_second
+    return numbers, is_second
 
 
-def _of_golden(repeats: int, golden: int, ordinary: int, draw: RandomState) -> int:
+def _of_golden(repeats: int, golden: int, ordinary: int, draw: Draws) -> int:
     """Return how many of the repeated images are golden: their share of the list, rounded by chance."""
     share = repeats * golden / max(golden + ordinary, 1)
-    return int(share) + int(draw.random_sample() < share - int(share))
+    return int(share) + int(draw.random_sample(1)[0] < share - int(share))
 
 
-def _check(repeats: int, golden_twice: int, golden: Whole, ordinary: Whole) -> None:
-    if golden_twice > len(golden) or repeats - golden_twice > len(ordinary):
+def _check(repeats: int, golden_twice: int, golden: int, ordinary: int) -> None:
+    if golden_twice > golden or repeats - golden_twice > ordinary:
         raise ListError(
-            f"{repeats} images can't be read twice in a list of {len(golden) + len(ordinary)}. Ask for fewer repeats."
+            f"{repeats} images can't be read twice in a list of {golden + ordinary}. Ask for fewer repeats."
         )
 
 
-def _pairs(repeats: int, length: int, gap: int, draw: RandomState) -> tuple[Whole, Whole]:
+def _pairs(repeats: int, length: int, gap: int, draw: Draws) -> tuple[Whole, Whole]:
     """Return the places of first and of second readings, (repeats,) each, pair by pair."""
     for _ in range(TRIES):
         places = even_places(2 * repeats, length, draw)
@@ -216,7 +219,7 @@ def _pairs(repeats: int, length: int, gap: int, draw: RandomState) -> tuple[Whol
     )
 
 
-def _pair_up(places: Whole, gap: int, draw: RandomState) -> tuple[Whole, Whole]:
+def _pair_up(places: Whole, gap: int, draw: Draws) -> tuple[Whole, Whole]:
     """Open pairs at the first places, then open and close by turns in a random order, and close the rest at the end.
 
     What closes is chosen by chance among those that have been open for the gap: the distances vary.
@@ -235,19 +238,20 @@ def _pair_up(places: Whole, gap: int, draw: RandomState) -> tuple[Whole, Whole]:
             continue
         ready = sum(first <= place - gap for first in waiting)
         # Towards the end the oldest goes first, so that the last ones have had their gap.
-        chosen = draw.randint(0, ready) if ready > 1 and number < 2 * repeats - ahead else 0
+        chosen = int(draw.randint(0, ready, 1)[0]) if ready > 1 and number < 2 * repeats - ahead else 0
         firsts.append(waiting.pop(chosen))
         seconds.append(place)
     return np.array(firsts, np.int64), np.array(seconds, np.int64)
 
 
-def weave(old: Whole, new: Whole, draw: RandomState) -> Whole:
-    """Put `new` items into a list evenly; both keep their order, and so their evenness."""
-    woven = np.empty(len(old) + len(new), np.int64)
-    is_new = np.zeros(len(woven), bool)
-    is_new[even_places(len(new), len(woven), draw)] = True
-    woven[is_new], woven[~is_new] = new, old
-    return woven
+def mixed(is_golden: Flags, draw: Draws) -> Whole:
+    """Return an order of items, (n,): golden ones one to each equal part, at a random place; all else by chance."""
+    order = np.empty(len(is_golden), np.int64)
+    holds_golden = np.zeros(len(order), bool)
+    holds_golden[even_places(int(is_golden.sum()), len(order), draw)] = True
+    order[holds_golden] = draw.permutation(np.flatnonzero(is_golden))
+    order[~holds_golden] = draw.permutation(np.flatnonzero(~is_golden))
+    return order
 
 
 def longest_run(flags: Flags) -> int:

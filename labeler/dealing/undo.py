@@ -4,7 +4,7 @@ import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
-from labeler.dealing import changes, reading_lists, remaining_lists
+from labeler.dealing import changes, remaining_lists
 from labeler.dealing.folds import DealError
 from labeler.images import consents
 from labeler.models import Assignment, Dealing, Reader, Study, User
@@ -24,7 +24,7 @@ def take_back(*, dealing: Dealing, by: User | None = None, reason: str = "") -> 
         _undo(study, dealing)
     consents.count_skipped(study)
     dealing.reversed_at = timezone.now()
-    dealing.save(update_fields=["reversed_at"])
+    dealing.save(update_fields=["reversed_at", "plan"])
     audit.record(study, by, "dealing taken back", detail=str(dealing), reason=reason)
 
 
@@ -40,15 +40,12 @@ def _undo(study: Study, dealing: Dealing) -> None:
     withdrawn = Assignment.objects.filter(withdrawn_in=dealing).select_related("image")
     back = [one for one in withdrawn if one.image.is_golden or one.image_id not in graded]
     back = [one for one in back if one.image.may_be_graded]
-    order = {pk: place for place, pk in enumerate(dealing.plan.get("order", []))}
-    back.sort(key=lambda one: order.get(one.pk, one.pk))
     is_join = dealing.kind == Dealing.Kind.JOIN
     if is_join:  # what a reader has back, or took back themself
         theirs = Assignment.objects.filter(reader=dealing.reader, is_done=False, withdrawn_in=None)
         theirs.update(position=None, withdrawn_in=dealing)
     if dealing.reader:
         Reader.objects.filter(pk=dealing.reader.pk).update(left_at=timezone.now() if is_join else None)
-    draw = reading_lists.source(f"back {study.seed} {dealing.pk}")
     for rest in [remaining_lists.read(reader) for reader in changes.active_readers(study)]:
         returned = np.array([one.pk for one in back if one.reader_id == rest.reader.pk], np.int64)
-        remaining_lists.write(rest, reading_lists.weave(rest.ids, returned, draw), dealing)
+        remaining_lists.write(rest, np.concatenate([rest.ids, returned]), dealing, remaining_lists.BACK)

@@ -1,6 +1,5 @@
 """A study's tables for export: full history, readable values, pseudonyms for readers and people."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -9,7 +8,7 @@ from django.db.models import Case, Count, Func, OuterRef, Q, Subquery, TextField
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.grading import consensus
 from labeler.models import Assignment, ErasedNote, Image, InputKind, Label, NotGradable, Study
-from labeler.record import facts, ledger, pseudonyms
+from labeler.record import facts, keyed_draws, ledger, pseudonyms
 
 FETCHED = 2000  # rows that a cursor of the database hands over
 BETWEEN = " | "  # several names in a cell
@@ -28,7 +27,7 @@ GRADE_VALUES = "the values of grade_scale.csv"
 
 def image_code(study: Study, content_hash: str) -> str:
     """Return what the export calls an image: neither its name, nor its row, nor an address that a reader knows."""
-    return "i" + hashlib.sha256(f"{study.slug} {content_hash}".encode()).hexdigest()[: pseudonyms.DIGITS]
+    return "i" + keyed_draws.code(study, f"image {content_hash}")
 
 
 def cluster_code(study: Study, content_hash: str | None) -> str:

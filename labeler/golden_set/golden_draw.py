@@ -1,11 +1,11 @@
 """The golden draw: it chooses the images that every reader grades and no regressor is trained on, once."""
 
-import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import numpy as np
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -13,7 +13,7 @@ from django.utils import timezone
 from labeler.accounts import unblinding
 from labeler.golden_set import commitments, strata
 from labeler.models import Image, Study, User
-from labeler.record import audit
+from labeler.record import audit, keyed_draws
 from labeler.screening import prescreen
 
 
@@ -32,7 +32,7 @@ class Share:
 
 @transaction.atomic
 def draw(*, study: Study, size: int, by: str = "", user: User | None = None) -> list[Image]:
-    """Draw `size` golden images by the study's seed, and freeze them.
+    """Draw `size` golden images by the study's secret, and freeze them.
 
     `by` (see `strata`) spreads them over kinds of images in proportion. At most one of near-duplicates is drawn.
     Raises GoldenError.
@@ -40,9 +40,13 @@ def draw(*, study: Study, size: int, by: str = "", user: User | None = None) -> 
     study = _open(study)
     kinds = _candidates(study, by)
     _check(study, size, sum(map(len, kinds.values())))
-    source = random.Random(f"golden {study.seed}")  # noqa: S311  a draw, not a secret
+    source = keyed_draws.of(study, "golden")
     shares = _allot(size, {kind: len(images) for kind, images in kinds.items()})
-    chosen = [pk for kind, images in kinds.items() for pk in source.sample(images, shares[kind])]
+    chosen = [
+        pk
+        for kind, images in kinds.items()
+        for pk in source.permutation(np.array(images, np.int64))[: shares[kind]].tolist()
+    ]
     how = "drawn at random" + (f", in proportion over {by}" if by else "")
     return _freeze(study, chosen, how, user)
 

@@ -25,7 +25,7 @@ from labeler.models.readings import (
     TimeTally,
 )
 from labeler.models.records import AuditEvent, ErasedNote, LedgerBlock, LedgerFact, LedgerMark, draw_salt
-from labeler.models.studies import AtlasPicture, Commitment, Dealing, GradeLevel, Reader, Study, draw_seed
+from labeler.models.studies import AtlasPicture, Commitment, Dealing, GradeLevel, Reader, Study, draw_secret, draw_seed
 
 __all__ = [
     "Alias",
@@ -67,5 +67,6 @@ __all__ = [
     "TimeTally",
     "User",
     "draw_salt",
+    "draw_secret",
     "draw_seed",
 ]

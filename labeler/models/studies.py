@@ -7,16 +7,31 @@ from typing import ClassVar
 from django.contrib.postgres.functions import RandomUUID
 from django.core.validators import MaxValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Cast, Concat, Length
+from django.db.models.lookups import Exact
 
 from labeler.models.people import User
 
+SECRET_BYTES = 32
 LONGEST_SHORTEST_LOOK = 2000  # ms: a reader must not wait for the page
 
 
 def draw_seed() -> int:
-    """Return an unpredictable seed: with it one could deal the study again and see which images are golden."""
+    """Return a number for a study's fits to start from."""
     return secrets.randbelow(2**31)
+
+
+def draw_secret() -> bytes:
+    """Return a secret: whoever knew it could deal the study again and see which images are golden."""
+    return secrets.token_bytes(SECRET_BYTES)
+
+
+def _secret_of_database() -> Func:
+    """Return a secret that PostgreSQL draws: 366 bits of its strong random source, hashed to 256."""
+    uuids = [Cast(RandomUUID(), models.TextField()) for _ in range(3)]
+    drawn = Func(Concat(*uuids), Value("UTF8"), function="convert_to")
+    return Func(drawn, function="sha256", output_field=models.BinaryField())
 
 
 class Study(models.Model):
@@ -24,7 +39,11 @@ class Study(models.Model):
 
     slug = models.SlugField(unique=True)
     title = models.CharField(max_length=200)
-    # Every draw, deal and fit of this study starts from this number.
+    # Every draw, order and code of this study comes of it (`labeler.record.keyed_draws`). Nobody is shown it.
+    # The database draws one for rows that a release before this one writes.
+    secret = models.BinaryField(default=draw_secret, db_default=_secret_of_database(), max_length=SECRET_BYTES)
+    # Fits start from this number. It tells nothing of the secret, and is not shown before closing either:
+    # the lists of a study that an earlier release dealt came of it.
     seed = models.PositiveIntegerField(default=draw_seed)
     is_simulated = models.BooleanField(default=False, help_text="Its images are made, not photographed.")
     admins = models.ManyToManyField(User, related_name="administered_studies", blank=True)
@@ -61,6 +80,7 @@ class Study(models.Model):
             models.CheckConstraint(
                 condition=Q(reports_released_at=None) | Q(closed_at__isnull=False), name="released_after_closing"
             ),
+            models.CheckConstraint(condition=Exact(Length(F("secret")), SECRET_BYTES), name="secret_has_256_bits"),
         ]
 
     def __str__(self) -> str:
@@ -158,6 +178,7 @@ class Dealing(models.Model):
         IMAGES = "images", "Images were added"
         JOIN = "join", "A reader joined"
         LEAVE = "leave", "A reader left"
+        ORDER = "order", "Lists were put in another order"
 
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="dealings")
     kind = models.CharField(max_length=10, choices=Kind)

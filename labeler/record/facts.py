@@ -22,7 +22,7 @@ from labeler.models import Study
 GONE = bytes(32)
 
 # The acts that may change a fact, as the audit log calls them.
-DEALT = ("dealt", "dealt: images", "dealt: join", "dealt: leave", "dealing taken back")
+DEALT = ("dealt", "dealt: images", "dealt: join", "dealt: leave", "dealt: order", "dealing taken back")
 ERASED = ("erasure asked for", "erased")
 TAKEN_OUT = ("image taken out", "image taken back in")
 CONSENTED = ("consent recorded", "consent is needed", "consent is not needed", "metadata joined", "subject corrected")

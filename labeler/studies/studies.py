@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils.crypto import get_random_string
 
 from labeler.accounts import unblinding
-from labeler.models import Reader, Study, User, draw_seed
+from labeler.models import Reader, Study, User, draw_secret, draw_seed
 from labeler.record import audit
 from labeler.studies import grade_scale
 from scoring.regressor.score_scale import Scale
@@ -20,15 +20,29 @@ class StudyError(ValueError):
 
 @transaction.atomic
 def create(
-    *, slug: str, title: str, is_simulated: bool = False, seed: int | None = None, by: User | None = None
+    *,
+    slug: str,
+    title: str,
+    is_simulated: bool = False,
+    seed: int | None = None,
+    secret: bytes | None = None,
+    by: User | None = None,
 ) -> Study:
-    """Create a study with the five acne grades and its first admin. Raises StudyError. `seed` is drawn if not given."""
+    """Create a study with the five acne grades and its first admin. Raises StudyError.
+
+    `seed`, of its fits, and `secret`, of everything that is dealt, are drawn if not given, as they should be.
+    """
     if Study.objects.filter(slug=slug).exists():
         raise StudyError(f"There is a study {slug} already. Choose another name.")
     if slug in TAKEN:
         raise StudyError(f"{slug} is the name of a page. Choose another name.")
-    seed = draw_seed() if seed is None else seed
-    study = Study.objects.create(slug=slug, title=title, is_simulated=is_simulated, seed=seed)
+    study = Study.objects.create(
+        slug=slug,
+        title=title,
+        is_simulated=is_simulated,
+        seed=draw_seed() if seed is None else seed,
+        secret=draw_secret() if secret is None else secret,
+    )
     grade_scale.create_levels(study)
     if by:
         study.admins.add(by)

@@ -33,7 +33,7 @@ LOOK = """image => {
 def make_reader(tmp_path: Path, *, images: int = 6, size: tuple[int, int] = (600, 800)) -> Reader:
     """Make a study with one reader, ana, and photographs for her to grade."""
     ana = builders.make_user("ana", password=PASSWORD)
-    study = studies.create(slug="acne", title="The acne study", is_simulated=True, seed=2019)
+    study = studies.create(slug="acne", title="The acne study", is_simulated=True, seed=2019, secret=builders.SECRET)
     reader = studies.add_reader(study=study, user=ana)
     (tmp_path / "photographs").mkdir()
     photographs = {f"IMG_{seed}.jpg": builders.make_jpeg(seed, size=size) for seed in range(images)}

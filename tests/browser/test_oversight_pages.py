@@ -22,7 +22,7 @@ SOON = 15_000  # ms: the page asks every five seconds
 @pytest.fixture
 def watched(transactional_db: None, tmp_path: Path) -> Study:
     """Return a study of photographs that olga runs; ana and ben disagree on its golden images."""
-    study = studies.create(slug="acne", title="The acne study", seed=2019)
+    study = studies.create(slug="acne", title="The acne study", seed=2019, secret=builders.SECRET)
     study.admins.add(builders.make_user("olga", password=PASSWORD))
     for name in ("ana", "ben"):
         studies.add_reader(study=study, user=builders.make_user(name))

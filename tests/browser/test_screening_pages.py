@@ -21,7 +21,7 @@ PAGES = ("prescreen/", "prescreen/images/?sharpness_min=-3.5", "duplicates/", "d
 @pytest.fixture
 def measured(transactional_db: None, tmp_path: Path) -> Study:
     """Return a study that olga runs: eight photographs, each sharper than the last, three and two of them alike."""
-    study = studies.create(slug="acne", title="The acne study", seed=2019)
+    study = studies.create(slug="acne", title="The acne study", seed=2019, secret=builders.SECRET)
     study.admins.add(builders.make_user("olga", password=PASSWORD))
     builders.import_photographs(study, {f"IMG_{n}.jpg": builders.make_jpeg(n) for n in range(8)}, tmp_path)
     study.images.filter(source_name__in=["IMG_6.jpg", "IMG_7.jpg"]).update(subject="P7")

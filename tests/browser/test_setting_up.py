@@ -18,7 +18,7 @@ SOON = 15_000  # ms
 
 @pytest.fixture
 def empty(transactional_db: None) -> Study:
-    study = studies.create(slug="acne", title="The acne study", seed=2019)
+    study = studies.create(slug="acne", title="The acne study", seed=2019, secret=builders.SECRET)
     study.admins.add(builders.make_user("olga", password=PASSWORD))
     return study
 

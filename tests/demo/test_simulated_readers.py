@@ -41,7 +41,7 @@ def test_readers_differ_in_bias_slope_and_noise() -> None:
 
 @pytest.fixture
 def simulated_study(ana: User, db: None) -> Study:
-    study = studies.create(slug="made", title="Made", is_simulated=True, seed=2019)
+    study = studies.create(slug="made", title="Made", is_simulated=True, seed=2019, secret=builders.SECRET)
     studies.add_reader(study=study, user=builders.make_user("robot"), is_simulated=True)
     studies.add_reader(study=study, user=ana)
     builders.make_images(study, 12)

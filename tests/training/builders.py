@@ -62,7 +62,7 @@ def photographed_study(
 
     Its scale is the published one, or has these `grades`.
     """
-    study = studies.create(slug="acne", title="The acne study", seed=2019)
+    study = studies.create(slug="acne", title="The acne study", seed=2019, secret=builders.SECRET)
     if grades:
         study.grade_levels.all().delete()
         GradeLevel.objects.bulk_create(

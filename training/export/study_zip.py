@@ -49,7 +49,7 @@ ledger.json, .csv        blocks that each hold the hash of the one before, and w
 report.json              the numbers of the report page
 runs.json                every training run with its report, and the images it left out; where details_deleted_at has
                          a date, its rows in scores.csv were deleted then, as of all old runs that never answered
-study.json               the study's seed and dates, and the SHA-256 that was published when the golden set was frozen
+study.json               the study's dates, and the SHA-256 that was published when the golden set was frozen
 opening.json             of a closed study: the file that this is the SHA-256 of (check it with sha256sum)
 
 CSV files are UTF-8 with a byte order mark, by which Excel knows it. pandas.read_csv reads them as they are, R with
@@ -119,7 +119,7 @@ SCORES = Table(
     (
         Column("run", Kind.WHOLE, "The training run, as in runs.json."),
         Column("recipe", Kind.TEXT, "How the regressor was made."),
-        Column("fit", Kind.WHOLE, "0 is of the study's own seed and may be published; n is of the n-th seed after it."),
+        Column("fit", Kind.WHOLE, "0 may be published; n is fitted alike, from the n-th seed after it."),
         export.IMAGE,
         Column("score", Kind.NUMBER, "The machine's score.", unit="grades"),
     ),
@@ -142,7 +142,6 @@ def _study(study: Study) -> dict[str, Any]:
         "study": study.slug,
         "title": study.title,
         "is_simulated": study.is_simulated,
-        "seed": study.seed,
         "commitment": promised.digest if promised else None,
         **dates,
     }

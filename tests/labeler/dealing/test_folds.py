@@ -1,4 +1,4 @@
-"""Folds are even, every reader has the golden set, and the order is the seed's."""
+"""Folds are even, every reader has the golden set, and the order is the secret's."""
 
 import pytest
 
@@ -10,9 +10,9 @@ from labeler.studies import studies
 from tests import builders
 
 
-def dealt(readers: tuple[User, ...], *, seed: int = 2019, slug: str = "acne") -> Study:
+def dealt(readers: tuple[User, ...], *, secret: bytes = builders.SECRET, slug: str = "acne") -> Study:
     study = builders.make_study(slug, readers=readers, images=25)
-    Study.objects.filter(pk=study.pk).update(seed=seed)
+    Study.objects.filter(pk=study.pk).update(secret=secret)
     study.refresh_from_db()
     golden_draw.draw(study=study, size=5)
     folds.deal(study=study)
@@ -52,8 +52,8 @@ def test_every_reader_meets_the_golden_set_in_another_order(ana: User, ben: User
     assert golden_orders[0] != golden_orders[1]
 
 
-def test_another_seed_deals_otherwise(ana: User, ben: User) -> None:
-    one, other = dealt((ana, ben), slug="one"), dealt((ana, ben), seed=7, slug="other")
+def test_another_secret_deals_otherwise(ana: User, ben: User) -> None:
+    one, other = dealt((ana, ben), slug="one"), dealt((ana, ben), secret=bytes(32), slug="other")
     assert order(builders.reader_of(ana, one)) != order(builders.reader_of(ana, other))
 
 

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import mannwhitneyu
 
 from labeler.dealing import reading_lists
+from labeler.record.keyed_draws import Draws
 
 ORDINARY, GOLDEN, REPEATS, LISTS = 56, 40, 20, 200
 
@@ -20,7 +21,7 @@ def test_over_many_lists_neither_early_nor_middle_places_tell(kind: str) -> None
     middle = np.abs(2 * place - place[-1])
     seen = []
     for seed in range(LISTS):
-        drawn = reading_lists.source(f"order {seed}")
+        drawn = Draws(seed.to_bytes(32))
         images, is_second = reading_lists.arrange(np.arange(ORDINARY), np.arange(ORDINARY, 96), REPEATS, drawn)
         hidden = images >= ORDINARY if kind == "golden" else np.isin(images, images[is_second])
         seen.append([auc(hidden, place), auc(hidden, middle)])
@@ -28,7 +29,7 @@ def test_over_many_lists_neither_early_nor_middle_places_tell(kind: str) -> None
 
 
 def test_places_fall_one_to_each_part_and_anywhere_in_it() -> None:
-    drawn = reading_lists.source("places")
+    drawn = Draws(bytes(32))
     counts = np.zeros(10)
     for _ in range(3000):
         places = reading_lists.even_places(3, 10, drawn)

@@ -12,7 +12,7 @@ from labeler.accounts import unblinding
 from labeler.dealing import folds
 from labeler.golden_set import commitments, golden_draw
 from labeler.grading import label_store, refusals
-from labeler.models import Image, Label, Study, User
+from labeler.models import Commitment, Image, Label, Study, User
 from labeler.studies import closing, studies
 from tests import builders
 
@@ -164,3 +164,14 @@ def test_an_admin_makes_a_study_in_the_browser(mixed: Study, browser: Client, ol
     stranger = Client()
     stranger.force_login(builders.make_user("stranger"))
     assert stranger.get("/studies/new/").status_code == 404
+
+
+def test_a_promise_of_an_earlier_release_opens_as_it_was_written(study: Study, olga: User, browser: Client) -> None:
+    study.admins.add(olga)
+    opening = json.dumps({"study": "acne", "order_seed": 2019, "salt": "5a" * 32}, indent=1) + "\n"
+    digest = hashlib.sha256(opening.encode()).hexdigest()
+    Commitment.objects.filter(study=study).update(opening=opening, digest=digest)
+    assert digest in browser.get("/studies/acne/golden/").content.decode()
+    closing.close(study=study, reason="All graded")
+    browser.post("/studies/acne/unblind/", {"reason": "The study is over."})
+    assert browser.get("/studies/acne/golden/opening.json").content.decode() == opening

@@ -27,7 +27,7 @@ from labeler.record import audit
 from tests import builders
 
 SHOWN_ONLY = (Assignment, AuditEvent, Dealing, Image, Label, Reader)
-SECRET = {"is_golden", "is_repeat", "is_chosen", "seed", "plan", "withdrawn_in"}
+SECRET = {"is_golden", "is_repeat", "is_chosen", "seed", "secret", "plan", "withdrawn_in"}
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from training.reports import reader_numbers
 from training.runs import retrain, schedule
 
 BOARD = "/studies/acne/report/recipes/"
+SEED = 1_987_654_321
 
 
 @pytest.fixture
@@ -92,7 +93,10 @@ def test_a_run_says_what_it_was_made_with(as_olga: Client, ran: TrainingRun) -> 
     assert record["drift"] == asdict(reader_numbers.drifting(ran.study))
     assert record["artefact_sha256"] == ran.regressor.artefact_sha256
     assert [name.split()[0] for name, _ in record["seconds"]][:3] == ["Reading", "Embedding", "Pooling"]
+    TrainingRun.objects.update(record={**record, "seed": SEED, "seeds": [SEED + n for n in range(5)]})
     page = as_olga.get(page_of(ran)).content.decode()
+    assert "Seeds" not in page
+    assert str(SEED)[:-1] not in page  # nor those after it
     for said in (record["artefact_sha256"], record["code_sha256"], record["libraries"]["numpy"], "Embedding images: "):
         assert said in page
     for condition in (ran.report or {})["gate"]:

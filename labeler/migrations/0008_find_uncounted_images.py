@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ('labeler', '0006_take_images_out'),
+        ('labeler', '0007_take_images_out'),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeler', '0005_names_of_copies'),
+        ('labeler', '0006_study_secret'),
     ]
 
     operations = [
