@@ -70,6 +70,7 @@ urlpatterns = [
     path("studies/<slug:slug>/images/<int:pk>/", gallery_views.image, name="study_image"),
     path("studies/<slug:slug>/images/<int:pk>/picture/", gallery_views.picture, name="study_picture"),
     path("studies/<slug:slug>/images/<int:pk>/decide/", prescreen_views.decide, name="decide_image"),
+    path("studies/<slug:slug>/images/<int:pk>/out/", privacy_views.take_out, name="take_out"),
     path("studies/<slug:slug>/images/<int:pk>/subject/", near_duplicate_views.correct_subject, name="correct_subject"),
     path("studies/<slug:slug>/prescreen/", prescreen_views.limits, name="prescreen"),
     path("studies/<slug:slug>/prescreen/counts.json", prescreen_views.counts, name="prescreen_counts"),

@@ -122,6 +122,7 @@ ROWS = {
     "set_policy": row("POST", RUN_IT),
     "person": row("GET POST", OVERSEE),
     "erase": row("GET POST", OVERSEE),
+    "take_out": row("GET POST", OVERSEE),
     "erasure": row("GET", SEE_ITS_LOG),
     "certificate": row("GET", SEE_ITS_LOG),
     "retry_erasure": row("POST", RUN_IT),

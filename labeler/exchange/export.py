@@ -101,7 +101,7 @@ def _images(study: Study) -> Iterator[Row]:
     annotated = study.images.order_by("content_hash").annotate(first=Subquery(first), in_fold=fold)
     rows = annotated.values_list(
         *("content_hash", "width", "height", "subject", "first", "is_golden", "in_fold", "original"),
-        *("is_erased", "may_be_shared"),
+        *("is_erased", "is_taken_out", "may_be_trained_on", "may_be_shared"),
     )
     for content_hash, width, height, subject, cluster, is_golden, fold, original, *marks in rows.iterator(FETCHED):
         yield (
@@ -137,6 +137,12 @@ IMAGES = Table(
         ),
         Column("has_file", Kind.YES_NO, "Whether the study holds its pixels."),
         Column("is_erased", Kind.YES_NO, "Whether it was erased since; what was said of it stays."),
+        Column("is_taken_out", Kind.YES_NO, "Whether an admin took it out, for a reason that the audit log has."),
+        Column(
+            "may_be_trained_on",
+            Kind.YES_NO,
+            "Whether its grades count: no where it was taken out or erased, or its subject does not agree.",
+        ),
         Column("may_be_shared", Kind.YES_NO, "Whether its subject agreed to sharing, or no consent was needed."),
     ),
     _images,

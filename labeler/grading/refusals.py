@@ -86,6 +86,14 @@ class NoConsentError(GoneError):
     then = NEXT
 
 
+class TakenOutError(GoneError):
+    """The image was taken out of the study."""
+
+    name = "taken_out"
+    fact = "This image is not part of the study any more"
+    then = NEXT
+
+
 class AheadError(RefusedError):
     """The image is further down the list than a page looks."""
 
@@ -106,7 +114,9 @@ def of(assignment: Assignment) -> RefusedError | None:
         return refusal
     if assignment.withdrawn_in_id:
         return WithdrawnError()
-    return None if assignment.image.may_be_graded else NoConsentError()
+    if assignment.image.may_be_graded:
+        return None
+    return TakenOutError() if assignment.image.is_taken_out else NoConsentError()
 
 
 def of_reader(reader: Reader) -> ClosedError | LeftError | None:

@@ -1,6 +1,7 @@
 """Consents of subjects, and the three permissions of each image that follow from them.
 
-A subject's latest statement counts. Without one everything is allowed, unless the study needs consent.
+A subject's latest statement counts. Without one everything is allowed, unless the study needs consent. An image that
+was taken out (`labeler.privacy.taking_out`) is neither graded nor learned from, whatever its subject says.
 """
 
 from collections import defaultdict
@@ -73,19 +74,20 @@ def latest(study: Study) -> QuerySet[Consent]:
 
 
 def history(study: Study, subject: str) -> QuerySet[Consent]:
-    return study.consents.filter(subject=subject).select_related("recorded_by")
+    """Return what a subject said, the latest first: also what stands under their pseudonym since they were erased."""
+    names = (subject, pseudonyms.of_subject(study, subject))
+    return study.consents.filter(subject__in=names).select_related("recorded_by")
 
 
 @transaction.atomic
 def apply(study: Study, *, subjects: Sequence[str] | None = None) -> None:
     """Mark the images of these subjects, or of the whole study, by what was said last."""
-    said = latest(study)
     images = study.images.filter(is_erased=False)
     if subjects is not None:
-        said, images = said.filter(subject__in=subjects), images.filter(subject__in=subjects)
+        images = images.filter(subject__in=subjects)
     alike = defaultdict(list)
-    for consent in said:
-        alike[tuple(consent.scopes)].append(consent.subject)
+    for subject, consent in _said_by(study, images, subjects).items():
+        alike[tuple(consent.scopes)].append(subject)
     for scopes, known in alike.items():
         _mark(images.filter(subject__in=known), scopes)
     unknown = images.exclude(subject__in=[subject for known in alike.values() for subject in known])
@@ -93,13 +95,26 @@ def apply(study: Study, *, subjects: Sequence[str] | None = None) -> None:
     count_skipped(study)
 
 
+def _said_by(study: Study, images: QuerySet[Image], subjects: Sequence[str] | None) -> dict[str, Consent]:
+    """Return subject -> what they said last, by name or, where they were erased and came again, by pseudonym."""
+    if subjects is None and not study.erasures.exists():
+        return {consent.subject: consent for consent in latest(study)}
+    named = images.exclude(subject="").order_by().values_list("subject", flat=True).distinct()
+    name_of = {pseudonyms.of_subject(study, name): name for name in named}
+    said = latest(study)
+    if subjects is not None:
+        said = said.filter(subject__in=[*name_of, *name_of.values()])
+    last: dict[str, Consent] = {}
+    for consent in sorted(said, key=lambda one: one.pk):
+        last[name_of.get(consent.subject, consent.subject)] = consent
+    return last
+
+
 def judge(image: Image) -> None:
-    """Mark one new image."""
+    """Mark one image by what was said last."""
     consent = history(image.study, image.subject).first() if image.subject else None
-    if consent:
-        _mark(Image.objects.filter(pk=image.pk), consent.scopes)
-    elif image.study.needs_consent:
-        _mark(Image.objects.filter(pk=image.pk), ())
+    silence = () if image.study.needs_consent else tuple(ConsentScope.values)
+    _mark(Image.objects.filter(pk=image.pk, is_erased=False), consent.scopes if consent else silence)
 
 
 def count_skipped(study: Study) -> None:
@@ -113,9 +128,14 @@ def count_skipped(study: Study) -> None:
 
 
 def counts(study: Study) -> Mapping[str, int]:
-    """Return how many images may not be graded, not be trained on and not be shared, and how many are erased."""
-    shut = {mark: Count("pk", filter=Q(**{mark: False}, is_erased=False)) for mark in MARKS.values()}
-    return study.images.aggregate(**shut, erased=Count("pk", filter=Q(is_erased=True)))
+    """Return how many images may for want of consent not be graded, not be trained on and not be shared.
+
+    And how many were taken out, and how many are erased.
+    """
+    here = Q(is_erased=False, is_taken_out=False)
+    shut = {mark: Count("pk", filter=Q(here, **{mark: False})) for mark in MARKS.values()}
+    gone = {"taken_out": Q(is_taken_out=True, is_erased=False), "erased": Q(is_erased=True)}
+    return study.images.aggregate(**shut, **{name: Count("pk", filter=which) for name, which in gone.items()})
 
 
 def with_latest(study: Study, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -126,4 +146,6 @@ def with_latest(study: Study, rows: Sequence[dict[str, Any]]) -> list[dict[str, 
 
 def _mark(images: QuerySet[Image], scopes: Collection[str]) -> None:
     marks = {mark: scope in scopes for scope, mark in MARKS.items()}
-    images.exclude(**marks).update(**marks)
+    taken_out = marks | {"may_be_graded": False, "may_be_trained_on": False}
+    images.filter(is_taken_out=False).exclude(**marks).update(**marks)
+    images.filter(is_taken_out=True).exclude(**taken_out).update(**taken_out)

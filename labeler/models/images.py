@@ -38,12 +38,16 @@ class Image(models.Model):
     is_kept = models.BooleanField(default=True)
     is_chosen = models.BooleanField(default=False, help_text="Picked by hand for the golden set to come.")
     is_golden = models.BooleanField(default=False)
-    # What its subject agreed to; `labeler.images.consents` keeps the three.
+    # What may be done with it: what its subject agreed to, and nothing but sharing once it was taken out.
+    # `labeler.images.consents` keeps the three.
     may_be_graded = models.BooleanField(default=True, db_default=True)
     may_be_trained_on = models.BooleanField(default=True, db_default=True)
     may_be_shared = models.BooleanField(default=True, db_default=True)
     is_erased = models.BooleanField(
         default=False, db_default=False, help_text="To be erased: from then on it is not shown."
+    )
+    is_taken_out = models.BooleanField(
+        default=False, db_default=False, help_text="By an admin, for a reason that the audit log has."
     )
     imported_at = models.DateTimeField(auto_now_add=True)
 
@@ -56,6 +60,7 @@ class Image(models.Model):
             models.Index(fields=["study"], condition=Q(is_golden=True), name="golden_of_study"),
             models.Index(fields=["study"], condition=Q(is_kept=False), name="dropped_of_study"),
             models.Index(fields=["study"], condition=Q(may_be_graded=False), name="shut_of_study"),
+            models.Index(fields=["study"], condition=Q(may_be_trained_on=False), name="uncounted_of_study"),
             models.Index(fields=["study"], condition=Q(is_erased=True), name="erased_of_study"),
             # Goes through the subjects by name.
             models.Index(fields=["study", "subject", "id"], condition=~Q(subject=""), name="subject_of_study"),

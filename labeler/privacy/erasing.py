@@ -70,7 +70,7 @@ def request(*, study: Study, images: QuerySet[Image], subject: str = "", reason:
     erasure = Erasure.objects.create(study=study, subject=code, reason=reason, requested_by=by)
     ErasedImage.objects.bulk_create((ErasedImage(erasure=erasure, image_id=pk) for pk in chosen), batch_size=1000)
     Image.objects.filter(pk__in=chosen).update(is_erased=True, **dict.fromkeys(consents.MARKS.values(), False))
-    if subject and study.consents.filter(subject=subject).exists():
+    if subject:  # should photographs of them come again, this is what they said
         consents.write(study=study, subject=subject, scopes=(), given_on=None, source=str(erasure), by=by)
     consents.count_skipped(study)
     detail = f"{erasure}: {len(chosen)} images of {code or 'a person who is not known'}"

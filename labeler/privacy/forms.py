@@ -40,6 +40,14 @@ class EraseForm(Form):
     )
 
 
+class TakingOutForm(Form):
+    """Why an image is taken out of its study, or taken back in."""
+
+    reason = forms.CharField(
+        min_length=5, max_length=300, label="Why", help_text="Kept in the audit log, so without anybody's name."
+    )
+
+
 class PolicyForm(Form):
     """Whether silence is consent, and how long photographs stay."""
 

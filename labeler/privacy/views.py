@@ -14,8 +14,8 @@ from labeler.accounts.access import AuthedRequest
 from labeler.images import consents, subjects
 from labeler.models import Consent, Erasure, Study
 from labeler.platform import keyset_pages
-from labeler.privacy import erasing
-from labeler.privacy.forms import ConsentForm, EraseForm, PolicyForm, SubjectsForm
+from labeler.privacy import erasing, taking_out
+from labeler.privacy.forms import ConsentForm, EraseForm, PolicyForm, SubjectsForm, TakingOutForm
 from labeler.studies import retention
 from scoring.platform.jobs import send
 
@@ -68,6 +68,23 @@ def person(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
         "form": form,
     }
     return render(request, "labeler/privacy/person.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def take_out(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
+    """Take an image out of its study or back in, for a reason. The page is the same whatever the image is."""
+    image = access.get_overseen_image(request, slug, pk)
+    if image.is_erased:
+        return redirect("erasure", slug=slug, pk=image.erased.erasure_id)
+    form = TakingOutForm(request.POST or None)
+    if form.is_valid():
+        act = taking_out.take_back if image.is_taken_out else taking_out.take_out
+        if act(image=image, reason=form.cleaned_data["reason"], by=request.user):
+            messages.success(request, "It is back in the study." if image.is_taken_out else "It is out of the study.")
+        return redirect("take_out", slug=slug, pk=pk)
+    context = {"study": image.study, "image": image, "form": form, "acts": taking_out.history(image)}
+    return render(request, "labeler/privacy/take_out.html", context, status=422 if form.errors else 200)
 
 
 @login_required

@@ -24,6 +24,7 @@ GONE = bytes(32)
 # The acts that may change a fact, as the audit log calls them.
 DEALT = ("dealt", "dealt: images", "dealt: join", "dealt: leave", "dealt: order", "dealing taken back")
 ERASED = ("erasure asked for", "erased")
+TAKEN_OUT = ("image taken out", "image taken back in")
 CONSENTED = ("consent recorded", "consent is needed", "consent is not needed", "metadata joined", "subject corrected")
 
 
@@ -101,7 +102,15 @@ KINDS = (
         "permission",
         OF_STUDY.format("image"),
         "content_hash, may_be_graded, may_be_trained_on, may_be_shared, is_erased",
-        (*CONSENTED, *ERASED),
+        (*CONSENTED, *TAKEN_OUT, *ERASED),
+        is_added_by_act=False,
+    ),
+    Kind(
+        b"O",
+        "taken out",
+        OF_STUDY.format("image"),
+        "content_hash, is_taken_out",
+        TAKEN_OUT,
         is_added_by_act=False,
     ),
     Kind(

@@ -26,6 +26,7 @@ class Wanted:
     has_duplicates: bool | None = None
     name: str = ""
     is_golden: bool | None = None
+    is_taken_out: bool | None = None
 
 
 def find(study: Study, wanted: Wanted) -> QuerySet[Image]:
@@ -46,6 +47,8 @@ def _of_image(wanted: Wanted) -> Q:
         q &= Q(is_kept=wanted.is_kept)
     if wanted.has_duplicates is not None:
         q &= Q(cluster__isnull=not wanted.has_duplicates)
+    if wanted.is_taken_out is not None:
+        q &= Q(is_taken_out=wanted.is_taken_out)
     if wanted.is_golden is not None:
         q &= Q(is_golden=wanted.is_golden)
     if wanted.column and wanted.value:
@@ -96,12 +99,20 @@ def with_words(page: Sequence[Image]) -> list[Image]:
 
 def disputed(study: Study) -> QuerySet[Doubt]:
     """Return the images on which the readers' current grades lie furthest apart."""
-    return study.doubts.filter(spread__gt=0).select_related("image").order_by("-spread", "image_id")
+    return (
+        study.doubts.filter(spread__gt=0, image__may_be_trained_on=True)
+        .select_related("image")
+        .order_by("-spread", "image_id")
+    )
 
 
 def unstable(study: Study) -> QuerySet[Doubt]:
     """Return the images of which a reader says now what they did not say before, or not at the repeated reading."""
-    return study.doubts.filter(unstable__gt=0).select_related("image").order_by("-unstable", "image_id")
+    return (
+        study.doubts.filter(unstable__gt=0, image__may_be_trained_on=True)
+        .select_related("image")
+        .order_by("-unstable", "image_id")
+    )
 
 
 def labels_of(image: Image) -> QuerySet[Label]:

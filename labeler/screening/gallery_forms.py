@@ -37,6 +37,13 @@ class GalleryForm(Form):
         coerce=YES_OR_NO.get,
         empty_value=None,
     )
+    taken_out = forms.TypedChoiceField(
+        required=False,
+        label="Taken out",
+        choices=[("", "In and out"), ("no", "In the study"), ("yes", "Taken out")],
+        coerce=YES_OR_NO.get,
+        empty_value=None,
+    )
     name = forms.CharField(required=False, max_length=255, label="Name begins with")
     column = forms.ChoiceField(required=False, label="Metadata")
     value = forms.CharField(required=False, max_length=200, label="Its value")
@@ -66,6 +73,7 @@ class GalleryForm(Form):
             not_gradable=cleaned.get("not_gradable", ""),
             is_kept=cleaned["kept"],
             has_duplicates=cleaned["duplicates"],
+            is_taken_out=cleaned["taken_out"],
             name=cleaned["name"],
             column=cleaned["column"],
             value=cleaned["value"],

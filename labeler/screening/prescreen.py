@@ -46,7 +46,7 @@ MEASURES = (
 )
 SETTLED = (
     "Some of these images were there when the golden set was drawn, or are in a reader's list. They stay as they are: "
-    "dropping images one by one would reveal which are golden."
+    "dropping images one by one would reveal which are golden. The page of an image can take it out, for a reason."
 )
 WORDS = {True: "kept", False: "dropped", None: "left to their measures"}
 NEVER = Q(pk__in=[])  # Django leaves it out of the statement, so that the others can use their indexes

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, Count, F, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 
 from labeler.models import Assignment, Reader, Study
@@ -30,15 +30,21 @@ def reader_progress(reader: Reader) -> Progress:
 
 
 def readers_with_progress(study: Study) -> QuerySet[Reader]:
-    """Return the study's readers, each with `total` beside `done`."""
-    return _with_total(study.readers.select_related("user"))
+    """Return the study's readers for who runs it, each with `total` beside `done`.
+
+    Images that are left out of a list are counted until all others are done: lists that all become shorter by one
+    image would tell that it is golden.
+    """
+    readers = _with_total(study.readers.select_related("user"), name="to_do")
+    is_through = When(done__gte=F("to_do"), then=F("to_do"))
+    return readers.annotate(total=Case(is_through, default=F("to_do") + F("skipped")))
 
 
-def _with_total(readers: QuerySet[Reader]) -> QuerySet[Reader]:
+def _with_total(readers: QuerySet[Reader], *, name: str = "total") -> QuerySet[Reader]:
     """Add the length of each list: its last position, which one look into an index finds, less what is left out."""
     listed = Assignment.objects.filter(reader=OuterRef("pk"), position__isnull=False)
     last = listed.order_by("-position").values("position")[:1]
-    return readers.annotate(total=Coalesce(Subquery(last), 0) - F("skipped"))
+    return readers.annotate(**{name: Coalesce(Subquery(last), 0) - F("skipped")})
 
 
 @dataclass(frozen=True)

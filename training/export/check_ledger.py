@@ -31,8 +31,17 @@ KINDS = {
     "golden": b"G",
     "permission": b"U",
     "picture": b"P",
+    "taken out": b"O",
     "consent": b"C",
     "promise": b"M",
+}
+# Columns of images.csv: which fact has the same, at which place.
+MARKS = {
+    "is_golden": ("golden", 1),
+    "is_taken_out": ("taken out", 1),
+    "may_be_trained_on": ("permission", 2),
+    "may_be_shared": ("permission", 3),
+    "is_erased": ("permission", 4),
 }
 FIRST = "0" * 64
 GONE = "0" * 64
@@ -162,12 +171,14 @@ def inspect_facts(folder: Path, salts: dict[str, str], sealed: list[Row]) -> Ite
 
 
 def inspect_tables(folder: Path) -> Iterator[str]:
-    """Compare golden images and grading scale, which other tables have too, with facts.csv."""
+    """Compare what other tables say too, of images and of the grading scale, with facts.csv."""
     facts = [(row["kind"], json.loads(row["text"])) for row in _rows(folder / "facts.csv")]
-    golden = {fact[0] for kind, fact in facts if kind == "golden" and fact[1]}
+    said = {(kind, fact[0]): fact for kind, fact in facts}
     for row in _rows(folder / "images.csv"):
-        if (row["is_golden"] == "yes") != (row["content_hash"] in golden):
-            yield f"images.csv: image {row['image']} is_golden was changed: facts.csv says otherwise."
+        for column, (kind, place) in MARKS.items():
+            fact = said.get((kind, row["content_hash"]))
+            if fact is None or (row[column] == "yes") != fact[place]:
+                yield f"images.csv: image {row['image']} {column} was changed: facts.csv says otherwise."
     levels = {str(fact[0]): fact[1] for kind, fact in facts if kind == "grade level"}
     for row in _rows(folder / "grade_scale.csv"):
         if levels.get(row["value"]) != row["name"]:

@@ -29,6 +29,7 @@ from typing import Any
 RESAMPLES = 2000
 SEED = 20190101
 ROUNDING = 1e-9  # numbers that differ by less, relative to their size, are the same number
+NOTHING_LEFT = 1e-12  # of a variance
 COVERAGE = 0.9  # of the interval that apps are told with a score
 BAR_SHARE = 0.5  # of the golden images: readers who have graded fewer set no bar
 FEWEST_TO_SHOW = 20  # images that a pair of readers must share
@@ -152,12 +153,16 @@ class Export:
                 given = (self.again if row["is_repeat"] == "yes" else self.grades)[row["image"]]
                 given.pop(row["reader"], None)
                 given |= {row["reader"]: int(row["grade"])} if row["grade"] else {}
-        golden, rows = self.golden_grades(), list(self.rows("consensus"))
+        golden, rows = self.counting(self.golden_grades()), list(self.rows("consensus"))
         consensus = {image: fmean(given.values()) for image, given in golden.items()}
         yield from compare("consensus.csv", {row["image"]: float(row["consensus"]) for row in rows}, consensus)
         counts = {image: len(given) for image, given in golden.items()}
         yield from compare("consensus.csv.n", {row["image"]: int(row["n"]) for row in rows}, counts)
         yield from compare("report", self.report, self.live_report(golden))
+
+    def counting(self, grades: Grades) -> Grades:
+        """Return the grades of images that count: neither taken out nor erased, and their subject agrees."""
+        return {image: given for image, given in grades.items() if self.images[image]["may_be_trained_on"] == "yes"}
 
     def golden_grades(self) -> Grades:
         """Return the grades of golden images with at least one grade, in the order of their hashes."""
@@ -177,6 +182,7 @@ class Export:
             "is_simulated": self.study["is_simulated"] or any(self.readers.values()),
             "golden_images": len(self.golden),
             "erased_images": sum(row["is_erased"] == "yes" for row in self.images.values()),
+            "left_out": self.left_out(golden, readers, run),
             "levels": self.levels,
             "readers": readers,
             "bar": bar_of(readers),
@@ -184,6 +190,36 @@ class Export:
             "machine_run": run,  # which is recomputed as a run of runs.json
             "better_than": run and better_than,
             "labels_since_run": run and sum(int(row["label"]) > run["labels_until"] for row in self.rows("labels")),
+        }
+
+    def left_out(self, golden: Grades, readers: Sequence[Report], run: Report | None) -> Report | None:
+        """Return the numbers with the graded images that count no more, beside those without them."""
+        graded = {row["image"] for row in self.rows("labels") if row["is_current"] == "yes"}
+        images = {image for image in graded if self.images[image]["may_be_trained_on"] == "no"}
+        if not images:
+            return None
+        whole = self.golden_grades()
+        with_them = [self.reader_row(whole, row["code"], None) for row in readers]
+        both = zip(with_them, readers, strict=True)
+        rmses = {one["code"]: {"with_them": one["rmse"], "without": other["rmse"]} for one, other in both}
+        return {
+            "images": len(images),
+            "golden_images": len(images.intersection(self.golden)),
+            "readers": [{"code": code, "rmse": rmse_of} for code, rmse_of in rmses.items()],
+            "bar_with_them": bar_of(with_them),
+            "bar_without": bar_of(readers),
+            "golden_rmse": self.golden_rmse(whole, golden, run) if run else None,
+        }
+
+    def golden_rmse(self, whole: Grades, golden: Grades, run: Report) -> Report | None:
+        """The latest run's scores against the consensus of now, where it scored all images that count no more."""
+        scores = self.scores[run["run"], run["machine"]["recipe"], 0]
+        if not (whole.keys() - golden.keys()) <= scores.keys():
+            return None
+        sides = {"with_them": whole, "without": golden}
+        return {
+            side: rmse(scores[image] - fmean(given.values()) for image, given in grades.items() if image in scores)
+            for side, grades in sides.items()
         }
 
     def run_report(self, run: int, printed: Report, left_out: set[str]) -> Report:
@@ -297,7 +333,8 @@ class Export:
 
     def repeats(self, reader: str) -> Report:
         """The reader's second readings against the first, on images of any kind, by their hashes."""
-        twice = [image for image in self.images if reader in self.again[image] and reader in self.grades[image]]
+        counting = self.counting(self.again)
+        twice = [image for image in self.images if reader in counting.get(image, {}) and reader in self.grades[image]]
         pairs = [(self.grades[image][reader], self.again[image][reader]) for image in twice]
         return {
             "sd": rmse((one - other) / math.sqrt(2) for one, other in pairs),
@@ -447,8 +484,13 @@ PAIRED: dict[str, Callable[[int, float, float, float, float, float], float]] = {
     "pearson_r": lambda n, x, y, xx, yy, xy: xy / math.sqrt(xx * yy) if min(xx, yy) > ROUNDING else math.nan,
     "slope": lambda n, x, y, xx, yy, xy: ratio(xy, xx),
     "intercept": lambda n, x, y, xx, yy, xy: y - ratio(xy, xx) * x,
-    "residual_sd": lambda n, x, y, xx, yy, xy: math.sqrt(max(yy - ratio(xy, xx) * xy, 0) * n / (n - 2)),
+    "residual_sd": lambda n, x, y, xx, yy, xy: root(yy - ratio(xy, xx) * xy) * math.sqrt(n / (n - 2)),
 }
+
+
+def root(variance: float) -> float:
+    """Return its square root; what rounding leaves of nothing is nothing."""
+    return math.sqrt(variance) if variance > NOTHING_LEFT else 0.0
 
 
 def paired(name: str, pairs: Terms, *, with_interval: bool = True) -> Report:

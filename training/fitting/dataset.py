@@ -79,7 +79,7 @@ def load_graded_images(study: Study) -> GradedImages:
     """
     newest = Label.objects.filter(assignment__reader__study=study).order_by("-pk").values("pk")[:1]
     # In the same statement, so that it is the newest of what this very look at the table saw.
-    labels = list(consensus.current_grades(study).annotate(newest=Subquery(newest)))
+    labels = list(consensus.given_grades(study).annotate(newest=Subquery(newest)))
     grades: dict[Image, dict[str, int]] = defaultdict(dict)
     for label in labels:
         grades[label.assignment.image][label.assignment.reader.code] = label.grade or 0

@@ -183,6 +183,35 @@ class RunReport:
 
 
 @dataclass(frozen=True)
+class WithAndWithout:
+    """A number with the images that count no more, and without them."""
+
+    with_them: Estimate
+    without: Estimate
+
+
+@dataclass(frozen=True)
+class ReaderWithAndWithout:
+    """A reader's RMSE with the images that count no more, and without them."""
+
+    code: str
+    rmse: WithAndWithout
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What the numbers would be with the graded images that count no more: taken out, erased, or without consent."""
+
+    images: int
+    golden_images: int
+    readers: tuple[ReaderWithAndWithout, ...]
+    bar_with_them: Bar | None
+    bar_without: Bar | None
+    # The scores of the latest run against the consensus of now; None where it did not score all of these images.
+    golden_rmse: WithAndWithout | None
+
+
+@dataclass(frozen=True)
 class BetterThan:
     """Than how many readers the machine is closer to the others' consensus, and for how many that is established."""
 
@@ -201,6 +230,7 @@ class StudyReport(ReadersReport):
     title: str
     is_simulated: bool
     erased_images: int
+    left_out: LeftOut | None = None  # None where all graded images count
     bar: Bar | None
     machine_run: RunReport | None
     better_than: BetterThan | None

@@ -37,6 +37,8 @@ class _Facts:
     readers: list[Reader]
     levels: list[GradeLevel]
     golden: list[Image]  # in the order of their hashes
+    left_out: list[int]  # ids of images that were graded and count no more
+    is_whole: bool  # whether these count all the same
 
 
 @dataclass(frozen=True)
@@ -57,15 +59,15 @@ class Drifting:
     alarms: int
 
 
-def of(study: Study, *, may_be_late: bool = False) -> ReadersReport:
-    """Return what the readers' current labels say of them.
+def of(study: Study, *, whole: bool = False, may_be_late: bool = False) -> ReadersReport:
+    """Return what the readers' current labels say of them; the `whole` of these, as if no image had been left out.
 
     The same labels, images and readers have the same numbers, so these are remembered. With 300 readers they take many
     seconds to compute: who says that they may be late gets them as they last were, with the time in `counted_at`,
     which is None where they are those of now. `refresh` computes them in the background.
     """
-    facts = _facts(study)
-    state, known = _state(study, facts), _remembered(study)
+    facts = _facts(study, whole=whole)
+    state, known = _state(study, facts), _remembered(study, facts)
     if known is not None and known.state == state:
         return known.numbers
     if known is not None and may_be_late and known.seconds > LONG and _are_of_all(known.numbers, facts):
@@ -75,8 +77,12 @@ def of(study: Study, *, may_be_late: bool = False) -> ReadersReport:
 
 def refresh(study: Study) -> bool:
     """Compute what a page would show late, or would take long to show for the first time. False if there is none."""
-    facts = _facts(study)
-    state, known = _state(study, facts), _remembered(study)
+    refreshed = [_refresh(study, _facts(study, whole=whole)) for whole in (False, True)]
+    return any(refreshed)
+
+
+def _refresh(study: Study, facts: _Facts) -> bool:
+    state, known = _state(study, facts), _remembered(study, facts)
     takes_long = known.seconds > LONG if known else len(facts.readers) > agreement.MOST_READERS_WITH_INTERVALS
     if not takes_long or (known is not None and known.state == state):
         return False
@@ -84,9 +90,9 @@ def refresh(study: Study) -> bool:
     return True
 
 
-def _remembered(study: Study) -> _Remembered | None:
+def _remembered(study: Study, facts: _Facts) -> _Remembered | None:
     try:
-        return typed_json.load(_Remembered, json.loads(cache.get(_key(study), "null")))
+        return typed_json.load(_Remembered, json.loads(cache.get(_key(study, facts), "null")))
     except ValidationError:  # nothing, or what another version of the code remembered
         return None
 
@@ -96,7 +102,7 @@ def _remember(study: Study, facts: _Facts, state: str) -> ReadersReport:
     numbers = _compute(study, facts)
     counted_at, seconds = timezone.now().isoformat(timespec="seconds"), time.monotonic() - began
     remembered = _Remembered(state, counted_at, seconds, numbers)
-    cache.set(_key(study), json.dumps(typed_json.dump(remembered)), REMEMBERED)
+    cache.set(_key(study, facts), json.dumps(typed_json.dump(remembered)), REMEMBERED)
     return numbers
 
 
@@ -105,8 +111,8 @@ def _are_of_all(numbers: ReadersReport, facts: _Facts) -> bool:
     return [row.code for row in numbers.readers] == [reader.code for reader in facts.readers]
 
 
-def _key(study: Study) -> str:
-    return f"standings-{study.pk}"
+def _key(study: Study, facts: _Facts) -> str:
+    return f"standings-{study.pk}{'-whole' if facts.is_whole else ''}"
 
 
 def drifting(study: Study) -> Drifting:
@@ -114,14 +120,21 @@ def drifting(study: Study) -> Drifting:
     return Drifting(len(watched), sum(drift.alarm_at is not None for drift in watched))
 
 
-def compute(study: Study) -> ReadersReport:
-    """Return the same, whatever is remembered."""
-    return _compute(study, _facts(study))
+def compute(study: Study, *, whole: bool = False) -> ReadersReport:
+    """Return the same as `of`, whatever is remembered."""
+    return _compute(study, _facts(study, whole=whole))
 
 
-def _facts(study: Study) -> _Facts:
+def _facts(study: Study, *, whole: bool) -> _Facts:
     golden = study.images.filter(is_golden=True).select_related("measurement").order_by("content_hash")
-    return _Facts(list(study.readers.order_by("code")), list(study.grade_levels.all()), list(golden))
+    left_out = list(consensus.left_out(study).values_list("pk", flat=True))
+    return _Facts(
+        readers=list(study.readers.order_by("code")),
+        levels=list(study.grade_levels.all()),
+        golden=list(golden),
+        left_out=left_out,
+        is_whole=whole and bool(left_out),
+    )
 
 
 def _state(study: Study, facts: _Facts) -> str:
@@ -133,6 +146,7 @@ def _state(study: Study, facts: _Facts) -> str:
         [(reader.code, reader.is_simulated, reader.done) for reader in facts.readers],
         [(level.value, level.name) for level in facts.levels],
         [(image.content_hash, image.metadata, _measures(image)) for image in facts.golden],
+        facts.left_out,
     ]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
@@ -160,7 +174,8 @@ def _compute(study: Study, facts: _Facts) -> ReadersReport:
 
 def _panel(study: Study, facts: _Facts) -> Panel:
     """Return the readers' current labels; they are compared on the golden images with at least one grade."""
-    labels = consensus.current_labels(study).order_by("pk")
+    said = consensus.current_labels if facts.is_whole else consensus.counting_labels
+    labels = said(study).order_by("pk")
     if sum(reader.done for reader in facts.readers) > MOST_LABELS_IN_ORDER:
         labels = labels.filter(Q(assignment__image__is_golden=True) | Q(assignment__is_repeat=True))
     columns = ("reader__code", "image__content_hash", "is_repeat", "position", "image__is_golden")

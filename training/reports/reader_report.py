@@ -39,11 +39,12 @@ class ReaderReport:
     counted_at: str | None  # where the numbers are not those of now
 
 
-def of(reader: Reader) -> ReaderReport:
+def of(reader: Reader, *, whole: bool = False) -> ReaderReport:
+    """Return a reader's report; the `whole` of it counts images that were left out since, as `study_report` says."""
     study = reader.study
-    standing = reader_numbers.of(study, may_be_late=True)
+    standing = reader_numbers.of(study, whole=whole, may_be_late=True)
     numbers = next(row for row in standing.readers if row.code == reader.code)
-    grades = _golden_grades(study)
+    grades = _golden_grades(study, whole=whole)
     charts = [
         matrices.reader_confusion(numbers, standing.levels),
         points.reader_differences(numbers, _pairs(grades, reader.code)),
@@ -52,8 +53,8 @@ def of(reader: Reader) -> ReaderReport:
     return ReaderReport(numbers, charts, _discussed(reader, grades), standing.counted_at)
 
 
-def _golden_grades(study: Study) -> Grades:
-    labels = consensus.golden_grades(study)
+def _golden_grades(study: Study, *, whole: bool) -> Grades:
+    labels = consensus.golden_grades(study, whole=whole)
     grades: Grades = defaultdict(dict)
     rows = labels.order_by("assignment__image__content_hash")
     for image, reader, grade in rows.values_list("assignment__image_id", "assignment__reader__code", "grade"):

@@ -55,7 +55,7 @@ def of(study: Study, report: StudyReport) -> Facts:
         subjects=Count("subject", distinct=True, filter=~Q(subject="")),
     )
     known = study.images.filter(is_golden=True).values_list("metadata", flat=True)
-    first_readings = consensus.current_labels(study).filter(assignment__is_repeat=False).order_by()
+    first_readings = consensus.counting_labels(study).filter(assignment__is_repeat=False).order_by()
     dates = first_readings.aggregate(first_label=Min("labeled_at"), last_label=Max("labeled_at"))
     reasons = dict(first_readings.filter(grade=None).values_list("not_gradable").annotate(times=Count("pk")))
     groups = report.machine_run.machine.subgroups if report.machine_run else ()

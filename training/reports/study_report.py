@@ -1,12 +1,26 @@
 """What the report page and its JSON show: the readers as they are now, and the machine of the latest run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from labeler.grading import consensus
 from labeler.models import Label, Study
 from training.publication import gate
+from training.publication.gate import Bar
 from training.reports import reader_numbers, run_report
-from training.reports.contents import BetterThan, ComparedReader, StudyReport
+from training.reports.contents import (
+    BetterThan,
+    ComparedReader,
+    LeftOut,
+    ReadersReport,
+    ReaderWithAndWithout,
+    StudyReport,
+    WithAndWithout,
+)
+from training.statistics import metrics
+from training.statistics.intervals import Floats
 
 
 def current(study: Study, *, anew: bool = False, may_be_late: bool = False) -> StudyReport:
@@ -14,8 +28,30 @@ def current(study: Study, *, anew: bool = False, may_be_late: bool = False) -> S
 
     `anew` computes what is remembered once more, and writes nothing. `may_be_late` is for those who would wait.
     """
+
+    def count(*, whole: bool) -> ReadersReport:
+        if anew:
+            return reader_numbers.compute(study, whole=whole)
+        return reader_numbers.of(study, whole=whole, may_be_late=may_be_late)
+
+    standing = count(whole=False)
+    images = list(consensus.left_out(study).values_list("is_golden", flat=True))
+    return _report(study, standing, _left_out(study, images, standing, count(whole=True)) if images else None)
+
+
+def blinded(study: Study) -> StudyReport:
+    """Return the report for who may not know which images are golden.
+
+    It has no points: whoever can score the images finds each golden one by its score. And its readers' numbers count
+    images that were left out: numbers that change as one is taken out would tell that it is golden.
+    """
+    report = _report(study, reader_numbers.of(study, whole=True, may_be_late=True), None)
+    run = report.machine_run
+    return replace(report, machine_run=replace(run, points=())) if run else report
+
+
+def _report(study: Study, standing: ReadersReport, left_out: LeftOut | None) -> StudyReport:
     run = run_report.of(run_report.latest(study))
-    standing = reader_numbers.compute(study) if anew else reader_numbers.of(study, may_be_late=may_be_late)
     labels = Label.objects.filter(assignment__reader__study=study)
     return StudyReport(
         **vars(standing),
@@ -23,17 +59,49 @@ def current(study: Study, *, anew: bool = False, may_be_late: bool = False) -> S
         title=study.title,
         is_simulated=study.is_simulated or any(reader.is_simulated for reader in standing.readers),
         erased_images=study.images.filter(is_erased=True).count(),
-        bar=gate.bar_of({reader.code: reader.rmse for reader in standing.readers if reader.counts_for_bar}),
+        left_out=left_out,
+        bar=_bar(standing),
         machine_run=run,
         better_than=better_than(run.readers) if run else None,
         labels_since_run=labels.filter(pk__gt=run.labels_until).count() if run else None,
     )
 
 
-def blinded(report: StudyReport) -> StudyReport:
-    """Return the report without its points: whoever can score the images finds each golden one by its score."""
-    run = report.machine_run
-    return replace(report, machine_run=replace(run, points=())) if run else report
+def _bar(standing: ReadersReport) -> Bar | None:
+    return gate.bar_of({reader.code: reader.rmse for reader in standing.readers if reader.counts_for_bar})
+
+
+def _left_out(study: Study, images: Sequence[bool], standing: ReadersReport, whole: ReadersReport) -> LeftOut:
+    """Compare the readers' numbers with and without images that were left out; `images` says which are golden."""
+    readers = zip(whole.readers, standing.readers, strict=True)
+    return LeftOut(
+        images=len(images),
+        golden_images=sum(images),
+        readers=tuple(ReaderWithAndWithout(one.code, WithAndWithout(one.rmse, other.rmse)) for one, other in readers),
+        bar_with_them=_bar(whole),
+        bar_without=_bar(standing),
+        golden_rmse=_golden_rmse(study),
+    )
+
+
+def _golden_rmse(study: Study) -> WithAndWithout | None:
+    """Return the RMSE of the latest run's scores, on all golden images that it scored and on those that count."""
+    row = run_report.latest(study)
+    run = run_report.of(row)
+    if row is None or run is None:
+        return None
+    rows = row.scores.filter(recipe=run.machine.recipe, fit=0, image__is_golden=True)
+    scores = dict(rows.values_list("image__content_hash", "value"))
+    means = {one.content_hash: one.mean for one in consensus.golden_consensus(study, whole=True)}
+    counting = [one.content_hash for one in consensus.golden_consensus(study) if one.content_hash in scores]
+    if not (means.keys() - counting) <= scores.keys():
+        return None
+    both = (metrics.rmse(*_columns(names, scores, means)) for names in (sorted(means.keys() & scores.keys()), counting))
+    return WithAndWithout(*both)
+
+
+def _columns(names: Sequence[str], *columns: Mapping[str, float]) -> Iterator[Floats]:
+    return (np.array([column[name] for name in names]) for column in columns)
 
 
 def better_than(readers: Sequence[ComparedReader]) -> BetterThan:

@@ -60,8 +60,9 @@ def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
 
 def _current(request: AuthedRequest, study: Study) -> StudyReport:
     """Return the study's report, blinded for who gave no reason to see which images are golden."""
-    report = study_report.current(study, may_be_late=True)
-    return report if access.may_see_golden(request, study) else study_report.blinded(report)
+    if access.may_see_golden(request, study):
+        return study_report.current(study, may_be_late=True)
+    return study_report.blinded(study)
 
 
 @login_required
@@ -112,9 +113,11 @@ def reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
     """Show what a reader will see of themself; the images only to who may know that they are golden."""
     study = access.get_reported_study(request, slug)
     reader = get_object_or_404(study.readers.select_related("study"), code=code)
+    may_see_images = access.may_see_golden(request, study)
     context = {
         "is_auditor": not access.administers(request.user, study),
-        "may_see_images": access.may_see_golden(request, study),
+        "may_see_images": may_see_images,
+        "report": reader_report.of(reader, whole=not may_see_images),
     }
     return _show_reader(request, reader, context)
 
@@ -124,11 +127,11 @@ def reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
 def own_report(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show a reader how they graded, once the study is closed and its admin has released the reports."""
     reader = access.get_reader_with_report(request, slug)
-    return _show_reader(request, reader, {"is_own": True, "may_see_images": True})
+    return _show_reader(request, reader, {"is_own": True, "may_see_images": True, "report": reader_report.of(reader)})
 
 
 def _show_reader(request: AuthedRequest, reader: Reader, context: dict[str, Any]) -> HttpResponse:
-    context |= {"study": reader.study, "reader": reader, "report": reader_report.of(reader)}
+    context |= {"study": reader.study, "reader": reader}
     return render(request, "training/reports/reader.html", context)
 
 

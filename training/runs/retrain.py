@@ -356,6 +356,6 @@ def _store(run: TrainingRun, stages: Stages, result: RunResult) -> None:
 
 
 def refuse_withdrawn(run: TrainingRun) -> None:
-    """Raise JobError if a consent was withdrawn since the run began."""
+    """Raise JobError if a consent was withdrawn, or an image taken out, since the run began."""
     if run.training_images.filter(image__may_be_trained_on=False).exists():
-        raise jobs.JobError("A consent was withdrawn while this run learned from its images. Retrain.")
+        raise jobs.JobError("A consent was withdrawn, or an image taken out, while this run learned from it. Retrain.")

@@ -15,6 +15,7 @@ from labeler.dealing import joining_and_leaving
 from labeler.grading import label_store, queries
 from labeler.images import consents, renditions, subjects
 from labeler.models import Image, Label, LedgerBlock, Reader, Study, User
+from labeler.privacy import taking_out
 from labeler.record import anchors, audit, facts, ledger_check
 from labeler.studies import closing, studies
 from tests import builders
@@ -66,6 +67,7 @@ TAMPERINGS = {
     "an image of another skin tone": """UPDATE labeler_image SET metadata = '{"tone": "6"}' WHERE id = FIRST""",
     "an image that may be learned from": "UPDATE labeler_image SET may_be_trained_on = false WHERE id = FIRST",
     "an image that may not be graded": "UPDATE labeler_image SET may_be_graded = false WHERE id = FIRST",
+    "an image that is taken out": "UPDATE labeler_image SET is_taken_out = true WHERE id = FIRST",
     "renditions of other files": """UPDATE labeler_image SET rendition_sha256 = '{"full": "0"}' WHERE id = FIRST""",
     "a consent to more": "UPDATE labeler_consent SET scopes = '{grading,training,sharing}'",
     "a consent of another day": "UPDATE labeler_consent SET given_on = '2020-01-01'",
@@ -113,6 +115,10 @@ def test_what_the_product_changes_is_no_tampering(graded: Study, olga: User, cle
     subjects.correct(image=image, subject=SUBJECT, by=olga)
     unbroken()
     consents.record(study=graded, subject=SUBJECT, scopes=[], by=olga)
+    unbroken()
+    taking_out.take_out(image=image, reason="Not a face.", by=olga)
+    unbroken()
+    taking_out.take_back(image=image, reason="It is one.", by=olga)
     unbroken()
     consents.require(graded, is_needed=True, by=olga)
     unbroken()

@@ -30,6 +30,7 @@ from labeler.grading import label_store
 from labeler.intake import known_names
 from labeler.models import Image, Label, LedgerFact, Reader, Study, User
 from labeler.platform import typed_json
+from labeler.privacy import taking_out
 from labeler.record import ledger
 from tests import builders
 from tests.labeler.record.test_ledger import seal
@@ -297,6 +298,26 @@ def test_an_edited_score_and_an_edited_report_are_named(ran: Study, tmp_path: Pa
 
 def test_a_study_that_nobody_graded_is_identical_too(study: Study, tmp_path: Path) -> None:
     assert_identical(unzipped(study, tmp_path / "export"))
+
+
+def test_the_script_recomputes_the_numbers_with_and_without_images_that_were_taken_out(
+    ran: Study, tmp_path: Path
+) -> None:
+    for is_golden in (True, False):
+        image = ran.images.filter(is_golden=is_golden).latest("pk")
+        taking_out.take_out(image=image, reason="Not a patient of this study.", by=None)
+    seal()
+    folder = unzipped(ran, tmp_path / "export")
+    identical = verdicts(assert_identical(folder), "identical")
+    for number in ("images", "golden_images", "readers.R01.rmse.without.high", "golden_rmse.with_them.value"):
+        assert identical[f"report.left_out.{number}"][0] != "None"
+    assert [row["is_taken_out"] for row in rows(folder, "images")].count("yes") == 2
+    assert check_ledger.inspect(folder, "") == 0
+    images = rows(folder, "images")
+    for row in images:
+        row["is_taken_out"] = "no"
+    rewrite(folder, "images", images)
+    assert check_ledger.inspect(folder, "") == 1
 
 
 def test_a_folder_that_is_no_export_says_so(study: Study, tmp_path: Path) -> None:

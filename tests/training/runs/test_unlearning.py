@@ -113,5 +113,5 @@ def test_a_run_in_whose_course_somebody_withdrew_publishes_nothing(trained: Stud
     consents.record(study=trained, subject="P", scopes=["grading"], by=None)
     claimed = jobs.claim(TrainingRun, run.pk)
     assert claimed is not None
-    with pytest.raises(jobs.JobError, match="A consent was withdrawn"), jobs.held(claimed):
+    with pytest.raises(jobs.JobError, match="A consent was withdrawn, or an image taken out"), jobs.held(claimed):
         retrain.refuse_withdrawn(claimed)
