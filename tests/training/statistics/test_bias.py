@@ -110,6 +110,6 @@ def test_one_reader_or_one_image_has_reasons() -> None:
 @pytest.mark.parametrize("difference", [0.0, 1 / 3, 2.37, 1e6 / 7])
 def test_equal_differences_have_limits_without_width(difference: float) -> None:
     """The bootstrap's resamples too: of their variance only a rounding error is left, whose root is none."""
-    found = bias.limits_of_agreement(np.arange(7) + difference, np.arange(7, dtype=float))
+    found = bias.limits_of_agreement(np.arange(7.0) + np.float64(difference), np.arange(7.0))
     for limit in (found.lower, found.upper):
         assert (limit.value, limit.low, limit.high) == pytest.approx((difference,) * 3, abs=1e-9, rel=1e-9)
