@@ -94,7 +94,7 @@ def of_study(study: "Study", *, golden_size: int, repeats: int, lists: str) -> F
     for _ in range(2):  # the first sees what there is, the second knows that it is settled
         ledger.seal(settled=timedelta(0))
     try:
-        call_command("verify_ledger", verbosity=0)
+        call_command("verify_ledger", verbosity=0, without_files=True)  # the photographs are made up
         broken = 0
     except (CommandError, SystemExit):
         broken = 1

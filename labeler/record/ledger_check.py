@@ -159,12 +159,13 @@ class _Acts:
 
 def _replay_facts(block: LedgerBlock, before: LedgerBlock | None, sealed: Facts, acts: _Acts) -> Iterator[str]:
     """Take up the facts that a block seals; name those that changed while nobody did what may change them."""
+    has_begun = bool(sealed)  # the release before sealed no facts, so the first block of ours has all that there were
     for entry in ledger.unpacked(block.rows):
         kind = facts.BY_CODE.get(entry.kind)
         if kind is None:
             continue
         key = (entry.kind, entry.pk)
-        needs_act = key in sealed or kind.is_added_by_act
+        needs_act = key in sealed or (has_begun and kind.is_added_by_act)
         if before and needs_act and not acts.explain(kind, before.sealed_at, block.sealed_at):
             was = f"changed since block {sealed[key][1]}" if key in sealed else "added"
             yield f"{_fact(kind, entry.pk)} was {was}, before {_said(block, inside=True)}, and no act says so."
@@ -182,7 +183,7 @@ def _inspect_facts(study: Study, last: LedgerBlock, sealed: Facts, acts: _Acts) 
             if known[key][0] != now[key]:
                 sealed_in = f"block {known[key][1]} of {_chain(study)}"
                 yield f"{_fact(kind, key)} was changed: it is not what {sealed_in} has sealed."
-        for key in sorted(now.keys() - known.keys()) if kind.is_added_by_act else ():
+        for key in sorted(now.keys() - known.keys()) if sealed and kind.is_added_by_act else ():
             yield f"{_fact(kind, key)} was added, and no act says so."
         for key in sorted(known.keys() - now.keys()):
             yield f"{_fact(kind, key)} was removed: block {known[key][1]} of {_chain(study)} has it."
@@ -214,7 +215,7 @@ def _inspect_promise(study: Study) -> Iterator[str]:
 
 
 def _inspect_files(study: Study) -> Iterator[str]:
-    """Read every photograph, and what readers are shown of it."""
+    """Read every photograph, and what readers are shown of it; of images from before facts were sealed, the first."""
     for image in study.images.filter(is_erased=False).exclude(original="").order_by("pk").iterator(1000):
         files = {image.original: image.content_hash}
         files |= {f"{image.rendition}-{size}": digest for size, digest in image.rendition_sha256.items()}
@@ -226,8 +227,6 @@ def _inspect_files(study: Study) -> Iterator[str]:
                 continue
             if not is_right:
                 yield f"A file of image {image.pk} of {_chain(study)} was exchanged: {name} is not what was imported."
-        if not image.rendition_sha256:
-            yield f"The renditions of image {image.pk} of {_chain(study)} were never sealed."
 
 
 def _late(study: Study | None) -> Iterator[str]:

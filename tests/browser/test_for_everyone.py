@@ -201,7 +201,7 @@ def test_a_long_sitting_ends_with_a_hint_to_rest(page: Page, reader: Reader) -> 
         expect(page.locator(PAINTED)).to_be_attached()
         page.keyboard.press("2")
         expect(hint).to_be_hidden()
-        page.clock.fast_forward("04:00")
+        page.clock.fast_forward("03:50")
     expect(page.locator(PAINTED)).to_be_attached()
     page.keyboard.press("2")
     expect(hint).to_contain_text("You have graded for 45 minutes.")

@@ -32,7 +32,8 @@ def test_after_the_end_every_answer_can_be_looked_at_changed_and_commented_on(pa
     expect(page.get_by_text("Image 2 of 6: your answer is changed.")).to_be_visible()
     fourth = page.get_by_role("form", name="Image 4")
     fourth.get_by_label("Comment").fill("A scar on the chin.")
-    fourth.get_by_label("Comment").press("Enter")
+    fourth.get_by_label("Comment").press("Enter")  # does nothing: Enter must not give a grade
+    fourth.get_by_role("button", name="Keep the comment").click()
     expect(page.get_by_text("Image 4 of 6: your answer is changed.")).to_be_visible()
     expect(fourth.get_by_label("Comment")).to_have_value("A scar on the chin.")
     assert saved(page, 8)[6:] == [(2, 5, "", False), (4, 3, "", False)]
