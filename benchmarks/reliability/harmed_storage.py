@@ -107,7 +107,8 @@ class Imports:
         from labeler.models import IntakeFile
         from scoring.platform import jobs
 
-        waiting = IntakeFile.objects.filter(state=IntakeFile.State.WAITING)
+        files = IntakeFile.objects.filter(intake__study=self.study)
+        waiting = files.filter(state=IntakeFile.State.WAITING)
         deadline = time.monotonic() + patience
         while waiting.exists() and time.monotonic() < deadline:
             waiting.update(lease_until=timezone.now() - timedelta(seconds=1))  # leases end before a worker comes back
@@ -117,9 +118,9 @@ class Imports:
         names = [renditions.storage_name(image.rendition, renditions.FULL) for image in images]
         return {
             "photographs that no import ended": waiting.count(),
-            "photographs refused": IntakeFile.objects.filter(state=IntakeFile.State.REFUSED).count(),
+            "photographs refused": files.filter(state=IntakeFile.State.REFUSED).count(),
             "photographs imported and not whole": sum(not _is_picture(default_storage, name) for name in names),
-            "photographs imported twice or not at all": abs(IntakeFile.objects.count() - len(images)),
+            "photographs imported twice or not at all": abs(files.count() - len(images)),
         }
 
 
