@@ -14,7 +14,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --custom-compile-command "make pins"
 TYPESCRIPT := tests/javascript/node_modules
 # A commit from before `make lint` looked at subjects.
-SUBJECTS_SINCE := c7d6005
+SUBJECTS_SINCE := bac6c05
 # Complete Kubernetes manifests: not what only kustomize reads.
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 
