@@ -114,12 +114,6 @@ def test_nothing_from_outside_begins_a_line(said: str) -> None:
     assert_one_record(written(fail))
 
 
-def test_half_a_character_is_escaped() -> None:
-    assert "\\udcff" in written(
-        lambda logger: logger.warning("Not Found: %s", b"\xff".decode(errors="surrogateescape"))
-    )
-
-
 def test_a_path_with_a_line_break_stays_one_line(as_ana: Client, caplog: pytest.LogCaptureFixture) -> None:
     as_ana.get("/read/%0A" + quote(SEALED) + "/")
     (record,) = [one for one in caplog.records if "Sealed block 7" in one.getMessage()]
