@@ -69,6 +69,10 @@ NUMBER = re.compile(r"[+-]?\d+(,\d+)?")
 MAYBE_THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}")
 
 
+class TwoDaysError(ValueError):
+    """A text may name either of two days."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One row: the file's name, and what is said. Empty cells say nothing."""
@@ -144,14 +148,15 @@ class MetadataTable:
         try:
             return day(said)
         except ValueError as error:
+            which = ", which may be two days" if isinstance(error, TwoDaysError) else ""
             raise TableError(
                 f"Line {line}, column {self.table.where(self.roles[Role.CONSENT_DATE])} says {shortened(said)}"
-                f"{error}. Write the day as 2026-05-31 or 31.05.2026."
+                f"{which}. Write the day as 2026-05-31 or 31.05.2026."
             ) from error
 
 
 def day(said: str) -> date:
-    """Return the day that a text names. Raises ValueError, also where two days may be meant."""
+    """Return the day that a text names. Raises ValueError, and TwoDaysError where either of two may be meant."""
     if found := DAY.fullmatch(said):
         if found[4]:
             datetime.fromisoformat(said)
@@ -161,9 +166,9 @@ def day(said: str) -> date:
     if found := SLASHED_DAY.fullmatch(said):
         first, second, year = (int(part) for part in found.groups())
         if first != second and max(first, second) <= 12:
-            raise ValueError(", which may be two days")
+            raise TwoDaysError
         return date(year, min(first, second), max(first, second))
-    raise ValueError("")
+    raise ValueError
 
 
 def read(path: Path) -> MetadataTable:

@@ -277,7 +277,7 @@ def test_a_table_is_read_as_its_program_writes_it(tmp_path: Path, data: bytes) -
         ("file,consent\n1.jpg,none grading\n", "Line 2, column B .* Write all"),
         ("file,consent_date\n1.jpg,05/06/2026\n", r"says '05/06/2026', which may be two days\. Write the day as"),
         ("file,consent_date\n1.jpg,46173\n", "says '46173'"),
-        ("file,consent_date\n1.jpg,31.02.2026\n", r"says '31\.02\.2026'"),
+        ("file,consent_date\n1.jpg,31.02.2026\n", r"says '31\.02\.2026'\. Write the day as"),
         ("file,age\n1.jpg,#REF!\n", "Line 2, column B holds the error #REF!"),
         ("file,age\n1.jpg,\0\n", "Line 2 holds bytes that are no text"),
         ('file,age\n1.jpg,"1\n' + "x" * 200_000, "quotation mark without its pair"),
