@@ -83,6 +83,7 @@ class _Known:
 class _Wish:
     """A name in a table while it is decided."""
 
+    path: str
     folders: tuple[str, ...]
     stem: str
     kind: str
@@ -133,15 +134,16 @@ class FileNames:
         name and other rows have those of the others. No two names of a table get the same file by being alike.
         """
         wishes = {name: self._wish(name) for name in names}
-        exact = {_path(clean(name)) for name in names}
+        exact = {wish.path for wish in wishes.values()}
         for name, wish in wishes.items():
             wish.match = self._decide(name, wish, exact)
         _settle(wishes)
         return {name: wish.match for name, wish in wishes.items()}
 
     def _wish(self, name: str) -> _Wish:
-        folders, stem, kind = _compared(_path(clean(name)))
-        wish = _Wish(folders, stem, kind)
+        path = _path(clean(name))
+        folders, stem, kind = _compared(path)
+        wish = _Wish(path, folders, stem, kind)
         candidates = [
             (common, known)
             for known in (self._by_stem.get(stem, ()) if stem else ())
@@ -154,11 +156,10 @@ class FileNames:
 
     def _decide(self, name: str, wish: _Wish, exact: Set[str]) -> Match:
         images = {known.image for known in wish.found}
-        path = _path(clean(name))
         if not images:
             fault = Fault.ROUNDED if ROUNDED.fullmatch(name.strip()) else Fault.UNKNOWN
             return Match(fault=fault, candidates=self._near(wish))
-        same = {known.image for known in wish.found if known.path == path}
+        same = {known.image for known in wish.found if known.path == wish.path}
         others = {known.path for known in wish.found if known.image not in same}
         chosen = same if len(same) == 1 and others <= exact else images
         if len(chosen) > 1:
@@ -167,7 +168,7 @@ class FileNames:
         if image is None:
             return Match(fault=Fault.REFUSED, candidates=_shown(wish.found))
         mine = {known.path: known.name for known in wish.found if known.image == image}
-        return Match(image=image, is_exact=path in mine, name=mine.get(path) or next(iter(mine.values())))
+        return Match(image=image, is_exact=wish.path in mine, name=mine.get(wish.path) or next(iter(mine.values())))
 
     def _near(self, wish: _Wish) -> tuple[str, ...]:
         """Return names of the same base in other folders or formats, and those that lack only zeros in front."""
