@@ -110,7 +110,6 @@ def join(*, study: Study, table: MetadataTable, seen: str, by: User | None = Non
     """
     report = _Join(Study.objects.select_for_update().get(pk=study.pk), table, by=by, writes=True).run()
     if report.code != seen:
-        transaction.set_rollback(True)
         raise SeenError("The study or the table has changed since. Nothing was written: look again.", report)
     audit.record(study, by, "metadata joined", detail=f"{report.changed} images changed, {report.rows} rows")
     return report
