@@ -15,7 +15,7 @@ from django.utils import timezone
 from labeler.exchange.export import FETCHED, image_code
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.models import Label, NotGradable, Study
-from labeler.platform.spreadsheets import delimiter_of
+from labeler.platform.spreadsheets import delimiter_of, said_delimiter
 
 COLUMNS = ("labeler", "image_name", "label", "label_at", "shared_image")
 NOT_ACNE = 0  # the layout's only way to give no grade
@@ -62,7 +62,7 @@ def read(lines: Iterable[str], *, study: Study) -> list[PublishedLabel]:
     """
     lines = iter(lines)
     first = next(lines, "")
-    is_instruction = first.lower().lstrip('"').startswith("sep=")
+    is_instruction = bool(said_delimiter(first))
     table = csv.DictReader(lines if is_instruction else chain([first], lines), delimiter=delimiter_of(first))
     above = 1 if is_instruction else 0  # lines that the reader has not seen
     missing = [name for name in COLUMNS if name not in (table.fieldnames or ())]

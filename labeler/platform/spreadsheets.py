@@ -122,10 +122,11 @@ def csv_lines(path: Path) -> Iterator[str]:
 
 def delimiter_of(line: str) -> str:
     """Return the delimiter that a spreadsheet's first line states, or else what it has most of."""
-    return _said_delimiter(line) or max(DELIMITERS, key=line.count)
+    return said_delimiter(line) or max(DELIMITERS, key=line.count)
 
 
-def _said_delimiter(line: str) -> str:
+def said_delimiter(line: str) -> str:
+    """Return the delimiter that a first line states for Excel, as in sep=; and no more; "" where it does not."""
     said = re.fullmatch(r'"?sep=(.)"?[,;\t]*', line.strip("\r\n"), re.IGNORECASE)
     return said[1] if said else ""
 
@@ -142,7 +143,7 @@ def shortened(text: str) -> str:
 
 def _best_text(path: Path, headings: Collection[str]) -> Table:
     """Read the first lines with each delimiter, and take the one that makes the most of them."""
-    said = _said_delimiter(next(_texts(path), ""))
+    said = said_delimiter(next(_texts(path), ""))
     best: tuple[tuple[bool, int], str, list[Line]] | None = None
     for delimiter in said or DELIMITERS:
         lines = list(islice(_text_lines(path, delimiter), SEARCHED))
