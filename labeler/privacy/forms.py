@@ -43,6 +43,8 @@ class EraseForm(Form):
 class TakingOutForm(Form):
     """Why an image is taken out of its study, or taken back in."""
 
+    # As the page showed it: a second click must not undo the first.
+    is_taken_out = forms.BooleanField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField(
         min_length=5, max_length=300, label="Why", help_text="Kept in the audit log, so without anybody's name."
     )

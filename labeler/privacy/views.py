@@ -77,11 +77,12 @@ def take_out(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     image = access.get_overseen_image(request, slug, pk)
     if image.is_erased:
         return redirect("erasure", slug=slug, pk=image.erased.erasure_id)
-    form = TakingOutForm(request.POST or None)
+    form = TakingOutForm(request.POST or None, initial={"is_taken_out": image.is_taken_out})
     if form.is_valid():
-        act = taking_out.take_back if image.is_taken_out else taking_out.take_out
+        was_out = form.cleaned_data["is_taken_out"]
+        act = taking_out.take_back if was_out else taking_out.take_out
         if act(image=image, reason=form.cleaned_data["reason"], by=request.user):
-            messages.success(request, "It is back in the study." if image.is_taken_out else "It is out of the study.")
+            messages.success(request, "It is back in the study." if was_out else "It is out of the study.")
         return redirect("take_out", slug=slug, pk=pk)
     context = {"study": image.study, "image": image, "form": form, "acts": taking_out.history(image)}
     return render(request, "labeler/privacy/take_out.html", context, status=422 if form.errors else 200)

@@ -219,6 +219,20 @@ def test_the_report_without_it_is_for_who_has_unblinded(as_olga: Client, olga: U
     assert "numbers with and without" in as_olga.get(reverse("training:report", args=["acne"])).content.decode()
 
 
+def test_a_second_click_does_not_take_it_back_in(as_olga: Client, study: Study) -> None:
+    image = one(study, is_golden=False)
+    address = reverse("take_out", args=["acne", image.pk])
+    assert b'name="is_taken_out" value="False"' in as_olga.get(address).content
+    for _ in range(2):
+        as_olga.post(address, {"reason": WHY, "is_taken_out": "False"})
+        image.refresh_from_db()
+        assert image.is_taken_out
+    assert b'name="is_taken_out" value="True"' in as_olga.get(address).content
+    as_olga.post(address, {"reason": WHY, "is_taken_out": "True"})
+    image.refresh_from_db()
+    assert not image.is_taken_out
+
+
 def test_nothing_is_taken_out_without_a_reason(as_olga: Client, study: Study) -> None:
     image = one(study, is_golden=False)
     answer = as_olga.post(reverse("take_out", args=["acne", image.pk]), {"reason": ""})
