@@ -46,10 +46,7 @@ def join(*, study: Study, user: User, capacity: int | None = None, by: User | No
     golden = _golden(study)
     room = folds.room(reader, len(golden), design.repeats)
     taken = _take(rests, len(golden) + design.repeats, room, changes.draws(dealing, "joining"))
-    remaining_lists.withdraw([assignment for given in taken for assignment in given], dealing)
-    for rest, given in zip(rests, taken, strict=True):
-        remaining_lists.write(rest, np.setdiff1d(rest.ids, [one.pk for one in given], assume_unique=True), dealing)
-    fold = np.array([one.image_id for given in taken for one in given], np.int64)
+    fold = _hand_over(rests, taken, dealing)
     try:
         made = ReadingList(reader, *folds.arrange(study, changes.number(dealing), reader, fold, golden, design))
     except ListError as error:
@@ -73,10 +70,7 @@ def come_back(*, reader: Reader, capacity: int | None = None, by: User | None = 
     room = folds.UNLIMITED if capacity is None else max(capacity - reader.done - len(own), 0)
     had = {_key(one) for one in reader.assignments.select_related("image")}
     taken = _take(rests, len(own), room, changes.draws(dealing, "joining"), had)
-    remaining_lists.withdraw([assignment for given in taken for assignment in given], dealing)
-    for rest, given in zip(rests, taken, strict=True):
-        remaining_lists.write(rest, np.setdiff1d(rest.ids, [one.pk for one in given], assume_unique=True), dealing)
-    images = np.array([one.image_id for given in taken for one in given], np.int64)
+    images = _hand_over(rests, taken, dealing)
     ids = np.array([one.pk for one in own], np.int64)
     remaining_lists.write(remaining_lists.read(reader), np.concatenate([ids, -images]), dealing)
     return changes.finish(dealing, f"{reader.code} comes back and takes over {len(images)} images", {})
@@ -142,6 +136,14 @@ def _take(rests: Sequence[Rest], own: int, room: int, draw: Draws, had: Collecti
         seen |= fresh.keys()
         taken.append(list(fresh.values()))
     return taken
+
+
+def _hand_over(rests: Sequence[Rest], taken: Sequence[Sequence[Assignment]], dealing: Dealing) -> Whole:
+    """Take from each list what its reader gives; return the images, (n,)."""
+    remaining_lists.withdraw([assignment for given in taken for assignment in given], dealing)
+    for rest, given in zip(rests, taken, strict=True):
+        remaining_lists.write(rest, np.setdiff1d(rest.ids, [one.pk for one in given], assume_unique=True), dealing)
+    return np.array([one.image_id for given in taken for one in given], np.int64)
 
 
 def _key(assignment: Assignment) -> int:

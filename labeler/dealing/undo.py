@@ -9,6 +9,8 @@ from labeler.dealing.folds import DealError
 from labeler.images import consents
 from labeler.models import Assignment, Dealing, Reader, Study, User
 from labeler.record import audit
+from labeler.studies import studies
+from labeler.studies.studies import StudyError
 
 
 @transaction.atomic
@@ -40,12 +42,19 @@ def _undo(study: Study, dealing: Dealing) -> None:
     withdrawn = Assignment.objects.filter(withdrawn_in=dealing).select_related("image")
     back = [one for one in withdrawn if one.image.is_golden or one.image_id not in graded]
     back = [one for one in back if one.image.may_be_graded]
-    is_join = dealing.kind == Dealing.Kind.JOIN
-    if is_join:  # what a reader has back, or took back themself
+    if dealing.kind == Dealing.Kind.JOIN:  # what a reader has back, or took back themself
         theirs = Assignment.objects.filter(reader=dealing.reader, is_done=False, withdrawn_in=None)
         theirs.update(position=None, withdrawn_in=dealing)
-    if dealing.reader:
-        Reader.objects.filter(pk=dealing.reader.pk).update(left_at=timezone.now() if is_join else None)
+        Reader.objects.filter(pk=dealing.reader_id).update(left_at=timezone.now())
+    elif dealing.reader:  # who left
+        _readmit(dealing.reader)
     for rest in [remaining_lists.read(reader) for reader in changes.active_readers(study)]:
         returned = np.array([one.pk for one in back if one.reader_id == rest.reader.pk], np.int64)
         remaining_lists.write(rest, np.concatenate([rest.ids, returned]), dealing, remaining_lists.BACK)
+
+
+def _readmit(reader: Reader) -> None:
+    try:
+        studies.readmit(reader=reader, capacity=reader.capacity)
+    except StudyError as error:
+        raise DealError(str(error)) from error

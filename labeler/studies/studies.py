@@ -84,7 +84,7 @@ def add_reader(
 def new_reader(*, study: Study, user: User, is_simulated: bool = False, capacity: int | None = None) -> Reader:
     """Make a reader without a list, under the next code. Raises StudyError."""
     if study.readers.filter(user=user).exists():
-        raise StudyError(f"{user.username} reads study {study.slug} already.")
+        raise _reads_already(study, user)
     _refuse_who_unblinded(study, user)
     code = f"R{study.readers.count() + 1:02d}"
     return Reader.objects.create(study=study, user=user, code=code, is_simulated=is_simulated, capacity=capacity)
@@ -93,8 +93,15 @@ def new_reader(*, study: Study, user: User, is_simulated: bool = False, capacity
 def readmit(*, reader: Reader, capacity: int | None) -> None:
     """Let a reader who left be one again, under the same code. Raises StudyError."""
     _refuse_who_unblinded(reader.study, reader.user)
-    reader.left_at, reader.capacity = None, capacity
-    reader.save(update_fields=["left_at", "capacity"])
+    # Since they left they may have seen what others said, so who oversees the study is asked anew to accept.
+    left = Reader.objects.filter(pk=reader.pk, left_at__isnull=False)
+    if not left.update(left_at=None, accepted_at=None, capacity=capacity):
+        raise _reads_already(reader.study, reader.user)
+    reader.refresh_from_db(fields=["left_at", "accepted_at", "capacity"])
+
+
+def _reads_already(study: Study, user: User) -> StudyError:
+    return StudyError(f"{user.username} reads study {study.slug} already.")
 
 
 def _refuse_who_unblinded(study: Study, user: User) -> None:

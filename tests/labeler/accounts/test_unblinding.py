@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from labeler.accounts import access, unblinding
-from labeler.dealing import joining_and_leaving
+from labeler.dealing import joining_and_leaving, undo
 from labeler.grading import label_store, queries
 from labeler.models import AtlasPicture, AuditEvent, Role, Study, User
 from labeler.studies import atlas, studies
@@ -156,8 +156,11 @@ def test_a_reader_who_left_oversees_again(as_olga: Client, olga: User, study: St
     reader = joining_and_leaving.admit(study=study, user=olga)
     assert as_olga.post(ACCEPT).status_code == 302
     assert as_olga.get(REPORT).status_code == 403
-    joining_and_leaving.leave(reader=reader, reason="Only tried it.")
+    leaving = joining_and_leaving.leave(reader=reader, reason="Only tried it.")
     assert as_olga.get(REPORT).status_code == 200
+    undo.take_back(dealing=leaving, reason="She reads after all.")
+    assert as_olga.get("/read/acne/").headers["Location"] == ACCEPT
+    assert as_olga.post(ACCEPT).status_code == 422  # she saw grades meanwhile, so it takes a reason
 
 
 def test_an_admin_who_adds_themself_is_warned_first(as_olga: Client, olga: User, study: Study) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from labeler.dealing import changes, folds, joining_and_leaving, new_images, reading_lists, remaining_lists, undo
-from labeler.dealing.folds import Design
+from labeler.dealing.folds import DealError, Design
 from labeler.golden_set import golden_draw
 from labeler.grading import queries
 from labeler.models import Assignment, AuditEvent, Dealing, Image, Reader, Study, User
@@ -210,6 +210,27 @@ def test_a_return_that_is_taken_back_leaves_the_reader_without_images(running: S
     assert {code: sorted(images) for code, images in state(running).items()} == {
         code: sorted(images) for code, images in before.items()
     }
+
+
+def test_a_second_click_does_not_bring_a_reader_back_twice(running: Study) -> None:
+    leaver = running.readers.all()[0]
+    joining_and_leaving.leave(reader=leaver, reason="On leave until spring")
+    first, second = running.readers.get(pk=leaver.pk), running.readers.get(pk=leaver.pk)
+    joining_and_leaving.come_back(reader=first)
+    before = state(running)
+    with pytest.raises(studies.StudyError, match="reads study acne already"):
+        joining_and_leaving.come_back(reader=second)
+    assert state(running) == before
+
+
+def test_who_unblinded_since_they_left_does_not_read_again_when_that_is_taken_back(running: Study) -> None:
+    leaver = running.readers.all()[0]
+    leaving = joining_and_leaving.leave(reader=leaver, reason="To analyse it")
+    AuditEvent.objects.create(study=running, user=leaver.user, action="unblinded", reason="The analysis")
+    with pytest.raises(DealError, match="has seen which images"):
+        undo.take_back(dealing=leaving, reason="They come back")
+    leaver.refresh_from_db()
+    assert leaver.left_at
 
 
 def test_who_reads_a_study_already_is_not_added_twice(running: Study) -> None:
