@@ -99,20 +99,16 @@ def with_words(page: Sequence[Image]) -> list[Image]:
 
 def disputed(study: Study) -> QuerySet[Doubt]:
     """Return the images on which the readers' current grades lie furthest apart."""
-    return (
-        study.doubts.filter(spread__gt=0, image__may_be_trained_on=True)
-        .select_related("image")
-        .order_by("-spread", "image_id")
-    )
+    return _counting(study).filter(spread__gt=0).order_by("-spread", "image_id")
 
 
 def unstable(study: Study) -> QuerySet[Doubt]:
     """Return the images of which a reader says now what they did not say before, or not at the repeated reading."""
-    return (
-        study.doubts.filter(unstable__gt=0, image__may_be_trained_on=True)
-        .select_related("image")
-        .order_by("-unstable", "image_id")
-    )
+    return _counting(study).filter(unstable__gt=0).order_by("-unstable", "image_id")
+
+
+def _counting(study: Study) -> QuerySet[Doubt]:
+    return study.doubts.filter(image__may_be_trained_on=True).select_related("image")
 
 
 def labels_of(image: Image) -> QuerySet[Label]:

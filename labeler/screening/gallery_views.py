@@ -38,12 +38,9 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     wanted = form.wanted()
     keys = [TEXT, ID] if wanted.name else [ID]
     page = keyset_pages.turn_to(gallery.find(study, wanted), keys, size=PAGE, asked=request.GET)
-    shown = gallery.with_words(page.rows)
-    context |= {
-        "images": [(image, _in_words(image, is_unblinded=is_unblinded)) for image in shown],
-        "is_empty": not shown,
-        "page": page,
-    }
+    # Every reader grades the golden images, so that one is graded at all, and early, tells that it may be golden.
+    said = [_in_words(image) for image in gallery.with_words(page.rows)] if is_unblinded else [""] * len(page.rows)
+    context |= {"images": list(zip(page.rows, said, strict=True)), "is_empty": not page.rows, "page": page}
     return render(request, "labeler/screening/gallery.html", context)
 
 
@@ -105,13 +102,8 @@ def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpRe
     return webp(renditions.storage_name(image.rendition, size))
 
 
-def _in_words(image: Image, *, is_unblinded: bool) -> str:
-    """Return what readers said of an image from `gallery.with_words`; nothing to a blinded person.
-
-    Every reader grades the golden images, so that one is graded at all, and early, tells that it may be golden.
-    """
-    if not is_unblinded:
-        return ""
+def _in_words(image: Image) -> str:
+    """Return what readers said of an image from `gallery.with_words`."""
     grade, is_refused = image.some_grade, image.is_refused  # type: ignore[attr-defined]
     if grade is None:
         return "Not gradable" if is_refused else "Not graded yet"
