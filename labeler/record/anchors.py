@@ -8,8 +8,8 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from django.conf import settings
@@ -31,8 +31,11 @@ def write() -> None:
     line = json.dumps({"at": ledger.time(database_clock.now()), "newest_blocks": ledger.newest()}, sort_keys=True)
     for anchor in settings.LEDGER_ANCHORS:
         try:
-            _post(anchor, line) if anchor.startswith("https://") else _append(Path(anchor), line)
-        except (OSError, URLError) as error:
+            if _is_address(anchor):
+                _post(anchor, line)
+            else:
+                _append(Path(anchor), line)
+        except (OSError, HTTPException) as error:
             logger.error("The ledger's newest blocks could not be written to %s: %s", anchor, error)  # noqa: TRY400
 
 
@@ -40,7 +43,7 @@ def noted() -> Iterator[str]:
     """Yield the hashes of all blocks that stand in the anchors that are files."""
     for anchor in settings.LEDGER_ANCHORS:
         path = Path(anchor)
-        if not anchor.startswith("https://") and path.exists():
+        if not _is_address(anchor) and path.exists():
             yield from read(path)
 
 
@@ -49,6 +52,10 @@ def read(path: Path) -> Iterator[str]:
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             yield from DIGEST.findall(line)
+
+
+def _is_address(anchor: str) -> bool:
+    return anchor.startswith("https://")
 
 
 def _append(path: Path, line: str) -> None:

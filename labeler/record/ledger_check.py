@@ -70,7 +70,7 @@ def inspect(*, known: Iterable[str] = (), files: bool = True) -> Inspection:
     chains = [*Study.objects.order_by("pk"), None]
     findings = [finding for study in chains for finding in _inspect_chain(study, counted)]
     findings += _missing_heads()
-    wanted = list(known)
+    wanted = list(dict.fromkeys(known))  # an anchor names a chain's newest block again with every line
     there = set(LedgerBlock.objects.filter(digest__in=wanted).values_list("digest", flat=True))
     findings += [
         f"There is no block with the hash {digest}: it is gone, what it sealed was changed, or "
