@@ -1,7 +1,8 @@
 // Images fetched and decoded ahead. They live in this tab's memory only: no face stays on a shared workstation's disk.
 
+import { askedRest } from "./saving/answers.js";
+
 const FULL = "full";
-const LONGEST_REST = 60_000; // ms: whoever asks for a longer one may not be our server
 const LONG_SIDES = [1600, 2560]; // pixels: of the server's renditions
 
 /** @typedef {import("./list.js").Card} Card */
@@ -89,8 +90,8 @@ async function decode(url) {
   const response = await fetch(url, { redirect: "manual" });
   if (response.type === "opaqueredirect") throw new SignedOutError();
   if (response.status === 410) throw new GoneError();
-  const rest = 1000 * Number(response.headers.get("Retry-After")) || 0;
-  if (rest > 0) throw new BusyError(Math.min(rest, LONGEST_REST));
+  const rest = askedRest(response);
+  if (rest) throw new BusyError(rest);
   const isOurs = response.status === 200 && response.headers.get("Content-Type") === "image/webp";
   if (!isOurs) throw new Error(`The image was answered with ${response.status}.`);
   const image = new Image();

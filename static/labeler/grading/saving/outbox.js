@@ -2,12 +2,11 @@
 // the server refused stays here too, until the reader has read it. An entry holds ids and a grade; no image and
 // nothing of a patient.
 
-import { ownAnswer, settles } from "./answers.js";
+import { askedRest, ownAnswer, settles } from "./answers.js";
 import { countOnShelves, Shelf } from "./shelf.js";
 
 const FIRST_WAIT = 500; // ms before the first retry
 const LONGEST_WAIT = 15_000; // ms
-const LONGEST_REST = 60_000; // ms: whoever asks for a longer one may not be our server
 const PATIENCE = 20_000; // ms until a request without an answer is given up and sent again
 const PREFIX = "outbox "; // of the names of all outboxes
 
@@ -172,8 +171,7 @@ export class Outbox {
    * @param {Response | null} response that settled nothing
    */
   later(response) {
-    const asked = 1000 * Number(response?.headers.get("Retry-After")) || 0; // no date is understood here
-    const rest = Math.min(Math.max(asked, 0), LONGEST_REST);
+    const rest = askedRest(response);
     this.restUntil = performance.now() + rest;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.send(), Math.max(this.wait, rest + 1));
