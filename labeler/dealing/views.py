@@ -109,21 +109,22 @@ def readers(request: AuthedRequest, slug: str) -> HttpResponse:
     form = NewReaderForm(request.POST or None, by=request.user)
     if form.is_valid():
         try:
-            said = _add(study, request.user, **form.cleaned_data)
+            username, capacity = form.cleaned_data["username"], form.cleaned_data["capacity"]
+            said = _add(study, request.user, username=username, capacity=capacity)
         except (StudyError, DealError) as error:
             form.add_error("username", str(error))
         else:
             messages.success(request, said)
             return redirect("readers", slug=slug)
-    readers = progress.readers_with_progress(study)
-    context = {"study": study, "readers": readers, "form": form, "looked": unblinding.readers_who_looked(study)}
+    looked = unblinding.readers_who_looked(study)
+    readers = [(reader, looked.get(reader.pk, "")) for reader in progress.readers_with_progress(study)]
+    context = {"study": study, "readers": readers, "form": form}
     return render(request, "labeler/dealing/readers.html", context, status=422 if form.errors else 200)
 
 
 @transaction.atomic
-def _add(study: Study, by: User, *, username: str, capacity: int | None, is_sure: bool = False) -> str:
+def _add(study: Study, by: User, *, username: str, capacity: int | None) -> str:
     """Add a reader, or let them join a running study; say what came of it."""
-    del is_sure
     user, password = User.objects.filter(username=username).first(), ""
     if user is None:
         user, password = studies.create_account(username=username)
