@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
+from django.db.models import QuerySet
 
 from labeler.blinding_audit import guesses
 from labeler.blinding_audit.blinding_audit import Verdict
@@ -156,7 +157,7 @@ def _whole(reader: Reader) -> Iterator[Stretch]:
     later = reader.study.dealings.filter(pk__gt=act.pk)
     # Changes of earlier releases kept the order that was, and put images between.
     came = reader.assignments.filter(dealing__in=later, position__isnull=False).values_list("position", flat=True)
-    begins = [*(plan["begins"][reader.code] for plan in _plans(reader)), *filter(None, came)]
+    begins = [*(act.plan["begins"][reader.code] for act in _changes(reader)), *filter(None, came)]
     places, is_golden = _today(reader, 1, min(begins, default=length + 1))
     purpose = (ORDER, changes.number(act), reader.code)
     gap = changes.first_design(reader.study).gap
@@ -165,8 +166,7 @@ def _whole(reader: Reader) -> Iterator[Stretch]:
 
 def _rest(reader: Reader) -> Iterator[Stretch]:
     """Yield what the latest change put in order. Readings that it sent elsewhere, to be apart, are few."""
-    acts = reader.study.dealings.filter(plan__begins__has_key=reader.code)
-    act = max(acts, key=lambda act: act.reversed_at or act.dealt_at, default=None)
+    act = max(_changes(reader), key=lambda act: act.reversed_at or act.dealt_at, default=None)
     if act:
         places, is_golden = _today(reader, act.plan["begins"][reader.code], None)
         golden = int(is_golden.sum())
@@ -174,8 +174,9 @@ def _rest(reader: Reader) -> Iterator[Stretch]:
         yield Stretch(purpose, len(places) - golden, golden, 0, None, np.arange(len(places)), is_golden)
 
 
-def _plans(reader: Reader) -> Iterator[dict[str, Any]]:
-    yield from reader.study.dealings.filter(plan__begins__has_key=reader.code).values_list("plan", flat=True)
+def _changes(reader: Reader) -> QuerySet[Dealing]:
+    """Return the acts that put the rest of this list in order."""
+    return reader.study.dealings.filter(plan__begins__has_key=reader.code)
 
 
 def _today(reader: Reader, first: int, end: int | None) -> tuple[Whole, Flags]:
