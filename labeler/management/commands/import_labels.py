@@ -16,6 +16,7 @@ BAD_ROWS_SHOWN = 50  # bad rows named one by one; more are usually one mistake m
 
 class Command(StudyCommand):
     help = "Import a CSV or .xlsx in the published layout: labeler, image_name, label, label_at, shared_image."
+    refusals = (spreadsheets.TableError,)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -31,8 +32,6 @@ class Command(StudyCommand):
         try:
             rows = published_layout.read(spreadsheets.csv_lines(path), study=study)
             made = imported_labels.store(study=study, rows=rows, without_files=options["without_files"])
-        except spreadsheets.TableError as error:
-            raise CommandError(str(error)) from error
         except OSError as error:
             raise CommandError(
                 f"The file {path} can't be read: {error.strerror}. Check its name and rights."

@@ -20,6 +20,7 @@ class Command(StudyCommand):
         "Show what a table (CSV or .xlsx) would write into the images of its file names: metadata, the person in them, "
         "consent. A second call with --seen and the code that the first one shows writes it."
     )
+    refusals = (TableError, metadata.SeenError)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         super().add_arguments(parser)
@@ -40,8 +41,6 @@ class Command(StudyCommand):
             raise CommandError(
                 f"The file {options['file']} can't be read: {error.strerror}. Check its name and rights."
             ) from error
-        except (TableError, metadata.SeenError) as error:
-            raise CommandError(str(error)) from error
         self.stdout.write(f"Written: {report.changed} images changed, {report.same} said nothing new.")
 
     def _asked(self, report: JoinReport) -> str:
