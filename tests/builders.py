@@ -27,7 +27,6 @@ from labeler.studies import studies
 
 SELFIES, SELFIES_SEED = 24, 7  # of the fixture `selfies`
 
-
 _numbers = count(1)
 prepare_once = cache(preprocessing.prepare)
 

@@ -131,8 +131,10 @@ def _png_chunk(data: bytes, name: bytes) -> bytes | None:
 
 
 def _of_png(picture: Image.Image) -> Stated | None:
-    if picture.format != "PNG" or "srgb" in picture.info:
-        return Stated() if "srgb" in picture.info else None
+    if picture.format != "PNG":
+        return None
+    if "srgb" in picture.info:
+        return Stated()
     gamma, points = picture.info.get("gamma"), picture.info.get("chromaticity")
     if not gamma and not points:
         return None

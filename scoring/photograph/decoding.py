@@ -46,7 +46,7 @@ BLOCK = 8  # pixels: the side of a JPEG's block
 NEARLY_ONE_COLOUR = 3  # of 255: the colours of the block above reach into one that is missing
 OTHER_BYTES = b"\x5a\xa5\x3c" * 1000  # entropy-coded data of no picture
 CUT = "This image is damaged or cut short. Send the original file again."
-BAND = 256  # rows
+BAND = 256  # rows that are copied at a time
 COSTLY = "Opening this file takes more memory or time than its picture should. Save it anew as a JPEG or PNG."
 
 # Tags of TIFF.
@@ -54,11 +54,9 @@ NEW_SUBFILE_TYPE, SUBFILE_TYPE, PHOTOMETRIC, SAMPLES, TILE_WIDTH, TILE_LENGTH = 
 REDUCED_OR_MASK, REDUCED_OLD = 0b101, 2
 RAW_TAGS = {330, 33421, 50706}  # directories below this one, the pattern of a colour filter, DNG's version
 RAW_COLOURS = {32803, 34892}  # a colour filter's, and linear raw
-MOST_PADDING, TILE = (
-    4,
-    2**20,
-)  # a tile may reach beyond the picture's edge; programs write tiles of 1,024 x 1,024 at most
-MOST_SAMPLES = 8
+# A tile may reach beyond the picture's edge; programs write tiles of 1,024 x 1,024 at most.
+MOST_PADDING, TILE = 4, 2**20
+MOST_SAMPLES = 8  # of a pixel: CMYK with four more inks
 RAW = "This is a camera's raw file, or holds other pictures than the one it shows. Export the photograph as a JPEG."
 TOO_MANY_PIXELS = f"This image has more than {MAX_PIXELS // 10**6} million pixels. Send a smaller version."
 
@@ -286,12 +284,8 @@ def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     if picture.mode.startswith("I"):
         picture = _with_info_of(picture, _eight_bits(picture))
     if picture.mode == "LAB":
-        picture = (
-            ImageCms.profileToProfile(
-                picture, ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
-            or picture
-        )
+        lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+        picture = ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB") or picture
         profile = None
     if picture.has_transparency_data:
         picture = _on_white(picture)

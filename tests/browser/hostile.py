@@ -17,7 +17,7 @@ from labeler.golden_set import golden_draw
 from labeler.models import Image, Label, Reader, Study
 from labeler.studies import studies
 from tests import builders
-from tests.browser.reading import GRID, LOOK, await_look, await_saved, look
+from tests.browser.reading import await_look, await_saved, look, nearest
 
 READERS = 93
 IMAGES = 14  # nearly all golden: every reader has these
@@ -96,10 +96,7 @@ class Seat:
         return self.page.locator(BAR).get_attribute("value") or ""
 
     def image(self) -> int:
-        """Return the image whose own pixels are the nearest to those on the screen."""
-        pixels = np.array(self.page.locator(ON_STAGE).evaluate(LOOK), float).reshape(*GRID[::-1], 4)[..., :3]
-        looks = self.stage.looks
-        return min(looks, key=lambda image: float(np.abs(looks[image] - pixels).sum()))
+        return nearest(self.page.locator(ON_STAGE), self.stage.looks)
 
     def stored(self) -> list[Act]:
         """Return what the database has of this reader, in the order in which it arrived."""

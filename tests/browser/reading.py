@@ -7,7 +7,7 @@ import numpy as np
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from labeler.dealing import folds
 from labeler.golden_set import golden_draw
@@ -104,10 +104,13 @@ class Sitting:
             self.given.append((image, grade))
 
     def image_on_screen(self) -> int:
-        """Return the image whose own pixels are the nearest to those on the screen."""
-        pixels = np.array(self.page.locator(ON_SCREEN).evaluate(LOOK), float).reshape(*GRID[::-1], 4)[..., :3]
-        looks = self._looks or {image.pk: look(image) for image in Image.objects.all()}
-        return min(looks, key=lambda image: float(np.abs(looks[image] - pixels).sum()))
+        return nearest(self.page.locator(ON_SCREEN), self._looks or {one.pk: look(one) for one in Image.objects.all()})
+
+
+def nearest(picture: Locator, looks: dict[int, NDArray[np.float64]]) -> int:
+    """Return the image whose own pixels are the nearest to those on the screen."""
+    pixels = np.array(picture.evaluate(LOOK), float).reshape(*GRID[::-1], 4)[..., :3]
+    return min(looks, key=lambda image: float(np.abs(looks[image] - pixels).sum()))
 
 
 def stored() -> list[tuple[int, int | None]]:

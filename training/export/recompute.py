@@ -29,13 +29,12 @@ from typing import Any
 RESAMPLES = 2000
 SEED = 20190101
 ROUNDING = 1e-9  # numbers that differ by less, relative to their size, are the same number
-NOTHING_LEFT = 1e-12  # of a variance
 COVERAGE = 0.9  # of the interval that apps are told with a score
 BAR_SHARE = 0.5  # of the golden images: readers who have graded fewer set no bar
 FEWEST_TO_SHOW = 20  # images that a pair of readers must share
 MOST_READERS_WITH_INTERVALS = 24
 LIMITS_AT = 1.96  # standard deviations
-NO_VARIANCE = 1e-12  # of the mean square: what rounding leaves of the variance of equal numbers
+NO_VARIANCE = 1e-12  # grades squared: rounding leaves less of the variance of equal numbers, or of points on a line
 
 SENTENCES = {"reason", "sentence", "conclusion", "in_words"}  # are left out
 # What a run says of itself, and what rests on random orders, on ranks of every resample, on tables not exported, or on
@@ -465,8 +464,7 @@ def lean(differences: Sequence[float]) -> Report:
     terms = [(one - middle, (one - middle) ** 2) for one in differences]
 
     def limit(m: Sequence[float], side: int) -> float:
-        variance = m[1] - m[0] ** 2
-        sd = math.sqrt(variance * n / (n - 1)) if variance > NO_VARIANCE * m[1] else 0.0
+        sd = root(m[1] - m[0] ** 2) * math.sqrt(n / (n - 1))
         return middle + m[0] + side * LIMITS_AT * sd
 
     sides = {"lower": -1, "upper": 1}
@@ -489,8 +487,8 @@ PAIRED: dict[str, Callable[[int, float, float, float, float, float], float]] = {
 
 
 def root(variance: float) -> float:
-    """Return its square root; what rounding leaves of nothing is nothing."""
-    return math.sqrt(variance) if variance > NOTHING_LEFT else 0.0
+    """Return the square root of a variance; 0 where it is a rounding error."""
+    return math.sqrt(variance) if variance > NO_VARIANCE else 0.0
 
 
 def paired(name: str, pairs: Terms, *, with_interval: bool = True) -> Report:

@@ -77,7 +77,9 @@ def of(study: Study, *, whole: bool = False, may_be_late: bool = False) -> Reade
 
 def refresh(study: Study) -> bool:
     """Compute what a page would show late, or would take long to show for the first time. False if there is none."""
-    refreshed = [_refresh(study, _facts(study, whole=whole)) for whole in (False, True)]
+    facts = _facts(study, whole=False)
+    both = [facts, replace(facts, is_whole=True)] if facts.left_out else [facts]
+    refreshed = [_refresh(study, one) for one in both]
     return any(refreshed)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from labeler.grading import consensus
 from labeler.models import Label, Study
+from training.models import Score
 from training.publication import gate
 from training.publication.gate import Bar
 from training.reports import reader_numbers, run_report
@@ -16,6 +17,7 @@ from training.reports.contents import (
     LeftOut,
     ReadersReport,
     ReaderWithAndWithout,
+    RunReport,
     StudyReport,
     WithAndWithout,
 )
@@ -34,9 +36,9 @@ def current(study: Study, *, anew: bool = False, may_be_late: bool = False) -> S
             return reader_numbers.compute(study, whole=whole)
         return reader_numbers.of(study, whole=whole, may_be_late=may_be_late)
 
-    standing = count(whole=False)
+    report = _report(study, count(whole=False))
     images = list(consensus.left_out(study).values_list("is_golden", flat=True))
-    return _report(study, standing, _left_out(study, images, standing, count(whole=True)) if images else None)
+    return replace(report, left_out=_left_out(study, images, report, count(whole=True))) if images else report
 
 
 def blinded(study: Study) -> StudyReport:
@@ -45,12 +47,12 @@ def blinded(study: Study) -> StudyReport:
     It has no points: whoever can score the images finds each golden one by its score. And its readers' numbers count
     images that were left out: numbers that change as one is taken out would tell that it is golden.
     """
-    report = _report(study, reader_numbers.of(study, whole=True, may_be_late=True), None)
+    report = _report(study, reader_numbers.of(study, whole=True, may_be_late=True))
     run = report.machine_run
     return replace(report, machine_run=replace(run, points=())) if run else report
 
 
-def _report(study: Study, standing: ReadersReport, left_out: LeftOut | None) -> StudyReport:
+def _report(study: Study, standing: ReadersReport) -> StudyReport:
     run = run_report.of(run_report.latest(study))
     labels = Label.objects.filter(assignment__reader__study=study)
     return StudyReport(
@@ -59,7 +61,6 @@ def _report(study: Study, standing: ReadersReport, left_out: LeftOut | None) -> 
         title=study.title,
         is_simulated=study.is_simulated or any(reader.is_simulated for reader in standing.readers),
         erased_images=study.images.filter(is_erased=True).count(),
-        left_out=left_out,
         bar=_bar(standing),
         machine_run=run,
         better_than=better_than(run.readers) if run else None,
@@ -71,26 +72,24 @@ def _bar(standing: ReadersReport) -> Bar | None:
     return gate.bar_of({reader.code: reader.rmse for reader in standing.readers if reader.counts_for_bar})
 
 
-def _left_out(study: Study, images: Sequence[bool], standing: ReadersReport, whole: ReadersReport) -> LeftOut:
-    """Compare the readers' numbers with and without images that were left out; `images` says which are golden."""
-    readers = zip(whole.readers, standing.readers, strict=True)
+def _left_out(study: Study, images: Sequence[bool], report: StudyReport, whole: ReadersReport) -> LeftOut:
+    """Compare a report's numbers with the `whole` of the readers'; `images` says which of those left out are golden."""
+    readers = zip(whole.readers, report.readers, strict=True)
     return LeftOut(
         images=len(images),
         golden_images=sum(images),
         readers=tuple(ReaderWithAndWithout(one.code, WithAndWithout(one.rmse, other.rmse)) for one, other in readers),
         bar_with_them=_bar(whole),
-        bar_without=_bar(standing),
-        golden_rmse=_golden_rmse(study),
+        bar_without=report.bar,
+        golden_rmse=_golden_rmse(study, report.machine_run),
     )
 
 
-def _golden_rmse(study: Study) -> WithAndWithout | None:
-    """Return the RMSE of the latest run's scores, on all golden images that it scored and on those that count."""
-    row = run_report.latest(study)
-    run = run_report.of(row)
-    if row is None or run is None:
+def _golden_rmse(study: Study, run: RunReport | None) -> WithAndWithout | None:
+    """Return the RMSE of a run's scores, on all golden images that it scored and on those that count."""
+    if run is None:
         return None
-    rows = row.scores.filter(recipe=run.machine.recipe, fit=0, image__is_golden=True)
+    rows = Score.objects.filter(run=run.run, recipe=run.machine.recipe, fit=0, image__is_golden=True)
     scores = dict(rows.values_list("image__content_hash", "value"))
     means = {one.content_hash: one.mean for one in consensus.golden_consensus(study, whole=True)}
     counting = [one.content_hash for one in consensus.golden_consensus(study) if one.content_hash in scores]

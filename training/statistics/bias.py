@@ -7,13 +7,12 @@ from functools import partial
 import numpy as np
 
 from training.statistics import metrics
-from training.statistics.intervals import LEVEL, Estimate, Floats, estimates, mean, none
+from training.statistics.intervals import LEVEL, Estimate, Floats, estimates, mean, none, root
 from training.statistics.regression import Line, fit_line
 
 FEWEST_OF_A_GRADE = 10  # images that others call so: fewer make no habit
 HABIT = 0.25  # share of them that the reader calls otherwise, from which on it is worth a sentence
 LIMITS_AT = 1.96  # standard deviations, from one side of the middle: 95 % of a normal distribution
-NO_VARIANCE = 1e-12  # of the mean square: what rounding leaves of the variance of equal numbers
 NOTHING_SHARED = "has graded no image yet that another reader graded, so nothing can be said."
 NOTICED = 0.05  # grades: a bias below is none to speak of
 
@@ -51,10 +50,7 @@ def limits_of_agreement(values: Floats, others: Floats) -> Limits:
     terms = np.stack([moved, moved**2], axis=1)
 
     def limit(means: Floats, side: int) -> Floats:
-        variance = means[..., 1] - means[..., 0] ** 2
-        # Of equal differences a rounding error is left, whose root is ten thousand times as large.
-        variance = np.where(variance > NO_VARIANCE * means[..., 1], variance, 0)
-        sd = np.sqrt(variance * n / (n - 1))
+        sd = root(means[..., 1] - means[..., 0] ** 2) * np.sqrt(n / (n - 1))
         moved_limit: Floats = middle + means[..., 0] + side * LIMITS_AT * sd
         return moved_limit
 

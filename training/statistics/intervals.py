@@ -19,6 +19,7 @@ DRAWS_AT_ONCE = 2**21  # 16 MB of counts, however many images there are
 FEWEST_IMAGES = 2  # one image has no spread to take an interval from
 FEWEST_TO_SHOW = 20  # images that a pair of readers, or a subgroup, must have
 ROUNDING = 1e-9  # grades and scores that differ by less are the same number
+NO_VARIANCE = 1e-12  # grades squared: rounding leaves less of the variance of equal numbers, or of points on a line
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]  # of (..., k) means, NaN where a resample has no such number
@@ -45,6 +46,15 @@ class Estimate:
     def interval(self) -> tuple[float, float] | None:
         """The two ends of the interval, if it has one."""
         return None if self.low is None or self.high is None else (self.low, self.high)
+
+
+def root(variance: Floats) -> Floats:
+    """Return the root of a variance that is a difference of means; 0 where it is a rounding error.
+
+    The root of such an error is large enough to be printed.
+    """
+    sd: Floats = np.sqrt(np.where(variance > NO_VARIANCE, variance, 0))
+    return sd
 
 
 def none(n: int, reason: str) -> Estimate:

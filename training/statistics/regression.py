@@ -4,11 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.statistics.intervals import ROUNDING, Estimate, Floats, estimates, none
+from training.statistics.intervals import ROUNDING, Estimate, Floats, estimates, none, root
 
 FEWEST_TO_FIT = 3  # a line goes through any two points
-
-NOTHING_LEFT = 1e-12  # points on a line leave this much by rounding, of which a root would make a number
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def fit_line(x: Floats, y: Floats) -> Line:
     def residual_sd(means: Floats) -> Floats:
         x_mean, y_mean, _, xy, yy = np.moveaxis(means, -1, 0)
         left = (yy - y_mean**2) - _slope(means) * (xy - x_mean * y_mean)
-        sd: Floats = np.sqrt(np.where(left > NOTHING_LEFT, left, 0) * n / (n - 2))
+        sd: Floats = root(left) * np.sqrt(n / (n - 2))
         return sd
 
     return Line(*estimates(terms, [_slope, intercept, residual_sd]))

@@ -10,7 +10,6 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from openpyxl import Workbook
 
 from labeler.exchange.published_layout import PUBLISHED
 from labeler.exchange.tables import as_csv
@@ -19,6 +18,7 @@ from labeler.intake import known_names
 from labeler.models import Assignment, Image, Label, NotGradable, Reader, Study, User
 from labeler.studies import progress
 from tests import builders
+from tests.labeler.intake.test_metadata import workbook
 
 HEADER = "labeler,image_name,label,label_at,shared_image"
 # dora changed her mind about b.jpg; emil could not grade c.jpg for want of acne.
@@ -88,14 +88,6 @@ def test_labels_keep_their_readers_their_history_and_their_times(photographed: S
     assert (not_acne.grade, not_acne.not_gradable) == (None, NotGradable.NOT_ACNE)
 
 
-def as_workbook(text: str) -> bytes:
-    book, stream = Workbook(), io.BytesIO()
-    for line in text.splitlines():
-        book.active.append(line.split(","))
-    book.save(stream)
-    return stream.getvalue()
-
-
 @pytest.mark.parametrize(
     "written",
     [
@@ -104,7 +96,7 @@ def as_workbook(text: str) -> bytes:
         lambda text: f"sep=;\r\n{text.replace(',', ';')}".encode(),
         lambda text: text.replace(",", "\t").encode(),
         lambda text: text.replace("\n", ",,\n").encode(),
-        as_workbook,
+        lambda text: workbook(*(tuple(line.split(",")) for line in text.splitlines())),
     ],
     ids=["BOM", "UTF-16", "sep=", "tabs", "trailing empty columns", "workbook"],
 )

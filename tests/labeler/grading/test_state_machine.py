@@ -238,8 +238,6 @@ def test_whatever_happens_labels_are_what_the_model_says(ana: User, ben: User) -
         settings=settings(
             max_examples=20,
             stateful_step_count=20,
-            deadline=None,  # nothing here is about time
-            derandomize=True,
             phases=[Phase.generate],  # the way that failed is short enough to read; a shorter one takes minutes to find
             suppress_health_check=list(HealthCheck),
         ),

@@ -6,7 +6,6 @@ Who may see a picture is always asked here, and no browser learns where it lies.
 import io
 import re
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
@@ -74,14 +73,13 @@ def test_no_two_assignments_get_the_same_bytes_or_as_many(
 
 
 @pytest.mark.parametrize("kind", [one.pillow for one in formats.FORMATS if one.pillow in PillowImage.SAVE])
-def test_what_is_padded_shows_the_same_pixels(kind: str, tmp_path: Path, settings: Settings) -> None:
+def test_what_is_padded_shows_the_same_pixels(kind: str) -> None:
     for size, data in preprocessing.prepare(photograph(kind)).renditions.items():
         name = default_storage.save(size, ContentFile(data))
         padded = body(picture_responses.padded_webp(name, assignment=7))
         assert padded != data
         assert np.array_equal(decoding.decode(padded), decoding.decode(data))
-        (length,) = (int.from_bytes(padded[4:8], "little"),)
-        assert length + 8 == len(padded)
+        assert int.from_bytes(padded[4:8], "little") + 8 == len(padded)
 
 
 @given(st.integers(0, 2**62), st.integers(1, picture_responses.LENGTHS - 1))

@@ -146,7 +146,7 @@ MANGLINGS: list[Callable[[str], str]] = [
 ]
 
 
-@settings(max_examples=400, deadline=None, database=None)
+@settings(max_examples=400)
 @given(
     files=st.lists(PATHS, min_size=1, max_size=8, unique=True),
     refusals=st.sets(st.integers(0, 7)),

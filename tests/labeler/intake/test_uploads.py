@@ -256,16 +256,19 @@ def test_two_files_of_one_name_are_both_taken(empty: Study, olga: User) -> None:
     assert empty.images.count() == 2
 
 
-@pytest.mark.parametrize("mark", ["", "sent"])
-def test_two_files_of_one_name_and_size_are_both_taken(empty: Study, olga: User, mark: str) -> None:
+@pytest.mark.parametrize(("has_marks", "asked_for"), [(False, [True, False, False]), (True, [True, True, False])])
+def test_two_files_of_one_name_and_size_are_both_taken(
+    empty: Study, olga: User, has_marks: bool, asked_for: list[bool]
+) -> None:
     into, files = begun(empty, olga), [builders.make_jpeg(n) for n in range(2)]
     size = max(map(len, files))
     files = [data.ljust(size, b"\0") for data in files]
+    found = []
     for data in (*files, files[0]):
-        known = decoding.content_hash(data) if mark else ""
-        here = uploads.received(into, name="IMG.jpg", size=size, mark=known)
-        assert here == (0 if mark and data is not files[0] else here)
-        uploads.receive(into, name="IMG.jpg", size=size, offset=0, body=io.BytesIO(data), mark=known)
+        mark = decoding.content_hash(data) if has_marks else ""
+        found.append(uploads.received(into, name="IMG.jpg", size=size, mark=mark) == 0)
+        uploads.receive(into, name="IMG.jpg", size=size, offset=0, body=io.BytesIO(data), mark=mark)
+    assert found == asked_for
     uploads.import_waiting(into)
     assert list(empty.images.values_list("source_name", flat=True)) == ["IMG.jpg"] * 2
     assert outcome(into) == {"IMG.jpg": "imported", "IMG.jpg [2]": "imported"}

@@ -51,7 +51,7 @@ WAYS = {
 
 @pytest.fixture
 def decoder() -> Iterator[pool.Decoder]:
-    """A decoder that has opened everything once, so that its libraries are loaded."""
+    """Return a process of the test's own, outside the pool."""
     one = pool.Decoder()
     yield one
     one.end()
@@ -68,7 +68,7 @@ def test_the_table_has_every_format() -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells what a process took")
 def test_no_format_takes_more_than_the_budget_of_its_pixels(decoder: pool.Decoder) -> None:
-    decoder.ask(saved(PHOTO, "JPEG"))
+    decoder.ask(saved(PHOTO, "JPEG"))  # which loads what every file needs
     before = kilobytes(decoder, "VmSize")
     for name, data in WAYS.items():
         assert decoder.ask(data).size == 3 * LARGE.width * LARGE.height, name
