@@ -80,6 +80,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
         if may_ignore_triggers:
             patch.setattr(TransactionTestCase, "_fixture_teardown", _delete_rows)
         yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        # A server's thread may still be at its last answer, and would keep the database from being dropped.
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 def _delete_rows(_: TransactionTestCase) -> None:

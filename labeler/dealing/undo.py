@@ -42,12 +42,13 @@ def _undo(study: Study, dealing: Dealing) -> None:
     withdrawn = Assignment.objects.filter(withdrawn_in=dealing).select_related("image")
     back = [one for one in withdrawn if one.image.is_golden or one.image_id not in graded]
     back = [one for one in back if one.image.may_be_graded]
-    if dealing.kind == Dealing.Kind.JOIN:  # what a reader has back, or took back themself
-        theirs = Assignment.objects.filter(reader=dealing.reader, is_done=False, withdrawn_in=None)
+    reader = dealing.reader
+    if reader and dealing.kind == Dealing.Kind.JOIN:  # what they have back, or took back themself
+        theirs = Assignment.objects.filter(reader=reader, is_done=False, withdrawn_in=None)
         theirs.update(position=None, withdrawn_in=dealing)
-        Reader.objects.filter(pk=dealing.reader_id).update(left_at=timezone.now())
-    elif dealing.reader:  # who left
-        _readmit(dealing.reader)
+        Reader.objects.filter(pk=reader.pk).update(left_at=timezone.now())
+    elif reader:  # who left
+        _readmit(reader)
     for rest in [remaining_lists.read(reader) for reader in changes.active_readers(study)]:
         returned = np.array([one.pk for one in back if one.reader_id == rest.reader.pk], np.int64)
         remaining_lists.write(rest, np.concatenate([rest.ids, returned]), dealing, remaining_lists.BACK)

@@ -118,6 +118,25 @@ def test_what_a_browser_forgot_while_it_waited_is_kept_again(seat: Seat) -> None
     assert seat.all_saved() == seat.given
 
 
+REFUSES_ONE = """() => {
+  const { add } = IDBObjectStore.prototype;
+  IDBObjectStore.prototype.add = function () {
+    IDBObjectStore.prototype.add = add;
+    throw new DOMException("Full", "QuotaExceededError");
+  };
+}"""
+
+
+def test_a_browser_that_can_keep_grades_again_is_no_longer_said_not_to(seat: Seat) -> None:
+    page = seat.open()
+    page.evaluate(REFUSES_ONE)
+    seat.grade(4)
+    expect(page.locator("[data-break]")).to_contain_text("This browser can't keep grades")
+    seat.grade(2)
+    expect(page.locator("[data-break]")).to_be_hidden()
+    assert seat.all_saved() == seat.given
+
+
 # Somebody else's answers
 
 PORTAL = "<!doctype html><title>Welcome</title><p>Accept the terms of this network."

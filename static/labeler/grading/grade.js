@@ -15,6 +15,7 @@ import { Viewer } from "./viewer.js";
 
 const RETRY = 2000; // ms
 const SAID = 2500; // ms that what was done stands on the stage
+const UNKEPT = "This browser can't keep grades. Each is sent at once; stay on this page while any wait to be saved.";
 const PICTURES_BACK = 3; // decoded images kept behind the one on the screen
 
 /**
@@ -57,7 +58,7 @@ const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
   saved: () => note(""),
   waiting: tellWaiting,
   notKept: showRefusals,
-  unkept: () => hint("This browser can't keep grades. Each is sent at once; stay on this page while any wait to be saved."),
+  keeping: (isBroken) => (isBroken ? hint(UNKEPT) : withdraw(UNKEPT)),
   refused(name, sentence) {
     find("said").hidden = true; // it says that the grade was given
     if (name === "closed" || name === "left") stop(sentence);
@@ -342,6 +343,11 @@ function say(...parts) {
 function hint(sentence) {
   find("break-text").textContent = sentence;
   find("break").hidden = false;
+}
+
+/** @param {string} sentence that is no longer true */
+function withdraw(sentence) {
+  if (find("break-text").textContent === sentence) find("break").hidden = true;
 }
 
 /**

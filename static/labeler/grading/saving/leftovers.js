@@ -20,7 +20,7 @@ const outbox = await Outbox.open(owner, csrf_cookie, {
   saved: () => tell(0),
   stored() {},
   refused() {},
-  unkept() {},
+  keeping() {},
 });
 onRead(() => outbox.forgetRefusals());
 await outbox.send();

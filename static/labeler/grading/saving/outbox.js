@@ -23,7 +23,7 @@ const PREFIX = "outbox "; // of the names of all outboxes
  * @property {(waiting: number, status: number) => void} waiting when saving is held up; 0 means without an answer,
  *   and 302 that we are sent elsewhere
  * @property {() => void} saved when saving has caught up
- * @property {() => void} unkept when the browser can't keep entries
+ * @property {(isBroken: boolean) => void} keeping when the browser can't keep entries, and when it can again
  */
 
 export class Outbox {
@@ -46,7 +46,7 @@ export class Outbox {
     this.owner = owner;
     this.csrfCookie = csrfCookie;
     this.handlers = handlers;
-    this.shelf = new Shelf(PREFIX + owner, () => this.entries, handlers.unkept);
+    this.shelf = new Shelf(PREFIX + owner, () => this.entries, handlers.keeping);
     this.tabs = typeof BroadcastChannel === "function" ? new BroadcastChannel(PREFIX + owner) : null;
   }
 
@@ -197,10 +197,10 @@ export class Outbox {
     this.tabs?.postMessage({ refused: entry });
   }
 
-  /** The reader has read all refusals, here and in every other tab. */
-  forgetRefusals() {
+  /** The reader has read all refusals, here and in every other tab. What is gone from the page is gone for good. */
+  async forgetRefusals() {
     const read = this.refusals.map(({ fields }) => fields.submission);
-    for (const submission of read) this.shelf.replace(submission);
+    await Promise.all(read.map((submission) => this.shelf.replace(submission)));
     this.tabs?.postMessage({ read });
     this.hear({ read });
   }

@@ -2,6 +2,7 @@
 // refused, full, stuck or cleared at any moment; then the entries live on in the page's memory, and it says so.
 
 const PATIENCE = 2000; // ms for the browser's storage to answer: the page shows no image before
+const STEPS = 8;
 
 /**
  * @typedef {{[name: string]: string | number | null | undefined}} Fields of the form that an entry is sent as
@@ -21,12 +22,12 @@ export class Shelf {
   /**
    * @param {string} name
    * @param {() => Entry[]} contents what should be on the shelf
-   * @param {() => void} broke is called whenever something can't be kept
+   * @param {(isBroken: boolean) => void} told is called whenever something can't be kept, and when it can again
    */
-  constructor(name, contents, broke) {
+  constructor(name, contents, told) {
     this.name = name;
     this.contents = contents;
-    this.broke = broke;
+    this.told = told;
   }
 
   /** Return what is kept, the oldest first; nothing where the browser does not tell. */
@@ -77,7 +78,7 @@ export class Shelf {
       const transaction = database.transaction("entries", "readwrite");
       work(transaction.objectStore("entries"));
       await within(PATIENCE, committed(transaction));
-      this.isBroken = false;
+      if (this.isBroken) this.told((this.isBroken = false));
     } catch {
       this.tellBroken();
     }
@@ -104,8 +105,7 @@ export class Shelf {
   tellBroken() {
     this.database?.close();
     this.database = null;
-    this.isBroken = true;
-    this.broke();
+    this.told((this.isBroken = true));
   }
 }
 
@@ -158,14 +158,17 @@ function committed(transaction) {
 }
 
 /**
+ * Wait in short steps: of a machine that slept, only the step is over that it slept in.
  * @template T
  * @param {number} milliseconds
  * @param {Promise<T>} promise
  * @returns {Promise<T>}
  */
-function within(milliseconds, promise) {
-  return new Promise((resolve, reject) => {
-    promise.then(resolve, reject);
-    setTimeout(() => reject(new Error("The browser's storage does not answer.")), milliseconds);
-  });
+async function within(milliseconds, promise) {
+  const late = Symbol("late");
+  for (let step = 0; step < STEPS; step += 1) {
+    const first = await Promise.race([promise, new Promise((over) => setTimeout(over, milliseconds / STEPS, late))]);
+    if (first !== late) return /** @type {T} */ (first);
+  }
+  throw new Error("The browser's storage does not answer.");
 }
