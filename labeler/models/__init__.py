@@ -24,7 +24,7 @@ from labeler.models.readings import (
     StudyTally,
     TimeTally,
 )
-from labeler.models.records import AuditEvent, ErasedNote, LedgerBlock, LedgerFact, LedgerMark, draw_salt
+from labeler.models.records import AuditEvent, ErasedNote, LedgerBlock, LedgerChange, LedgerFact, LedgerMark, draw_salt
 from labeler.models.studies import AtlasPicture, Commitment, Dealing, GradeLevel, Reader, Study, draw_secret, draw_seed
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "Invitation",
     "Label",
     "LedgerBlock",
+    "LedgerChange",
     "LedgerFact",
     "LedgerMark",
     "Measurement",

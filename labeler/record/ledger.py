@@ -11,8 +11,8 @@ What is hashed, SHA-256 throughout, JSON without spaces and in UTF-8:
               where image is the hash of its file, reader a code, and note the hash of "submission:note"
     an act    ["act", id, study, user, action, detail, reason, origin, at, salt], study and user as ids
     a fact    of a row that may change, once for each state: `labeler.record.facts`
-    the rows  of a block, one after the other: 41 bytes each, the kind ("L", "A" or a fact's), the id in 8 bytes, the
-              row's hash in 32
+    the rows  of a block, one after the other: 41 bytes each, the kind ("L", "A", a fact's, or a mark that says of facts
+              what changed them: `labeler.record.changes`), the id in 8 bytes, the row's hash in 32
     a block   {"chain": "study 7" or "site", "heads", "number", "previous", "rows_sha256", "sealed_at"}, keys in order
 
 `training/export/check_ledger.py` checks the same of an export, and shares no code with this.
@@ -33,7 +33,7 @@ from django.db.models import Max, QuerySet
 
 from labeler.models import AuditEvent, Label, LedgerBlock, LedgerMark, Study
 from labeler.platform import database_clock
-from labeler.record import facts
+from labeler.record import changes
 
 ROWS_PER_BLOCK = 10_000  # rows of a block: 0.4 MB
 SETTLED = timedelta(seconds=30)  # beside the transactions: an id may be taken a moment before its transaction has one
@@ -198,9 +198,11 @@ def _seal_block(study: Study | None) -> int:
     if not entries:
         return 0
     labels_until, events_until = _until(LABEL, entries, since[0]), _until(ACT, entries, since[1])
-    if study:
-        entries += [Entry(*fact) for fact in facts.take_changed(study)]
     rows = b"".join(entry.packed() for entry in entries)
+    begins = bool(study) and not blocks(study).filter(begins_changes=True).exists()
+    if study:
+        changed = changes.begin(study) if begins else changes.take(study, since[1], events_until)
+        rows += b"".join(ENTRY.pack(*row) for row in changed)
     block = LedgerBlock(
         study=study,
         number=last.number + 1 if last else 1,
@@ -210,6 +212,7 @@ def _seal_block(study: Study | None) -> int:
         labels_until=labels_until,
         events_until=events_until,
         heads={} if study else heads(),
+        begins_changes=begins,
         sealed_at=database_clock.now(),
     )
     block.digest = digest_of(block)
