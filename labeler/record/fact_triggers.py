@@ -67,9 +67,9 @@ SIDE = "SELECT {key} AS key, {study} AS study, jsonb_build_array({text})::text A
 ADDED = "SELECT '{code}' AS code, '{name}' AS name, key, study, NULL::text AS was, text AS now FROM ({after}) side"
 REMOVED = "SELECT '{code}' AS code, '{name}' AS name, key, study, text AS was, NULL::text AS now FROM ({before}) side"
 CHANGED = """
-SELECT '{code}' AS code, '{name}' AS name, key, coalesce(new.study, old.study) AS study, old.text AS was,
-       new.text AS now
-FROM ({before}) old FULL JOIN ({after}) new USING (key) WHERE old.text IS DISTINCT FROM new.text"""
+SELECT '{code}' AS code, '{name}' AS name, key, coalesce(later.study, earlier.study) AS study,
+       earlier.text AS was, later.text AS now
+FROM ({before}) earlier FULL JOIN ({after}) later USING (key) WHERE earlier.text IS DISTINCT FROM later.text"""
 
 
 @dataclass(frozen=True)

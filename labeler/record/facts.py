@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from django.db import connection
 
 from labeler.models import Study
+from labeler.record import audit
 
 GONE = bytes(32)
 
@@ -28,8 +29,7 @@ TAKEN_OUT = ("image taken out", "image taken back in")
 CONSENTED = ("consent recorded", "consent is needed", "consent is not needed", "metadata joined", "subject corrected")
 SCREENED = ("prescreening limits set", "prescreening limits applied", "prescreening decided", "golden set frozen")
 CLUSTERED = ("searched for near-duplicates", "near-duplicates judged", "taken from its near-duplicates")
-PUBLISHED = ("published a regressor", "published a regressor by hand", "rolled back to a regressor")
-KEPT, PRUNED = "kept a run", "deleted a run's details"
+PUBLISHED = (audit.PUBLISHED, audit.PUBLISHED_BY_HAND, audit.ROLLED_BACK)
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ HAS_REPORT = "row.report IS NOT NULL"
 HAS_DETAILS = f"{HAS_REPORT} AND row.details_deleted_at IS NULL"
 SCORES = """(
     SELECT encode(sha256(convert_to(coalesce(string_agg(
-        concat_ws(' ', score.recipe, score.fit, image.content_hash, encode(float8send(score.value), 'hex')), E'\n'
+        concat_ws(' ', score.recipe, score.fit, image.content_hash, encode(float8send(score.value), 'hex')), '; '
         ORDER BY score.recipe COLLATE "C", score.fit, image.content_hash COLLATE "C"), ''), 'UTF8')), 'hex')
     FROM training_score score JOIN labeler_image image ON image.id = score.image_id WHERE score.run_id = row.id
 )"""
@@ -218,18 +218,18 @@ KINDS = (
         *RUN,
         "row.label_snapshot, row.left_out, row.conclusion, row.is_published, row.report, row.regressor_id, "
         "encode(sha256(convert_to(row.record::text, 'UTF8')), 'hex')",
-        (KEPT,),
+        (audit.RUN_KEPT,),
         HAS_REPORT,
     ),
-    Kind(b"X", "scores", *RUN, SCORES, (KEPT, PRUNED), HAS_DETAILS),
-    Kind(b"E", "learned from", *RUN, LEARNED_FROM, (KEPT,), HAS_REPORT),
+    Kind(b"X", "scores", *RUN, SCORES, (audit.RUN_KEPT, audit.RUN_PRUNED), HAS_DETAILS),
+    Kind(b"E", "learned from", *RUN, LEARNED_FROM, (audit.RUN_KEPT,), HAS_REPORT),
     Kind(
         b"B",
         "regressor",
         *REGRESSOR,
         "row.recipe, row.artefact, row.artefact_sha256, row.provenance, row.is_active, "
         "extract(epoch FROM row.published_at)::text, extract(epoch FROM row.fitted_at)::text",
-        (KEPT, *PUBLISHED),
+        (audit.RUN_KEPT, *PUBLISHED),
         is_exported=False,
     ),
 )

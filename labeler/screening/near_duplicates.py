@@ -76,6 +76,7 @@ def forget(image: Image) -> None:
         SimilarPair.objects.filter(Q(first=image) | Q(second=image)).delete()
         if image.cluster:
             _recluster(image.study, members)
+            audit.record(image.study, None, "taken from its near-duplicates", detail=str(image))
 
 
 def pairs_of(study: Study, cluster: int) -> QuerySet[SimilarPair]:

@@ -20,8 +20,7 @@ KINDS = {
             'row.study_id',
             """(
     SELECT encode(sha256(convert_to(coalesce(string_agg(
-        concat_ws(' ', score.recipe, score.fit, image.content_hash, encode(float8send(score.value), 'hex')), E'
-'
+        concat_ws(' ', score.recipe, score.fit, image.content_hash, encode(float8send(score.value), 'hex')), '; '
         ORDER BY score.recipe COLLATE "C", score.fit, image.content_hash COLLATE "C"), ''), 'UTF8')), 'hex')
     FROM training_score score JOIN labeler_image image ON image.id = score.image_id WHERE score.run_id = row.id
 )""",
