@@ -177,7 +177,6 @@ KINDS = (
         "row.content_hash, row.original, row.rendition, row.width, row.height, "
         "extract(epoch FROM row.imported_at)::text",
         (),
-        is_exported=False,
         is_added_by_act=False,
         is_erased=True,
     ),

@@ -5,7 +5,8 @@
 It needs Python 3.11 or newer and nothing else: it shares no code with the program that kept the ledger. It computes
 every label's hash from labels.csv, every block's from the rows it seals and the block before, and compares. HASH is a
 block's that was noted earlier, such as from an older export: it must be in the chain. Acts of people (the audit log)
-are in the chain by their hashes alone, as their words do not leave the installation. Exit status: 0 untouched,
+are in the chain by their hashes alone, as their words do not leave the installation; a fact that was changed by none of
+them is named all the same. Exit status: 0 untouched,
 1 with each finding on a line, 2 unreadable.
 """
 
@@ -15,6 +16,7 @@ import json
 import struct
 import sys
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,18 +25,37 @@ ENTRY = struct.Struct(">cq32s")
 KINDS = {
     "label": b"L",
     "act": b"A",
+    "by": b"=",
+    "before": b"<",
     "study": b"S",
     "state": b"T",
+    "draws": b"N",
     "grade level": b"V",
     "reader": b"R",
+    "acceptance": b"Y",
+    "consent": b"C",
+    "promise": b"M",
     "image": b"I",
     "golden": b"G",
     "permission": b"U",
-    "picture": b"P",
     "taken out": b"O",
-    "consent": b"C",
-    "promise": b"M",
+    "picture": b"P",
+    "file": b"F",
+    "screening": b"K",
+    "measures": b"Q",
+    "dealing": b"H",
+    "place": b"D",
+    "erasure": b"J",
+    "image to erase": b"Z",
+    "run": b"W",
+    "scores": b"X",
+    "learned from": b"E",
+    "regressor": b"B",
 }
+BEGINNING, NOBODY = 0, -1  # what a "by" has in the place of an act
+# Facts of an image that an erasure in the background empties, and those that may be new without an act.
+EMPTIED = {"image", "picture", "file", "screening", "measures"}
+NEW = EMPTIED | {"golden", "permission", "taken out"}
 # Columns of images.csv: which fact has the same, at which place.
 MARKS = {
     "is_golden": ("golden", 1),
@@ -43,6 +64,7 @@ MARKS = {
     "may_be_shared": ("permission", 3),
     "is_erased": ("permission", 4),
 }
+FACTS = KINDS.keys() - {"label", "act", "by", "before"}
 FIRST = "0" * 64
 GONE = "0" * 64
 # labels.csv has words where a label has these.
@@ -79,8 +101,10 @@ def inspect(folder: Path, known: str) -> int:
         *inspect_chain(ledger, sealed),
         *inspect_labels(folder, sealed),
         *inspect_current(folder),
+        *inspect_changes(folder, sealed),
         *inspect_facts(folder, ledger["salts"], sealed),
         *inspect_tables(folder),
+        *inspect_runs(folder),
     ]
     if known and known not in {block["digest"] for block in ledger["blocks"]}:
         findings.append(f"There is no block with the hash {known}: it is gone, or what it sealed was changed.")
@@ -88,7 +112,7 @@ def inspect(folder: Path, known: str) -> int:
         sys.stdout.write(f"{finding}\n")
     labels = sum(row["kind"] == "label" for row in sealed)
     acts = sum(row["kind"] == "act" for row in sealed)
-    facts = len(sealed) - labels - acts
+    facts = sum(row["kind"] in FACTS for row in sealed)
     counted = f"{labels} labels, {acts} acts and {facts} states of facts in {len(ledger['blocks'])} blocks"
     if findings:
         sys.stdout.write(f"{len(findings)} findings in {counted}.\n")
@@ -155,34 +179,138 @@ def inspect_current(folder: Path) -> Iterator[str]:
             yield f"Label {row['label']} (reader {row['reader']}, image {row['image']}) {wrongly}."
 
 
+def inspect_changes(folder: Path, sealed: list[Row]) -> Iterator[str]:
+    """Name each fact that was not as it was sealed before when it was changed, or that no act changed."""
+    acts = {row["id"]: row["block"] for row in sealed if row["kind"] == "act"}
+    asked = [row for row in _rows(folder / "facts.csv") if row["kind"] == "image to erase"]
+    erasure_of = {row["id"]: str(json.loads(row["text"])[0]) for row in asked}
+    last: dict[tuple[str, str], str] = {}
+    to_erase: set[str] = set()
+    block, by, before, begun = "", None, GONE, ""
+    for row in sealed:
+        if row["block"] != block:
+            block, by, before = row["block"], None, GONE
+        kind, key = row["kind"], row["id"]
+        if kind == "by":
+            by = int(key)
+            if by == BEGINNING and begun:
+                yield f"Block {block} begins with facts anew: block {begun} did."
+            begun = block if by == BEGINNING else begun
+        elif kind == "before":
+            before = row["sha256"]
+        elif kind in FACTS and (by is not None or not begun):
+            was = last.get((kind, key), GONE)
+            if by == NOBODY:
+                is_explained = before == GONE and kind in NEW or kind in EMPTIED and key in to_erase
+            else:
+                is_explained = by in {None, BEGINNING} or acts.get(str(by)) == block
+            if not is_explained or (by not in {None, BEGINNING} and was != before):
+                yield f"{kind} {key} was changed before block {block}, and no act says so."
+            if kind == "image to erase":
+                to_erase.add(key)
+            elif kind == "erasure" and before != GONE:  # its certificate ends it
+                to_erase = {image for image in to_erase if erasure_of.get(image) != key}
+            last[kind, key], before = row["sha256"], GONE
+
+
 def inspect_facts(folder: Path, salts: dict[str, str], sealed: list[Row]) -> Iterator[str]:
-    """Compare facts.csv with what was sealed last of each row. What was not sealed yet is left to the next export."""
-    last = {(row["kind"], row["id"]): row for row in sealed if row["kind"] in salts}
-    now = {(row["kind"], row["id"]): row["text"] for row in _rows(folder / "facts.csv")}
+    """Compare facts.csv with what was sealed last of each row."""
+    last = _last_sealed(sealed)
+    now = {(row["kind"], row["id"]): row["sha256"] or _hash_fact(row, salts) for row in _rows(folder / "facts.csv")}
+    begun = any(row["kind"] == "by" for row in sealed)
     for kind, key in sorted(last.keys() | now.keys()):
-        seal, text = last.get((kind, key)), now.get((kind, key))
+        seal, sha256 = last.get((kind, key)), now.get((kind, key), GONE)
         if seal is None:
-            continue
-        gone = seal["sha256"] == GONE
-        if text is None and not gone:
+            if begun and sha256 != GONE:
+                yield f"facts.csv: {kind} {key} was put in: no block has it."
+        elif sha256 == GONE != seal["sha256"]:
             yield f"facts.csv: {kind} {key} was removed: block {seal['block']} has it."
-        elif text is not None and _sha256(f"{salts[kind]} {kind} {key} {text}") != seal["sha256"]:
+        elif sha256 != seal["sha256"]:
             yield f"facts.csv: {kind} {key} was changed: it is not what block {seal['block']} has sealed."
 
 
+def _last_sealed(sealed: list[Row]) -> dict[tuple[str, str], Row]:
+    """Return each fact as it was sealed last; what a block lists before its first "by" counts only until there is one.
+
+    Such rows are an earlier release's.
+    """
+    last: dict[tuple[str, str], Row] = {}
+    block, is_ours, begun = "", False, False
+    for row in sealed:
+        if row["block"] != block:
+            block, is_ours = row["block"], False
+        if row["kind"] == "by":
+            is_ours = begun = True
+        elif row["kind"] in FACTS and (is_ours or not begun):
+            last[row["kind"], row["id"]] = row
+    return last
+
+
+def _hash_fact(row: Row, salts: dict[str, str]) -> str:
+    return _sha256(f"{salts[row['kind']]} {row['kind']} {row['id']} {row['text']}")
+
+
 def inspect_tables(folder: Path) -> Iterator[str]:
-    """Compare what other tables say too, of images and of the grading scale, with facts.csv."""
-    facts = [(row["kind"], json.loads(row["text"])) for row in _rows(folder / "facts.csv")]
-    said = {(kind, fact[0]): fact for kind, fact in facts}
-    for row in _rows(folder / "images.csv"):
+    """Compare what other tables say too, of images, lists, readers and the grading scale, with facts.csv."""
+    facts = _texts(folder)
+    images = list(_rows(folder / "images.csv"))
+    code_of = {row["content_hash"]: row["image"] for row in images}
+    by_hash = {(kind, fact[0]): fact for (kind, _), fact in facts.items()}
+    first_of = {key: code_of.get(fact[0], "") for (kind, key), fact in facts.items() if kind == "golden"}
+    for row in images:
+        name, said = row["content_hash"], {}
         for column, (kind, place) in MARKS.items():
-            fact = said.get((kind, row["content_hash"]))
-            if fact is None or (row[column] == "yes") != fact[place]:
+            said[column] = "yes" if by_hash.get((kind, name), [None] * 9)[place] else "no"
+        _, original, _, width, height, _ = by_hash.get(("file", name), [None] * 6)
+        cluster = by_hash.get(("screening", name), [None] * 2)[1]
+        said |= {"width": str(width), "height": str(height), "has_file": "yes" if original else "no"}
+        said["cluster"] = f"c{first_of.get(str(cluster), '')[1:]}" if cluster else ""
+        for column, cell in said.items():
+            if row[column] != cell:
                 yield f"images.csv: image {row['image']} {column} was changed: facts.csv says otherwise."
-    levels = {str(fact[0]): fact[1] for kind, fact in facts if kind == "grade level"}
+    levels = {str(fact[0]): fact[1:] for (kind, _), fact in facts.items() if kind == "grade level"}
     for row in _rows(folder / "grade_scale.csv"):
-        if levels.get(row["value"]) != row["name"]:
-            yield f"grade_scale.csv: the name of grade {row['value']} was changed: facts.csv says otherwise."
+        for column, place in (("name", 0), ("criterion", 1)):
+            if levels.get(row["value"], ["", ""])[place] != row[column]:
+                yield f"grade_scale.csv: the {column} of grade {row['value']} was changed: facts.csv says otherwise."
+    codes = {key: fact for (kind, key), fact in facts.items() if kind == "reader"}
+    for row in _rows(folder / "readers.csv"):
+        if [row["reader"], row["is_simulated"] == "yes"] not in [[fact[0], fact[2]] for fact in codes.values()]:
+            yield f"readers.csv: reader {row['reader']} was changed: facts.csv says otherwise."
+    places = Counter(
+        (codes.get(str(fact[0]), [""])[0], first_of.get(str(fact[1]), ""), fact[2], "" if fact[3] is None else fact[3])
+        for (kind, _), fact in facts.items()
+        if kind == "place"
+    )
+    shown = Counter(
+        (row["reader"], row["image"], row["is_repeat"] == "yes", _whole(row["position"]) or "")
+        for row in _rows(folder / "assignments.csv")
+    )
+    for reader, image, _, position in sorted({*(places - shown), *(shown - places)}, key=str):
+        yield f"assignments.csv: image {image} of reader {reader} at {position} was changed: facts.csv says otherwise."
+
+
+def inspect_runs(folder: Path) -> Iterator[str]:
+    """Compare runs.json and scores.csv with facts.csv."""
+    said = _texts(folder)
+    runs = json.loads((folder / "runs.json").read_text(encoding="utf-8"))
+    hash_of = {row["image"]: row["content_hash"] for row in _rows(folder / "images.csv")}
+    shown = {str(run["run"]) for run in runs if run["report"] is not None}
+    for key in sorted({key for kind, key in said if kind == "run"} - shown):
+        yield f"runs.json: run {key} was removed: facts.csv has it."
+    for run in runs:
+        left_out = [hash_of.get(code, code) for code in run["left_out"]]
+        now = [run["label_snapshot"], left_out, run["conclusion"], run["is_published"], run["report"]]
+        if run["report"] is not None and now != said.get(("run", str(run["run"])), [])[: len(now)]:
+            yield f"runs.json: run {run['run']} was changed: facts.csv says otherwise."
+    scores: dict[str, list[tuple[str, int, str, str]]] = {key: [] for kind, key in said if kind == "scores"}
+    for row in _rows(folder / "scores.csv"):
+        value = struct.pack(">d", float(row["score"])).hex()
+        scores.setdefault(row["run"], []).append((row["recipe"], int(row["fit"]), hash_of.get(row["image"], ""), value))
+    for key, rows in scores.items():
+        lines = [" ".join([recipe, str(fit), *rest]) for recipe, fit, *rest in sorted(rows)]
+        if said.get(("scores", key)) != [_sha256("; ".join(lines))]:
+            yield f"scores.csv: the scores of run {key} were changed: facts.csv says otherwise."
 
 
 def hash_label(row: Row, content_hash: str, sealed: Row) -> str:
@@ -207,6 +335,12 @@ def hash_label(row: Row, content_hash: str, sealed: Row) -> str:
         row["labeled_at"],
     ]
     return _sha256(json.dumps(facts, ensure_ascii=False, separators=(",", ":")))
+
+
+def _texts(folder: Path) -> dict[tuple[str, str], list[Any]]:
+    """Return kind and id -> what facts.csv says of it, where it says it."""
+    rows = [row for row in _rows(folder / "facts.csv") if row["text"]]
+    return {(row["kind"], row["id"]): json.loads(row["text"]) for row in rows}
 
 
 def _whole(cell: str) -> int | None:

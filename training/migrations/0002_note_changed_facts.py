@@ -53,6 +53,8 @@ KINDS = {
 
 class Migration(migrations.Migration):
 
+    atomic = False  # one table after the other
+
     dependencies = [
         ('labeler', '0009_note_changed_facts'),
         ('scoring', '0001_initial'),

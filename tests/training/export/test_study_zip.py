@@ -31,7 +31,7 @@ from labeler.intake import known_names
 from labeler.models import Image, Label, LedgerFact, Reader, Study, User
 from labeler.platform import typed_json
 from labeler.privacy import taking_out
-from labeler.record import ledger
+from labeler.record import facts, ledger
 from tests import builders
 from tests.labeler.record.test_ledger import seal
 from tests.training.builders import (
@@ -513,7 +513,8 @@ def test_the_ledgers_script_finds_an_export_untouched(sealed: Path, graded: Stud
     assert last is not None
     status, said = verify(sealed, "--known", last.digest)
     labels = Label.objects.count()
-    counted = f"{labels} labels, {ledger.acts(graded).count()} acts and {LedgerFact.objects.count()} states of facts"
+    sealed_facts = sum(len(facts.current(graded, kind)) for kind in facts.KINDS)
+    counted = f"{labels} labels, {ledger.acts(graded).count()} acts and {sealed_facts} states of facts"
     assert (status, said) == (0, f"untouched. {counted} in 1 blocks; the newest: {last.digest}\n")
     assert verify(sealed, "--known", "f" * 64)[0] == 1
 
