@@ -216,7 +216,9 @@ KINDS = (
         "run",
         *RUN,
         "row.label_snapshot, row.left_out, row.conclusion, row.is_published, row.report, row.regressor_id, "
-        "encode(sha256(convert_to(row.record::text, 'UTF8')), 'hex')",
+        "encode(sha256(convert_to(row.record::text, 'UTF8')), 'hex'), row.state, "
+        "extract(epoch FROM row.requested_at)::text, extract(epoch FROM row.started_at)::text, "
+        "extract(epoch FROM row.finished_at)::text",
         (audit.RUN_KEPT,),
         HAS_REPORT,
     ),

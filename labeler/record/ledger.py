@@ -22,7 +22,7 @@ import hashlib
 import json
 import logging
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
@@ -132,8 +132,17 @@ def act_entries(events: QuerySet[AuditEvent]) -> Iterator[Entry]:
 
 
 def unpacked(rows: bytes | memoryview) -> list[Entry]:
-    """Return the rows of a block."""
-    return [Entry(*fields) for fields in ENTRY.iter_unpack(rows)]
+    """Return the rows of a block; a part of one, which only tampering leaves, is none."""
+    return [Entry(*fields) for fields in ENTRY.iter_unpack(rows[: len(rows) // ENTRY.size * ENTRY.size])]
+
+
+def until(rows: bytes | memoryview, before: LedgerBlock | None) -> tuple[int, int]:
+    """Return the last label and the last act up to a block with these rows: the next block goes on after them."""
+    ends = {LABEL: before.labels_until, ACT: before.events_until} if before else {LABEL: LOWEST, ACT: LOWEST}
+    for entry in unpacked(rows):
+        if entry.kind in ends:
+            ends[entry.kind] = max(ends[entry.kind], entry.pk)
+    return ends[LABEL], ends[ACT]
 
 
 def digest_of(block: LedgerBlock) -> str:
@@ -197,8 +206,8 @@ def _seal_block(study: Study | None) -> int:
     entries = list(islice(_fresh(study, since, mark), ROWS_PER_BLOCK))
     if not entries:
         return 0
-    labels_until, events_until = _until(LABEL, entries, since[0]), _until(ACT, entries, since[1])
     rows = b"".join(entry.packed() for entry in entries)
+    labels_until, events_until = until(rows, last)
     begins = bool(study) and not blocks(study).filter(begins_changes=True).exists()
     if study:
         changed = changes.begin(study) if begins else changes.take(study, since[1], events_until)
@@ -227,10 +236,6 @@ def _fresh(study: Study | None, since: tuple[int, int], mark: LedgerMark) -> Ite
     if study is None:
         return fresh_acts
     return chain(label_entries(labels(study).filter(pk__gt=since[0], pk__lte=mark.labels)), fresh_acts)
-
-
-def _until(kind: bytes, entries: Iterable[Entry], since: int) -> int:
-    return max((entry.pk for entry in entries if entry.kind == kind), default=since)
 
 
 def _locked_mark() -> LedgerMark:

@@ -135,6 +135,8 @@ def _inspect_links(block: LedgerBlock, before: LedgerBlock | None) -> Iterator[s
         yield f"{_said(block)} was changed: its hash is not that of what it says."
     if hashlib.sha256(block.rows).hexdigest() != block.rows_sha256:
         yield f"{_said(block)} was changed: its list of rows was shortened, lengthened or put into another order."
+    elif (block.labels_until, block.events_until) != ledger.until(block.rows, before):
+        yield f"{_said(block)} was changed: it does not end with the last of its rows."
 
 
 def _inspect_rows(block: LedgerBlock, before: LedgerBlock | None) -> Iterator[str]:

@@ -173,7 +173,15 @@ def inspect_current(folder: Path) -> Iterator[str]:
         if key not in latest or int(row["version"]) > int(latest[key]["version"]):
             latest[key] = row
     counting = {row["label"] for row in latest.values() if row["is_undo"] == "no"}
+    golden = {row["image"]: row["is_golden"] for row in _rows(folder / "images.csv")}
+    for row in _rows(folder / "assignments.csv"):
+        label = latest.get((row["reader"], row["image"], row["is_repeat"]))
+        is_done = "yes" if label and label["label"] in counting else "no"
+        if (row["is_done"], row["is_golden"]) != (is_done, golden.get(row["image"])):
+            yield f"assignments.csv: image {row['image']} of reader {row['reader']} was changed: labels.csv says otherwise."
     for row in rows:
+        if row["is_golden"] != golden.get(row["image"]):
+            yield f"Label {row['label']} (image {row['image']}): is_golden was changed: images.csv says otherwise."
         if (row["is_current"] == "yes") != (row["label"] in counting):
             wrongly = "counts and should not" if row["is_current"] == "yes" else "should count and does not"
             yield f"Label {row['label']} (reader {row['reader']}, image {row['image']}) {wrongly}."

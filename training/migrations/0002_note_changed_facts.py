@@ -10,7 +10,7 @@ KINDS = {
             'run',
             'training_trainingrun row',
             'row.study_id',
-            "row.label_snapshot, row.left_out, row.conclusion, row.is_published, row.report, row.regressor_id, encode(sha256(convert_to(row.record::text, 'UTF8')), 'hex')",
+            "row.label_snapshot, row.left_out, row.conclusion, row.is_published, row.report, row.regressor_id, encode(sha256(convert_to(row.record::text, 'UTF8')), 'hex'), row.state, extract(epoch FROM row.requested_at)::text, extract(epoch FROM row.started_at)::text, extract(epoch FROM row.finished_at)::text",
             'row.report IS NOT NULL',
         ),
         Noted(
