@@ -8,7 +8,7 @@ What follows from labels is computed from them anew (which one is current), what
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from django.db import connection
@@ -68,8 +68,8 @@ class Inspection:
 
 @dataclass
 class _Counted:
-    blocks: int = 0
     rows: int = 0
+    digests: set[str] = field(default_factory=set)  # of the blocks of all chains
 
 
 def inspect(*, known: Iterable[str] = (), files: bool = True) -> Inspection:
@@ -89,17 +89,17 @@ def _inspect_rows_of_all(known: Iterable[str]) -> Inspection:
     chains = [*Study.objects.order_by("pk"), None]
     findings = [finding for study in filter(None, chains) for finding in _inspect_study(study, counted)]
     findings += _inspect_chain(None, counted)
+    findings += _chains_of_nothing()
     findings += _missing_heads()
     wanted = list(dict.fromkeys(known))  # an anchor names a chain's newest block again with every line
-    there = set(LedgerBlock.objects.filter(digest__in=wanted).values_list("digest", flat=True))
     findings += [
         f"There is no block with the hash {digest}: it is gone, what it sealed was changed, or "
         "an older state of the database was restored."
         for digest in wanted
-        if digest not in there
+        if digest not in counted.digests
     ]
     waiting = sum(_waiting_labels(study).count() + _waiting_acts(study).count() for study in chains)
-    return Inspection(counted.blocks, counted.rows, waiting, findings)
+    return Inspection(len(counted.digests), counted.rows, waiting, findings)
 
 
 def _inspect_study(study: Study, counted: _Counted) -> list[str]:
@@ -115,7 +115,7 @@ def _inspect_chain(study: Study | None, counted: _Counted) -> Iterator[str]:
         yield from _inspect_rows(block, before)
         if replay:
             yield from replay.take(block)
-        counted.blocks += 1
+        counted.digests.add(block.digest)
         counted.rows += len(block.rows) // ledger.ENTRY.size
         before = block
     if replay:
@@ -212,8 +212,14 @@ def _inspect_files(study: Study) -> Iterator[str]:
 
 
 def _late(study: Study | None) -> Iterator[str]:
-    mark = LedgerMark.objects.filter(seen_at__gte=timezone.now() - SEALED_WITHIN)
-    if not mark.exists() and (_waiting_labels(study).exists() or _waiting_acts(study).exists()):
+    """Say where sealing stands still, or where somebody keeps the mark from moving while its time looks new."""
+    since = timezone.now() - SEALED_WITHIN
+    labels, acts = _waiting_labels(study), _waiting_acts(study)
+    if LedgerMark.objects.filter(seen_at__gte=since).exists():
+        labels, acts = labels.filter(labeled_at__lt=since), acts.filter(at__lt=since)
+        if _waiting_acts(study).filter(action="labels imported").exists():  # labels of long ago
+            labels = Label.objects.none()
+    if labels.exists() or acts.exists():
         yield f"New rows of {_chain(study)} are not sealed: check that beat and a worker run."
 
 
@@ -231,11 +237,19 @@ def _waiting_acts(study: Study | None) -> QuerySet[AuditEvent]:
     return ledger.acts(study).filter(pk__gt=last.events_until if last else ledger.LOWEST)
 
 
+def _chains_of_nothing() -> Iterator[str]:
+    """A study could be copied under another number, and its chain left behind for anchors to find."""
+    left = LedgerBlock.objects.exclude(study=None).exclude(study__in=Study.objects.values("pk"))
+    for study in sorted(set(left.values_list("study_id", flat=True))):
+        yield f"The study with the number {study} was removed: the ledger has its blocks."
+
+
 def _missing_heads() -> Iterator[str]:
     """A study's last blocks could be removed with all that they seal; the site's blocks remember them."""
+    there = LedgerBlock.objects.filter(study__in=Study.objects.values("pk"))
     digests = {
         (ledger.chain_name(block.study), block.number): block.digest
-        for block in LedgerBlock.objects.exclude(study=None).select_related("study").defer("rows")
+        for block in there.select_related("study").defer("rows")
     }
     for block in ledger.blocks(None).defer("rows"):
         for chain, (number, digest) in sorted(block.heads.items()):
