@@ -277,8 +277,8 @@ LEDGER = Table(
         Column(
             "id",
             Kind.WHOLE,
-            "The label's running number in labels.csv; an act's in the audit log; a fact's in facts.csv. Of by: the act "
-            "that changed the facts below it; 0 the beginning; -1 none. Of before: as the fact below.",
+            "The label's running number in labels.csv; an act's in the audit log; a fact's in facts.csv. Of by: the "
+            "act that changed the facts below it; 0 the beginning; -1 none. Of before: as the fact below.",
         ),
         Column("sha256", Kind.TEXT, "The hash of what it said when it was sealed."),
         Column("submission", Kind.TEXT, "Of a label: a random id, so that notes cannot be guessed from a hash."),

@@ -15,7 +15,7 @@ A fact of a block without "=" before it is one of an earlier release, which comp
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import connection
 
@@ -28,6 +28,18 @@ BEGINNING, NOBODY = 0, -1  # in the place of an act
 NOTHING = bytes(32)
 
 Row = tuple[bytes, int, bytes]  # kind, id and hash, as blocks have them
+
+
+class Entry(Protocol):
+    """A row of a block."""
+
+    @property
+    def kind(self) -> bytes: ...
+    @property
+    def pk(self) -> int: ...
+    @property
+    def sha256(self) -> bytes: ...
+
 
 # All that is noted, with the acts of its transaction that are younger than the last sealed one: one moment's.
 NOTED = """
@@ -61,7 +73,7 @@ def begin(study: Study) -> Iterator[Row]:
     now: dict[tuple[bytes, int], bytes] = {}
     for kind in facts.KINDS:
         with connection.cursor() as cursor:
-            named = [study.pk, kind.code, facts.salt(study, kind), study.pk]
+            named: list[Any] = [study.pk, kind.code, facts.salt(study, kind), study.pk]
             cursor.execute(f"{FORGET} {kind.now()} ORDER BY key", named)
             now |= {(kind.code, key): bytes(sha256) for key, sha256 in cursor.fetchall()}
     for code, key in sorted(old.keys() | {row for row in now if row[0] in known}):
@@ -85,6 +97,23 @@ def take(study: Study, since: int, until: int) -> Iterator[Row]:
         if change.before is not None:
             yield BEFORE, change.key, change.before
         yield change.kind.code, change.key, change.after or facts.GONE
+
+
+def unpacked(entries: Iterable[Entry]) -> Iterator[tuple[int | None, Kind, int, bytes | None, bytes]]:
+    """Yield of a block's rows each state of a fact: the act, if it is said, kind, id, and its hashes before and after.
+
+    After is facts.GONE where the row is gone.
+    """
+    by: int | None = None
+    before: bytes | None = None
+    for entry in entries:
+        if entry.kind == BY:
+            by = entry.pk
+        elif entry.kind == BEFORE:
+            before = entry.sha256
+        elif kind := facts.BY_CODE.get(entry.kind):
+            yield by, kind, entry.pk, before, entry.sha256
+            before = None
 
 
 def waiting(study: Study, since: int) -> list[Change]:

@@ -31,35 +31,25 @@ class Replay:
 
     def take(self, block: LedgerBlock) -> Iterator[str]:
         """Take up the facts that the next block seals; yield those that were changed while no act says so."""
-        said = f"block {block.number} of study {self.study.slug}"
-        entries = ledger.unpacked(block.rows)
-        acts = self._acts({entry.pk for entry in entries if entry.kind == changes.BY}, block)
-        by: int | None = None
-        before: bytes | None = None
-        for entry in entries:
-            kind = facts.BY_CODE.get(entry.kind)
-            if entry.kind == changes.BY:
-                by = entry.pk
-            elif entry.kind == changes.BEFORE:
-                before = entry.sha256
-            elif kind and by is None:
-                yield from self._take_undated(kind, entry.pk, entry.sha256, block, said)
-            elif kind and by == BEGINNING:
-                yield from self._begin(kind, entry.pk, entry.sha256, block, said)
-            elif kind and by is not None:
-                after = None if entry.sha256 == facts.GONE else entry.sha256
-                yield from self._take(Change(by, kind, entry.pk, before, after), acts.get(by), block.number, said)
-                before = None
-        begins = any(entry.kind == changes.BY and entry.pk == BEGINNING for entry in entries)
+        said = self._block(block.number)
+        states = list(changes.unpacked(ledger.unpacked(block.rows)))
+        acts = self._acts({by for by, *_ in states if by is not None}, block)
+        for by, kind, key, before, sha256 in states:
+            if by is None:
+                yield from self._take_undated(kind, key, sha256, block, said)
+            elif by == BEGINNING:
+                yield from self._begin(kind, key, sha256, block, said)
+            else:
+                change = Change(by, kind, key, before, None if sha256 == facts.GONE else sha256)
+                yield from self._take(change, acts.get(by), block.number, said)
+        begins = any(by == BEGINNING for by, *_ in states)
         if begins != block.begins_changes:
-            yield f"Block {block.number} of study {self.study.slug} was changed: whether facts begin with it."
+            yield f"B{said[1:]} was changed: whether facts begin with it."
         if begins:
             self._go_on_erasing(block)
             self.has_begun = True
-        ended = ledger.acts(self.study).filter(action=facts.ERASED, pk__lte=block.events_until)
-        for detail in ended.filter(pk__gt=self.last.events_until if self.last else ledger.LOWEST).values_list(
-            "detail", flat=True
-        ):
+        ended = ledger.acts(self.study).filter(action=facts.ERASED, pk__gt=self._until(), pk__lte=block.events_until)
+        for detail in ended.values_list("detail", flat=True):
             self.erasing.pop(_erasure(detail), None)
         self.last, self.had_facts = block, bool(self.sealed)
 
@@ -84,7 +74,8 @@ class Replay:
         known = {key: seal for (code, key), seal in self.sealed.items() if code == kind.code and seal[0] != facts.GONE}
         for key in sorted(known.keys() & now.keys()):
             if known[key][0] != now[key]:
-                yield f"{_fact(kind, key)} was changed: it is not what {self._block(known[key][1])} has sealed, and no act says so."
+                block = self._block(known[key][1])
+                yield f"{_fact(kind, key)} was changed: it is not what {block} has sealed, and no act says so."
         for key in sorted(now.keys() - known.keys()) if self.has_begun or kind.is_added_by_act else ():
             yield f"{_fact(kind, key)} was added, and no act says so."
         for key in sorted(known.keys() - now.keys()):

@@ -54,11 +54,11 @@ class Kind:
     def now(self, salt: str = "%s") -> str:
         """Return SQL for key and hash of a study's facts; its parameters are the salt and the study's id."""
         hashed = f"{salt} || ' {self.name} ' || {self.key} || ' ' || jsonb_build_array({self.text})::text"
-        return f"SELECT {self.key} AS key, sha256(convert_to({hashed}, 'UTF8')) AS sha256 {self._from()}"  # noqa: S608
+        return f"SELECT {self.key} AS key, sha256(convert_to({hashed}, 'UTF8')) AS sha256 {self._from()}"
 
     def texts(self) -> str:
         """Return SQL for key and text of a study's facts; its parameter is the study's id."""
-        return f"SELECT {self.key} AS key, jsonb_build_array({self.text})::text AS text {self._from()}"  # noqa: S608
+        return f"SELECT {self.key} AS key, jsonb_build_array({self.text})::text AS text {self._from()}"
 
     def _from(self) -> str:
         return f"FROM {self.rows} WHERE {self.study} = %s AND {self.where}"

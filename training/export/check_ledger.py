@@ -80,6 +80,7 @@ REASONS = {
 INPUTS = {"Keyboard": "keyboard", "Mouse": "mouse", "Touch": "touch", "Pen": "pen"}
 
 Row = dict[str, str]
+Texts = dict[tuple[str, str], list[Any]]  # of facts: kind and id -> what it says
 
 
 def main() -> int:
@@ -97,10 +98,10 @@ def main() -> int:
 def inspect(folder: Path, known: str) -> int:
     ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
     sealed = list(_rows(folder / "ledger.csv"))
+    of_labels = [*inspect_labels(folder, sealed), *inspect_current(folder)]
     findings = [
         *inspect_chain(ledger, sealed),
-        *inspect_labels(folder, sealed),
-        *inspect_current(folder),
+        *(of_labels or inspect_places(folder)),  # a label that was named is the reason for what does not fit it
         *inspect_changes(folder, sealed),
         *inspect_facts(folder, ledger["salts"], sealed),
         *inspect_tables(folder),
@@ -166,59 +167,78 @@ def inspect_labels(folder: Path, sealed: list[Row]) -> Iterator[str]:
 
 def inspect_current(folder: Path) -> Iterator[str]:
     """Compute which labels count, the latest of each assignment unless it takes one back, and compare."""
-    latest: dict[tuple[str, str, str], Row] = {}
-    rows = list(_rows(folder / "labels.csv"))
-    for row in rows:
-        key = (row["reader"], row["image"], row["is_repeat"])
-        if key not in latest or int(row["version"]) > int(latest[key]["version"]):
-            latest[key] = row
-    counting = {row["label"] for row in latest.values() if row["is_undo"] == "no"}
-    golden = {row["image"]: row["is_golden"] for row in _rows(folder / "images.csv")}
-    for row in _rows(folder / "assignments.csv"):
-        label = latest.get((row["reader"], row["image"], row["is_repeat"]))
-        is_done = "yes" if label and label["label"] in counting else "no"
-        if (row["is_done"], row["is_golden"]) != (is_done, golden.get(row["image"])):
-            yield f"assignments.csv: image {row['image']} of reader {row['reader']} was changed: labels.csv says otherwise."
-    for row in rows:
-        if row["is_golden"] != golden.get(row["image"]):
-            yield f"Label {row['label']} (image {row['image']}): is_golden was changed: images.csv says otherwise."
+    counting = {row["label"] for row in _latest(folder).values() if row["is_undo"] == "no"}
+    for row in _rows(folder / "labels.csv"):
         if (row["is_current"] == "yes") != (row["label"] in counting):
             wrongly = "counts and should not" if row["is_current"] == "yes" else "should count and does not"
             yield f"Label {row['label']} (reader {row['reader']}, image {row['image']}) {wrongly}."
 
 
+def inspect_places(folder: Path) -> Iterator[str]:
+    """Compare what lists say is done with the labels, and what is golden with images.csv."""
+    done = {key for key, row in _latest(folder).items() if row["is_undo"] == "no"}
+    golden = {row["image"] for row in _rows(folder / "images.csv") if row["is_golden"] == "yes"}
+    places = list(_rows(folder / "assignments.csv"))
+    for row in places:
+        if (row["is_done"] == "yes") != ((row["reader"], row["image"], row["is_repeat"]) in done):
+            yield f"assignments.csv: is_done of image {row['image']} of reader {row['reader']} does not fit its labels."
+    for row in [*_rows(folder / "labels.csv"), *places]:
+        if (row["is_golden"] == "yes") != (row["image"] in golden):
+            yield f"Image {row['image']}, reader {row['reader']}: is_golden was changed: images.csv says otherwise."
+
+
+def _latest(folder: Path) -> dict[tuple[str, str, str], Row]:
+    """Return reader, image and is_repeat -> the row of the latest label."""
+    latest: dict[tuple[str, str, str], Row] = {}
+    for row in _rows(folder / "labels.csv"):
+        key = (row["reader"], row["image"], row["is_repeat"])
+        if key not in latest or int(row["version"]) > int(latest[key]["version"]):
+            latest[key] = row
+    return latest
+
+
 def inspect_changes(folder: Path, sealed: list[Row]) -> Iterator[str]:
     """Name each fact that was not as it was sealed before when it was changed, or that no act changed."""
     acts = {row["id"]: row["block"] for row in sealed if row["kind"] == "act"}
-    asked = [row for row in _rows(folder / "facts.csv") if row["kind"] == "image to erase"]
-    erasure_of = {row["id"]: str(json.loads(row["text"])[0]) for row in asked}
+    erasure_of = {key: str(fact[0]) for (kind, key), fact in _texts(folder).items() if kind == "image to erase"}
     last: dict[tuple[str, str], str] = {}
     to_erase: set[str] = set()
-    block, by, before, begun = "", None, GONE, ""
+    begun = ""
+    for row, by, before in _changes(sealed):
+        kind, key, block = row["kind"], row["id"], row["block"]
+        if by == BEGINNING:
+            begun = begun or block
+            is_explained = block == begun
+        elif by == NOBODY:
+            is_new = before == GONE and kind in NEW
+            is_explained = is_new or (kind in EMPTIED and key in to_erase)
+        else:
+            is_explained = acts.get(str(by)) == block
+        if not is_explained or (by != BEGINNING and last.get((kind, key), GONE) != before):
+            yield f"{kind} {key} was changed before block {block}, and no act says so."
+        if kind == "image to erase":
+            to_erase.add(key)
+        elif kind == "erasure" and before != GONE:  # its certificate ends it
+            to_erase = {image for image in to_erase if erasure_of.get(image) != key}
+        last[kind, key] = row["sha256"]
+
+
+def _changes(sealed: list[Row]) -> Iterator[tuple[Row, int, str]]:
+    """Yield each state of a fact with what changed it and its hash before; not those of a release before this one.
+
+    That sealed states as it found them, which stand in a block before its first "by".
+    """
+    block, by, before = "", None, GONE
     for row in sealed:
         if row["block"] != block:
             block, by, before = row["block"], None, GONE
-        kind, key = row["kind"], row["id"]
-        if kind == "by":
-            by = int(key)
-            if by == BEGINNING and begun:
-                yield f"Block {block} begins with facts anew: block {begun} did."
-            begun = block if by == BEGINNING else begun
-        elif kind == "before":
+        if row["kind"] == "by":
+            by = int(row["id"])
+        elif row["kind"] == "before":
             before = row["sha256"]
-        elif kind in FACTS and (by is not None or not begun):
-            was = last.get((kind, key), GONE)
-            if by == NOBODY:
-                is_explained = before == GONE and kind in NEW or kind in EMPTIED and key in to_erase
-            else:
-                is_explained = by in {None, BEGINNING} or acts.get(str(by)) == block
-            if not is_explained or (by not in {None, BEGINNING} and was != before):
-                yield f"{kind} {key} was changed before block {block}, and no act says so."
-            if kind == "image to erase":
-                to_erase.add(key)
-            elif kind == "erasure" and before != GONE:  # its certificate ends it
-                to_erase = {image for image in to_erase if erasure_of.get(image) != key}
-            last[kind, key], before = row["sha256"], GONE
+        elif row["kind"] in FACTS and by is not None:
+            yield row, by, before
+            before = GONE
 
 
 def inspect_facts(folder: Path, salts: dict[str, str], sealed: list[Row]) -> Iterator[str]:
@@ -238,20 +258,9 @@ def inspect_facts(folder: Path, salts: dict[str, str], sealed: list[Row]) -> Ite
 
 
 def _last_sealed(sealed: list[Row]) -> dict[tuple[str, str], Row]:
-    """Return each fact as it was sealed last; what a block lists before its first "by" counts only until there is one.
-
-    Such rows are an earlier release's.
-    """
-    last: dict[tuple[str, str], Row] = {}
-    block, is_ours, begun = "", False, False
-    for row in sealed:
-        if row["block"] != block:
-            block, is_ours = row["block"], False
-        if row["kind"] == "by":
-            is_ours = begun = True
-        elif row["kind"] in FACTS and (is_ours or not begun):
-            last[row["kind"], row["id"]] = row
-    return last
+    """Return each fact as it was sealed last: what was found counts only until changes are sealed."""
+    changed = {(row["kind"], row["id"]): row for row, _, _ in _changes(sealed)}
+    return changed or {(row["kind"], row["id"]): row for row in sealed if row["kind"] in FACTS}
 
 
 def _hash_fact(row: Row, salts: dict[str, str]) -> str:
@@ -261,41 +270,44 @@ def _hash_fact(row: Row, salts: dict[str, str]) -> str:
 def inspect_tables(folder: Path) -> Iterator[str]:
     """Compare what other tables say too, of images, lists, readers and the grading scale, with facts.csv."""
     facts = _texts(folder)
-    images = list(_rows(folder / "images.csv"))
-    code_of = {row["content_hash"]: row["image"] for row in images}
-    by_hash = {(kind, fact[0]): fact for (kind, _), fact in facts.items()}
-    first_of = {key: code_of.get(fact[0], "") for (kind, key), fact in facts.items() if kind == "golden"}
-    for row in images:
-        name, said = row["content_hash"], {}
-        for column, (kind, place) in MARKS.items():
-            said[column] = "yes" if by_hash.get((kind, name), [None] * 9)[place] else "no"
-        _, original, _, width, height, _ = by_hash.get(("file", name), [None] * 6)
-        cluster = by_hash.get(("screening", name), [None] * 2)[1]
-        said |= {"width": str(width), "height": str(height), "has_file": "yes" if original else "no"}
-        said["cluster"] = f"c{first_of.get(str(cluster), '')[1:]}" if cluster else ""
-        for column, cell in said.items():
-            if row[column] != cell:
-                yield f"images.csv: image {row['image']} {column} was changed: facts.csv says otherwise."
-    levels = {str(fact[0]): fact[1:] for (kind, _), fact in facts.items() if kind == "grade level"}
+    codes = {row["content_hash"]: row["image"] for row in _rows(folder / "images.csv")}
+    image_of = {key: codes.get(fact[0], "") for (kind, key), fact in facts.items() if kind == "golden"}
+    readers = {key: fact for (kind, key), fact in facts.items() if kind == "reader"}
+    yield from _inspect_images(folder, facts, image_of)
+    levels = {str(fact[0]): fact for (kind, _), fact in facts.items() if kind == "grade level"}
     for row in _rows(folder / "grade_scale.csv"):
-        for column, place in (("name", 0), ("criterion", 1)):
-            if levels.get(row["value"], ["", ""])[place] != row[column]:
+        for place, column in ((1, "name"), (2, "criterion")):
+            if levels.get(row["value"], ["", "", ""])[place] != row[column]:
                 yield f"grade_scale.csv: the {column} of grade {row['value']} was changed: facts.csv says otherwise."
-    codes = {key: fact for (kind, key), fact in facts.items() if kind == "reader"}
     for row in _rows(folder / "readers.csv"):
-        if [row["reader"], row["is_simulated"] == "yes"] not in [[fact[0], fact[2]] for fact in codes.values()]:
+        if (row["reader"], row["is_simulated"] == "yes") not in {(fact[0], fact[2]) for fact in readers.values()}:
             yield f"readers.csv: reader {row['reader']} was changed: facts.csv says otherwise."
     places = Counter(
-        (codes.get(str(fact[0]), [""])[0], first_of.get(str(fact[1]), ""), fact[2], "" if fact[3] is None else fact[3])
+        (readers.get(str(fact[0]), [""])[0], image_of.get(str(fact[1]), ""), fact[2], fact[3])
         for (kind, _), fact in facts.items()
         if kind == "place"
     )
     shown = Counter(
-        (row["reader"], row["image"], row["is_repeat"] == "yes", _whole(row["position"]) or "")
+        (row["reader"], row["image"], row["is_repeat"] == "yes", _whole(row["position"]))
         for row in _rows(folder / "assignments.csv")
     )
     for reader, image, _, position in sorted({*(places - shown), *(shown - places)}, key=str):
         yield f"assignments.csv: image {image} of reader {reader} at {position} was changed: facts.csv says otherwise."
+
+
+def _inspect_images(folder: Path, facts: Texts, image_of: dict[str, str]) -> Iterator[str]:
+    by_hash = {(kind, fact[0]): fact for (kind, _), fact in facts.items()}
+    for row in _rows(folder / "images.csv"):
+        name = row["content_hash"]
+        marks = {column: by_hash.get((kind, name), [None] * 5)[at] for column, (kind, at) in MARKS.items()}
+        said = {column: "yes" if is_so else "no" for column, is_so in marks.items()}
+        _, original, _, width, height, _ = by_hash.get(("file", name), [None] * 6)
+        said |= {"width": str(width), "height": str(height), "has_file": "yes" if original else "no"}
+        cluster = by_hash.get(("screening", name), [None] * 2)[1]
+        said["cluster"] = f"c{image_of.get(str(cluster), '')[1:]}" if cluster else ""
+        for column, cell in said.items():
+            if row[column] != cell:
+                yield f"images.csv: image {row['image']} {column} was changed: facts.csv says otherwise."
 
 
 def inspect_runs(folder: Path) -> Iterator[str]:
@@ -345,8 +357,8 @@ def hash_label(row: Row, content_hash: str, sealed: Row) -> str:
     return _sha256(json.dumps(facts, ensure_ascii=False, separators=(",", ":")))
 
 
-def _texts(folder: Path) -> dict[tuple[str, str], list[Any]]:
-    """Return kind and id -> what facts.csv says of it, where it says it."""
+def _texts(folder: Path) -> Texts:
+    """Return what facts.csv says, where it says it in words."""
     rows = [row for row in _rows(folder / "facts.csv") if row["text"]]
     return {(row["kind"], row["id"]): json.loads(row["text"]) for row in rows}
 

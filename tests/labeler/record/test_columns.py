@@ -1,3 +1,4 @@
+# ruff: noqa: S608  statements of an outsider
 """Every column that holds a fact is sealed, or follows from what is: changed past the product, it is found for ever."""
 
 import io
@@ -16,7 +17,7 @@ from labeler.exchange import tables
 from labeler.images import consents, subjects
 from labeler.models import AuditEvent, Erasure, Image, Measurement, Study, User
 from labeler.privacy import erasing, taking_out
-from labeler.record import audit, facts, ledger
+from labeler.record import audit, facts
 from scoring.platform import jobs
 from tests import builders
 from tests.labeler.record.test_ledger import every_right, findings, seal
@@ -124,7 +125,9 @@ OTHER = {
 }
 EXPLAINING = sorted({act for kind in facts.KINDS for act in kind.acts})
 # Not in an export: the words of acts, and what a page counts for itself.
-NOT_EXPORTED = re.compile(r"labeler.AuditEvent\..*|labeler.Reader\.(done|skipped)|labeler.LedgerBlock\.\w+_(until|changes)")
+NOT_EXPORTED = re.compile(
+    r"labeler.AuditEvent\..*|labeler.Reader\.(done|skipped)|labeler.LedgerBlock\.\w+_(until|changes)"
+)
 
 
 def models_with_facts() -> Iterator[type[Model]]:
@@ -213,28 +216,23 @@ def of_script(study: Study, folder: Path) -> str:
     return said.getvalue()
 
 
+# By the kind of field, the first that fits: SQL for a value that a row does not have.
+OTHER_VALUES = (
+    (models.BooleanField, "NOT coalesce({column}, false)"),
+    (models.DateField, "coalesce({column}, now()) - interval '1 day'"),
+    ((models.IntegerField, models.ForeignKey), "coalesce({column}, 0) + 1"),
+    (models.FloatField, "coalesce({column}, 0) + 0.25"),
+    (models.JSONField, """'{{"tampered": 1}}'"""),
+    (models.BinaryField, "sha256({column})"),
+    (models.UUIDField, "gen_random_uuid()"),
+    (ArrayField, "'{{sharing}}'"),
+    (Field, "left(md5({column} || 'x'), {length})"),
+)
+
+
 def other_value(field: Field) -> str:  # type: ignore[type-arg]
-    """Return SQL for a value that a row does not have."""
-    column = field.column
-    match field:
-        case models.BooleanField():
-            return f"NOT coalesce({column}, false)"
-        case models.DateTimeField() | models.DateField():
-            return f"coalesce({column}, now()) - interval '1 day'"
-        case models.IntegerField() | models.ForeignKey():
-            return f"coalesce({column}, 0) + 1"
-        case models.FloatField():
-            return f"coalesce({column}, 0) + 0.25"
-        case models.JSONField():
-            return """'{"tampered": 1}'"""
-        case models.BinaryField():
-            return f"sha256({column})"
-        case models.UUIDField():
-            return "gen_random_uuid()"
-        case ArrayField():
-            return "'{sharing}'"
-        case _:
-            return f"left(md5({column} || 'x'), {min(field.max_length or 20, 20)})"
+    value = next(value for kind, value in OTHER_VALUES if isinstance(field, kind))
+    return value.format(column=field.column, length=min(field.max_length or 20, 20))
 
 
 def change(statement: str) -> None:

@@ -28,7 +28,7 @@ from labeler.exchange.tables import restore
 from labeler.golden_set import golden_draw
 from labeler.grading import label_store
 from labeler.intake import known_names
-from labeler.models import Image, Label, LedgerFact, Reader, Study, User
+from labeler.models import Image, Label, Reader, Study, User
 from labeler.platform import typed_json
 from labeler.privacy import taking_out
 from labeler.record import facts, ledger
