@@ -19,6 +19,7 @@ from labeler.images.preprocessing import Prepared, Submit
 from labeler.intake import known_names, orphaned_files
 from labeler.intake.file_names import clean, fitting
 from labeler.models import Image, Intake, IntakeFile, Study
+from labeler.record import subject_codes
 from labeler.screening import prescreen
 from scoring.photograph import decoding
 
@@ -206,7 +207,10 @@ def import_photograph(*, study: Study, data: bytes, name: str) -> bool:
 def same_file(study: Study, data: bytes, name: str) -> str:
     """Keep the name of a file whose image the study has; return a sentence for people where it is another name."""
     image = study.images.get(content_hash=decoding.content_hash(data))
-    if image.is_erased or not known_names.keep_alias(image, name):
+    if image.is_erased:
+        known_names.keep_erased(study, {name})
+        return ""
+    if not known_names.keep_alias(image, name):
         return ""
     return f"It is the same file as {image.source_name}."
 
@@ -232,7 +236,7 @@ def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str
                 rendition_sha256=renditions.digests(made.renditions),
                 width=made.width,
                 height=made.height,
-                subject=subject,
+                subject=subject_codes.clean(subject),
             )
             measurements.save(image, made.measures)
             prescreen.judge(image)

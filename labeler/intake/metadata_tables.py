@@ -4,18 +4,21 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
+
+from django.utils import timezone
 
 from labeler.intake.file_names import KINDS
 from labeler.models import ConsentScope
 from labeler.platform import spreadsheets
 from labeler.platform.spreadsheets import Table, TableError, plain, shortened
+from labeler.record import subject_codes
 
 LONGEST_VALUE = 200  # characters of a value
-LONGEST_SUBJECT = 100  # characters: the column's
+A_DAY = timedelta(days=1)  # by which another time zone may be ahead
 LOOKED_AT = 500  # rows, where no heading tells which column is the name
 EVERYTHING, NOTHING = "all", "none"
 
@@ -107,11 +110,11 @@ class MetadataTable:
                     f"Line {line}, column {self.table.where(column)} has {len(value)} characters; {LONGEST_VALUE} are "
                     "allowed. Shorten it, or take the column out."
                 )
-        subject = said.get(Role.SUBJECT, "")
-        if len(subject) > LONGEST_SUBJECT:
+        subject = subject_codes.clean(said.get(Role.SUBJECT, ""))
+        if len(subject) > subject_codes.LONGEST:
             raise TableError(
-                f"Line {line}, column {self.table.where(self.roles[Role.SUBJECT])} has more than {LONGEST_SUBJECT} "
-                "characters. Give the person a short code."
+                f"Line {line}, column {self.table.where(self.roles[Role.SUBJECT])} has more than "
+                f"{subject_codes.LONGEST} characters. Give the person a short code."
             )
         return Row(
             line=line,
@@ -146,13 +149,19 @@ class MetadataTable:
         if not said:
             return None
         try:
-            return day(said)
+            found = day(said)
         except ValueError as error:
             which = ", which may be two days" if isinstance(error, TwoDaysError) else ""
             raise TableError(
                 f"Line {line}, column {self.table.where(self.roles[Role.CONSENT_DATE])} says {shortened(said)}"
                 f"{which}. Write the day as 2026-05-31 or 31.05.2026."
             ) from error
+        if found > timezone.localdate() + A_DAY:
+            raise TableError(
+                f"Line {line}, column {self.table.where(self.roles[Role.CONSENT_DATE])} says {shortened(said)}, which "
+                "is still to come. Write the day on which it was said."
+            )
+        return found
 
 
 def day(said: str) -> date:
