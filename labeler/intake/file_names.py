@@ -217,8 +217,10 @@ class FileNames:
         """Return the candidates that agree in the most folders."""
         if not wish.stem:
             return ()
-        known = [*self._by_stem.get(wish.stem, ()), *self._erased_alike(wish)] if self._erased else (
-            self._by_stem.get(wish.stem, ())
+        known = (
+            [*self._by_stem.get(wish.stem, ()), *self._erased_alike(wish)]
+            if self._erased
+            else (self._by_stem.get(wish.stem, ()))
         )
         candidates = [
             (common, one)

@@ -167,9 +167,7 @@ def join(
 class _Join:
     """One going through a table. Rows are not kept in memory, but for those that name one image together."""
 
-    def __init__(
-        self, study: Study, table: MetadataTable, answers: Answers, *, by: User | None, writes: bool
-    ) -> None:
+    def __init__(self, study: Study, table: MetadataTable, answers: Answers, *, by: User | None, writes: bool) -> None:
         self.study, self.table, self.answers, self.by, self.writes = study, table, answers, by, writes
         columns = {role.value: table.table.where(column) for role, column in table.roles.items()}
         self.report = JoinReport(columns=columns, notes=list(_notes(table)))

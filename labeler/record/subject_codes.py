@@ -15,8 +15,8 @@ LONGEST = 100  # characters of a code: the column's
 UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 # Letters of other scripts as the Latin ones that they look like, in both cases.
 LATIN = str.maketrans(
-    "АВЕКМНОРСТУХІЈЅЗаекморстухіјѕԁһԛԝ" "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορτυχγϲ" "ıɑɡɩʟØøŁłĐđ",
-    "ABEKMHOPCTYXIJS3aekmopctyxijsdhqw" "ABEZHIKMNOPTYXaikvoptuxyc" "iagilOoLlDd",
+    "АВЕКМНОРСТУХІЈЅЗаекморстухіјѕԁһԛԝΑΒΕΖΗΙΚΜΝΟΡΤΥΧαικνορτυχγϲıɑɡɩʟØøŁłĐđ",
+    "ABEKMHOPCTYXIJS3aekmopctyxijsdhqwABEZHIKMNOPTYXaikvoptuxyciagilOoLlDd",
 )
 SEPARATORS = re.compile("[-_‐‑‒–—―−·./]+")
 ZEROS = re.compile(r"(?<!\d)0+(?=\d)")  # in front of a number: a spreadsheet drops them

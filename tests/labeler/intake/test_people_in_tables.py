@@ -52,7 +52,8 @@ def join(study: Study, *rows: str, answers: Answers | None = None) -> JoinReport
 def allowed(study: Study) -> list[frozenset[str]]:
     """Return what may be done with each image."""
     return [
-        frozenset(scope for scope, mark in consents.MARKS.items() if getattr(image, mark)) for image in study.images.all()
+        frozenset(scope for scope, mark in consents.MARKS.items() if getattr(image, mark))
+        for image in study.images.all()
     ]
 
 
@@ -161,7 +162,9 @@ def test_a_person_is_erased_by_any_writing_of_their_code(study: Study) -> None:
 def test_an_import_with_people_writes_their_codes_alike(db: None, tmp_path: Path) -> None:
     study = builders.make_study()
     (tmp_path / "a.jpg").write_bytes(builders.make_jpeg(1))
-    importing.import_folder(study=study, folder=tmp_path, subjects={"a.jpg": unicodedata.normalize("NFD", " Zoë\u200b")})
+    importing.import_folder(
+        study=study, folder=tmp_path, subjects={"a.jpg": unicodedata.normalize("NFD", " Zoë\u200b")}
+    )
     assert people(study) == ["Zoë"]
 
 
@@ -199,6 +202,7 @@ def test_a_refusal_of_somebody_who_is_not_here_yet_waits_for_them(study: Study) 
 @pytest.mark.parametrize("row", ["missing.jpg;P1;all;2026-07-01", "missing.jpg;P1;grading", "a.jpg;p1;all;2026-07-01"])
 def test_a_grant_is_inferred_from_no_row_without_a_photograph(study: Study, row: str) -> None:
     consents.require(study, is_needed=True, by=None)
+    study.refresh_from_db()
     join(study, "a.jpg;P1;", "b.jpg;P1;")
     join(study, row)
     assert allowed(study) == [frozenset()] * 2
@@ -207,7 +211,6 @@ def test_a_grant_is_inferred_from_no_row_without_a_photograph(study: Study, row:
     assert allowed(study) == [frozenset()] * 2
 
 
-TODAY = date(2026, 12, 1)
 # What was recorded, one after the other, and then a table -> what holds. The days of rows without one are today's.
 LATER = {
     "an older grant": (["none;2026-06-01", "all;2020-01-01"], frozenset()),
@@ -223,7 +226,10 @@ LATER = {
     "more than was agreed to, of an older day": (["grading;2026-06-01", "all;2020-01-01"], {"grading"}),
     "more than was agreed to, later": (["grading;2026-06-01", "all;2026-07-01"], ALL),
     "less than was agreed to": (["all;2026-06-01", "grading;2020-01-01"], {"grading"}),
-    "back, and refused again": (["none;2026-01-01", "all;2026-02-01", "none;2026-03-01", "all;2026-02-01"], frozenset()),
+    "back, and refused again": (
+        ["none;2026-01-01", "all;2026-02-01", "none;2026-03-01", "all;2026-02-01"],
+        frozenset(),
+    ),
 }
 
 
