@@ -64,7 +64,7 @@ def import_folder(
     on_file: Callable[[int, int], None] | None = None,
     processes: int = 1,
 ) -> ImportReport:
-    """Import every photograph in `folder` and below, or in a zip; importing again adds only what is new.
+    """Import every photograph in `folder` and below, also in zips, or in a zip; again adds only what is new.
 
     `subjects` maps file names to the person in them, where known. `on_file(done, total)` hears of progress. As many
     as `processes` others prepare the photographs, where there are enough, and this one stores them.
@@ -158,13 +158,29 @@ def check_open(study: Study) -> None:
 
 def _photographs(folder: Path) -> Sequence[Source]:
     try:
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
+        found = [path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder)]
         next(folder.iterdir(), None)  # rglob is silent about a folder that is missing or closed to us
     except OSError as error:
         raise IntakeError(f"The folder {folder} can't be read: {error.strerror}. Check its name and rights.") from error
-    if not files:
+    if not found:
         raise IntakeError(f"There is no file in {folder}. Give the folder that the photographs are in.")
-    return [(_name(path, folder), _reading(path)) for path in files]
+    files = sorted(found, key=lambda path: path.relative_to(folder).parts)  # as the browser's page sends them
+    return [source for path in files for source in _sources(path, folder)]
+
+
+def _sources(path: Path, folder: Path) -> Sequence[Source]:
+    """Return a file, or what a zip holds; of one that can't be opened, itself, to be refused."""
+    if path.suffix.lower() != ".zip":
+        return [(_name(path, folder), _reading(path))]
+    try:
+        return _zipped(path)
+    except IntakeError as error:
+        why = str(error)
+
+    def refuse() -> bytes:
+        raise zip_files.ArchiveError(why)
+
+    return [(_name(path, folder), refuse)]
 
 
 def _name(path: Path, folder: Path) -> str:

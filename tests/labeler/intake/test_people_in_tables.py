@@ -271,7 +271,7 @@ def test_a_table_gives_nothing_back_after_an_erasure(study: Study) -> None:
 def test_a_day_that_is_still_to_come_is_refused(study: Study, tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(f"{FIRST}a.jpg;P1;all;{timezone.localdate() + timedelta(days=2)}\n")
-    with pytest.raises(TableError, match="Line 2, column D .* still to come"):
+    with pytest.raises(TableError, match=r"Line 2, column D .* still to come"):
         metadata_tables.read(path)
 
 
