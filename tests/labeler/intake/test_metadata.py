@@ -4,6 +4,7 @@ import html
 import io
 import random
 import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -21,6 +22,7 @@ from labeler.intake.metadata import Unjoined
 from labeler.models import AuditEvent, Consent, Image, Intake, IntakeFile, Study, User
 from labeler.platform.spreadsheets import TableError
 from labeler.screening import gallery
+from labeler.screening.gallery import Wanted
 from tests import builders
 from tests.labeler.intake.test_file_names import MANGLINGS
 
@@ -214,6 +216,18 @@ def test_a_column_of_the_table_can_be_searched_for(empty: Study) -> None:
     builders.make_images(empty, 60)  # of which nothing is known
     assert gallery.columns(empty) == ["age"]
     assert empty.images.get(source_name="1.jpg").metadata == {"age": "31.5"}
+
+
+def test_an_image_is_found_by_the_names_of_its_copies(empty: Study, as_olga: Client) -> None:
+    first, second, _ = add(empty, "P001.jpg", "P002.jpg", "Z.jpg")
+    for name in ("Kopie von P001.jpg", "Kopie ä.jpg"):
+        known_names.keep_alias(first, name)
+    known_names.keep_alias(second, "P001 neu.jpg")
+    found = {name: [image.pk for image in gallery.find(empty, Wanted(name=name))] for name in ("Kopie", "P001", "P", "Q")}
+    assert found == {"Kopie": [first.pk], "P001": [first.pk, second.pk], "P": [first.pk, second.pk], "Q": []}
+    page = as_olga.get("/studies/acne/gallery/", {"name": unicodedata.normalize("NFD", "Kopie ä")}).content.decode()
+    assert "the same file as" in page
+    assert "Z.jpg" not in page
 
 
 def workbook(*rows: tuple[object, ...], before: str = "") -> bytes:
