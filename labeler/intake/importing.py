@@ -66,7 +66,7 @@ def import_folder(
 ) -> ImportReport:
     """Import every photograph in `folder` and below, also in zips, or in a zip; again adds only what is new.
 
-    `subjects` maps file names to the person in them, where known. `on_file(done, total)` hears of progress. As many
+    `subjects` maps files' names, with their folders, to the person in them, where known. `on_file(done, total)` hears of progress. As many
     as `processes` others prepare the photographs, where there are enough, and this one stores them.
     Raises IntakeError when there is nothing to import or the study is closed.
     """
@@ -116,7 +116,7 @@ class _Import:
     def end_one(self) -> None:
         """Store the first of those that are being prepared."""
         name, data, future = self.waiting.popleft()
-        subject = self.subjects.get(Path(name).name, "")
+        subject = self.subjects.get(name, "")
         try:
             is_new = _store(self.study, data, future.result(), name=name, subject=subject)
         except decoding.ImageError as error:

@@ -19,6 +19,7 @@ from labeler.record import audit
 
 ROWS_AT_ONCE = 2000  # images read and written together
 LISTED = 10_000  # rows that were not joined; more are usually one mistake many times
+LISTED_PEOPLE = 500  # of each kind
 EXAMPLES = 8  # of rows that are joined, of each kind
 CODE_DIGITS = 12
 
@@ -85,6 +86,18 @@ class OfPerson:
 
 
 @dataclass
+class People:
+    """How many people something happens to, and the first of them."""
+
+    number: int = 0
+    first: list[OfPerson] = field(default_factory=list)
+
+    @property
+    def more(self) -> int:
+        return self.number - len(self.first)
+
+
+@dataclass
 class JoinReport:
     """What a table would write, or wrote, and what becomes of its other rows."""
 
@@ -102,8 +115,8 @@ class JoinReport:
     moves: list[str] = field(default_factory=list)
     without_row: int = 0
     consents: Counter[str] = field(default_factory=Counter)  # what is newly agreed to, in words -> people
-    refusing: list[OfPerson] = field(default_factory=list)  # whose refusal stands in a row without an image
-    held_back: list[OfPerson] = field(default_factory=list)  # who agree in the table, and refused later
+    refusing: People = field(default_factory=People)  # whose refusal stands in a row without an image
+    held_back: People = field(default_factory=People)  # who agree in the table, and refused later
     questions: list[Question] = field(default_factory=list)
     sent_again: int = 0  # rows that wait for the answer to whether files are the same
     refused: list[Refused] = field(default_factory=list)
@@ -114,10 +127,6 @@ class JoinReport:
         self.not_joined += 1
         if len(self.refused) < LISTED:
             self.refused.append(Refused(line, name, why))
-
-    def tell(self, people: list[OfPerson], subject: str, what: str, image: int | None) -> None:
-        if len(people) < LISTED:
-            people.append(OfPerson(subject, what, image))
 
 
 @dataclass
@@ -304,17 +313,25 @@ class _Join:
             if left == now and (said.limit or standing.scopes is not None):
                 return None
             what = f"does not agree to {_listed(now - left)}" if now - left else "agrees to nothing"
-            image = self.study.images.filter(subject=subject, is_erased=False).values_list("pk", flat=True).first()
-            self.report.tell(self.report.refusing, subject, what, image)
+            self._tell_of_person(self.report.refusing, subject, what)
             return left
         wanted = said.scopes & said.limit
+        if less := said.scopes - said.limit:
+            what = f"does not agree to {_listed(less)}"
+            self._tell_of_person(self.report.refusing, subject, what, said.image)
         is_later = said.given_on is not None and (not standing.given_on or said.given_on > standing.given_on)
         if held := standing.held_back(wanted, said.given_on):
             last = max(standing.refused_on[scope] for scope in held)
             row = f"of {said.given_on}" if said.given_on else "without a day"
             what = f"refused {_listed(held)} on {last}; the row {row} does not give it back"
-            self.report.tell(self.report.held_back, subject, what, said.image)
+            self._tell_of_person(self.report.held_back, subject, what, said.image)
         return None if wanted - held == standing.scopes and (held or not is_later) else wanted - held
+
+    def _tell_of_person(self, people: People, subject: str, what: str, image: int | None = None) -> None:
+        people.number += 1
+        if len(people.first) < LISTED_PEOPLE:
+            here = self.study.images.filter(subject=subject, is_erased=False).order_by("pk")
+            people.first.append(OfPerson(subject, what, image or here.values_list("pk", flat=True).first()))
 
     def _note_down(self, *written: object) -> None:
         self.hash.update(json.dumps(written, sort_keys=True).encode())

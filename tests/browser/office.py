@@ -68,7 +68,7 @@ def files(photographs: Sequence[PillowImage.Image], number: int) -> dict[str, by
         f"{zoe}/klein.jpg": encoded(taken[1].resize((40, 50)), "jpg"),
         f"{fourth}/leer.jpg": b"",
         f"{fourth}/IMG_0001.mov": b"\0\0\0\x14ftypqt  " + bytes(200),
-        f"{sons}/Befund.txt": "Papeln, Stirn".encode(),
+        f"{sons}/Befund.txt": b"Papeln, Stirn",
         f"{sons}/abgebrochen.jpg": found[first][:400],
         f"{third}/viel zu groß.jpg": b"\xff\xd8" + bytes(MAX_SELFIE_BYTES),
         f"{mueller}/Thumbs.db": b"\xd0\xcf\x11\xe0",
@@ -97,7 +97,9 @@ def rows(found: Mapping[str, bytes]) -> Iterator[tuple[object, ...]]:
         if folder not in codes or not base.startswith(("IMG", "Kopie", "Gesicht")):
             continue
         name = unicodedata.normalize("NFC", path)
-        spelled = (name, name.replace("/", "\\"), f"D:\\Fotos\\{FOLDER}\\{name}".replace("/", "\\"), name.upper())[place % 4]
+        spelled = (name, name.replace("/", "\\"), f"D:\\Fotos\\{FOLDER}\\{name}".replace("/", "\\"), name.upper())[
+            place % 4
+        ]
         code = codes[folder] if place % 6 else f" {codes[folder]}\u00a0"
         agrees = {PATIENTS[1]: "nein", PATIENTS[4]: "grading; training"}.get(folder, "ja")
         yield spelled, code, 20.5 + len(folder), agrees, day if place % 2 else "31.05.2026", "ö, „ruhig“"

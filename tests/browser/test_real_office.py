@@ -40,7 +40,9 @@ def contents(study: Study) -> dict[str, list[Any]]:
     return {
         "images": list(images),
         "aliases": sorted(aliases),
-        "consents": list(study.consents.order_by("subject", "pk").values_list("subject", "scopes", "given_on", "source")),
+        "consents": list(
+            study.consents.order_by("subject", "pk").values_list("subject", "scopes", "given_on", "source")
+        ),
         "refusals": sorted((name, reason.replace(name, "This file")) for name, reason in names),
     }
 

@@ -88,10 +88,12 @@ def _sentences(report: JoinReport) -> Iterator[str]:
         yield f"{report.moved} images get another person than they have now: {'; '.join(report.moves)}."
     for scopes, people in sorted(report.consents.items()):
         yield f"{people} {'person agrees' if people == 1 else 'people agree'} to {scopes}."
-    for one in report.refusing:
+    for one in report.refusing.first:
         yield f"  {one.subject} {one.what}, whichever photograph the row is of."
-    for one in report.held_back:
+    for one in report.held_back.first:
         yield f"  {one.subject} {one.what}. Write a later day, or record it on the page of the person."
+    if more := report.refusing.more + report.held_back.more:
+        yield f"  and the same of {more} more people."
     for question in report.questions:
         yield (
             f"  line {question.line}: is {question.code} {' or '.join(question.looks_like)}? "

@@ -116,12 +116,14 @@ def test_a_bucket_and_a_folder_of_the_same_files_make_the_same_study(clinic: Any
         images = study.images.order_by("content_hash").values_list("content_hash", "subject", "may_be_graded")
         named = [{image.source_name, *image.aliases.values_list("name", flat=True)} for image in study.images.all()]
         refused = IntakeFile.objects.filter(intake__study=study, state="refused")
-        made.append((
-            list(images),
-            sorted(map(sorted, named)),
-            sorted((clean(own_name(file)), file.reason) for file in refused),
-            [(row.name, row.why) for row in report.refused],
-        ))
+        made.append(
+            (
+                list(images),
+                sorted(map(sorted, named)),
+                sorted((clean(own_name(file)), file.reason) for file in refused),
+                [(row.name, row.why) for row in report.refused],
+            )
+        )
     assert made[0] == made[1]
 
 

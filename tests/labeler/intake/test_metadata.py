@@ -223,7 +223,9 @@ def test_an_image_is_found_by_the_names_of_its_copies(empty: Study, as_olga: Cli
     for name in ("Kopie von P001.jpg", "Kopie ä.jpg"):
         known_names.keep_alias(first, name)
     known_names.keep_alias(second, "P001 neu.jpg")
-    found = {name: [image.pk for image in gallery.find(empty, Wanted(name=name))] for name in ("Kopie", "P001", "P", "Q")}
+    found = {
+        name: [image.pk for image in gallery.find(empty, Wanted(name=name))] for name in ("Kopie", "P001", "P", "Q")
+    }
     assert found == {"Kopie": [first.pk], "P001": [first.pk, second.pk], "P": [first.pk, second.pk], "Q": []}
     page = as_olga.get("/studies/acne/gallery/", {"name": unicodedata.normalize("NFD", "Kopie ä")}).content.decode()
     assert "the same file as" in page

@@ -193,7 +193,7 @@ def test_a_refusal_holds_whatever_photograph_it_stands_beside(
 
 def test_a_refusal_of_somebody_who_is_not_here_yet_waits_for_them(study: Study) -> None:
     report = join(study, "missing.jpg;P9;none")
-    assert [(one.subject, one.image) for one in report.refusing] == [("P9", None)]
+    assert [(one.subject, one.image) for one in report.refusing.first] == [("P9", None)]
     image = study.images.all()[0]
     subjects.correct(image=image, subject="P9", by=None)
     assert allowed(study) == [frozenset(), ALL]
@@ -239,7 +239,7 @@ def test_a_later_refusal_is_not_undone_by_an_older_grant(study: Study, said: lis
         report = join(study, f"a.jpg;P1;{row}")
     assert allowed(study)[0] == left
     was_more = said[-1].startswith("all") and left != ALL
-    assert [one.subject for one in report.held_back] == (["P1"] if was_more else [])
+    assert [one.subject for one in report.held_back.first] == (["P1"] if was_more else [])
     records = Consent.objects.count()
     assert join(study, f"a.jpg;P1;{said[-1]}").consents == {}  # the same again says nothing new
     assert Consent.objects.count() == records
@@ -264,7 +264,7 @@ def test_a_table_gives_nothing_back_after_an_erasure(study: Study) -> None:
     assert claimed is not None
     erasing.erase(claimed)
     report = join(study, "b.jpg;P1;all;2026-01-01")
-    assert [one.subject for one in report.held_back] == ["P1"]
+    assert [one.subject for one in report.held_back.first] == ["P1"]
     assert allowed(study)[1] == frozenset()
 
 
@@ -289,3 +289,10 @@ def test_what_waits_for_an_answer_is_not_written_by_an_older_look(study: Study, 
     with pytest.raises(metadata.SeenError):
         metadata.join(study=study, table=table, seen=seen, answers=Answers({"zoë": "Zoë"}))
     assert Image.objects.filter(subject="Zoë").count() == 1
+
+
+def test_a_value_is_one_however_it_is_composed(study: Study) -> None:
+    table = "file;Größe\na.jpg;groß ö\n"
+    builders.join_metadata(study, table)
+    builders.join_metadata(study, unicodedata.normalize("NFD", table.replace("a.jpg", "b.jpg")))
+    assert [image.metadata for image in study.images.all()] == [{"Größe": "groß ö"}] * 2
