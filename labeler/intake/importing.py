@@ -66,8 +66,9 @@ def import_folder(
 ) -> ImportReport:
     """Import every photograph in `folder` and below, also in zips, or in a zip; again adds only what is new.
 
-    `subjects` maps files' names, with their folders, to the person in them, where known. `on_file(done, total)` hears of progress. As many
-    as `processes` others prepare the photographs, where there are enough, and this one stores them.
+    `subjects` maps files' names, with their folders, to the person in them, where known. `on_file(done, total)` hears
+    of progress. As many as `processes` others prepare the photographs, where there are enough, and this one stores
+    them.
     Raises IntakeError when there is nothing to import or the study is closed.
     """
     check_open(study)

@@ -88,6 +88,12 @@ def _sentences(report: JoinReport) -> Iterator[str]:
         yield f"{report.moved} images get another person than they have now: {'; '.join(report.moves)}."
     for scopes, people in sorted(report.consents.items()):
         yield f"{people} {'person agrees' if people == 1 else 'people agree'} to {scopes}."
+    yield from _of_people(report)
+    yield from (f"  {name} is the same file as {other}" for name, other in report.same_files)
+
+
+def _of_people(report: JoinReport) -> Iterator[str]:
+    """Yield what becomes of people's consents, and what is asked."""
     for one in report.refusing.first:
         yield f"  {one.subject} {one.what}, whichever photograph the row is of."
     for one in report.held_back.first:
@@ -104,4 +110,3 @@ def _sentences(report: JoinReport) -> Iterator[str]:
             f"{report.sent_again} rows name a file that was refused before one of its name came. "
             "If each is the same photograph, say so with --sent-again."
         )
-    yield from (f"  {name} is the same file as {other}" for name, other in report.same_files)
