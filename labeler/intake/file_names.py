@@ -6,6 +6,7 @@ The rest makes two names alike, never equal: `FileNames` takes an alike name onl
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from scoring.photograph import formats
 
 LONGEST = 255  # characters of a stored name: of a longer one the last whole parts are kept
 SHOWN = 5  # candidates in a sentence
+LAST = "\U0010ffff"  # behind all that a name begins with
 DRIVE = re.compile(r"[A-Za-z]:|[a-z0-9]{2,}:", re.ASCII)  # C: or the scheme of an address, before the first slash
 # What Windows forbids, and the private signs that macOS and Samba write for that: programs put one _ for each, and
 # some for a space.
@@ -106,7 +108,7 @@ class _Known:
 
     name: str
     path: str
-    folders: tuple[str, ...]  # as they compare
+    key: tuple[str, ...]  # its base name and its folders, the last first, as they compare
     kind: str
     image: int | None
     was_sent_again: bool = False  # refused, and then a file of its name became an image
@@ -168,20 +170,16 @@ class FileNames:
         `sent_again` are names of refused files under which a later file came well. Of `erased` ones there are hashes,
         and `keyed` is what made them.
         """
-        self._by_stem: dict[str, list[_Known]] = defaultdict(list)
-        self._erased: dict[str, list[Erased]] = defaultdict(list)
         self._keyed = keyed
-        for name, image in named:
-            self._know(name, image)
-        for name in sent_again:
-            self._know(name, None, was_sent_again=True)
+        self._erased: dict[str, list[Erased]] = defaultdict(list)
         for one in erased:
             self._erased[one.ends[0]].append(one)
-
-    def _know(self, name: str, image: int | None, *, was_sent_again: bool = False) -> None:
-        path = _path(name)
-        folders, stem, kind = _compared(path)
-        self._by_stem[stem].append(_Known(name, path, folders, kind, image, was_sent_again))
+        known = [_known(name, image) for name, image in named]
+        known += [_known(name, None, was_sent_again=True) for name in sent_again]
+        # In this order all files with one end of their paths stand together: thousands have one base name, or one
+        # below the same last folder.
+        known.sort(key=_key)
+        self._known = known
 
     def match(self, names: Collection[str]) -> dict[str, Match]:
         """Say of each name of a table what it stands for.
@@ -214,31 +212,39 @@ class FileNames:
         return wish
 
     def _found(self, wish: _Wish) -> tuple[_Known, ...]:
-        """Return the candidates that agree in the most folders."""
+        """Return the candidates that agree in the most folders: in all of the row's, or else in all of their own."""
         if not wish.stem:
             return ()
-        known = (
-            [*self._by_stem.get(wish.stem, ()), *self._erased_alike(wish)]
-            if self._erased
-            else (self._by_stem.get(wish.stem, ()))
-        )
-        candidates = [
-            (common, one)
-            for one in known
-            if (not wish.kind or not one.kind or wish.kind == one.kind)
-            and (common := _common(wish.folders, one.folders)) is not None
-        ]
-        most = max((common for common, _ in candidates), default=0)
-        return tuple(one for common, one in candidates if common == most)
+        whole = len(wish.folders)
+        erased = self._erased_alike(wish) if self._erased else {}
+        for common in range(whole, min(whole, 1) - 1, -1):
+            end = (wish.stem, *reversed(wish.folders[whole - common :]))
+            found = [
+                known
+                for known in (*self._with_end(end, is_whole=common < whole), *erased.get(common, ()))
+                if not wish.kind or not known.kind or wish.kind == known.kind
+            ]
+            if found:
+                return tuple(found)
+        return ()
 
-    def _erased_alike(self, wish: _Wish) -> Iterator[_Known]:
-        """Yield the erased files that may be meant, with as many folders as tell how far they agree."""
+    def _with_end(self, end: tuple[str, ...], *, is_whole: bool = False) -> list[_Known]:
+        """Return the files whose path has this end, the last part first, or is it."""
+        return self._known[slice(*self._range(end, is_whole=is_whole))]
+
+    def _range(self, end: tuple[str, ...], *, is_whole: bool = False) -> tuple[int, int]:
+        first = bisect_left(self._known, end, key=_key)
+        return first, bisect_right(self._known, end if is_whole else (*end, LAST), lo=first, key=_key)
+
+    def _erased_alike(self, wish: _Wish) -> dict[int, list[_Known]]:
+        """Return the erased files that may be meant, by the number of folders in which they agree."""
+        alike: dict[int, list[_Known]] = defaultdict(list)
         for one in self._erased.get(self._keyed(_end(wish.folders, wish.stem, 0)), ()):
             common = min(len(wish.folders), len(one.ends) - 1)
             if one.ends[common] == self._keyed(_end(wish.folders, wish.stem, common)):
-                folders = wish.folders[len(wish.folders) - common :]
                 path = wish.path if one.exact == self._keyed(_exact(wish.path)) else one.exact
-                yield _Known(ERASED, path, folders, one.kind, None)
+                alike[common].append(_Known(ERASED, path, (), one.kind, None))
+        return alike
 
     def _decide(self, name: str, wish: _Wish, exact: Set[str]) -> Match:
         if not wish.found:
@@ -259,11 +265,25 @@ class FileNames:
 
     def _near(self, wish: _Wish) -> tuple[str, ...]:
         """Return names of the same base in other folders or formats, and those that lack only zeros in front."""
-        near = self._by_stem.get(wish.stem, [])
-        if not near and wish.stem.isdigit():
-            padded = (wish.stem.zfill(digits) for digits in range(len(wish.stem) + 1, 13))
-            near = [known for stem in padded for known in self._by_stem.get(stem, ())]
-        return _shown(near)
+        stems = [wish.stem]
+        if wish.stem.isdigit():
+            stems += [wish.stem.zfill(digits) for digits in range(len(wish.stem) + 1, 13)]
+        for stem in stems:
+            first, end = self._range((stem,))
+            if stem and end > first:
+                few = self._known[first : min(end, first + SHOWN)]
+                return _shown(few, more=end - first - len(few))
+        return ()
+
+
+def _known(name: str, image: int | None, *, was_sent_again: bool = False) -> _Known:
+    path = _path(name)
+    folders, stem, kind = _compared(path)
+    return _Known(name, path, (stem, *reversed(folders)), kind, image, was_sent_again)
+
+
+def _key(known: _Known) -> tuple[str, ...]:
+    return known.key
 
 
 def _chosen(wish: _Wish, found: Collection[_Known], exact: Set[str]) -> set[int | None]:
@@ -293,14 +313,6 @@ def _settle(wishes: dict[str, _Wish]) -> None:
 
 def _mine(wish: _Wish) -> Iterator[_Known]:
     return (known for known in wish.found if known.image == wish.match.image)
-
-
-def _common(row: tuple[str, ...], known: tuple[str, ...]) -> int | None:
-    """Return in how many folders two paths agree from their end; None where neither is the end of the other."""
-    shorter = min(len(row), len(known))
-    if row and not shorter:
-        return None  # it names a folder, and nothing says that the file came out of that one
-    return shorter if row[len(row) - shorter :] == known[len(known) - shorter :] else None
 
 
 def _compared(path: str) -> tuple[tuple[str, ...], str, str]:
@@ -345,6 +357,7 @@ def _exact(path: str) -> str:
     return f"exact/{path}"
 
 
-def _shown(known: Iterable[_Known]) -> tuple[str, ...]:
+def _shown(known: Iterable[_Known], *, more: int = 0) -> tuple[str, ...]:
     names = sorted({one.shown for one in known})
-    return (*names[:SHOWN], f"and {len(names) - SHOWN} more") if len(names) > SHOWN else tuple(names)
+    more += max(0, len(names) - SHOWN)
+    return (*names[:SHOWN], f"and {more} more") if more else tuple(names)

@@ -128,7 +128,7 @@ def test_of_all_signs_only_those_are_alike_that_programs_change() -> None:
         sign = chr(code)
         if unicodedata.category(sign) not in {"Cn", "Cs", "Co", "Cc", "Mn", "Mc", "Me"} and sign not in "/\\.%":
             names = FileNames([(f"x{sign}y", 1)])
-            by_look.setdefault(tuple(names._by_stem), []).append(sign)
+            by_look.setdefault(names._known[0].key, []).append(sign)
     alike = [(signs[0], other) for signs in by_look.values() for other in signs[1:]]
     assert len(alike) > 1000
     assert [pair for pair in alike if not is_ones_other_spelling(*pair)] == []
@@ -249,6 +249,15 @@ def test_what_was_near_is_said() -> None:
     sentence = names.match(["1.jpg"])["1.jpg"].sentence()
     assert sentence.startswith("several files may be meant: A/1.jpg, B/1.jpg, C/1.jpg, D/1.jpg, E/1.jpg, and 2 more.")
     assert "near: 0012.jpg" in FileNames([("0012.jpg", 1)]).match(["12"])["12"].sentence()
+
+
+def test_thousands_of_files_of_one_name_are_told_apart_by_their_folders() -> None:
+    paths = [f"Patient {number}/Fotos/IMG_1.jpg" for number in range(20_000)]
+    names = FileNames([(path, number) for number, path in enumerate(paths)])
+    found = names.match([*paths, *(f"Nord/{path}" for path in paths[:9]), "Patient x/Fotos/IMG_1.jpg"])
+    assert [found[path].image for path in paths] == list(range(20_000))
+    assert {match.fault for match in list(found.values())[20_000:]} == {Fault.TAKEN, Fault.UNKNOWN}
+    assert "and 19995 more" in found["Patient x/Fotos/IMG_1.jpg"].sentence()
 
 
 def test_a_name_that_is_too_long_keeps_whole_folders() -> None:
