@@ -34,6 +34,8 @@ class Codes:
 
     def meant(self, code: str) -> str:
         """Return whom a code means: a known subject, or a new one, who is known from then on. Raises UnsureError."""
+        if code in self._meant:
+            return self._meant[code]
         code = subject_codes.clean(code)
         if not code or code in self._meant:
             return self._meant.get(code, "")

@@ -31,6 +31,8 @@ def without_unseen(text: str) -> str:
 
 def clean(code: str) -> str:
     """Return a code as it is stored: composed Unicode, nothing invisible, one space between words and none around."""
+    if code.isascii() and code.isprintable():  # nearly all are: a table has a million
+        return " ".join(code.split())
     seen = "".join(
         sign for sign in without_unseen(code) if sign.isspace() or unicodedata.category(sign) not in {"Cc", "Cs"}
     )
@@ -42,7 +44,12 @@ def alike(code: str) -> str:
     text = clean(code)
     if whole := WHOLE.fullmatch(text):
         text = whole[1]
-    letters = unicodedata.normalize("NFKD", text.translate(LATIN))
-    bare = "".join(sign for sign in letters if not unicodedata.combining(sign)).translate(LATIN).casefold()
-    digits = "".join(str(unicodedata.digit(sign, sign)) for sign in "".join(bare.split()))
+    bare = "".join((text if text.isascii() else _in_latin(text)).casefold().split())
+    digits = bare if bare.isascii() else "".join(str(unicodedata.digit(sign, sign)) for sign in bare)
     return ZEROS.sub("", SEPARATORS.sub("-", digits.translate(DIGITS))) or text
+
+
+def _in_latin(text: str) -> str:
+    """Return a text without accents, in the Latin letters that it looks like."""
+    letters = unicodedata.normalize("NFKD", text.translate(LATIN))
+    return "".join(sign for sign in letters if not unicodedata.combining(sign)).translate(LATIN)

@@ -43,7 +43,7 @@ def crops(photographs: Sequence[PillowImage.Image], number: int) -> list[PillowI
         whole, turn = photographs[place % len(photographs)], place // len(photographs)
         cut = 0.02 * turn
         box = (whole.width * cut, whole.height * cut / 2, whole.width * (1 - cut / 3), whole.height * (1 - cut))
-        part = whole.crop(tuple(map(int, box)))
+        part = whole.crop(box)
         part.thumbnail((480, 480))
         made.append(part)
     return made
