@@ -13,8 +13,8 @@ from django.db import transaction
 from labeler.images import consents, subjects
 from labeler.intake import known_names
 from labeler.intake.file_names import Fault, Match
-from labeler.intake.metadata_tables import MetadataTable, Role, Row
-from labeler.models import ConsentScope, Image, Study, User
+from labeler.intake.metadata_tables import SCOPES, MetadataTable, Role, Row
+from labeler.models import Image, Study, User
 from labeler.record import audit
 
 ROWS_AT_ONCE = 2000  # images read and written together
@@ -136,7 +136,7 @@ class _Said:
     scopes: frozenset[str] | None = None  # in rows with a photograph of theirs; None without such a row
     given_on: date | None = None  # the last of their days
     source: str = ""
-    limit: frozenset[str] = frozenset(ConsentScope.values)  # what the other rows leave of it
+    limit: frozenset[str] = SCOPES  # what the other rows leave of it
     refuses_now: bool = False  # in a row without a day
     image: int | None = None
 
@@ -146,9 +146,9 @@ class _Said:
         else:
             self.scopes = scopes if self.scopes is None else self.scopes & scopes
             self.image = self.image or image
-        if image is not None or scopes < frozenset(ConsentScope.values):
+        if image is not None or scopes < SCOPES:
             self.given_on = max(filter(None, [row.given_on, self.given_on]), default=None)
-            self.refuses_now |= row.given_on is None and scopes < frozenset(ConsentScope.values)
+            self.refuses_now |= row.given_on is None and scopes < SCOPES
             self.source = row.source or self.source
 
 
@@ -291,7 +291,7 @@ class _Join:
             scopes = self._weighed(subject, said, standing)
             if scopes is None:
                 continue
-            given_on = None if said.refuses_now and scopes < frozenset(ConsentScope.values) else said.given_on
+            given_on = None if said.refuses_now and scopes < SCOPES else said.given_on
             self.report.consents[", ".join(sorted(scopes)) or "nothing"] += 1
             self._note_down(subject, sorted(scopes), given_on and given_on.isoformat(), said.source)
             if self.writes:

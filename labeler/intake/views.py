@@ -213,8 +213,7 @@ def _report_page(
 ) -> HttpResponse:
     """Show what a table would write, with a ticket to write it; or without, what it wrote."""
     said = sorted(report.consents.items())
-    context = {"report": report, "ticket": ticket, "answers": answers, "consents": said}
-    return _page(request, study, MetadataForm(), **context)
+    return _page(request, study, MetadataForm(), report=report, ticket=ticket, answers=answers, consents=said)
 
 
 def _go_on_with_metadata(request: AuthedRequest, study: Study) -> HttpResponse:

@@ -26,6 +26,8 @@ DIGITS = str.maketrans("oil|", "0111")  # small letters that look like digits
 
 def without_unseen(text: str) -> str:
     """Return a text without characters that nobody sees, but for white space."""
+    if text.isascii():
+        return text
     return UNSEEN.sub("", "".join(sign for sign in text if sign.isascii() or unicodedata.category(sign) != "Cf"))
 
 
