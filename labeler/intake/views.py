@@ -18,7 +18,7 @@ from labeler.images.buckets import BucketError
 from labeler.intake import metadata, metadata_tables, uploads, waiting_tables
 from labeler.intake.forms import MetadataForm, PieceForm, PlaceForm, SeenForm
 from labeler.intake.importing import IntakeError
-from labeler.intake.metadata import JoinReport
+from labeler.intake.metadata import Answers, JoinReport
 from labeler.models import Intake, IntakeFile, Study
 from labeler.platform.spreadsheets import TableError
 from labeler.tasks import import_files
@@ -193,8 +193,8 @@ def _now(into: Intake) -> dict[str, Any]:
 def join_metadata(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show what a table would write into the study's images, and write it when that has been seen."""
     study = access.get_administered_study(request, slug)
-    if "seen" in request.POST:
-        return _write_metadata(request, study)
+    if "ticket" in request.POST:
+        return _go_on_with_metadata(request, study)
     form = MetadataForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, study, form, status=422)
@@ -208,24 +208,32 @@ def join_metadata(request: AuthedRequest, slug: str) -> HttpResponse:
     return _report_page(request, study, report, ticket=ticket)
 
 
-def _report_page(request: AuthedRequest, study: Study, report: JoinReport, *, ticket: str = "") -> HttpResponse:
+def _report_page(
+    request: AuthedRequest, study: Study, report: JoinReport, *, ticket: str = "", answers: Answers | None = None
+) -> HttpResponse:
     """Show what a table would write, with a ticket to write it; or without, what it wrote."""
     said = sorted(report.consents.items())
-    return _page(request, study, MetadataForm(), report=report, ticket=ticket, consents=said)
+    return _page(request, study, MetadataForm(), report=report, ticket=ticket, answers=answers, consents=said)
 
 
-def _write_metadata(request: AuthedRequest, study: Study) -> HttpResponse:
+def _go_on_with_metadata(request: AuthedRequest, study: Study) -> HttpResponse:
+    """Write what has been seen, or show it again with what was answered."""
     form = SeenForm(request.POST)
+    answers, ticket = form.answers(), request.POST["ticket"]
+    seen = form.cleaned_data["seen"] if form.is_valid() else ""
     try:
-        path = waiting_tables.find(request.POST.get("ticket", ""), study=study, by=request.user)
-        seen = form.cleaned_data["seen"] if form.is_valid() else ""
-        report = metadata.join(study=study, table=metadata_tables.read(path), seen=seen, by=request.user)
+        path = waiting_tables.find(ticket, study=study, by=request.user)
+        table = metadata_tables.read(path)
+        if not seen:
+            report = metadata.preview(study=study, table=table, answers=answers)
+            return _report_page(request, study, report, ticket=ticket, answers=answers)
+        report = metadata.join(study=study, table=table, seen=seen, answers=answers, by=request.user)
     except TableError as error:
         messages.error(request, str(error))
         return redirect("intake", slug=study.slug)
     except metadata.SeenError as error:
         messages.error(request, str(error))
-        return _report_page(request, study, error.report, ticket=request.POST["ticket"])
+        return _report_page(request, study, error.report, ticket=ticket, answers=answers)
     path.unlink(missing_ok=True)
     return _report_page(request, study, report)
 

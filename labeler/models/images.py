@@ -88,9 +88,28 @@ class Alias(models.Model):
     class Meta:
         ordering = ("id",)
         constraints: ClassVar = [models.UniqueConstraint(fields=["image", "name"], name="one_row_per_alias")]
+        # The gallery's filter.
+        indexes: ClassVar = [models.Index(Collate("name", "C"), "image", name="alias_begins_with")]
 
     def __str__(self) -> str:
         return self.name
+
+
+class ErasedName(models.Model):
+    """A name under which an erased file came, by keyed hashes alone: no table may take it for another file's."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="erased_names")
+    ends = ArrayField(
+        models.CharField(max_length=16), help_text="Of the base name, of the last folder and it, and so on."
+    )
+    exact = models.CharField(max_length=16, help_text="Of the name as it was written.")
+    kind = models.CharField(max_length=10, blank=True, help_text="The kind of picture.")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["study", "exact"], name="one_row_per_erased_name")]
+
+    def __str__(self) -> str:
+        return "an erased name"
 
 
 class ConsentScope(models.TextChoices):

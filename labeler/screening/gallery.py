@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Collate
 
-from labeler.models import Doubt, Image, Label, Measurement, Reader, Study
+from labeler.models import Alias, Doubt, Image, Label, Measurement, Reader, Study
 from labeler.screening.prescreen import MEASURES, Measure
 
 PAGE = 48  # images: divides into rows of 2, 3, 4, 6 and 8
+FEW_COPIES = 1000  # ids that stand in a query; more are found by a query within it, which is slower
 
 
 @dataclass(frozen=True)
@@ -34,11 +35,26 @@ def find(study: Study, wanted: Wanted) -> QuerySet[Image]:
     images = study.images.order_by("pk")
     if wanted.name:  # in the order of an index in which the names with one beginning stand together
         named = images.annotate(named=Collate("source_name", "C"))
-        images = named.filter(named__startswith=wanted.name).order_by("named", "pk")
+        images = named.filter(Q(named__startswith=wanted.name) | _copies(study, wanted.name)).order_by("named", "pk")
     images = images.filter(_of_image(wanted))
     if wanted.grade is None and wanted.reader is None and not wanted.not_gradable:
         return images
     return images.filter(Exists(_labels(wanted)))
+
+
+def _copies(study: Study, beginning: str) -> Q:
+    """Return which images came under another name that begins so."""
+    images = Alias.objects.alias(named=Collate("name", "C")).filter(named__startswith=beginning, image__study=study)
+    pks = images.order_by().values_list("image", flat=True)
+    few = list(pks[: FEW_COPIES + 1])
+    return Q(pk__in=few if len(few) <= FEW_COPIES else pks)
+
+
+def names_of_copies(page: Sequence[Image], beginning: str) -> dict[int, str]:
+    """Return image -> the other name by which it was found, of those whose own name does not begin so."""
+    others = [image.pk for image in page if not image.source_name.startswith(beginning)]
+    names = Alias.objects.filter(image__in=others, name__startswith=beginning).order_by("-pk")
+    return dict(names.values_list("image", "name")) if others else {}
 
 
 def _of_image(wanted: Wanted) -> Q:

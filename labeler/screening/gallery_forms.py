@@ -1,5 +1,6 @@
 """The gallery's filters."""
 
+import unicodedata
 from typing import Any
 
 from django import forms
@@ -64,6 +65,9 @@ class GalleryForm(Form):
         if not is_unblinded:
             for name in UNBLINDING:
                 del self.fields[name]
+
+    def clean_name(self) -> str:
+        return unicodedata.normalize("NFC", self.cleaned_data["name"])  # as names are stored
 
     def wanted(self) -> Wanted:
         cleaned = self.cleaned_data

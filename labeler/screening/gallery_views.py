@@ -38,7 +38,9 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     page = keyset_pages.turn_to(gallery.find(study, wanted), keys, size=PAGE, asked=request.GET)
     # Every reader grades the golden images, so that one is graded at all, and early, tells that it may be golden.
     said = [_in_words(image) for image in gallery.with_words(page.rows)] if is_unblinded else [""] * len(page.rows)
-    context |= {"images": list(zip(page.rows, said, strict=True)), "is_empty": not page.rows, "page": page}
+    copies = gallery.names_of_copies(page.rows, wanted.name) if wanted.name else {}
+    images = [(image, words, copies.get(image.pk)) for image, words in zip(page.rows, said, strict=True)]
+    context |= {"images": images, "is_empty": not page.rows, "page": page}
     return render(request, "labeler/screening/gallery.html", context)
 
 

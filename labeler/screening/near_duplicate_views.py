@@ -115,8 +115,12 @@ def correct_subject(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     form = SubjectForm(request.POST)
     if not form.is_valid():
         messages.error(request, "The subject is as it was: give a code of at most 100 characters.")
-    elif subjects.correct(image=image, by=request.user, **form.cleaned_data):
-        messages.success(request, "The subject is corrected.")
+        return redirect("study_image", slug=slug, pk=pk)
+    try:
+        if subjects.correct(image=image, by=request.user, **form.cleaned_data):
+            messages.success(request, "The subject is corrected.")
+    except subjects.UnsureError as error:
+        messages.error(request, f"The subject is as it was. {error} Write that code, or tick “another person”.")
     return redirect("study_image", slug=slug, pk=pk)
 
 
