@@ -9,7 +9,7 @@ from django.core.files.storage import default_storage
 from labeler.images import preprocessing
 from labeler.images.preprocessing import Measures
 from labeler.models import Image, Measurement, Study
-from scoring.photograph import decoding
+from scoring.photograph import decoding, faces
 
 logger = logging.getLogger(__name__)
 
@@ -42,5 +42,5 @@ def _measure(image: Image) -> bool:
     except (OSError, decoding.ImageError) as error:
         logger.warning("%s of study %s has no measures: %s", image, image.study_id, error)
         return False
-    save(image, preprocessing.measure(pixels))
+    save(image, preprocessing.measure(faces.upright(pixels, image.turn or 0)))
     return True

@@ -230,6 +230,7 @@ def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str
                 original=original,
                 rendition=rendition,
                 rendition_sha256=renditions.digests(made.renditions),
+                turn=made.turn,
                 width=made.width,
                 height=made.height,
                 subject=subject,

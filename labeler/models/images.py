@@ -25,7 +25,14 @@ class Image(models.Model):
     rendition_sha256 = models.JSONField(
         default=dict, db_default={}, editable=False, help_text="Size -> SHA-256 of the rendition as it was made."
     )
-    width = models.PositiveIntegerField()
+    # Renditions, measures and embeddings are of the turned photograph.
+    turn = models.SmallIntegerField(
+        null=True, blank=True, help_text="Quarter turns clockwise from its file; none where nothing looked for a face."
+    )
+    is_turned_by_hand = models.BooleanField(
+        default=False, db_default=False, help_text="An admin said what is up, not its face."
+    )
+    width = models.PositiveIntegerField(help_text="Of the turned photograph, in pixels.")
     height = models.PositiveIntegerField()
     # The person in it, where known: a subject is never on both sides of a split.
     subject = models.CharField(max_length=100, blank=True)

@@ -38,7 +38,7 @@ from labeler.models import (
 )
 from labeler.record import audit, ledger, pseudonyms
 from labeler.screening import near_duplicates
-from scoring.photograph import decoding, fingerprint_search, fingerprints
+from scoring.photograph import decoding, faces, fingerprint_search, fingerprints
 from scoring.platform import blobs, jobs
 from scoring.regressor import feature_store
 
@@ -191,7 +191,7 @@ def _examples(study: Study) -> Examples:
     examples = {}
     for name in AtlasPicture.objects.filter(level__study=study).values_list("file", flat=True):
         with suppress(FileNotFoundError):  # an erasure that broke has deleted the file, and its row not yet
-            examples[name] = preprocessing.measure(decoding.decode(blobs.read(name))).fingerprint
+            examples[name] = preprocessing.measure(faces.upright(decoding.decode(blobs.read(name)))).fingerprint
     return examples
 
 

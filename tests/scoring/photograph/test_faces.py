@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from scoring.photograph import faces
+from scoring.photograph import eyes, faces
 from scoring.photograph.decoding import Pixels, decode
-from scoring.photograph.faces import Eye
+from scoring.photograph.eyes import Eye
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def found_at_full_size(pixels: Pixels) -> list[tuple[int, ...]]:
 
 def found(pixels: Pixels) -> list[tuple[int, ...]]:
     detector, _ = faces._dlib_models()
-    return [(box.left(), box.top(), box.right(), box.bottom()) for box in faces._detect(detector, pixels)]
+    return [(box.left(), box.top(), box.right(), box.bottom()) for box in faces._detect(detector, pixels)[0]]
 
 
 def set_into(height: int, pixels: Pixels) -> Pixels:
@@ -81,7 +81,7 @@ def test_a_face_that_does_not_stand_upright_gets_no_patch_by_one_eye(picture: Pi
     ],
 )
 def test_two_detectors_agree_on_one_place_of_one_size(one: Eye, other: Eye, *, agree: bool) -> None:
-    assert faces._agree(one, other) is agree
+    assert eyes._agree(one, other) is agree
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_two_detectors_agree_on_one_place_of_one_size(one: Eye, other: Eye, *, a
     ],
 )
 def test_an_eye_lies_in_skin(colour: tuple[int, int, int], *, is_skin: bool) -> None:
-    assert faces._in_skin(Eye(40, 40, 30, 30), np.full((120, 120, 3), colour, np.uint8)) is is_skin
+    assert eyes._in_skin(Eye(40, 40, 30, 30), np.full((120, 120, 3), colour, np.uint8)) is is_skin
