@@ -16,8 +16,14 @@ logger = logging.getLogger(__name__)
 
 def save(image: Image, measures: Measures) -> None:
     """Store the measures of an image, unless another process did meanwhile."""
-    measured = Measurement(image=image, fingerprint=measures.fingerprint, **asdict(measures.quality))
-    Measurement.objects.bulk_create([measured], ignore_conflicts=True)
+    Measurement.objects.bulk_create([_row(image, measures)], ignore_conflicts=True)
+
+
+def replace(image: Image, measures: Measures) -> None:
+    """Store the measures of an image in the place of those that another process took, or takes right now."""
+    measured = _row(image, measures)
+    names = [field.name for field in Measurement._meta.concrete_fields if not field.primary_key]
+    Measurement.objects.bulk_create([measured], update_conflicts=True, unique_fields=["image"], update_fields=names)
 
 
 def save_missing(study: Study, *, on_image: Callable[[int, int], None] | None = None) -> int:
@@ -33,6 +39,10 @@ def save_missing(study: Study, *, on_image: Callable[[int, int], None] | None = 
         if on_image:
             on_image(number, len(missing))
     return done
+
+
+def _row(image: Image, measures: Measures) -> Measurement:
+    return Measurement(image=image, fingerprint=measures.fingerprint, **asdict(measures.quality))
 
 
 def _measure(image: Image) -> bool:

@@ -69,6 +69,7 @@ class Image(models.Model):
             models.Index(fields=["study"], condition=Q(may_be_graded=False), name="shut_of_study"),
             models.Index(fields=["study"], condition=Q(may_be_trained_on=False), name="uncounted_of_study"),
             models.Index(fields=["study"], condition=Q(is_erased=True), name="erased_of_study"),
+            models.Index(fields=["study"], condition=Q(turn__gt=0) | Q(is_turned_by_hand=True), name="turned_of_study"),
             # Goes through the subjects by name.
             models.Index(fields=["study", "subject", "id"], condition=~Q(subject=""), name="subject_of_study"),
             # The gallery's filters.
@@ -79,6 +80,11 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return f"image {self.pk}"
+
+    @property
+    def degrees(self) -> int:
+        """How far it was turned clockwise from its file."""
+        return 90 * (self.turn or 0)
 
     @property
     def has_file(self) -> bool:

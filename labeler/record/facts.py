@@ -117,8 +117,9 @@ KINDS = (
         b"P",
         "picture",
         OF_STUDY.format("image"),
-        "content_hash, rendition_sha256",
-        ERASED,
+        # An image that was there before images had a turn has the text that it had.
+        "content_hash, rendition_sha256 || CASE WHEN turn IS NULL THEN '{}' ELSE jsonb_build_object('turn', turn) END",
+        ("image turned", *ERASED),
         is_added_by_act=False,
     ),
 )

@@ -1,8 +1,8 @@
 """Stored embeddings by content hash, feature key, turn, box and variant: none is computed twice.
 
-One file per selfie, feature key and turn: a SHA-256 of the rest, then safetensors that hold layout and quality as JSON and a
-float16 embedding per box and variant. Two workers may write the same file: a reader finds either version whole, and
-what the losing one had added is computed again when next wanted.
+One file per selfie, feature key and turn: a SHA-256 of the rest, then safetensors that hold layout and quality as JSON
+and a float16 embedding per box and variant. Two workers may write the same file: a reader finds either version whole,
+and what the losing one had added is computed again when next wanted.
 """
 
 import hashlib

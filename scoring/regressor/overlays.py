@@ -31,10 +31,10 @@ def draw(pixels: Pixels, shown: Layout) -> bytes: ...
 @overload
 def draw(pixels: Pixels, shown: SelfieScore, *, scale: Scale) -> bytes: ...
 def draw(pixels: Pixels, shown: Layout | SelfieScore, *, scale: Scale | None = None) -> bytes:
-    """Return a PNG of a photograph, turned the right way up, with its patches, dropped ones in grey, landmarks where there are.
+    """Return a PNG of a photograph, turned the right way up, with its patches and, where there are, landmarks.
 
-    A SelfieScore's regions are filled from green to red by their scores, between the two ends of the scale; where the
-    machine abstains it has none to show.
+    Dropped patches are grey. A SelfieScore's regions are filled from green to red by their scores, between the two ends
+    of the scale; where the machine abstains it has none to show.
     """
     pixels = turned(pixels, shown.turn)
     shrink = min(1.0, LONG_SIDE / max(pixels.shape[:2]))
