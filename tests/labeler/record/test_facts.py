@@ -69,6 +69,7 @@ TAMPERINGS = {
     "an image that may not be graded": "UPDATE labeler_image SET may_be_graded = false WHERE id = FIRST",
     "an image that is taken out": "UPDATE labeler_image SET is_taken_out = true WHERE id = FIRST",
     "renditions of other files": """UPDATE labeler_image SET rendition_sha256 = '{"full": "0"}' WHERE id = FIRST""",
+    "an image that stands otherwise": "UPDATE labeler_image SET turn = 2 WHERE id = FIRST",
     "a consent to more": "UPDATE labeler_consent SET scopes = '{grading,training,sharing}'",
     "a consent of another day": "UPDATE labeler_consent SET given_on = '2020-01-01'",
     "a consent that is gone": "DELETE FROM labeler_consent",
