@@ -74,8 +74,23 @@ def state(image: Image) -> State:
     image.refresh_from_db()
     names = {size: f"{image.rendition}-{size}" for size in image.rendition_sha256}
     stored = {size: hashlib.sha256(blobs.read(name)).hexdigest() for size, name in names.items()}
-    measures = Measurement.objects.filter(image=image).values_list().get()
-    return State(image.turn, (image.width, image.height), image.rendition_sha256, stored, measures[1:])
+    *measures, fingerprint = Measurement.objects.filter(image=image).values_list().get()
+    made = image.rendition_sha256, stored, (*measures[1:], bytes(fingerprint))
+    return State(image.turn, (image.width, image.height), *made)
+
+
+Turn = Callable[..., bool]
+
+
+@pytest.fixture
+def turn_it(olga: User, django_capture_on_commit_callbacks: Any) -> Turn:
+    """Return what turns an image, as the page does, with what is done after the transaction."""
+
+    def turn_it(image: Image, to: int, shown: int) -> bool:
+        with django_capture_on_commit_callbacks(execute=True):
+            return turning.turn(image=image, to=to, shown=shown, by=olga)
+
+    return turn_it
 
 
 @pytest.fixture
@@ -101,10 +116,10 @@ def test_a_photograph_that_lies_is_imported_as_the_upright_one(
     assert near_duplicates.find(study=empty_study) == 2
 
 
-def test_four_turns_are_none_and_each_is_of_the_file_as_it_came(image: Image, olga: User) -> None:
+def test_four_turns_are_none_and_each_is_of_the_file_as_it_came(image: Image, turn_it: Turn) -> None:
     as_it_came, file = state(image), blobs.read(image.original)
     for number in range(1, 5):
-        assert turning.turn(image=image, to=number % 4, shown=number - 1, by=olga)
+        assert turn_it(image, number % 4, number - 1)
         made, now = preprocessing.prepare(file, number % 4), state(image)
         assert now.turn == number % 4
         assert now.size == ((96, 128) if number % 2 == 0 else (128, 96)) == (made.width, made.height)
@@ -116,13 +131,13 @@ def test_four_turns_are_none_and_each_is_of_the_file_as_it_came(image: Image, ol
     assert len(stored_files()) == 2
 
 
-def test_what_was_made_of_it_before_is_gone_or_known_by_its_turn(image: Image, olga: User) -> None:
+def test_what_was_made_of_it_before_is_gone_or_known_by_its_turn(image: Image, turn_it: Turn) -> None:
     recipe, before = recipes.ms2019(), image.rendition
     thumbnails.storage_name(image)
     ProvisionalScore.objects.create(image=image, score=3, grade=3, regressor_id=1)
     selfie = decoding.Selfie(image.content_hash, lambda: blobs.read(image.original), image.turn)
     feature_store.describe(selfie, recipe)
-    assert turning.turn(image=image, to=1, shown=0, by=olga)
+    assert turn_it(image, 1, 0)
     image.refresh_from_db()
     assert not [name for name in stored_files() if name.startswith(before)]
     assert not ProvisionalScore.objects.exists()
@@ -185,19 +200,19 @@ def test_what_can_not_be_turned_stays_as_it_is_with_a_sentence(
     assert stored_files() == files
 
 
-def test_what_came_after_dealing_can_be_turned_until_it_is_dealt_too(image: Image, olga: User) -> None:
+def test_what_came_after_dealing_can_be_turned_until_it_is_dealt_too(image: Image, turn_it: Turn, olga: User) -> None:
     dealt(image.study)
     later = imported(image.study, builders.make_jpeg(3), "later.jpg")
-    assert turning.turn(image=later, to=3, shown=0, by=olga)
+    assert turn_it(later, 3, 0)
     image.study.dealings.create(kind="images", dealt_by=olga)
     with pytest.raises(TurnError, match="dealt since it came"):
-        turning.turn(image=later, to=0, shown=3, by=olga)
+        turn_it(later, 0, 3)
 
 
-def test_a_second_click_changes_nothing(image: Image, olga: User) -> None:
-    assert turning.turn(image=image, to=1, shown=0, by=olga)
+def test_a_second_click_changes_nothing(image: Image, turn_it: Turn) -> None:
+    assert turn_it(image, 1, 0)
     once = state(image)
-    assert not turning.turn(image=image, to=1, shown=0, by=olga)
+    assert not turn_it(image, 1, 0)
     assert state(image) == once
     assert image.study.audit_events.filter(action=turning.TURNED).count() == 1
 
@@ -210,6 +225,7 @@ def test_the_page_turns_says_what_was_turned_and_turns_back(
     page = as_olga.get(address).content.decode()
     assert "by 180 degrees clockwise from its file" in page
     assert "automatically" in page
+    assert "1 lay on a side or upside down and was turned as" in as_olga.get("/studies/acne/images/").content.decode()
     for words, to in (("Turn left", 1), ("Turn right", 3), ("As it came", 0)):
         assert f'name="to" value="{to}">{words}<' in page
     act = reverse("turn_image", args=["acne", image.pk])
@@ -227,9 +243,9 @@ def test_the_page_turns_says_what_was_turned_and_turns_back(
     assert address not in found["face"]
 
 
-def test_the_log_has_the_act_and_the_ledger_knows_it(image: Image, olga: User) -> None:
+def test_the_log_has_the_act_and_the_ledger_knows_it(image: Image, turn_it: Turn, olga: User) -> None:
     seal()
-    assert turning.turn(image=image, to=1, shown=0, by=olga)
+    assert turn_it(image, 1, 0)
     seal()
     assert findings() == []
     act = audit.find(image.study, audit.Wanted(action=turning.TURNED)).get()
@@ -239,9 +255,9 @@ def test_the_log_has_the_act_and_the_ledger_knows_it(image: Image, olga: User) -
     assert any("picture" in finding for finding in findings())
 
 
-def test_erasure_leaves_nothing_of_any_turn(image: Image, olga: User) -> None:
+def test_erasure_leaves_nothing_of_any_turn(image: Image, turn_it: Turn) -> None:
     for turn in (1, 2):
-        assert turning.turn(image=image, to=turn, shown=turn - 1, by=olga)
+        assert turn_it(image, turn, turn - 1)
         image.refresh_from_db()
         selfie = decoding.Selfie(image.content_hash, lambda: blobs.read(image.original), image.turn)
         feature_store.describe(selfie, recipes.ms2019())
@@ -253,18 +269,18 @@ def test_erasure_leaves_nothing_of_any_turn(image: Image, olga: User) -> None:
     assert stored_files() == set()
 
 
-def test_near_duplicates_are_searched_again_if_they_were(image: Image, olga: User) -> None:
-    assert turning.turn(image=image, to=1, shown=0, by=olga)
+def test_near_duplicates_are_searched_again_if_they_were(image: Image, turn_it: Turn, olga: User) -> None:
+    assert turn_it(image, 1, 0)
     assert not StudyJob.objects.exists()
     near_duplicates.find(study=image.study, by=olga)
-    assert turning.turn(image=image, to=2, shown=1, by=olga)
+    assert turn_it(image, 2, 1)
     assert StudyJob.objects.get().kind == StudyJob.Kind.DUPLICATES
 
 
-def test_who_measures_while_it_is_turned_leaves_the_newer_measures(image: Image, olga: User) -> None:
+def test_who_measures_while_it_is_turned_leaves_the_newer_measures(image: Image, turn_it: Turn) -> None:
     old = preprocessing.prepare(blobs.read(image.original), 0)
     Measurement.objects.all().delete()
-    assert turning.turn(image=image, to=1, shown=0, by=olga)
+    assert turn_it(image, 1, 0)
     new = state(image)
     measurements.save(image, old.measures)
     assert state(image) == new
