@@ -41,9 +41,11 @@ def turn(*, image: Image, to: int, shown: int, by: User | None) -> bool:
         name = importing.random_name(orphaned_files.RENDITIONS)
         files = {renditions.storage_name(name, size): webp for size, webp in made.renditions.items()}
         with importing.stored(files), transaction.atomic():
-            # The study first, as dealing does: until this ends, nothing is dealt and nothing clustered.
-            Study.objects.select_for_update().get(pk=now.study_id)
-            now = Image.objects.select_for_update(of=("self",)).select_related("study").get(pk=image.pk)
+            # The study first, as dealing does: until this ends, nothing is dealt and nothing clustered. Who holds the
+            # image to erase it may still write rows of the study, so that nobody waits for each other.
+            Study.objects.select_for_update(no_key=True).get(pk=now.study_id)
+            locked = Image.objects.select_for_update(no_key=True, of=("self",))
+            now = locked.select_related("study").get(pk=image.pk)
             _check(now, to, shown)
             _store(now, made, name, by)
     except _TurnedAlreadyError:
