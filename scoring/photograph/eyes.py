@@ -33,28 +33,35 @@ class Eye:
 def find_eye(pixels: Pixels) -> Eye | None:
     """Return the largest acceptable eye that two of OpenCV's Haar cascades see, with skin around it.
 
-    None where they see one in the turned picture too: then what is above it may be no forehead.
+    None where they see one better in the turned picture: then what is above it is no forehead.
     """
     height, width = pixels.shape[:2]
     scale = min(1.0, EYE_LONG_SIDE / max(height, width))
     small = _shrink(pixels, scale)
-    eye = _eye_on(small)
-    if eye is None or any(_eye_on(turned(small, turn)) for turn in (2, 1, 3)):
+    eye, windows = _eye_on(small)
+    if eye is None or any(_eye_on(turned(small, turn))[1] > windows for turn in (2, 1, 3)):
         return None
     return Eye(*(round(side / scale) for side in (eye.x, eye.y, eye.w, eye.h)))
 
 
-def _eye_on(pixels: Pixels) -> Eye | None:
+def _eye_on(pixels: Pixels) -> tuple[Eye | None, int]:
+    """Return the eye, and in how many of their windows the two cascades see it."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     with _lock:
         first, second = (_eyes(name, grey) for name in EYE_CASCADES)
-    agreed = [box for box in first if any(_agree(box, other) for other in second) and _in_skin(box, pixels)]
-    return choose_eye(agreed, pixels.shape[1], pixels.shape[0])
+    agreed = {
+        box: windows + max(others)
+        for box, windows in first.items()
+        if (others := [number for other, number in second.items() if _agree(box, other)]) and _in_skin(box, pixels)
+    }
+    eye = choose_eye(list(agreed), pixels.shape[1], pixels.shape[0])
+    return eye, max(agreed.values(), default=0) if eye else 0
 
 
-def _eyes(cascade: str, grey: NDArray[Any]) -> list[Eye]:
-    found = _eye_cascade(cascade).detectMultiScale(grey, scaleFactor=1.1, minNeighbors=5)
-    return [Eye(*(int(side) for side in box)) for box in found]
+def _eyes(cascade: str, grey: NDArray[Any]) -> dict[Eye, int]:
+    """Return the boxes that a cascade sees, and in how many windows each."""
+    boxes, windows = _eye_cascade(cascade).detectMultiScale2(grey, scaleFactor=1.1, minNeighbors=5)
+    return {Eye(*(int(side) for side in box)): int(number) for box, number in zip(boxes, windows, strict=True)}
 
 
 def _agree(one: Eye, other: Eye) -> bool:

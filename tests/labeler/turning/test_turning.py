@@ -293,7 +293,8 @@ def test_who_measures_while_it_is_turned_leaves_the_newer_measures(image: Image,
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_turn_at_once_one_is_told(olga: User) -> None:
     image = imported(builders.make_study(), builders.make_jpeg(1))
-    start, said = threading.Barrier(2), []
+    start = threading.Barrier(2)
+    said: list[object] = []
 
     def turn(to: int) -> None:
         start.wait()
