@@ -48,11 +48,12 @@ def _eye_on(pixels: Pixels) -> tuple[Eye | None, int]:
     """Return the eye, and in how many of their windows the two cascades see it."""
     grey = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
     with _lock:
-        first, second = (_eyes(name, grey) for name in EYE_CASCADES)
+        first = {box: windows for box, windows in _eyes(EYE_CASCADES[0], grey).items() if _in_skin(box, pixels)}
+        second = _eyes(EYE_CASCADES[1], grey) if first else {}
     agreed = {
         box: windows + max(others)
         for box, windows in first.items()
-        if (others := [number for other, number in second.items() if _agree(box, other)]) and _in_skin(box, pixels)
+        if (others := [number for other, number in second.items() if _agree(box, other)])
     }
     eye = choose_eye(list(agreed), pixels.shape[1], pixels.shape[0])
     return eye, max(agreed.values(), default=0) if eye else 0
