@@ -125,8 +125,8 @@ IMAGES = Table(
         Column(
             "content_hash", Kind.TEXT, "SHA-256 of the file as it came; no-file:... where only labels were imported."
         ),
-        Column("width", Kind.WHOLE, "Width of the file as it came, upright; 0 without a file.", unit="pixels"),
-        Column("height", Kind.WHOLE, "Height of the file as it came, upright; 0 without a file.", unit="pixels"),
+        Column("width", Kind.WHOLE, "Width of the photograph, the right way up; 0 without a file.", unit="pixels"),
+        Column("height", Kind.WHOLE, "Height of the photograph, the right way up; 0 without a file.", unit="pixels"),
         Column("subject", Kind.TEXT, "Pseudonym of the person in it; empty where not known."),
         Column("cluster", Kind.TEXT, "Code shared by near-duplicates, confirmed or suspected; empty without any."),
         Column("is_golden", Kind.YES_NO, "Whether every reader grades it and nothing is trained on it."),

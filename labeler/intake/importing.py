@@ -239,11 +239,11 @@ def _is_known(study: Study, content_hash: str) -> bool:
 def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str = "") -> bool:
     """Store a photograph and what was made of it; False if another worker was first."""
     content_hash = decoding.content_hash(data)
-    original, rendition = _random_name(orphaned_files.ORIGINALS), _random_name(orphaned_files.RENDITIONS)
+    original, rendition = random_name(orphaned_files.ORIGINALS), random_name(orphaned_files.RENDITIONS)
     files = {original: data}
     files |= {renditions.storage_name(rendition, size): webp for size, webp in made.renditions.items()}
     try:
-        with _stored(files), transaction.atomic():
+        with stored(files), transaction.atomic():
             image = Image.objects.create(
                 study=study,
                 content_hash=content_hash,
@@ -251,6 +251,7 @@ def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str
                 original=original,
                 rendition=rendition,
                 rendition_sha256=renditions.digests(made.renditions),
+                turn=made.turn,
                 width=made.width,
                 height=made.height,
                 subject=subject_codes.clean(subject),
@@ -266,7 +267,7 @@ def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str
 
 
 @contextmanager
-def _stored(files: Mapping[str, bytes]) -> Iterator[None]:
+def stored(files: Mapping[str, bytes]) -> Iterator[None]:
     """Store files for as long as the block succeeds: after any failure, also Ctrl-C, none stays without its row.
 
     Of a process that is killed some do stay; `labeler.intake.orphaned_files` finds them.
@@ -281,7 +282,7 @@ def _stored(files: Mapping[str, bytes]) -> Iterator[None]:
         raise
 
 
-def _random_name(kind: str) -> str:
+def random_name(kind: str) -> str:
     """Return a name of 128 random bits, so that it tells nothing and can't be guessed."""
     key = secrets.token_hex(16)
     return f"{kind}/{key[:2]}/{key}"

@@ -62,6 +62,7 @@ def _page(request: AuthedRequest, study: Study, form: MetadataForm, *, status: i
         "formats": formats.ALL_OF_THEM,
         "accept": formats.ACCEPT,
         "images": study.images.count(),
+        "turned": study.images.filter(turn__gt=0, is_turned_by_hand=False).count(),
         "intakes": study.intakes.select_related("requested_by").annotate(n=Count("files"))[:20],
         "form": form,
         "places": buckets.allowed(),

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('labeler', '0008_find_uncounted_images'),
+        ('labeler', '0009_note_changed_facts'),
     ]
 
     operations = [

@@ -39,7 +39,7 @@ from labeler.models import (
 )
 from labeler.record import audit, ledger, pseudonyms
 from labeler.screening import near_duplicates
-from scoring.photograph import decoding, fingerprint_search, fingerprints
+from scoring.photograph import decoding, faces, fingerprint_search, fingerprints
 from scoring.platform import blobs, jobs
 from scoring.regressor import feature_store
 
@@ -54,7 +54,7 @@ NOT_OURS = (
 )
 
 File = dict[str, Any]  # kind, name, sha256, bytes
-Examples = dict[str, bytes]  # name of a picture of the atlas -> its fingerprint
+Examples = dict[str, list[bytes]]  # name of a picture of the atlas -> its fingerprints
 
 
 class ErasingError(ValueError):
@@ -192,11 +192,17 @@ def _known_file(kind: str, name: str) -> Iterator[File]:
 
 
 def _examples(study: Study) -> Examples:
-    """Return the fingerprints of the pictures of the study's atlas, which stand nowhere."""
-    examples = {}
+    """Return the fingerprints of the pictures of the study's atlas, which stand nowhere.
+
+    Of each as its face stands, and of its frame in each turn: a photograph without a face may be turned by hand.
+    """
+    examples: Examples = {}
     for name in AtlasPicture.objects.filter(level__study=study).values_list("file", flat=True):
         with suppress(FileNotFoundError):  # an erasure that broke has deleted the file, and its row not yet
-            examples[name] = preprocessing.measure(decoding.decode(blobs.read(name))).fingerprint
+            pixels = decoding.decode(blobs.read(name))
+            frames = [fingerprints.fingerprint(decoding.turned(pixels, turn), []) for turn in range(4)]
+            upright = preprocessing.measure(faces.upright(pixels)).fingerprint
+            examples[name] = [upright, *map(fingerprints.to_bytes, frames)]
     return examples
 
 
@@ -205,8 +211,9 @@ def _like(image: Image, examples: Examples) -> Iterator[str]:
     measurement = Measurement.objects.filter(image=image).first()
     if measurement is None:
         return
-    for name, fingerprint in examples.items():
-        if fingerprint_search.distance(*fingerprints.from_bytes([measurement.fingerprint, fingerprint])) <= ALIKE:
+    for name, ways in examples.items():
+        own, *others = fingerprints.from_bytes([measurement.fingerprint, *ways])
+        if min(fingerprint_search.distance(own, other) for other in others) <= ALIKE:
             yield name
 
 

@@ -25,6 +25,7 @@ GONE = bytes(32)
 # The acts that may change a fact, as the audit log calls them.
 DEALT = ("dealt", "dealt: images", "dealt: join", "dealt: leave", "dealt: order", "dealing taken back")
 ASKED, ERASED = "erasure asked for", "erased"
+TURNED = "image turned"
 TAKEN_OUT = ("image taken out", "image taken back in")
 CONSENTED = ("consent recorded", "consent is needed", "consent is not needed", "metadata joined", "subject corrected")
 SCREENED = ("prescreening limits set", "prescreening limits applied", "prescreening decided", "golden set frozen")
@@ -165,8 +166,10 @@ KINDS = (
         b"P",
         "picture",
         *IMAGE,
-        "row.content_hash, row.rendition_sha256",
-        (),
+        # An image that was there before images had a turn has the text that it had.
+        "row.content_hash, row.rendition_sha256 || "
+        "CASE WHEN row.turn IS NULL THEN '{}' ELSE jsonb_build_object('turn', row.turn) END",
+        (TURNED,),
         is_added_by_act=False,
         is_erased=True,
     ),
@@ -176,7 +179,7 @@ KINDS = (
         *IMAGE,
         "row.content_hash, row.original, row.rendition, row.width, row.height, "
         "extract(epoch FROM row.imported_at)::text",
-        (),
+        (TURNED,),
         is_added_by_act=False,
         is_erased=True,
     ),
@@ -185,7 +188,7 @@ KINDS = (
         "screening",
         *IMAGE,
         "row.content_hash, row.cluster, row.failed, row.override, row.is_kept",
-        (*SCREENED, *CLUSTERED),
+        (*SCREENED, *CLUSTERED, TURNED),
         is_added_by_act=False,
         is_erased=True,
     ),
@@ -195,7 +198,7 @@ KINDS = (
         *MEASUREMENT,
         "row.exposure, row.contrast, row.sharpness, row.short_side, row.faces, row.face_size, "
         "encode(row.fingerprint, 'hex')",
-        (),
+        (TURNED,),
         key="row.image_id",
         is_exported=False,
         is_added_by_act=False,

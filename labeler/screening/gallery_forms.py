@@ -45,6 +45,11 @@ class GalleryForm(Form):
         coerce=YES_OR_NO.get,
         empty_value=None,
     )
+    turned = forms.ChoiceField(
+        required=False,
+        label="Turned",
+        choices=[("", "Does not matter"), ("face", "As its face stands"), ("hand", "By hand")],
+    )
     name = forms.CharField(required=False, max_length=255, label="Name begins with")
     column = forms.ChoiceField(required=False, label="Metadata")
     value = forms.CharField(required=False, max_length=200, label="Its value")
@@ -78,6 +83,7 @@ class GalleryForm(Form):
             is_kept=cleaned["kept"],
             has_duplicates=cleaned["duplicates"],
             is_taken_out=cleaned["taken_out"],
+            turned=cleaned["turned"],
             name=cleaned["name"],
             column=cleaned["column"],
             value=cleaned["value"],

@@ -75,6 +75,8 @@ def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
         "labels": gallery.labels_of(image) if is_unblinded else [],
         "is_unblinded": is_unblinded,
         "measures": gallery.measures_of(image),
+        "why_fixed": gallery.why_fixed(image),
+        "turns": _turns(image.turn or 0),
         "decisions": image.decisions.select_related("decided_by"),
         "decision": DecisionForm(),
         "subject": SubjectForm(initial={"subject": image.subject}),
@@ -96,6 +98,12 @@ def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpRe
         return webp(thumbnails.storage_name(image))
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
     return webp(renditions.storage_name(image.rendition, size))
+
+
+def _turns(turn: int) -> list[tuple[int, str]]:
+    """Return the turns that buttons offer an image that stands so, with the buttons' words."""
+    back = [(0, "As it came")] if turn else []
+    return [((turn + 3) % 4, "Turn left"), ((turn + 1) % 4, "Turn right"), *back]
 
 
 def _in_words(image: Image) -> str:

@@ -68,6 +68,10 @@ def judge(*, study: Study, pairs: Collection[int], verdict: str, by: User | None
     return len(ends)
 
 
+def were_searched(study: Study) -> bool:
+    return study.audit_events.filter(action=SEARCHED).exists()
+
+
 def forget(image: Image) -> None:
     """Take an image out of its pairs and its cluster, which goes on without it."""
     with transaction.atomic():

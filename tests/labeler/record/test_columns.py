@@ -37,7 +37,7 @@ SEALED = {
     "labeler.Reader": "study_id user_id code is_simulated done skipped capacity accepted_at left_at",
     "labeler.Commitment": "study_id opening digest",
     "labeler.Dealing": "study_id kind reader_id plan reversed_at",
-    "labeler.Image": "study_id content_hash original rendition rendition_sha256 width height subject metadata cluster "
+    "labeler.Image": "study_id content_hash original rendition rendition_sha256 turn width height subject metadata cluster "
     "failed override is_kept is_golden may_be_graded may_be_trained_on may_be_shared is_erased is_taken_out "
     "imported_at",
     "labeler.Consent": "study_id subject scopes given_on source",
@@ -81,7 +81,9 @@ IRRELEVANT = {
     "labeler.Dealing: reason dealt_by_id dealt_at": LOG,
     "labeler.Image: source_name": NAME,
     "labeler.Image: is_chosen": BEFORE_DRAWING,
+    "labeler.Image: is_turned_by_hand": LOG,
     "labeler.Alias": NAME,
+    "labeler.ErasedName": "which names of files belong to nobody any more; no number is computed from it",
     "labeler.Consent: recorded_by_id recorded_at": LOG,
     "labeler.ProvisionalScore": BEFORE_DRAWING,
     "labeler.PrescreenRule labeler.PrescreenDecision labeler.SimilarPair": SCREENED,

@@ -65,6 +65,7 @@ TAMPERINGS = {
     "another golden set is promised": "UPDATE labeler_commitment SET opening = replace(opening, 'random', 'will')",
     "the promise goes": "DELETE FROM labeler_commitment",
     "an image that may not be graded": "UPDATE labeler_image SET may_be_graded = false WHERE id = FIRST",
+    "an image that stands otherwise": "UPDATE labeler_image SET turn = 2 WHERE id = FIRST",
     "a consent that is gone": "DELETE FROM labeler_consent",
     "a consent nobody gave": "INSERT INTO labeler_consent (study_id, subject, scopes, source, recorded_at) "
     "SELECT id, 'person 2', '{grading}', '', now() FROM labeler_study",
