@@ -12,6 +12,7 @@ from labeler.record import request_origin
 
 SAW = "saw an image"  # more often than all else together
 # What training does to facts that the ledger seals (`labeler.record.facts`).
+TURNED = "image turned"
 RUN_KEPT, RUN_PRUNED = "kept a run", "deleted a run's details"
 PUBLISHED, PUBLISHED_BY_HAND = "published a regressor", "published a regressor by hand"
 ROLLED_BACK = "rolled back to a regressor"

@@ -25,7 +25,6 @@ GONE = bytes(32)
 # The acts that may change a fact, as the audit log calls them.
 DEALT = ("dealt", "dealt: images", "dealt: join", "dealt: leave", "dealt: order", "dealing taken back")
 ASKED, ERASED = "erasure asked for", "erased"
-TURNED = "image turned"
 TAKEN_OUT = ("image taken out", "image taken back in")
 CONSENTED = ("consent recorded", "consent is needed", "consent is not needed", "metadata joined", "subject corrected")
 SCREENED = ("prescreening limits set", "prescreening limits applied", "prescreening decided", "golden set frozen")
@@ -169,7 +168,7 @@ KINDS = (
         # An image that was there before images had a turn has the text that it had.
         "row.content_hash, row.rendition_sha256 || "
         "CASE WHEN row.turn IS NULL THEN '{}' ELSE jsonb_build_object('turn', row.turn) END",
-        (TURNED,),
+        (audit.TURNED,),
         is_added_by_act=False,
         is_erased=True,
     ),
@@ -179,7 +178,7 @@ KINDS = (
         *IMAGE,
         "row.content_hash, row.original, row.rendition, row.width, row.height, "
         "extract(epoch FROM row.imported_at)::text",
-        (TURNED,),
+        (audit.TURNED,),
         is_added_by_act=False,
         is_erased=True,
     ),
@@ -188,7 +187,7 @@ KINDS = (
         "screening",
         *IMAGE,
         "row.content_hash, row.cluster, row.failed, row.override, row.is_kept",
-        (*SCREENED, *CLUSTERED, TURNED),
+        (*SCREENED, *CLUSTERED, audit.TURNED),
         is_added_by_act=False,
         is_erased=True,
     ),
@@ -198,7 +197,7 @@ KINDS = (
         *MEASUREMENT,
         "row.exposure, row.contrast, row.sharpness, row.short_side, row.faces, row.face_size, "
         "encode(row.fingerprint, 'hex')",
-        (TURNED,),
+        (audit.TURNED,),
         key="row.image_id",
         is_exported=False,
         is_added_by_act=False,

@@ -10,14 +10,13 @@ from labeler.images import measurements, preprocessing, renditions, thumbnails
 from labeler.images.preprocessing import Prepared
 from labeler.intake import importing, orphaned_files
 from labeler.models import Image, ProvisionalScore, Study, User
-from labeler.record import audit, facts
+from labeler.record import audit
 from labeler.screening import gallery, near_duplicates, prescreen
 from labeler.studies import study_jobs
 from scoring.photograph import decoding, decoding_slots
 from scoring.platform import blobs
 from scoring.weights.weight_files import WeightsError
 
-TURNED = facts.TURNED
 
 
 class TurnError(ValueError):
@@ -86,7 +85,7 @@ def _store(image: Image, made: Prepared, rendition: str, by: User | None) -> Non
     prescreen.judge(image)
     if near_duplicates.were_searched(image.study):  # its fingerprint is another one
         study_jobs.request(study=image.study, kind=study_jobs.Kind.DUPLICATES, by=by)
-    audit.record(image.study, by, TURNED, detail=f"{image} from {before} to {image.degrees} degrees clockwise")
+    audit.record(image.study, by, audit.TURNED, detail=f"{image} from {before} to {image.degrees} degrees clockwise")
     transaction.on_commit(lambda: _erase(old))
 
 

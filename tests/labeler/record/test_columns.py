@@ -37,8 +37,8 @@ SEALED = {
     "labeler.Reader": "study_id user_id code is_simulated done skipped capacity accepted_at left_at",
     "labeler.Commitment": "study_id opening digest",
     "labeler.Dealing": "study_id kind reader_id plan reversed_at",
-    "labeler.Image": "study_id content_hash original rendition rendition_sha256 turn width height subject metadata cluster "
-    "failed override is_kept is_golden may_be_graded may_be_trained_on may_be_shared is_erased is_taken_out "
+    "labeler.Image": "study_id content_hash original rendition rendition_sha256 turn width height subject metadata "
+    "cluster failed override is_kept is_golden may_be_graded may_be_trained_on may_be_shared is_erased is_taken_out "
     "imported_at",
     "labeler.Consent": "study_id subject scopes given_on source",
     "labeler.Measurement": "image_id exposure contrast sharpness short_side faces face_size fingerprint",

@@ -214,7 +214,7 @@ def test_a_second_click_changes_nothing(image: Image, turn_it: Turn) -> None:
     once = state(image)
     assert not turn_it(image, 1, 0)
     assert state(image) == once
-    assert image.study.audit_events.filter(action=turning.TURNED).count() == 1
+    assert image.study.audit_events.filter(action=audit.TURNED).count() == 1
 
 
 def test_the_page_turns_says_what_was_turned_and_turns_back(
@@ -248,7 +248,7 @@ def test_the_log_has_the_act_and_the_ledger_knows_it(image: Image, turn_it: Turn
     assert turn_it(image, 1, 0)
     seal()
     assert findings() == []
-    act = audit.find(image.study, audit.Wanted(action=turning.TURNED)).get()
+    act = audit.find(image.study, audit.Wanted(action=audit.TURNED)).get()
     assert (act.user, act.detail) == (olga, f"image {image.pk} from 0 to 90 degrees clockwise")
     with every_right(), connection.cursor() as cursor:
         cursor.execute("UPDATE labeler_image SET turn = 0")
@@ -315,4 +315,4 @@ def test_of_two_who_turn_at_once_one_is_told(olga: User) -> None:
     now = state(image)
     assert now.renditions == now.stored
     assert len(stored_files()) == 2
-    assert image.study.audit_events.filter(action=turning.TURNED).count() == 1
+    assert image.study.audit_events.filter(action=audit.TURNED).count() == 1
