@@ -18,7 +18,6 @@ from scoring.platform import blobs
 from scoring.weights.weight_files import WeightsError
 
 
-
 class TurnError(ValueError):
     """Why an image can't be turned, as a sentence for people."""
 
