@@ -45,35 +45,32 @@ class Decision:
     conclusion: str  # names every condition that fails, and by how much
 
 
-def decide(
-    *,
-    against: AgainstReaders,
-    golden_rmse: Estimate,
-    slope: Estimate,
-    subgroups: Sequence[Subgroup],
-    bar: Bar | None,
-    excess: Estimate | None,
-    undecided: Sequence[Flag] = (),
-    active_margin: float = ACTIVE_MARGIN,
-) -> Decision:
-    """Decide whether a regressor is published, by what it shows on the golden images.
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What a regressor shows on the golden images."""
 
-    against: it and the readers, by the study's rule. golden_rmse: its RMSE against the consensus. slope: of the
-    consensus on its score. subgroups: its errors by kinds of images. bar: the paper's number. excess:
-    `against_readers.not_worse` of it and the regressor in service; None where none answers. undecided: readers who
-    stand out and of whom nobody has decided yet whether they count.
-    """
+    against: AgainstReaders  # it and the readers, by the study's rule
+    golden_rmse: Estimate  # against the consensus
+    slope: Estimate  # of the consensus on its score
+    subgroups: Sequence[Subgroup]  # its errors by kinds of images
+    bar: Bar | None  # the paper's number
+    excess: Estimate | None  # `against_readers.not_worse` than the regressor in service; None where none answers
+    undecided: Sequence[Flag] = ()  # readers who stand out and of whom nobody has decided whether they count
+
+
+def decide(findings: Findings, *, active_margin: float = ACTIVE_MARGIN) -> Decision:
+    """Decide whether a regressor is published."""
     conditions = (
-        against_the_readers(against),
-        decided(undecided),
-        against_active(excess, active_margin),
-        calibrated(slope),
-        even(subgroups, golden_rmse),
+        against_the_readers(findings.against),
+        decided(findings.undecided),
+        against_active(findings.excess, active_margin),
+        calibrated(findings.slope),
+        even(findings.subgroups, findings.golden_rmse),
     )
     is_passed = all(condition.passes for condition in conditions)
     verdict = "Published." if is_passed else "Not published."
     failed = [condition.sentence for condition in conditions[1:] if not condition.passes]
-    said = [verdict, conditions[0].sentence, *failed, _published_form(golden_rmse, bar)]
+    said = [verdict, conditions[0].sentence, *failed, _published_form(findings.golden_rmse, findings.bar)]
     return Decision(conditions, is_passed, " ".join(filter(None, said)))
 
 
@@ -95,7 +92,9 @@ def decided(undecided: Sequence[Flag]) -> Condition:
         return Condition("careless", passes=True, sentence="No reader stands out undecided.")
     names = sorted({flag.reader for flag in undecided})
     said = f"Publishing waits until somebody decides whether {' and '.join(names)} set{'s' if len(names) == 1 else ''}"
-    return Condition("careless", False, f"{said} a bar. {' '.join(flag.sentence for flag in undecided)}")
+    return Condition(
+        "careless", passes=False, sentence=f"{said} a bar. {' '.join(flag.sentence for flag in undecided)}"
+    )
 
 
 def against_active(excess: Estimate | None, margin: float) -> Condition:
@@ -150,5 +149,5 @@ def _published_form(golden_rmse: Estimate, bar: Bar | None) -> str:
         return ""
     return (
         f"In the paper's form the golden RMSE is {golden_rmse.value:.3f} and the bar, the largest reader's, "
-        f"{bar.value:.3f} (n = {golden_rmse.n}): two estimates on the same images, which establish nothing by themselves."
+        f"{bar.value:.3f} (n = {golden_rmse.n}): two estimates on the same images, which establish nothing alone."
     )

@@ -16,6 +16,17 @@ class ReasonForm(Form):
     reason = forms.CharField(min_length=5, max_length=300, label="Why?", help_text="It is kept in the audit log.")
 
 
+class ReaderForm(Form):
+    """Whether a reader who stands out sets a bar."""
+
+    counts = forms.ChoiceField(
+        choices=[("no", "sets no bar"), ("yes", "sets the bar like the others")],
+        label="This reader",
+        widget=forms.RadioSelect,
+    )
+    reason = forms.CharField(min_length=5, max_length=300, label="Why?", help_text="It is kept in the audit log.")
+
+
 class NightForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own class takes no parameter when it runs
     """When a study is retrained."""
 

@@ -5,12 +5,13 @@ estimate d_i of a true difference. Which reader is the worst is an estimate too.
 in each resample does not allow for that: a maximum over resamples is biased upwards once more, and calls a machine
 that equals eleven equal readers better than the worst of them in half of all studies (`benchmarks/training/verdicts`).
 
-So the m-th smallest true difference gets an interval without picking. It is below u if at least m true differences
-are, and that holds unless more than chance allows of n - m + 1 bounds err: the m-th smallest of the upper bounds, each at
-error / (n - m + 1), is its upper bound (partial conjunction: Benjamini and Heller 2008). From below it is the m-th
-smallest of the lower bounds at error / m. With m = 1, the worst reader, the upper bound is Bonferroni's and the lower
-one an intersection-union test (Hsu 1996, multiple comparisons with the best). Nothing is assumed of how readers
-depend on each other. The bound of one difference is Student's, with the variance of its influence on each image.
+So the m-th smallest true difference, that of the worst reader for m = 1, gets an interval without picking. Above it
+are n - m + 1 readers: if none of their upper bounds fails, each at error / (n - m + 1), then at most m - 1 bounds are
+below it, and the m-th smallest of all upper bounds is not. So this is its upper bound, and the m-th smallest of the
+lower bounds, each at error / m, its lower one (partial conjunction: Benjamini and Heller 2008). For the worst reader
+that is Bonferroni's bound from above and an intersection-union test from below (Hsu 1996, comparisons with the best).
+Nothing is assumed of how readers depend on each other. The bound of one difference is Student's, with the variance of
+its influence on each image.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,7 @@ One reader at random makes a bar that any machine passes. Each flag says what wa
 hold for readers with at least FEWEST_TO_SHOW golden grades.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +32,28 @@ class Flag:
     reader: str
     kind: Kind
     sentence: str
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What holds of a reader: whether they count, what had been seen when that was decided, and why."""
+
+    reader: str
+    counts: bool
+    kinds: tuple[str, ...]
+    reason: str
+    on: str  # ISO 8601, the day
+
+
+def undecided(flags: Iterable[Flag], decided: Sequence[Decided]) -> tuple[Flag, ...]:
+    """Return the flags of which nobody has decided yet; what is seen of a reader anew is to be decided anew."""
+    seen = {(one.reader, kind) for one in decided for kind in one.kinds}
+    return tuple(flag for flag in flags if (flag.reader, flag.kind) not in seen)
+
+
+def left_out(decided: Sequence[Decided]) -> frozenset[str]:
+    """Return the codes of readers who are to set no bar."""
+    return frozenset(one.reader for one in decided if not one.counts)
 
 
 def find(grades: Floats, codes: Sequence[str], looks: Mapping[str, Floats] | None = None) -> tuple[Flag, ...]:

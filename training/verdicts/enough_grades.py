@@ -22,8 +22,8 @@ class EnoughGrades:
 
     images: int
     drawn: int
-    grades_needed: int  # that an image must have
     readers: int  # who have graded half of the golden images
+    grades_needed: int  # of theirs, that an image must have
     sentence: str
 
 
@@ -36,9 +36,10 @@ def who_count(grades: Floats, drawn: int) -> NDArray[np.bool_]:
 
 def of_panel(grades: Floats, drawn: int) -> tuple[EnoughGrades, NDArray[np.bool_]]:
     """Return what (n, N) grades allow, NaN for none, and (N,): the images that count. `drawn` images are golden."""
-    readers = int(who_count(grades, drawn).sum())
+    counts = who_count(grades, drawn)
+    readers = int(counts.sum())
     needed = max(FEWEST_READERS, int(np.ceil(GRADE_SHARE * readers)))
-    has_enough = np.isfinite(grades).sum(axis=0) >= needed
+    has_enough = np.isfinite(grades[counts]).sum(axis=0) >= needed
     images, fewest = int(has_enough.sum()), min(FEWEST_TO_SHOW, int(np.ceil(drawn / 2)))
     nothing = "so numbers that need several readers are not shown yet."
     if readers < FEWEST_READERS:
@@ -49,9 +50,11 @@ def of_panel(grades: Floats, drawn: int) -> tuple[EnoughGrades, NDArray[np.bool_
             f"who have done half; {fewest} images are needed, {nothing}"
         )
     else:
-        said = f"Numbers of several readers rest on the {images} of {drawn} golden images with at least {needed} grades."
-        return EnoughGrades(images, drawn, needed, readers, said), has_enough
-    return EnoughGrades(0, drawn, needed, readers, said), np.zeros(grades.shape[1], dtype=bool)
+        said = (
+            f"Numbers of several readers rest on the {images} of {drawn} golden images with at least {needed} grades."
+        )
+        return EnoughGrades(images, drawn, readers, needed, said), has_enough
+    return EnoughGrades(0, drawn, readers, needed, said), np.zeros(grades.shape[1], dtype=bool)
 
 
 def only(grades: Floats, has_enough: NDArray[np.bool_]) -> Floats:

@@ -33,6 +33,7 @@ from training.statistics import bias, metrics, panels, planning, regression, sub
 from training.statistics.intervals import Estimate, Floats, mean
 from training.statistics.panels import Reading
 from training.statistics.planning import Design
+from training.verdicts import enough_grades
 
 LEVELS = {1.0: "Clear", 2.0: "Almost clear", 3.0: "Mild", 4.0: "Moderate", 5.0: "Severe"}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -59,6 +60,10 @@ def report_of(grades: Sequence[Sequence[float]], *, scores: Sequence[float] | No
         title="The acne study",
         is_simulated=True,
         golden_images=len(panel.images),
+        enough=enough_grades.of_panel(panel.grades, len(panel.images))[0],
+        flags=(),
+        decisions=(),
+        bar_without_flagged=None,
         levels=SCALE,
         readers=tuple(rows),
         agreement=panels.describe_agreement(panel),
