@@ -1,4 +1,4 @@
-"""By which rule a study's machine is judged: chosen before reading begins, and changed later for a logged reason only."""
+"""By which rule a study's machine is judged: chosen before reading, and changed later for a logged reason only."""
 
 from django.db import transaction
 

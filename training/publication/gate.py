@@ -74,9 +74,9 @@ def decide(findings: Findings, *, active_margin: float = ACTIVE_MARGIN) -> Decis
     return Decision(conditions, is_passed, " ".join(filter(None, said)))
 
 
-def bar_of(errors: Mapping[str, Estimate]) -> Bar | None:
+def bar_of(errors: Mapping[str, float | None]) -> Bar | None:
     """Return the bar of the readers who count, by their codes; those without an error set none."""
-    known = {code: error.value for code, error in errors.items() if error.value is not None}
+    known = {code: error for code, error in errors.items() if error is not None}
     worst = max(known, key=lambda code: known[code], default=None)
     return None if worst is None else Bar(known[worst], worst)
 

@@ -62,6 +62,8 @@ class PlanForm(Form):
     )
     machine = _number("machine", "Error of the machine", "Standard deviation of the score around the truth, in grades.")
     grades = _whole("grades", "Grades", "Steps of the grading scale.")
+    margin = _number("margin", "Margin", "Grades of RMSE that the machine may be farther off than the worst reader.")
+    power = _number("power", "Power", "The chance that what is so will be established, 0.5 to 0.99.")
 
     def __init__(self, data: dict[str, Any]) -> None:
         super().__init__({**asdict(Design()), **data})

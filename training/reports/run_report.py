@@ -121,7 +121,7 @@ def measure(study: Study, graded: GradedImages, chosen: Entry) -> Measured:
         enough=enough,
         flags=flags,
         decisions=decisions,
-        bar=gate.bar_of({row.code: row.rmse for row in compared if row.counts_for_bar}),
+        bar=gate.bar_of({row.code: row.rmse.value for row in compared if row.counts_for_bar}),
     )
 
 

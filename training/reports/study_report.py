@@ -68,7 +68,7 @@ def _report(study: Study, standing: ReadersReport) -> StudyReport:
 
 
 def _bar(standing: ReadersReport) -> Bar | None:
-    return gate.bar_of({reader.code: reader.rmse for reader in standing.readers if reader.counts_for_bar})
+    return gate.bar_of({reader.code: reader.rmse.value for reader in standing.readers if reader.counts_for_bar})
 
 
 def _left_out(study: Study, images: Sequence[bool], report: StudyReport, whole: ReadersReport) -> LeftOut:

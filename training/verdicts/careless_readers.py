@@ -59,7 +59,7 @@ def left_out(decided: Sequence[Decided]) -> frozenset[str]:
 def find(grades: Floats, codes: Sequence[str], looks: Mapping[str, Floats] | None = None) -> tuple[Flag, ...]:
     """Return the flags of (n, N) grades, NaN for none, by reader; `looks` are milliseconds of each reader's labels."""
     others = grades - metrics.residuals(grades)
-    errors = np.array([metrics.rmse(row, mean).value or np.nan for row, mean in zip(grades, others, strict=True)])
+    errors = np.array([metrics.root_mean_square(row) for row in grades - others])
     flags: list[Flag] = []
     for place, code in enumerate(codes):
         both = np.isfinite(grades[place]) & np.isfinite(others[place])

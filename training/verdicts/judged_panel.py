@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import isnan
 
 from training.statistics import metrics
-from training.statistics.intervals import Estimate, Floats
+from training.statistics.intervals import Floats
 from training.verdicts import against_readers, enough_grades
 from training.verdicts.against_readers import AgainstReaders, Rule
 from training.verdicts.enough_grades import EnoughGrades
@@ -23,9 +24,11 @@ class JudgedPanel:
         needed = self.enough.grades_needed
         return against_readers.compare(scores, self.grades, self.codes, rule=rule, look=look, grades_needed=needed)
 
-    def errors(self) -> dict[str, Estimate]:
+    def errors(self) -> dict[str, float | None]:
         """Return the published form of each one's RMSE, against the consensus of these alone."""
-        return {code: metrics.reader_rmse(self.grades, place) for place, code in enumerate(self.codes)}
+        left = self.grades - metrics.consensus(self.grades)
+        errors = {code: metrics.root_mean_square(row) for code, row in zip(self.codes, left, strict=True)}
+        return {code: None if isnan(error) else error for code, error in errors.items()}
 
 
 def of(grades: Floats, codes: Sequence[str], *, drawn: int, without: Collection[str] = ()) -> JudgedPanel:
