@@ -62,6 +62,6 @@ def set_rule(
         reason=reason,
         set_by=by,
     )
-    action = "changed the judging rule after reading had begun" if is_late else "set the judging rule"
+    action = "changed the judging rule late" if is_late else "set the judging rule"
     audit.record(study, by, action, detail=in_words(rule), reason=reason)
     return rule

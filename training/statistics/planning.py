@@ -5,6 +5,7 @@ interval that `metrics` takes by bootstrap (the tests hold the two against each 
 square root of the number of images, so one simulation answers for every size of the golden set.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
@@ -44,7 +45,6 @@ LIMITS: dict[str, tuple[float, float]] = {
     "margin": (0, 1),
     "power": (0.5, 0.99),
 }
-MOST_GOLDEN = 1_000_000  # images: a verdict that takes more is out of reach
 
 
 class DesignError(ValueError):
@@ -111,7 +111,7 @@ class Plan:
     # the design's power.
     golden_to_compare: int
     # The same for a machine of the design to be closer than the worst reader, or not farther off by the margin; None
-    # where it is not so. And the power that the design has for it.
+    # where too often it is not so. And the power that the design has for it.
     golden_for_verdict: int | None
     power_of_verdict: float
     is_simulated: bool = True
@@ -211,7 +211,9 @@ def _comparison(plan: Plan) -> str:
     ]
     shown = f"not to be {design.margin:g} farther off than" if design.margin else "to be closer than"
     if plan.golden_for_verdict is None:
-        sentences.append(f"Such a machine can't be shown {shown} the worst reader: it is not so.")
+        sentences.append(
+            f"No size lets {chance} of studies show such a machine {shown} the worst reader: too often it is not so."
+        )
     else:
         sentences.append(
             f"To show such a machine {shown} the worst reader in {chance} of all studies takes about "
@@ -337,28 +339,22 @@ def _golden_to_compare(compared: Expected, design: Design) -> int:
 
 
 def _golden_for_verdict(compared: _Spread, design: Design) -> int | None:
-    """Return the size at which the verdict on the worst reader comes with the design's power, in half of the panels.
+    """Return the smallest size at which the verdict on the worst reader comes with the design's power."""
 
-    The bound of each of n readers errs with a share of the error (training/verdicts/against_readers.py); one that is
-    below the margin is enough, so the reader who takes the fewest images decides.
-    """
-    needed = [
-        min(
-            (
-                images_needed(deviation, design.margin - value, power=design.power, errs=ONE_SIDE / design.readers)
-                for value, deviation in zip(values, deviations, strict=True)
-                if value < design.margin and np.isfinite(deviation)
-            ),
-            default=np.inf,
-        )
-        for values, deviations in zip(compared.values, compared.deviations, strict=True)
-    ]
-    middle = float(np.median(needed))
-    return int(np.ceil(middle)) if middle < MOST_GOLDEN else None
+    def is_enough(golden: int) -> bool:
+        return _power_of_verdict(compared, replace(design, golden=golden)) >= design.power
+
+    sizes = range(int(LIMITS["golden"][0]), int(LIMITS["golden"][1]) + 1)
+    place = bisect_left(sizes, True, key=is_enough)  # noqa: FBT003
+    return sizes[place] if place < len(sizes) else None
 
 
 def _power_of_verdict(compared: _Spread, design: Design) -> float:
-    """Return the chance of the verdict on the worst reader with the design's golden images, at least, over panels."""
+    """Return the chance of the verdict on the worst reader with the design's golden images, on average over panels.
+
+    The bound of each of n readers errs with a share of the error (training/verdicts/against_readers.py); one that is
+    below the margin is enough, so the reader of whom that is likeliest tells the least that the chance can be.
+    """
     of_panels = [
         max(
             (
