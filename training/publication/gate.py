@@ -56,6 +56,7 @@ class Findings:
     bar: Bar | None  # the paper's number
     excess: Estimate | None  # `against_readers.not_worse` than the regressor in service; None where none answers
     undecided: Sequence[Flag] = ()  # readers who stand out and of whom nobody has decided whether they count
+    without_flagged: AgainstReaders | None = None  # it and the readers, were those who stand out not there
 
 
 def decide(findings: Findings, *, active_margin: float = ACTIVE_MARGIN) -> Decision:
@@ -70,6 +71,9 @@ def decide(findings: Findings, *, active_margin: float = ACTIVE_MARGIN) -> Decis
     is_passed = all(condition.passes for condition in conditions)
     verdict = "Published." if is_passed else "Not published."
     failed = [condition.sentence for condition in conditions[1:] if not condition.passes]
+    without = findings.without_flagged if findings.undecided else None
+    if without:
+        failed.insert(0, f"Were those who stand out not there: {against_readers.in_words(without)}")
     said = [verdict, conditions[0].sentence, *failed, _published_form(findings.golden_rmse, findings.bar)]
     return Decision(conditions, is_passed, " ".join(filter(None, said)))
 

@@ -22,7 +22,6 @@ class ReaderForm(Form):
     counts = forms.ChoiceField(
         choices=[("no", "sets no bar"), ("yes", "sets the bar like the others")],
         label="This reader",
-        widget=forms.RadioSelect,
     )
     reason = forms.CharField(min_length=5, max_length=300, label="Why?", help_text="It is kept in the audit log.")
 

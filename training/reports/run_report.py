@@ -154,6 +154,7 @@ def decide(study: Study, measured: Measured, active: Floats | None) -> Decision:
         bar=measured.bar,
         excess=excess,
         undecided=careless_readers.undecided(measured.flags, measured.decisions),
+        without_flagged=measured.against_without_flagged,
     )
     return gate.decide(findings, active_margin=row.active_margin if row else gate.ACTIVE_MARGIN)
 

@@ -171,17 +171,25 @@ def _holm(found: Differences, side: int, errs: float) -> int:
     return n
 
 
+def spoken_level(level: float) -> str:
+    """Return "95", "98.3", "99.99": with as many digits as tell it from 100."""
+    digits = 1
+    while round(level, digits) == 100:
+        digits += 1
+    return f"{level:.{digits}f}".removesuffix(".0")
+
+
 def in_words(found: AgainstReaders) -> str:
     """Say how the machine stands against the rule's reader, and what of it is established."""
     if found.value is None:
         return f"{found.reason} So there is no verdict on the machine."
     size = f"{abs(found.value):.3f} {'smaller' if found.value < 0 else 'larger'}"
-    whom = f"{NAMES[found.rule.against]}'s of {found.readers}"
-    said = f"Each measured against the other readers, the machine's RMSE is {size} than {whom}"
+    said = "Each measured against the other readers, the machine's RMSE is "
+    said += f"{size} than that of the {found.rule.against} of {found.readers} readers"
     if found.interval is None:
         return f"{said}. That establishes nothing: {found.reason}"
     low, high = found.interval
-    said += f" ({found.level:.4g} % interval of the difference {low:+.3f} to {high:+.3f}, n = {found.n}, "
+    said += f" ({spoken_level(found.level)} % interval of the difference {low:+.3f} to {high:+.3f}, n = {found.n}, "
     said += f"look {found.look} at the golden set)"
     said += {
         "closer": ": the whole interval is below 0, so the machine is established to be closer",

@@ -113,7 +113,7 @@ def test_a_later_look_has_a_wider_interval_around_the_same_value() -> None:
     assert len({one.value for one in looks}) == 1
     highs = [one.high or 0.0 for one in looks]
     assert highs == sorted(highs)
-    assert [f"{one.level:.4g}" for one in looks] == ["95", "98.33", "99.91", "100"]
+    assert [against_readers.spoken_level(one.level) for one in looks] == ["95", "98.3", "99.9", "99.9999"]
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,7 @@ def _draw(rows: Sequence[ComparedReader], found: AgainstReaders, width: float) -
     values = [row.machine_minus_reader.known for row in rows]
     reach = max(map(abs, [low, high, found.rule.margin, 0.05, *values]))
     x = Scale(-1.08 * reach, 1.08 * reach, frame.left, frame.right)
-    axes.below(
-        sheet, frame, x, "RMSE of the machine less the reader's, in grades", ticks=x.ticks(5 if is_narrow else 9)
-    )
+    axes.below(sheet, frame, x, "RMSE: machine less reader", ticks=x.ticks(5 if is_narrow else 9))
     sheet.line("ideal", (x(0), frame.top - 4), (x(0), frame.bottom))
     margin = found.rule.margin
     sheet.line("bar", (x(margin), frame.top - 10), (x(margin), frame.bottom))
