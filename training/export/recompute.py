@@ -333,7 +333,7 @@ class Export:
         who = {reader for reader, times in done.items() if times >= BAR_SHARE * drawn}
         needed = max(2, math.ceil(GRADE_SHARE * len(who)))
         judged = {image: given for image, given in mine.items() if len(who.intersection(given)) >= needed}
-        if len(who) < 2 or len(judged) < min(FEWEST_TO_SHOW, math.ceil(drawn / 2)):
+        if len(who) < 2 or len(judged) < min(max(FEWEST_TO_SHOW, math.ceil(drawn / 4)), math.ceil(drawn / 2)):
             judged = {}
         return {"images": len(judged), "drawn": drawn, "readers": len(who), "grades_needed": needed}, who, judged
 

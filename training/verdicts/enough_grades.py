@@ -14,6 +14,7 @@ from training.statistics.intervals import FEWEST_TO_SHOW, Floats
 READER_SHARE = 0.5  # of the golden images: a reader who has graded fewer sets no bar
 GRADE_SHARE = 0.75  # of those readers: at most a sixth is missing of what the published form is when all are done
 FEWEST_READERS = 2
+IMAGE_SHARE = 0.25  # of the golden images: of fewer, the largest of many RMSEs is luck
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,18 @@ def who_count(grades: Floats, drawn: int) -> NDArray[np.bool_]:
     return counts
 
 
+def fewest_images(drawn: int) -> int:
+    """Return on how many golden images numbers of several readers must rest, of so many that were drawn."""
+    return min(max(FEWEST_TO_SHOW, int(np.ceil(IMAGE_SHARE * drawn))), int(np.ceil(drawn / 2)))
+
+
 def of_panel(grades: Floats, drawn: int) -> tuple[EnoughGrades, NDArray[np.bool_]]:
     """Return what (n, N) grades allow, NaN for none, and (N,): the images that count. `drawn` images are golden."""
     counts = who_count(grades, drawn)
     readers = int(counts.sum())
     needed = max(FEWEST_READERS, int(np.ceil(GRADE_SHARE * readers)))
     has_enough = np.isfinite(grades[counts]).sum(axis=0) >= needed
-    images, fewest = int(has_enough.sum()), min(FEWEST_TO_SHOW, int(np.ceil(drawn / 2)))
+    images, fewest = int(has_enough.sum()), fewest_images(drawn)
     nothing = "so numbers that need several readers are not shown yet."
     if readers < FEWEST_READERS:
         said = f"Fewer than {FEWEST_READERS} readers have graded half of the {drawn} golden images, {nothing}"
