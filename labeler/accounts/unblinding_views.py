@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -34,7 +33,6 @@ class AskForReason:
         return redirect(f"{reverse('unblind', args=[exception.study.slug])}?{urlencode({'next': onwards})}")
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def unblind(request: AuthedRequest, slug: str) -> HttpResponse:
     """Ask for the reason, keep it, and go on."""
@@ -49,7 +47,6 @@ def unblind(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/accounts/unblind.html", context, status=422 if form.errors else 200)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def accept_reading(request: AuthedRequest, slug: str) -> HttpResponse:
     """Tell a person who oversees a study what they will no longer see while they read it, and ask."""

@@ -6,7 +6,6 @@ from functools import wraps
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -28,7 +27,6 @@ LONGEST_WAIT_DIGITS = 11  # of milliseconds: three years
 BACK = 20  # images graded before that the page is told at once
 
 
-@login_required
 @require_GET
 def home(request: AuthedRequest) -> HttpResponse:
     readerships = access.readerships(request.user).select_related("study").order_by("study__title")
@@ -43,14 +41,12 @@ def home(request: AuthedRequest) -> HttpResponse:
     return render(request, "labeler/grading/home.html", context)
 
 
-@login_required
 @require_GET
 def grade(request: AuthedRequest, slug: str) -> HttpResponse:
     reader = access.get_reader(request, slug)
     return look_back_views.ended(request, reader) or _show_card(request, reader)
 
 
-@login_required
 @require_GET
 def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     """Answer the next images after the one that the page names, or those graded before it; all to begin with else."""
@@ -66,7 +62,6 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     return _answer(reader, {"upcoming": _cards(window.upcoming(reader, request.session, after=after), reader)})
 
 
-@login_required
 @require_GET
 def image(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponseBase:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
@@ -82,7 +77,6 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponseBas
     return padded_webp(renditions.storage_name(image.rendition, size), assignment=assignment.pk)
 
 
-@login_required
 @require_GET
 def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse | HttpResponse:
     """Answer an example from the study's atlas."""
@@ -106,7 +100,6 @@ def _counted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 
 @_counted
-@login_required
 @require_POST
 def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     assignment = queries.get_assignment(request, slug, public_id)
@@ -117,7 +110,6 @@ def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
 
 
 @_counted
-@login_required
 @require_POST
 def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     assignment = queries.get_assignment(request, slug, public_id)

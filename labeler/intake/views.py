@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count
 from django.http import HttpResponse, JsonResponse
@@ -32,7 +31,6 @@ REFUSALS = 500  # on a page
 UNSENT = {State.UPLOADING, State.WAITING}
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def intake(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show how photographs get in, and take files that a browser without scripts sends at once."""
@@ -42,7 +40,6 @@ def intake(request: AuthedRequest, slug: str) -> HttpResponse:
     return _page(request, study, MetadataForm())
 
 
-@login_required
 @require_POST
 def import_place(request: AuthedRequest, slug: str) -> HttpResponse:
     """Import what lies at a place in object storage."""
@@ -103,7 +100,6 @@ def _take(into: Intake, file: "UploadedFile[Any]", name: str, size: int) -> None
             return
 
 
-@login_required
 @require_POST
 def begin(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
@@ -115,7 +111,6 @@ def begin(request: AuthedRequest, slug: str) -> HttpResponse:
     return JsonResponse({"upload": reverse("upload", args=place), "progress": reverse("intake_progress", args=place)})
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def upload(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Say how much of a file is here, or take its next piece, which is the request's body."""
@@ -137,7 +132,6 @@ def upload(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return JsonResponse({"here": here})
 
 
-@login_required
 @require_POST
 def finish(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """The browser has sent all of its files."""
@@ -147,7 +141,6 @@ def finish(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("intake_progress", slug=slug, pk=pk)
 
 
-@login_required
 @require_POST
 def again(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Have what was given up imported again."""
@@ -157,7 +150,6 @@ def again(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("intake_progress", slug=slug, pk=pk)
 
 
-@login_required
 @require_GET
 def progress(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     into = _intake(request, slug, pk)
@@ -177,7 +169,6 @@ def progress(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 
 
 @conditional_page
-@login_required
 @require_GET
 @cache_control(private=True, no_cache=True)
 def progress_now(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
@@ -198,7 +189,6 @@ def _now(into: Intake) -> dict[str, Any]:
     }
 
 
-@login_required
 @require_POST
 def join_metadata(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show what a table would write into the study's images, and write it when that has been seen."""

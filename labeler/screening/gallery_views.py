@@ -1,6 +1,5 @@
 """The gallery: images with their labels, for admins who do not read the study."""
 
-from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseGone
 from django.shortcuts import render
@@ -22,7 +21,6 @@ from labeler.screening.near_duplicate_forms import SubjectForm
 from labeler.screening.prescreen_forms import DecisionForm
 
 
-@login_required
 @require_GET
 def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images that are as the address asks."""
@@ -44,7 +42,6 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/screening/gallery.html", context)
 
 
-@login_required
 @require_GET
 def disputed(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images on which readers disagree most: nearly all of them golden, as others have one reader."""
@@ -52,7 +49,6 @@ def disputed(request: AuthedRequest, slug: str) -> HttpResponse:
     return _doubts(request, gallery.disputed(study), {"study": study, "current": "disputed"})
 
 
-@login_required
 @require_GET
 def unstable(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images of which readers changed their mind. Several readers of one image tell what it is."""
@@ -66,7 +62,6 @@ def _doubts(request: HttpRequest, doubts: QuerySet[Doubt], context: dict[str, ob
     return render(request, "labeler/screening/doubts.html", context)
 
 
-@login_required
 @require_GET
 def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Show one image and everything that was said of it."""
@@ -85,7 +80,6 @@ def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "labeler/screening/image.html", context)
 
 
-@login_required
 @require_GET
 def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpResponse:
     """Answer an image's thumbnail, or with a size one of its renditions."""
