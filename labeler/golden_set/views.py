@@ -134,7 +134,6 @@ def rule(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/golden_set/rule.html", context, status=422 if form.errors else 200)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def close(request: AuthedRequest, slug: str) -> HttpResponse:
     """Close a study for good."""
