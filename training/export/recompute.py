@@ -368,26 +368,26 @@ class Export:
         n, images = len(found), min((one[3] for one in found), default=0)
         rank = 1 if rule["against"] == "worst" else max(1, -(-n // 2))
         ranked = sorted(found, key=itemgetter(1))
-        low = high = None
+        ends: tuple[float, float] | None = None
         closer = farther = 0
         if n >= 2 and images >= FEWEST_TO_SHOW:
-            high = bounds(found, 1, errs / (n - rank + 1))[rank - 1]
-            low = bounds(found, -1, errs / rank)[rank - 1]
+            upper = bounds(found, 1, errs / (n - rank + 1))[rank - 1]
+            ends = bounds(found, -1, errs / rank)[rank - 1], upper
             closer, farther = holm(found, 1, errs), holm(found, -1, errs)
-        known = low is not None and high is not None
+        low, high = ends or (math.nan, math.nan)
         return {
             "value": ranked[rank - 1][1] if found else None,
-            "low": low,
-            "high": high,
+            "low": low if ends else None,
+            "high": high if ends else None,
             "n": images,
             "look": look,
             "level": 100 * (1 - 2 * errs),
             "reader": ranked[rank - 1][0] if found else None,
             "readers": n,
             "grades_needed": enough["grades_needed"],
-            "verdict": ("closer" if high < 0 else "farther" if low > 0 else "open") if known else "too few",
-            "passes": known and high < margin,
-            "is_equivalent": known and -margin < low and high < margin,
+            "verdict": ("closer" if high < 0 else "farther" if low > 0 else "open") if ends else "too few",
+            "passes": high < margin,
+            "is_equivalent": -margin < low and high < margin,
             "closer": sum(one[1] < 0 for one in found),
             "surely_closer": closer,
             "surely_farther": farther,

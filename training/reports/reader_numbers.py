@@ -196,7 +196,7 @@ def looks(study: Study) -> dict[str, Floats]:
     rows = timed.filter(visible_ms__isnull=False).values_list("assignment__reader__code", "visible_ms")
     found: dict[str, list[float]] = defaultdict(list)
     for code, milliseconds in rows.order_by("pk"):
-        found[code].append(milliseconds)
+        found[code].append(float(milliseconds or 0))
     return {code: np.array(times, dtype=float) for code, times in found.items()}
 
 

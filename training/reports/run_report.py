@@ -133,7 +133,7 @@ def looks_so_far(study: Study) -> int:
 def rule_of(study: Study) -> Rule:
     """Return whom the study's machine is held against, as set; or the worst reader, without a margin."""
     row = study.judging_rules.first()
-    return Rule(row.against, row.margin) if row else Rule()
+    return typed_json.load(Rule, {"against": row.against, "margin": row.margin}) if row else Rule()
 
 
 def decide(study: Study, measured: Measured, active: Floats | None) -> Decision:

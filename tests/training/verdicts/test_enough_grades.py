@@ -11,7 +11,7 @@ from training.verdicts import enough_grades, judged_panel
 COMPLETE = np.random.default_rng(3).integers(1, 6, (11, 230)).astype(float)
 
 
-def missing(share: float, *, full: int = 1) -> np.ndarray:  # type: ignore[type-arg]
+def missing(share: float, *, full: int = 1) -> np.ndarray:
     """Return the complete grades but for this share, except those of the first readers."""
     gone = np.random.default_rng(4).random(COMPLETE.shape) < share
     gone[:full] = False
@@ -35,7 +35,7 @@ def missing(share: float, *, full: int = 1) -> np.ndarray:  # type: ignore[type-
     ids=["all", "first done", "a fifth", "four left", "two", "one", "two short", "small set", "begun", "nobody"],
 )
 def test_an_unfinished_study_shows_no_number_of_several_readers(
-    grades: np.ndarray,  # type: ignore[type-arg]
+    grades: np.ndarray,
     drawn: int,
     images: int,
     needed: int,
