@@ -40,8 +40,11 @@ def fewest_images(drawn: int) -> int:
     return min(max(FEWEST_TO_SHOW, int(np.ceil(IMAGE_SHARE * drawn))), int(np.ceil(drawn / 2)))
 
 
-def of_panel(grades: Floats, drawn: int) -> tuple[EnoughGrades, NDArray[np.bool_]]:
-    """Return what (n, N) grades allow, NaN for none, and (N,): the images that count. `drawn` images are golden."""
+def of_panel(grades: Floats, drawn: int, kind: str = "golden") -> tuple[EnoughGrades, NDArray[np.bool_]]:
+    """Return what (n, N) grades allow, NaN for none, and (N,): the images that count, of `drawn` golden ones.
+
+    A table of labels that names no golden images has others to compare on, whose `kind` its sentence says.
+    """
     counts = who_count(grades, drawn)
     readers = int(counts.sum())
     needed = max(FEWEST_READERS, int(np.ceil(GRADE_SHARE * readers)))
@@ -49,15 +52,15 @@ def of_panel(grades: Floats, drawn: int) -> tuple[EnoughGrades, NDArray[np.bool_
     images, fewest = int(has_enough.sum()), fewest_images(drawn)
     nothing = "so numbers that need several readers are not shown yet."
     if readers < FEWEST_READERS:
-        said = f"Fewer than {FEWEST_READERS} readers have graded half of the {drawn} golden images, {nothing}"
+        said = f"Fewer than {FEWEST_READERS} readers have graded half of the {drawn} {kind} images, {nothing}"
     elif images < fewest:
         said = (
-            f"{images} of {drawn} golden images have {needed} grades, three in four of those by the {readers} readers "
+            f"{images} of {drawn} {kind} images have {needed} grades, three in four of those by the {readers} readers "
             f"who have done half; {fewest} images are needed, {nothing}"
         )
     else:
         said = (
-            f"Numbers of several readers rest on the {images} of {drawn} golden images with at least {needed} grades."
+            f"Numbers of several readers rest on the {images} of {drawn} {kind} images with at least {needed} grades."
         )
         return EnoughGrades(images, drawn, readers, needed, said), has_enough
     return EnoughGrades(0, drawn, readers, needed, said), np.zeros(grades.shape[1], dtype=bool)
