@@ -45,7 +45,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         del args
         table = _read(options["file"], [name.strip() for name in options["scale"].split(",") if name.strip()])
-        enough, has_enough = enough_grades.of_panel(table.panel.grades, table.images, "compared")
+        enough, has_enough = enough_grades.of_panel(
+            table.panel.grades, table.images, "golden" if table.has_golden else "shared"
+        )
         compared = replace(table.panel, grades=enough_grades.only(table.panel.grades, has_enough))
         agreement = panels.describe_agreement(table.panel)
         agreement = replace(agreement, noise_ceiling=stability.noise_ceiling(compared.grades))
