@@ -39,6 +39,7 @@ urlpatterns = [
     path("studies/<slug:slug>/golden/score/", golden_set_views.score_provisionally, name="score_provisionally"),
     path("studies/<slug:slug>/golden/choose/", golden_set_views.choose, name="choose_golden"),
     path("studies/<slug:slug>/golden/opening.json", golden_set_views.opening, name="opening"),
+    path("studies/<slug:slug>/rule/", golden_set_views.rule, name="judging_rule"),
     path("studies/<slug:slug>/close/", golden_set_views.close, name="close"),
     path("studies/<slug:slug>/atlas/", studies_views.study_atlas, name="study_atlas"),
     path("studies/<slug:slug>/atlas/<int:picture>/remove/", studies_views.remove_from_atlas, name="remove_from_atlas"),

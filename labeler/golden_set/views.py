@@ -7,8 +7,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
-from labeler.golden_set import commitments, golden_draw, provisional_scores
-from labeler.golden_set.forms import CloseForm, GoldenForm, NamesForm, SourceForm
+from labeler.golden_set import commitments, golden_draw, judging_rule, provisional_scores
+from labeler.golden_set.forms import CloseForm, GoldenForm, NamesForm, RuleForm, SourceForm
 from labeler.golden_set.golden_draw import GoldenError
 from labeler.models import ProvisionalScore, Study
 from labeler.screening import prescreen
@@ -79,6 +79,7 @@ def _page(
         "kept": prescreen.kept(study).count(),
         "golden": study.images.filter(is_golden=True).count(),
         "commitment": commitments.of(study),
+        "rule_said": judging_rule.in_words(study.judging_rules.first()),
         "shares": [],
         "scored": ProvisionalScore.objects.filter(image__study=study, image__is_kept=True).count(),
         "source_form": SourceForm(None, user=request.user),
@@ -103,6 +104,34 @@ def opening(request: AuthedRequest, slug: str) -> HttpResponse:
     access.get_unblinded_study(request, slug)
     headers = {"Content-Disposition": f'attachment; filename="{study.slug}-opening.json"'}
     return HttpResponse(promised.opening, content_type="application/json", headers=headers)
+
+
+@require_http_methods(["GET", "POST"])
+def rule(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show and set by which rule the study's machine is judged."""
+    study = access.get_overseen_study(request, slug)
+    current = study.judging_rules.first()
+    fields = ("against", "margin", "active_margin")
+    usual = {"against": "worst", "margin": 0, "active_margin": judging_rule.ACTIVE_MARGIN}
+    form = RuleForm(
+        request.POST or None, initial={name: getattr(current, name) for name in fields} if current else usual
+    )
+    if form.is_valid():
+        try:
+            judging_rule.set_rule(study=study, by=request.user, **form.cleaned_data)
+        except judging_rule.RuleError as error:
+            form.add_error("reason", str(error))
+        else:
+            messages.success(request, "Runs from now on are judged by this rule.")
+            return redirect("judging_rule", slug=slug)
+    context = {
+        "study": study,
+        "form": form,
+        "said": judging_rule.in_words(current),
+        "has_begun": judging_rule.has_begun(study),
+        "rules": [(one, judging_rule.in_words(one)) for one in study.judging_rules.select_related("set_by")],
+    }
+    return render(request, "labeler/golden_set/rule.html", context, status=422 if form.errors else 200)
 
 
 @require_http_methods(["GET", "POST"])

@@ -26,7 +26,17 @@ from labeler.models.readings import (
     TimeTally,
 )
 from labeler.models.records import AuditEvent, ErasedNote, LedgerBlock, LedgerChange, LedgerFact, LedgerMark, draw_salt
-from labeler.models.studies import AtlasPicture, Commitment, Dealing, GradeLevel, Reader, Study, draw_secret, draw_seed
+from labeler.models.studies import (
+    AtlasPicture,
+    Commitment,
+    Dealing,
+    GradeLevel,
+    JudgingRule,
+    Reader,
+    Study,
+    draw_secret,
+    draw_seed,
+)
 
 __all__ = [
     "Alias",
@@ -49,6 +59,7 @@ __all__ = [
     "Intake",
     "IntakeFile",
     "Invitation",
+    "JudgingRule",
     "Label",
     "LedgerBlock",
     "LedgerChange",

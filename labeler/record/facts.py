@@ -76,6 +76,8 @@ DEALING = ("labeler_dealing row", "row.study_id")
 ERASURE = ("labeler_erasure row", "row.study_id")
 TO_ERASE = ("labeler_erasedimage row JOIN labeler_erasure erasure ON erasure.id = row.erasure_id", "erasure.study_id")
 RUN = ("training_trainingrun row", "row.study_id")
+RULE = ("labeler_judgingrule row", "row.study_id")
+DECISION = ("training_readerdecision row JOIN labeler_reader reader ON reader.id = row.reader_id", "reader.study_id")
 REGRESSOR = ("scoring_regressor row JOIN labeler_study study ON study.slug = row.study", "study.id")
 
 HAS_REPORT = "row.report IS NOT NULL"
@@ -213,6 +215,22 @@ KINDS = (
     ),
     Kind(b"J", "erasure", *ERASURE, "row.subject, row.reason, row.certificate", (ASKED, ERASED), is_exported=False),
     Kind(b"Z", "image to erase", *TO_ERASE, "row.erasure_id", (ASKED,), key="row.image_id"),
+    Kind(
+        b"j",
+        "judging rule",
+        *RULE,
+        "row.against, row.margin, row.active_margin, row.after_reading, row.reason",
+        ("set the judging rule", "changed the judging rule late"),
+        is_exported=False,
+    ),
+    Kind(
+        b"o",
+        "reader decision",
+        *DECISION,
+        "row.reader_id, row.counts, row.kinds, row.reason",
+        ("let a reader set the bar", "let a reader set no bar"),
+        is_exported=False,
+    ),
     Kind(
         b"W",
         "run",

@@ -31,17 +31,19 @@ SEED = 20190101
 ROUNDING = 1e-9  # numbers that differ by less, relative to their size, are the same number
 COVERAGE = 0.9  # of the interval that apps are told with a score
 BAR_SHARE = 0.5  # of the golden images: readers who have graded fewer set no bar
-FEWEST_TO_SHOW = 20  # images that a pair of readers must share
+GRADE_SHARE = 0.75  # of those readers: golden images with fewer of their grades count in no number of several readers
+FEWEST_TO_SHOW = 20  # images that a pair of readers must share, and that a verdict on the machine needs
+ERROR = 0.05  # of all looks at the golden images together; look k spends a k (k + 1)th of it
 MOST_READERS_WITH_INTERVALS = 24
 LIMITS_AT = 1.96  # standard deviations
 NO_VARIANCE = 1e-12  # grades squared: rounding leaves less of the variance of equal numbers, or of points on a line
 
-SENTENCES = {"reason", "sentence", "conclusion", "in_words"}  # are left out
+SENTENCES = {"reason", "sentence", "conclusion", "in_words", "rule_note"}  # are left out
 # What a run says of itself, and what rests on random orders, on ranks of every resample, on tables not exported, or on
 # scores that a run does not keep (of further repeats of its cross-validation, of other runs).
 NOT_RECOMPUTED = {"study", "title", "made_at", "counted_at", "run", "regressor_id", "labels_until", "training_rows"}
 NOT_RECOMPUTED |= {"estimator", "fit_seconds", "from_run", "drift", "sequence", "spearman_r", "subgroups", "choice"}
-NOT_RECOMPUTED |= {"validation_rmse_by_seed", "gate"}
+NOT_RECOMPUTED |= {"validation_rmse_by_seed", "gate", "flags", "decisions", "left_out_readers", "rule"}
 IDENTICAL, DIFFERENT, LEFT = "identical", "DIFFERENT", "not recomputed"
 LINE = "{:<64}  {!s:<22}  {!s:<22}  {}\n"
 
@@ -169,23 +171,30 @@ class Export:
 
     def live_report(self, golden: Grades) -> Report:
         run = next((run["report"] for run in reversed(self.runs) if run["report"]), None)
-        readers = [self.reader_row(golden, reader, None) for reader in sorted(self.readers)]
-        against = [row["machine_minus_reader"] for row in run["readers"]] if run else []
-        better_than = {
-            "closer_than": sum((one["value"] or 0) < 0 for one in against),
-            "surely_closer_than": sum((one["high"] or 0) < 0 for one in against),
-            "surely_farther_than": sum((one["low"] or 0) > 0 for one in against),
-            "of": sum(one["value"] is not None for one in against),
-        }
+        out = {one["reader"] for one in self.report["decisions"] if not one["counts"]}
+        flagged = {flag["reader"] for flag in self.report["flags"]}
+        enough, _, judged = self.enough(golden, set())
+        readers = [self.reader_row(golden, reader, None, judged=judged, out=out) for reader in sorted(self.readers)]
+        if run and run.get("against"):
+            kinds = {"closer_than": "closer", "surely_closer_than": "surely_closer", "of": "readers"}
+            kinds["surely_farther_than"] = "surely_farther"
+            better_than = {name: run["against"][kind] for name, kind in kinds.items()}
+        elif run:  # of before verdicts
+            differences = [row["machine_minus_reader"]["value"] for row in run["readers"]]
+            known = [one for one in differences if one is not None]
+            better_than = {"closer_than": sum(one < 0 for one in known), "of": len(known)}
+            better_than |= {"surely_closer_than": 0, "surely_farther_than": 0}
         return {
             "is_simulated": self.study["is_simulated"] or any(self.readers.values()),
             "golden_images": len(self.golden),
+            "enough": enough,
+            "bar_without_flagged": self.bar_without(golden, flagged) if flagged else None,
             "erased_images": sum(row["is_erased"] == "yes" for row in self.images.values()),
             "left_out": self.left_out(golden, readers, run),
             "levels": self.levels,
             "readers": readers,
             "bar": bar_of(readers),
-            "agreement": self.agreement(golden),
+            "agreement": self.agreement(golden, judged),
             "machine_run": run,  # which is recomputed as a run of runs.json
             "better_than": run and better_than,
             "labels_since_run": run and sum(int(row["label"]) > run["labels_until"] for row in self.rows("labels")),
@@ -198,7 +207,9 @@ class Export:
         if not images:
             return None
         whole = self.golden_grades()
-        with_them = [self.reader_row(whole, row["code"], None) for row in readers]
+        out = {one["reader"] for one in self.report["decisions"] if not one["counts"]}
+        judged = self.enough(whole, set())[2]
+        with_them = [self.reader_row(whole, row["code"], None, judged=judged, out=out) for row in readers]
         both = zip(with_them, readers, strict=True)
         rmses = {one["code"]: {"with_them": one["rmse"], "without": other["rmse"]} for one, other in both}
         return {
@@ -225,26 +236,39 @@ class Export:
         # Golden images that the run left out are those whose person did not agree any more.
         golden = {image: given for image, given in self.golden_grades().items() if image not in left_out}
         ordinary = {image for image, given in self.grades.items() if given}.difference(self.golden)
-        recipes = [self.recipe_row(golden, run, row["recipe"]) for row in printed["recipes"]]
+        is_old = printed.get("against") is None  # of before verdicts: every golden image with a grade counted
+        known = {row["code"] for row in printed["readers"]}.union(*golden.values())  # others joined later
+        enough, _, judged = (None, set(), golden) if is_old else self.enough(golden, set())
+        target = judged or golden
+        recipes = [self.recipe_row(target, run, row["recipe"]) for row in printed["recipes"]]
         machine = next(row for row in recipes if row["recipe"] == printed["machine"]["recipe"])
         said = self.scores[run, machine["recipe"], 0]
-        known = {row["code"] for row in printed["readers"]}.union(*golden.values())  # others joined later
-        readers = [self.reader_row(golden, reader, said) for reader in sorted(known)]
+        out, flagged = set(printed.get("left_out_readers", ())), {flag["reader"] for flag in printed.get("flags", ())}
+        readers = [self.reader_row(golden, reader, said, judged=judged, out=out) for reader in sorted(known)]
         images = {"golden": len(golden), "ordinary": len(ordinary - left_out), "left_out": len(ordinary & left_out)}
         bar = bar_of(readers)
         within = bar is not None and machine["golden_rmse"]["value"] <= bar["value"]
+        verdicts: Report = {}
+        if not is_old:
+            rule = printed["against"]["rule"]
+            look = sum(1 for one in self.runs if one["report"] and one["run"] <= run)
+            verdicts = {"against": self.against(golden, said, rule, look, out), "enough": enough}
+            others = self.against(golden, said, rule, look, out | flagged) if flagged else None
+            verdicts["against_without_flagged"] = others
+            within = verdicts["against"]["passes"]
         facts = [[self.images[i]["content_hash"], *one] for i, given in self.grades.items() for one in given.items()]
         return {
             "is_simulated": self.study["is_simulated"] or any(row["is_simulated"] for row in readers),
             "images": images,
             "readers": readers,
             "recipes": recipes,
-            "machine": machine | self.machine_row(golden, said),
+            "machine": machine | self.machine_row(target, said),
+            **verdicts,
             "grades_sha256": hashlib.sha256(json.dumps(sorted(facts)).encode()).hexdigest(),
             "points": [{"consensus": fmean(given.values()), "score": said[image]} for image, given in golden.items()],
             "bar": bar,
-            # Of the gate's conditions beside the bar the run's findings are taken.
-            "passes": within and all(one["passes"] for one in printed["gate"] if one["name"] != "bar"),
+            # Of the gate's conditions beside the comparison with readers the run's findings are taken.
+            "passes": within and all(one["passes"] for one in printed["gate"] if one["name"] not in ("bar", "readers")),
         }
 
     def recipe_row(self, golden: Grades, run: int, recipe: str) -> Report:
@@ -302,19 +326,92 @@ class Export:
         cells = Counter((bisect(self.cuts, against), bisect(self.cuts, value)) for value, against in pairs)
         return [[cells[row, column] for column in range(len(self.levels))] for row in range(len(self.levels))]
 
-    def reader_row(self, golden: Grades, reader: str, scores: Scores | None) -> Report:
-        """Return the reader's errors, and how the machine's compare with them, or how the reader leans and repeats."""
-        published = rmse(given[reader] - fmean(given.values()) for given in golden.values() if reader in given)
+    def enough(self, golden: Grades, out: set[str]) -> tuple[Report, set[str], Grades]:
+        """Say which golden images have enough grades, of readers not `out`: facts, readers who count, these images."""
+        mine = {image: {r: g for r, g in given.items() if r not in out} for image, given in golden.items()}
+        done, drawn = Counter(chain.from_iterable(mine.values())), len(self.golden)
+        who = {reader for reader, times in done.items() if times >= BAR_SHARE * drawn}
+        needed = max(2, math.ceil(GRADE_SHARE * len(who)))
+        judged = {image: given for image, given in mine.items() if len(who.intersection(given)) >= needed}
+        if len(who) < 2 or len(judged) < min(max(FEWEST_TO_SHOW, math.ceil(drawn / 4)), math.ceil(drawn / 2)):
+            judged = {}
+        return {"images": len(judged), "drawn": drawn, "readers": len(who), "grades_needed": needed}, who, judged
+
+    def bar_without(self, golden: Grades, out: set[str]) -> Report | None:
+        """The bar, were some readers not there."""
+        _, who, judged = self.enough(golden, out)
+        rows = {
+            reader: self.published(
+                {i: {r: given[r] for r in who & given.keys()} for i, given in judged.items()}, reader
+            )
+            for reader in sorted(who)
+        }
+        return bar_of([{"code": reader, "rmse": rmse_of, "counts_for_bar": True} for reader, rmse_of in rows.items()])
+
+    def published(self, golden: Grades, reader: str) -> Report:
+        return rmse(given[reader] - fmean(given.values()) for given in golden.values() if reader in given)
+
+    def against(self, golden: Grades, scores: Scores, rule: Report, look: int, out: set[str]) -> Report:
+        """Hold the machine against the worst reader, or the median one, each against the others who count."""
+        enough, who, judged = self.enough(golden, out)
+        margin = rule["margin"]
+        errs = ERROR / (look * (look + 1))
+        found = []  # reader, difference, its standard error, images
+        for reader in sorted(who):
+            squares = []
+            for image, given in judged.items():
+                others = [grade for other, grade in given.items() if other in who and other != reader]
+                if reader in given and others:
+                    squares.append(((scores[image] - fmean(others)) ** 2, (given[reader] - fmean(others)) ** 2))
+            if squares:
+                found.append((reader, *difference(squares)))
+        n, images = len(found), min((one[3] for one in found), default=0)
+        rank = 1 if rule["against"] == "worst" else max(1, -(-n // 2))
+        ranked = sorted(found, key=itemgetter(1))
+        ends: tuple[float, float] | None = None
+        closer = farther = 0
+        if n >= 2 and images >= FEWEST_TO_SHOW:
+            upper = bounds(found, 1, errs / (n - rank + 1))[rank - 1]
+            ends = bounds(found, -1, errs / rank)[rank - 1], upper
+            closer, farther = holm(found, 1, errs), holm(found, -1, errs)
+        low, high = ends or (math.nan, math.nan)
+        return {
+            "value": ranked[rank - 1][1] if found else None,
+            "low": low if ends else None,
+            "high": high if ends else None,
+            "n": images,
+            "look": look,
+            "level": 100 * (1 - 2 * errs),
+            "reader": ranked[rank - 1][0] if found else None,
+            "readers": n,
+            "grades_needed": enough["grades_needed"],
+            "verdict": ("closer" if high < 0 else "farther" if low > 0 else "open") if ends else "too few",
+            "passes": high < margin,
+            "is_equivalent": -margin < low and high < margin,
+            "closer": sum(one[1] < 0 for one in found),
+            "surely_closer": closer,
+            "surely_farther": farther,
+        }
+
+    def reader_row(
+        self, golden: Grades, reader: str, scores: Scores | None, *, judged: Grades, out: set[str]
+    ) -> Report:
+        """Return the reader's errors, and how the machine's compare with them, or how the reader leans and repeats.
+
+        judged: the golden images with enough grades. out: readers who were decided to set no bar.
+        """
+        published = self.published(judged, reader)
         shared = {
             image: (given[reader], fmean(grade for other, grade in given.items() if other != reader))
-            for image, given in golden.items()
+            for image, given in judged.items()
             if reader in given and len(given) > 1
         }
+        done = sum(reader in given for given in golden.values())
         row = {
             "code": reader,
             "is_simulated": self.readers[reader],
             "rmse": published,
-            "counts_for_bar": published["n"] > 0 and published["n"] >= BAR_SHARE * len(self.golden),
+            "counts_for_bar": 0 < done >= BAR_SHARE * len(self.golden) and reader not in out,
             "rmse_leave_one_out": rmse(grade - others for grade, others in shared.values()),
         }
         if scores is not None:
@@ -342,14 +439,17 @@ class Export:
             "same": average(float(one == other) for one, other in pairs),
         }
 
-    def agreement(self, golden: Grades) -> Report:
+    def agreement(self, golden: Grades, judged: Grades) -> Report:
         pairs = []
         for one, other in combinations(sorted(self.readers), 2):
             both = [(given[one], given[other]) for given in golden.values() if {one, other} <= given.keys()]
             kappa = paired("kappa", both, with_interval=len(self.readers) <= MOST_READERS_WITH_INTERVALS)
             pairs.append({"readers": [one, other], **kappa})
         units = [list(given.values()) for given in golden.values()]
-        noise = [(len(unit) * pvariance(unit), len(unit) - 1.0, 1 / len(unit)) for unit in units]
+        noise = [
+            (len(one) * pvariance(one), len(one) - 1.0, 1 / len(one))
+            for one in map(list, map(dict.values, judged.values()))
+        ]
         return {
             **intraclass(golden),
             "alpha_ordinal": alpha(units, by_ranks=True),
@@ -361,7 +461,40 @@ class Export:
 
 def bar_of(readers: Sequence[Report]) -> Report | None:
     counted = [{"value": row["rmse"]["value"], "reader": row["code"]} for row in readers if row["counts_for_bar"]]
+    counted = [bar for bar in counted if bar["value"] is not None]
     return max(counted, key=lambda bar: bar["value"], default=None)
+
+
+def difference(squares: Terms) -> tuple[float, float, int]:
+    """Return the root mean square of the first column less that of the second, its standard error, and n."""
+    n, means = len(squares), [fmean(column) for column in zip(*squares, strict=True)]
+    one, other = map(math.sqrt, means)
+    value = one - other
+    moves = [x / (2 * one or 1) - y / (2 * other or 1) - value / 2 for x, y in squares]
+    return value, math.sqrt(sum(move**2 for move in moves) / (n - 1) / n) if n > 1 else math.nan, n
+
+
+def bounds(found: Sequence[tuple[str, float, float, int]], side: int, errs: float) -> list[float]:
+    """Return the readers' bounds of their differences, from above (side 1) or below, by Student's distribution."""
+    return sorted(value + side * t_beyond(errs, n - 1) * error for _, value, error, n in found)
+
+
+def holm(found: Sequence[tuple[str, float, float, int]], side: int, errs: float) -> int:
+    """Return for how many readers the difference is surely below 0 (side 1), or above (Holm 1979)."""
+    for sure in range(len(found)):
+        if sum(side * bound < 0 for bound in bounds(found, side, errs / (len(found) - sure))) <= sure:
+            return sure
+    return len(found)
+
+
+@lru_cache(maxsize=256)
+def t_beyond(errs: float, freedom: int) -> float:
+    """Return the t that is exceeded with probability `errs`, by halving: freedom / (freedom + t^2) is of a beta."""
+    low, high = 0.0, 1.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if beta_below(middle, freedom / 2, 0.5) < 2 * errs else (low, middle)
+    return math.sqrt(freedom * (1 - low) / low)
 
 
 def alpha(units: Sequence[Sequence[float]], *, by_ranks: bool) -> Report:

@@ -1,6 +1,6 @@
 """What a run reports: its machine and every recipe on the golden images, beside the readers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,8 @@ from training.fitting.dataset import GradedImages, OrdinaryImage
 from training.fitting.model_selection import Entry
 from training.fitting.recipe_comparison import Choice
 from training.models import TrainingRun
-from training.publication import gate
-from training.publication.gate import Decision
+from training.publication import gate, reader_decisions
+from training.publication.gate import Bar, Decision
 from training.reports import reader_numbers
 from training.reports.contents import (
     Calibration,
@@ -32,16 +32,27 @@ from training.reports.contents import (
 )
 from training.statistics import bias, metrics, regression, subgroups
 from training.statistics.intervals import Floats, mean
+from training.verdicts import against_readers, careless_readers, enough_grades, judged_panel
+from training.verdicts.against_readers import AgainstReaders, Rule
+from training.verdicts.careless_readers import Decided, Flag
+from training.verdicts.enough_grades import EnoughGrades
 
 
 @dataclass(frozen=True)
 class Measured:
     """What the golden images say of a run's chosen recipe, and of the readers beside it."""
 
-    consensus: Floats  # (N,)
+    consensus: Floats  # (N,) of all grades that there are
+    judged: Floats  # (N,) the same where it has enough grades, else NaN; all of it as long as no image has
     scores: Floats  # (N,) of the fit that may be published
     readers: tuple[ComparedReader, ...]
     machine: MachineNumbers
+    against: AgainstReaders
+    against_without_flagged: AgainstReaders | None
+    enough: EnoughGrades
+    flags: tuple[Flag, ...]
+    decisions: tuple[Decided, ...]
+    bar: Bar | None
 
 
 def of(run: TrainingRun | None) -> RunReport | None:
@@ -60,10 +71,15 @@ def published(study: Study) -> TrainingRun | None:
 
 
 def measure(study: Study, graded: GradedImages, chosen: Entry) -> Measured:
+    """Measure the chosen recipe and the readers on the golden images: another look at these."""
     readers = study.readers.order_by("code")
     rows = [[image.grades.get(reader.code, np.nan) for image in graded.golden] for reader in readers]
     grades = np.array(rows, dtype=float).reshape(len(readers), len(graded.golden))
-    scores, target = chosen.golden[0], metrics.consensus(grades)
+    drawn = study.images.filter(is_golden=True).count()
+    enough, has_enough = enough_grades.of_panel(grades, drawn)
+    scores, consensus = chosen.golden[0], metrics.consensus(grades)
+    target = np.where(has_enough, consensus, np.nan) if enough.images else consensus
+    judged = enough_grades.only(grades, has_enough) if enough.images else grades
     levels = tuple(Level(level.value, level.name) for level in study.grade_levels.all())
     scale = [level.value for level in levels]
     line = regression.fit_line(scores, target)
@@ -80,10 +96,75 @@ def measure(study: Study, graded: GradedImages, chosen: Entry) -> Measured:
         confusion=metrics.confusion(scores, target, scale).tolist(),
         recall=metrics.recall(scores, target, scale),
         subgroups=subgroups.by_column(scores - target, columns),
-        interval=_interval(left_out_errors(chosen, graded.ordinary), target - scores, grades - scores),
+        interval=_interval(left_out_errors(chosen, graded.ordinary), target - scores, judged - scores),
         levels=levels,
     )
-    return Measured(target, scores, _compared(readers, grades, scores, drawn=len(images)), machine)
+    codes = [reader.code for reader in readers]
+    flags = careless_readers.find(grades, codes, reader_numbers.looks(study))
+    decisions = reader_decisions.standing(study)
+    left_out = careless_readers.left_out(decisions)
+    compared = _compared(readers, grades, enough_grades.only(grades, has_enough), scores, drawn, left_out)
+    number = looks_so_far(study) + 1
+
+    def against(without: Collection[str]) -> AgainstReaders:
+        panel = judged_panel.of(grades, codes, drawn=drawn, without=without)
+        return panel.against(scores, rule=rule_of(study), look=number)
+
+    return Measured(
+        consensus=consensus,
+        judged=target,
+        scores=scores,
+        readers=compared,
+        machine=machine,
+        against=against(left_out),
+        against_without_flagged=against(left_out | {flag.reader for flag in flags}) if flags else None,
+        enough=enough,
+        flags=flags,
+        decisions=decisions,
+        bar=gate.bar_of({row.code: row.rmse.value for row in compared if row.counts_for_bar}),
+    )
+
+
+def looks_so_far(study: Study) -> int:
+    """Return how many runs have been judged on the study's golden images."""
+    return study.training_runs.filter(report__isnull=False).count()
+
+
+def rule_of(study: Study) -> Rule:
+    """Return whom the study's machine is held against, as set; or the worst reader, without a margin."""
+    row = study.judging_rules.first()
+    return typed_json.load(Rule, {"against": row.against, "margin": row.margin}) if row else Rule()
+
+
+def decide(study: Study, measured: Measured, active: Floats | None) -> Decision:
+    """Decide whether the measured regressor is published. `active`: (N,) scores of the one in service, if there is one.
+
+    Every look at the golden images has its own level, and the regressor in service is compared by the same.
+    """
+    row = study.judging_rules.first()
+    look, machine = measured.against.look, measured.machine
+    excess = None
+    if active is not None:
+        excess = against_readers.not_worse(measured.scores, active, measured.judged, look=look)
+    findings = gate.Findings(
+        against=measured.against,
+        golden_rmse=machine.golden_rmse,
+        slope=machine.calibration.slope,
+        subgroups=machine.subgroups,
+        bar=measured.bar,
+        excess=excess,
+        undecided=careless_readers.undecided(measured.flags, measured.decisions),
+        without_flagged=measured.against_without_flagged,
+    )
+    return gate.decide(findings, active_margin=row.active_margin if row else gate.ACTIVE_MARGIN)
+
+
+def _rule_note(study: Study) -> str:
+    """Say of each change of the rule after reading had begun when it was made, and why."""
+    late = reversed(study.judging_rules.filter(after_reading=True))
+    return " ".join(
+        f"The rule was changed on {row.set_at:%Y-%m-%d}, after reading had begun: {row.reason}" for row in late
+    )
 
 
 def build(
@@ -106,34 +187,43 @@ def build(
         images=ImageCounts(len(graded.golden), len(graded.ordinary), len(graded.left_out)),
         readers=measured.readers,
         machine=measured.machine,
-        recipes=tuple(_recipe_numbers(entry, measured.consensus, graded.ordinary) for entry in entries),
+        recipes=tuple(_recipe_numbers(entry, measured.judged, graded.ordinary) for entry in entries),
         choice=ChosenRecipe(choice.recipe, choice.margins, choice.in_words(), repeats, recipe_comparison.PARTS),
         labels_until=graded.labels_until,
         grades_sha256=graded.snapshot,
         points=tuple(map(Point, measured.consensus.tolist(), measured.scores.tolist())),
-        bar=decision.bar,
+        bar=measured.bar,
         gate=decision.conditions,
         passes=decision.is_passed,
         conclusion=decision.conclusion,
+        against=measured.against,
+        against_without_flagged=measured.against_without_flagged,
+        enough=measured.enough,
+        flags=measured.flags,
+        left_out_readers=tuple(sorted(careless_readers.left_out(measured.decisions))),
+        rule_note=_rule_note(run.study),
     )
 
 
-def _compared(readers: Iterable[Reader], grades: Floats, scores: Floats, *, drawn: int) -> tuple[ComparedReader, ...]:
-    """Return each reader's errors by the rows of (n, N) grades, and what the machine's are less them."""
-    rows = []
-    for number, reader in enumerate(readers):
-        rmse = metrics.reader_rmse(grades, number)
-        rows.append(
-            ComparedReader(
-                code=reader.code,
-                is_simulated=reader.is_simulated,
-                rmse=rmse,
-                counts_for_bar=gate.counts_for_bar(rmse.n, drawn),
-                rmse_leave_one_out=metrics.reader_rmse_leave_one_out(grades, number),
-                machine_minus_reader=metrics.compare_with_reader(scores, grades, number),
-            )
+def _compared(
+    readers: Iterable[Reader], grades: Floats, judged: Floats, scores: Floats, drawn: int, left_out: Collection[str]
+) -> tuple[ComparedReader, ...]:
+    """Return each reader's errors by the rows of (n, N) `judged` grades, and what the machine's are less them.
+
+    Whether a reader has done enough to set a bar is told by all their grades.
+    """
+    counts = enough_grades.who_count(grades, drawn)
+    return tuple(
+        ComparedReader(
+            code=reader.code,
+            is_simulated=reader.is_simulated,
+            rmse=metrics.reader_rmse(judged, number),
+            counts_for_bar=bool(counts[number]) and reader.code not in left_out,
+            rmse_leave_one_out=metrics.reader_rmse_leave_one_out(judged, number),
+            machine_minus_reader=metrics.compare_with_reader(scores, judged, number),
         )
-    return tuple(rows)
+        for number, reader in enumerate(readers)
+    )
 
 
 def _recipe_numbers(entry: Entry, target: Floats, ordinary: Sequence[OrdinaryImage]) -> RecipeNumbers:

@@ -14,11 +14,13 @@ from labeler.exchange import tables
 from labeler.models import Reader, Study
 from labeler.platform import typed_json
 from labeler.studies import closing
-from training.reports import figures, reader_report, reporting_checklist, run_report, study_report
+from training.publication import reader_decisions
+from training.reports import figures, reader_numbers, reader_report, reporting_checklist, run_report, study_report
 from training.reports.charts import plan_chart
 from training.reports.contents import StudyReport
-from training.reports.forms import PlanForm
+from training.reports.forms import PlanForm, ReaderForm
 from training.statistics import planning
+from training.verdicts import careless_readers
 
 RUNS_SHOWN = 20
 
@@ -46,6 +48,8 @@ def _context(request: AuthedRequest, study: Study, *, has_links: bool = True) ->
         "published": run_report.published(study),
         "is_auditor": not administers,
         "is_unblinded": is_unblinded,
+        "undecided": careless_readers.undecided(report.flags, report.decisions),
+        "reader_form": ReaderForm(),
     }
 
 
@@ -125,6 +129,24 @@ def own_report(request: AuthedRequest, slug: str) -> HttpResponse:
 def _show_reader(request: AuthedRequest, reader: Reader, context: dict[str, Any]) -> HttpResponse:
     context |= {"study": reader.study, "reader": reader}
     return render(request, "training/reports/reader.html", context)
+
+
+@require_POST
+def decide_reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
+    """Decide whether a reader who stands out sets a bar; runs from now on go by it."""
+    study = access.get_graded_study(request, slug)
+    reader = get_object_or_404(study.readers.select_related("study"), code=code)
+    form = ReaderForm(request.POST)
+    if form.is_valid():
+        counts = form.cleaned_data["counts"] == "yes"
+        flags = reader_numbers.of(study).flags
+        reader_decisions.decide(
+            reader=reader, counts=counts, flags=flags, reason=form.cleaned_data["reason"], by=request.user
+        )
+        messages.success(request, f"{code} sets {'the bar like the others' if counts else 'no bar'} from now on.")
+    else:
+        messages.error(request, "Choose whether the reader sets a bar, and say why: the reason stays in the audit log.")
+    return redirect("training:report", slug=slug)
 
 
 @require_POST

@@ -55,6 +55,12 @@ def residuals(grades: Floats) -> Floats:
     return left
 
 
+def root_mean_square(values: Floats) -> float:
+    """Return that of (N,) values, NaN left out: a number alone, where no interval is wanted. NaN of none."""
+    known = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(known**2))) if len(known) else np.nan
+
+
 def rmse(values: Floats, against: Floats) -> Estimate:
     """Return the root mean square of (N,) values - (N,) against, over the images where both are there."""
     squares = (values - against) ** 2

@@ -14,6 +14,7 @@ from django.db import connection, models, transaction
 from django.db.models import Field, Model
 
 from labeler.exchange import tables
+from labeler.golden_set import judging_rule
 from labeler.images import consents, subjects
 from labeler.models import AuditEvent, Erasure, Image, Measurement, Study, User
 from labeler.privacy import erasing, taking_out
@@ -25,6 +26,7 @@ from tests.scoring.builders import publish_one
 from tests.training import builders as training_builders
 from training.export import check_ledger, study_zip
 from training.models import LearnedFrom, TrainingImage, TrainingRun
+from training.publication import reader_decisions
 
 pytestmark = pytest.mark.django_db
 SUBJECT = "person 1"
@@ -50,6 +52,8 @@ SEALED = {
     "labeler.AuditEvent": "id study_id user_id action detail reason origin at salt",
     "labeler.LedgerBlock": "study_id number previous rows rows_sha256 labels_until events_until heads begins_changes "
     "sealed_at digest",
+    "labeler.JudgingRule": "study_id against margin active_margin after_reading reason",
+    "training.ReaderDecision": "reader_id counts kinds reason",
     "training.TrainingRun": "state requested_at started_at finished_at study_id record label_snapshot left_out "
     "conclusion is_published report regressor_id details_deleted_at",
     "training.Score": "run_id image_id recipe fit value",
@@ -82,6 +86,8 @@ IRRELEVANT = {
     "labeler.Image: source_name": NAME,
     "labeler.Image: is_chosen": BEFORE_DRAWING,
     "labeler.Image: is_turned_by_hand": LOG,
+    "labeler.JudgingRule: set_by_id set_at": LOG,
+    "training.ReaderDecision: decided_by_id decided_at": LOG,
     "labeler.Alias": NAME,
     "labeler.ErasedName": "which names of files belong to nobody any more; no number is computed from it",
     "labeler.Consent: recorded_by_id recorded_at": LOG,
@@ -114,6 +120,7 @@ OTHER = {
     "labeler.Assignment.reader_id": "-1",
     "labeler.Assignment.image_id": "-1",
     "labeler.Assignment.position": "position + 1000",
+    "labeler.JudgingRule.against": "'worst'",
     "labeler.Label.not_gradable": "'blurred', grade = NULL",
     "labeler.Label.is_undo": "true, grade = NULL",
     "labeler.Label.input_kind": "'mouse'",
@@ -128,7 +135,7 @@ OTHER = {
 EXPLAINING = sorted({act for kind in facts.KINDS for act in kind.acts})
 # Not in an export: the words of acts, and what a page counts for itself.
 NOT_EXPORTED = re.compile(
-    r"labeler.AuditEvent\..*|labeler.Reader\.(done|skipped)|labeler.LedgerBlock\.\w+_(until|changes)"
+    r"labeler.AuditEvent\..*|labeler.JudgingRule\..*|training.ReaderDecision\..*|labeler.Reader\.(done|skipped)|labeler.LedgerBlock\.\w+_(until|changes)"
 )
 
 
@@ -181,6 +188,8 @@ def stage(rows_of_module: None, tmp_path_factory: pytest.TempPathFactory) -> Stu
         assert claimed
         erasing.erase(claimed)
         taking_out.take_out(image=other, reason="no face", by=olga)
+        judging_rule.set_rule(study=study, against="median", margin=0.1, reason="asked", by=olga)
+        reader_decisions.decide(reader=study.readers.earliest("pk"), counts=False, flags=[], reason="asked", by=olga)
         seal()
         builders.make_images(study, 1)
         audit.record(study, olga, "exported the study")

@@ -48,7 +48,7 @@ from training.reports import study_report
 # What the script says that it does not recompute: facts of a run, and what rests on more than labels and scores.
 NOT_RECOMPUTED = {"study", "title", "made_at", "counted_at", "run", "regressor_id", "labels_until", "training_rows"}
 NOT_RECOMPUTED |= {"estimator", "fit_seconds", "from_run", "drift", "sequence", "spearman_r", "subgroups", "choice"}
-NOT_RECOMPUTED |= {"validation_rmse_by_seed", "gate"}
+NOT_RECOMPUTED |= {"validation_rmse_by_seed", "gate", "flags", "decisions", "left_out_readers", "rule"}
 
 FORMULA = '=HYPERLINK("http://evil.example","Alice")'
 
