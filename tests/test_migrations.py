@@ -24,8 +24,6 @@ EXPLAINED: dict[tuple[str, str], str] = {
     ("labeler.0006_study_secret", "ADD_CHECK"): "the new column's: the database fills it for the old code",
     ("labeler.0009_note_changed_facts", "TRIGGER"): "they note what a statement changed, and refuse nothing",
     ("labeler.0012_turn_images", "TRIGGER"): "the one of 0009, made anew with one more column",
-    ("labeler.0017_judging_rules", "TRIGGER"): "of a new table",
-    ("training.0003_reader_decisions", "TRIGGER"): "of a new table",
     ("training.0002_note_changed_facts", "TRIGGER"): "they note what a statement changed, and refuse nothing",
 }
 

@@ -47,6 +47,8 @@ KINDS = {
     "place": b"D",
     "erasure": b"J",
     "image to erase": b"Z",
+    "judging rule": b"j",
+    "reader decision": b"o",
     "run": b"W",
     "scores": b"X",
     "learned from": b"E",
