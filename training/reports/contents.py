@@ -6,7 +6,7 @@ from training.fitting.recipe_comparison import Margin
 from training.publication.gate import Bar, Condition
 from training.statistics.bias import Limits
 from training.statistics.intervals import Estimate
-from training.statistics.metrics import Comparison, ReliabilityStep
+from training.statistics.metrics import ReliabilityStep
 from training.statistics.panels import Agreement, ReaderStatistics
 from training.statistics.subgroups import Subgroup
 from training.verdicts.against_readers import AgainstReaders
@@ -61,7 +61,7 @@ class ComparedReader:
     rmse: Estimate
     counts_for_bar: bool
     rmse_leave_one_out: Estimate
-    machine_minus_reader: Comparison
+    machine_minus_reader: Estimate
 
 
 @dataclass(frozen=True)

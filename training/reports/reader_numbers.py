@@ -153,7 +153,7 @@ def _state(study: Study, facts: _Facts) -> str:
         labels,
         [(reader.code, reader.is_simulated, reader.done) for reader in facts.readers],
         [(level.value, level.name) for level in facts.levels],
-        [(image.content_hash, image.metadata, _measures(image)) for image in facts.golden],
+        [(image.content_hash, image.subject, image.metadata, _measures(image)) for image in facts.golden],
         facts.left_out,
         [asdict(one) for one in facts.decisions],
     ]
@@ -184,8 +184,10 @@ def _compute(study: Study, facts: _Facts) -> ReadersReport:
         bar_without_flagged=gate.bar_of(others.errors()) if flags else None,
         levels=tuple(Level(level.value, level.name) for level in facts.levels),
         readers=_readers(facts, compared, counts=enough_grades.who_count(panel.grades, drawn)),
-        agreement=replace(panels.describe_agreement(panel), noise_ceiling=stability.noise_ceiling(compared.grades)),
-        subgroups=subgroups.by_column(metrics.residuals(compared.grades), columns),
+        agreement=replace(
+            panels.describe_agreement(panel), noise_ceiling=stability.noise_ceiling(compared.grades, compared.people)
+        ),
+        subgroups=subgroups.by_column(metrics.residuals(compared.grades), columns, panel.people),
         counted_at=None,
     )
 
@@ -214,7 +216,13 @@ def _panel(study: Study, facts: _Facts) -> Panel:
         if is_golden and grade is not None and not is_repeat:
             golden.add(image)
     levels = {float(level.value): level.name for level in facts.levels}
-    return panels.build(readings, readers=[reader.code for reader in facts.readers], images=golden, levels=levels)
+    return panels.build(
+        readings,
+        readers=[reader.code for reader in facts.readers],
+        images=golden,
+        levels=levels,
+        person_of={image.content_hash: image.subject for image in facts.golden},
+    )
 
 
 def _readers(facts: _Facts, panel: Panel, *, counts: NDArray[np.bool_]) -> tuple[ReaderNumbers, ...]:

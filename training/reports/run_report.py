@@ -1,12 +1,12 @@
 """What a run reports: its machine and every recipe on the golden images, beside the readers."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from django.utils import timezone
 
-from labeler.models import Reader, Study
+from labeler.models import Image, Reader, Study
 from labeler.platform import typed_json
 from training.fitting import calibration, recipe_comparison
 from training.fitting.dataset import GradedImages, OrdinaryImage
@@ -30,8 +30,8 @@ from training.reports.contents import (
     RunReport,
     ScoreInterval,
 )
-from training.statistics import bias, metrics, regression, subgroups
-from training.statistics.intervals import Floats, mean
+from training.statistics import bias, metrics, panels, regression, subgroups
+from training.statistics.intervals import Floats, People, mean, share
 from training.verdicts import against_readers, careless_readers, enough_grades, judged_panel
 from training.verdicts.against_readers import AgainstReaders, Rule
 from training.verdicts.careless_readers import Decided, Flag
@@ -42,6 +42,7 @@ from training.verdicts.enough_grades import EnoughGrades
 class Measured:
     """What the golden images say of a run's chosen recipe, and of the readers beside it."""
 
+    people: People  # (N,) the number of the person in each image
     consensus: Floats  # (N,) of all grades that there are
     judged: Floats  # (N,) the same where it has enough grades, else NaN; all of it as long as no image has
     scores: Floats  # (N,) of the fit that may be published
@@ -82,35 +83,38 @@ def measure(study: Study, graded: GradedImages, chosen: Entry) -> Measured:
     judged = enough_grades.only(grades, has_enough) if enough.images else grades
     levels = tuple(Level(level.value, level.name) for level in study.grade_levels.all())
     scale = [level.value for level in levels]
-    line = regression.fit_line(scores, target)
     images = {image.content_hash: image for image in study.images.filter(is_golden=True).select_related("measurement")}
     columns = reader_numbers.columns_of([images[image.content_hash] for image in graded.golden])
+    people = _people([image.content_hash for image in graded.golden], images)
+    line = regression.fit_line(scores, target, people)
     machine = MachineNumbers(
-        **vars(_recipe_numbers(chosen, target, graded.ordinary)),
-        pearson_r=metrics.pearson_r(scores, target),
-        spearman_r=metrics.spearman_r(scores, target),
-        mean_absolute_error=metrics.mean_absolute_error(scores, target),
-        bias=mean(scores - target),
-        limits_of_agreement=bias.limits_of_agreement(scores, target),
-        calibration=Calibration(line.slope, line.intercept, metrics.reliability(scores, target, scale)),
+        **vars(_recipe_numbers(chosen, target, graded.ordinary, people)),
+        pearson_r=metrics.pearson_r(scores, target, people),
+        spearman_r=metrics.spearman_r(scores, target, people),
+        mean_absolute_error=metrics.mean_absolute_error(scores, target, people),
+        bias=mean(scores - target, people),
+        limits_of_agreement=bias.limits_of_agreement(scores, target, people),
+        calibration=Calibration(line.slope, line.intercept, metrics.reliability(scores, target, scale, people)),
         confusion=metrics.confusion(scores, target, scale).tolist(),
-        recall=metrics.recall(scores, target, scale),
-        subgroups=subgroups.by_column(scores - target, columns),
-        interval=_interval(left_out_errors(chosen, graded.ordinary), target - scores, judged - scores),
+        recall=metrics.recall(scores, target, scale, people),
+        subgroups=subgroups.by_column(scores - target, columns, people),
+        interval=_interval(left_out_errors(chosen, graded.ordinary), target - scores, judged - scores, people),
         levels=levels,
     )
     codes = [reader.code for reader in readers]
     flags = careless_readers.find(grades, codes, reader_numbers.looks(study))
     decisions = reader_decisions.standing(study)
     left_out = careless_readers.left_out(decisions)
-    compared = _compared(readers, grades, enough_grades.only(grades, has_enough), scores, drawn, left_out)
+    judging = enough_grades.only(grades, has_enough)
+    compared = _compared(readers, grades, judging, scores, drawn, left_out, people)
     number = looks_so_far(study) + 1
 
     def against(without: Collection[str]) -> AgainstReaders:
         panel = judged_panel.of(grades, codes, drawn=drawn, without=without)
-        return panel.against(scores, rule=rule_of(study), look=number)
+        return panel.against(scores, people, rule=rule_of(study), look=number)
 
     return Measured(
+        people=people,
         consensus=consensus,
         judged=target,
         scores=scores,
@@ -145,7 +149,7 @@ def decide(study: Study, measured: Measured, active: Floats | None) -> Decision:
     look, machine = measured.against.look, measured.machine
     excess = None
     if active is not None:
-        excess = against_readers.not_worse(measured.scores, active, measured.judged, look=look)
+        excess = against_readers.not_worse(measured.scores, active, measured.judged, measured.people, look=look)
     findings = gate.Findings(
         against=measured.against,
         golden_rmse=machine.golden_rmse,
@@ -187,7 +191,7 @@ def build(
         images=ImageCounts(len(graded.golden), len(graded.ordinary), len(graded.left_out)),
         readers=measured.readers,
         machine=measured.machine,
-        recipes=tuple(_recipe_numbers(entry, measured.judged, graded.ordinary) for entry in entries),
+        recipes=tuple(_recipe_numbers(entry, measured.judged, graded.ordinary, measured.people) for entry in entries),
         choice=ChosenRecipe(choice.recipe, choice.margins, choice.in_words(), repeats, recipe_comparison.PARTS),
         labels_until=graded.labels_until,
         grades_sha256=graded.snapshot,
@@ -206,7 +210,13 @@ def build(
 
 
 def _compared(
-    readers: Iterable[Reader], grades: Floats, judged: Floats, scores: Floats, drawn: int, left_out: Collection[str]
+    readers: Iterable[Reader],
+    grades: Floats,
+    judged: Floats,
+    scores: Floats,
+    drawn: int,
+    left_out: Collection[str],
+    people: People,
 ) -> tuple[ComparedReader, ...]:
     """Return each reader's errors by the rows of (n, N) `judged` grades, and what the machine's are less them.
 
@@ -217,16 +227,20 @@ def _compared(
         ComparedReader(
             code=reader.code,
             is_simulated=reader.is_simulated,
-            rmse=metrics.reader_rmse(judged, number),
+            rmse=metrics.reader_rmse(judged, number, people),
             counts_for_bar=bool(counts[number]) and reader.code not in left_out,
-            rmse_leave_one_out=metrics.reader_rmse_leave_one_out(judged, number),
-            machine_minus_reader=metrics.compare_with_reader(scores, judged, number),
+            rmse_leave_one_out=metrics.reader_rmse_leave_one_out(judged, number, people),
+            machine_minus_reader=metrics.compare_with_reader(scores, judged, number, people),
         )
         for number, reader in enumerate(readers)
     )
 
 
-def _recipe_numbers(entry: Entry, target: Floats, ordinary: Sequence[OrdinaryImage]) -> RecipeNumbers:
+def _people(names: Sequence[str], images: Mapping[str, Image]) -> People:
+    return panels.number_people(names, {name: image.subject for name, image in images.items()})
+
+
+def _recipe_numbers(entry: Entry, target: Floats, ordinary: Sequence[OrdinaryImage], people: People) -> RecipeNumbers:
     grades = np.array([image.grade for image in ordinary])
     return RecipeNumbers(
         recipe=entry.recipe.name,
@@ -234,7 +248,7 @@ def _recipe_numbers(entry: Entry, target: Floats, ordinary: Sequence[OrdinaryIma
         training_rows=entry.training_rows,
         validation_rmse=metrics.rmse(entry.left_out[0], grades),
         validation_rmse_by_seed=_over_seeds(recipe_comparison.rmse(entry.left_out, grades).tolist()),
-        golden_rmse=metrics.rmse(entry.golden[0], target),
+        golden_rmse=metrics.rmse(entry.golden[0], target, people),
         golden_rmse_by_seed=_over_seeds([metrics.rmse(row, target).value or 0.0 for row in entry.golden]),
         fit_seconds=entry.seconds,
         from_run=entry.from_run,
@@ -245,20 +259,20 @@ def _over_seeds(values: list[float]) -> OverSeeds:
     return OverSeeds(tuple(values), sum(values) / len(values), min(values), max(values))
 
 
-def _interval(left_out: Sequence[float], consensus: Floats, grades: Floats) -> ScoreInterval:
+def _interval(left_out: Sequence[float], consensus: Floats, grades: Floats, people: People) -> ScoreInterval:
     """Size the interval by errors of left-out ordinary images; say how often it held the consensus (N,), grades (n, N).
 
     All three are less the score; NaN where a reader gave no grade.
     """
     width = calibration.half_width(left_out)
-    held = (None if width is None else _held(np.abs(errors), width) for errors in (consensus[None], grades))
+    held = (None if width is None else _held(np.abs(errors), width, people) for errors in (consensus[None], grades))
     return ScoreInterval(calibration.COVERAGE, width, len(left_out), *held)
 
 
-def _held(errors: Floats, width: float) -> Held:
-    """Say how many of (n, N) errors are within; all that were made on one image are drawn together."""
+def _held(errors: Floats, width: float, people: People) -> Held:
+    """Say how many of (n, N) errors are within; all that were made on one person's images count together."""
     held = np.where(np.isfinite(errors), errors <= width, np.nan)
-    return Held(int(np.nansum(held)), int(np.isfinite(held).sum()), metrics.coverage(held))
+    return Held(int(np.nansum(held)), int(np.isfinite(held).sum()), share(held, people))
 
 
 def left_out_errors(entry: Entry, ordinary: Sequence[OrdinaryImage]) -> list[float]:

@@ -1,6 +1,6 @@
 """What the report page and its JSON show: the readers as they are now, and the machine of the latest run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from training.reports.contents import (
     StudyReport,
     WithAndWithout,
 )
-from training.statistics import metrics
+from training.statistics import metrics, panels
 from training.statistics.intervals import Floats
 
 
@@ -94,12 +94,16 @@ def _golden_rmse(study: Study, run: RunReport | None) -> WithAndWithout | None:
     counting = [one.content_hash for one in consensus.golden_consensus(study) if one.content_hash in scores]
     if not (means.keys() - counting) <= scores.keys():
         return None
-    both = (metrics.rmse(*_columns(names, scores, means)) for names in (sorted(means.keys() & scores.keys()), counting))
+    person_of = dict(study.images.filter(is_golden=True).values_list("content_hash", "subject"))
+    both = (
+        metrics.rmse(*_columns(names, scores, means), panels.number_people(names, person_of))
+        for names in (sorted(means.keys() & scores.keys()), counting)
+    )
     return WithAndWithout(*both)
 
 
-def _columns(names: Sequence[str], *columns: Mapping[str, float]) -> Iterator[Floats]:
-    return (np.array([column[name] for name in names]) for column in columns)
+def _columns(names: Sequence[str], one: Mapping[str, float], other: Mapping[str, float]) -> tuple[Floats, Floats]:
+    return np.array([one[name] for name in names]), np.array([other[name] for name in names])
 
 
 def better_than(run: RunReport) -> BetterThan:

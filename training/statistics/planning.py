@@ -141,7 +141,7 @@ class _Spread:
 
     def expect(self, images: Floats | float) -> Expected:
         """Return what to expect with so many images, (P, n) or one number for all."""
-        enough = np.broadcast_to(np.asarray(images) >= intervals.FEWEST_IMAGES, self.widths.shape)
+        enough = np.broadcast_to(np.asarray(images) >= intervals.FEWEST["size"], self.widths.shape)
         widths = np.full(self.widths.shape, np.inf)
         np.divide(self.widths, np.sqrt(images), out=widths, where=enough)
         median, wide = (np.percentile(widths, share, method="nearest") for share in (50, ONE_IN_TEN))

@@ -11,7 +11,7 @@ below it, and the m-th smallest of all upper bounds is not. So this is its upper
 lower bounds, each at error / m, its lower one (partial conjunction: Benjamini and Heller 2008). For the worst reader
 that is Bonferroni's bound from above and an intersection-union test from below (Hsu 1996, comparisons with the best).
 Nothing is assumed of how readers depend on each other. The bound of one difference is Student's, with the variance of
-its influence on each image.
+its influence on each person's images.
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 
 from training.statistics import metrics
-from training.statistics.intervals import Estimate, Floats
+from training.statistics.intervals import Estimate, Floats, People
 from training.verdicts import spending
 
 FEWEST_IMAGES = 20  # below, Student's interval of a difference of RMSEs is not held to its level
@@ -65,22 +65,26 @@ class AgainstReaders(Estimate):
 
 @dataclass(frozen=True)
 class Differences:
-    """Of each reader (n,): the machine's RMSE less the reader's, its standard error, and the images it rests on."""
+    """Of each reader (n,): the machine's RMSE less the reader's, its standard error, and the images and people."""
 
     values: Floats
     errors: Floats
     images: Floats
+    people: Floats
 
     def bounds(self, side: int, errs: float) -> Floats:
         """Return (n,) upper (side 1) or lower (-1) bounds, each wrong with probability `errs`."""
         from scipy.special import stdtrit  # on first use: docs/decisions.md
 
-        moved: Floats = self.values - side * stdtrit(self.images - 1, errs) * self.errors
+        moved: Floats = self.values - side * stdtrit(self.people - 1, errs) * self.errors
         return moved
 
 
-def differences(scores: Floats, grades: Floats) -> Differences:
-    """Compare (N,) scores with each row of (n, N) grades, NaN for none, on the images that the reader shares."""
+def differences(scores: Floats, grades: Floats, people: People | None = None) -> Differences:
+    """Compare (N,) scores with each row of (n, N) grades, NaN for none, on the images that the reader shares.
+
+    people: (N,) the number of the person in each image; without it each image is of a person of its own.
+    """
     left = metrics.residuals(grades)
     machine, reader = (scores - (grades - left)) ** 2, left**2
     both = np.isfinite(machine + reader)
@@ -92,8 +96,18 @@ def differences(scores: Floats, grades: Floats) -> Differences:
         moves = _over(machine, 2 * of_machine) - _over(reader, 2 * of_reader)
         values = of_machine - of_reader
         moves = np.where(both, moves - (values / 2)[:, None], 0)
-        errors = np.sqrt((moves**2).sum(axis=1) / (images - 1) / images)
-    return Differences(values, errors, images)
+        belongs = _belongs(people, len(scores))
+        m = ((both @ belongs) > 0).sum(axis=1).astype(float)
+        errors = np.sqrt(((moves @ belongs) ** 2).sum(axis=1) * m / (m - 1)) / images
+    return Differences(values, errors, images, m)
+
+
+def _belongs(people: People | None, images: int) -> Floats:
+    """Return (N, m) ones and noughts."""
+    if people is None:
+        return np.eye(images)
+    belongs: Floats = (people[:, None] == np.unique(people)).astype(float)
+    return belongs
 
 
 def _over(squares: Floats, roots: Floats) -> Floats:
@@ -103,24 +117,32 @@ def _over(squares: Floats, roots: Floats) -> Floats:
 
 
 def compare(
-    scores: Floats, grades: Floats, codes: Sequence[str], *, rule: Rule, look: int = 1, grades_needed: int = 2
+    scores: Floats,
+    grades: Floats,
+    codes: Sequence[str],
+    people: People | None = None,
+    *,
+    rule: Rule,
+    look: int = 1,
+    grades_needed: int = 2,
 ) -> AgainstReaders:
     """Hold (N,) scores against the rule's reader among the (n, N) grades of those who count.
 
     Columns are the images with enough grades. Below FEWEST_IMAGES, or FEWEST_READERS, there is a difference but no
     interval, and nothing passes.
     """
-    every = differences(scores, grades)
+    every = differences(scores, grades, people)
     shares = every.images > 0
-    found = Differences(every.values[shares], every.errors[shares], every.images[shares])
+    found = Differences(every.values[shares], every.errors[shares], every.images[shares], every.people[shares])
     names = [code for code, is_there in zip(codes, shares, strict=True) if is_there]
     n, images = len(names), int(found.images.min()) if names else 0
+    fewest = int(found.people.min()) if names else 0
     rank = 1 if rule.against == "worst" else max(1, -(-n // 2))
     value = float(np.sort(found.values)[rank - 1]) if names else None
     reader = names[int(np.argsort(found.values, kind="stable")[rank - 1])] if names else None
     low = high = None
     surely_closer = surely_farther = 0
-    reason = _why_nothing_is_told(n, images)
+    reason = _why_nothing_is_told(n, images, fewest)
     if not reason:
         errs = spending.share(look)
         high = float(np.sort(found.bounds(1, errs / (n - rank + 1)))[rank - 1])
@@ -148,11 +170,13 @@ def compare(
     )
 
 
-def _why_nothing_is_told(readers: int, images: int) -> str:
+def _why_nothing_is_told(readers: int, images: int, people: int) -> str:
     if readers < FEWEST_READERS:
         return f"A comparison needs {FEWEST_READERS} readers who have graded half of the golden images."
     if images < FEWEST_IMAGES:
         return f"{images} golden images with enough grades; a verdict needs {FEWEST_IMAGES}."
+    if people < FEWEST_IMAGES:
+        return f"{people} people in the golden images with enough grades; a verdict needs {FEWEST_IMAGES}."
     return ""
 
 
@@ -204,23 +228,27 @@ def in_words(found: AgainstReaders) -> str:
     return f"{said}. The interval {side} the margin of {found.rule.margin:g} that was set.{equal}"
 
 
-def not_worse(scores: Floats, active: Floats, target: Floats, *, look: int) -> Estimate:
+def not_worse(scores: Floats, active: Floats, target: Floats, people: People | None = None, *, look: int) -> Estimate:
     """Return the RMSE of (N,) scores less that of the active regressor's against (N,) target, on the same images.
 
     Its interval is of this look's level; it has none below FEWEST_IMAGES.
     """
     squares = np.stack([(scores - target) ** 2, (active - target) ** 2])
-    squares = squares[:, np.isfinite(squares).all(axis=0)]
+    there = np.isfinite(squares).all(axis=0)
+    squares = squares[:, there]
     n = squares.shape[1]
+    belongs = _belongs(None if people is None else people[there], n)
+    m = belongs.shape[1]
     if n == 0:
         return Estimate(None, None, None, 0, "No golden image has a consensus and both scores.")
     roots = np.sqrt(squares.mean(axis=1))
     value = float(roots[0] - roots[1])
-    if n < FEWEST_IMAGES:
-        return Estimate(value, None, None, n, f"{n} golden images; a verdict needs {FEWEST_IMAGES}.")
+    if m < FEWEST_IMAGES:
+        whom = "images" if m == n else "people in the images"
+        return Estimate(value, None, None, n, f"{m} golden {whom}; a verdict needs {FEWEST_IMAGES}.")
     one, other = _over(squares, 2 * roots)
     moves = one - other - value / 2
-    error = float(np.sqrt((moves**2).sum() / (n - 1) / n))
-    found = Differences(np.array([value]), np.array([error]), np.array([float(n)]))
+    error = float(np.sqrt(((moves @ belongs) ** 2).sum() * m / (m - 1)) / n)
+    found = Differences(np.array([value]), np.array([error]), np.array([float(n)]), np.array([float(m)]))
     low, high = (float(found.bounds(side, spending.share(look))[0]) for side in (-1, 1))
     return Estimate(value, low, high, n)

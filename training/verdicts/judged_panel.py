@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isnan
 
 from training.statistics import metrics
-from training.statistics.intervals import Floats
+from training.statistics.intervals import Floats, People
 from training.verdicts import against_readers, enough_grades
 from training.verdicts.against_readers import AgainstReaders, Rule
 from training.verdicts.enough_grades import EnoughGrades
@@ -19,10 +19,12 @@ class JudgedPanel:
     grades: Floats
     enough: EnoughGrades
 
-    def against(self, scores: Floats, *, rule: Rule, look: int) -> AgainstReaders:
-        """Hold (N,) scores against these readers."""
+    def against(self, scores: Floats, people: People | None = None, *, rule: Rule, look: int) -> AgainstReaders:
+        """Hold (N,) scores against these readers; `people` (N,) numbers the person in each image."""
         needed = self.enough.grades_needed
-        return against_readers.compare(scores, self.grades, self.codes, rule=rule, look=look, grades_needed=needed)
+        return against_readers.compare(
+            scores, self.grades, self.codes, people, rule=rule, look=look, grades_needed=needed
+        )
 
     def errors(self) -> dict[str, float | None]:
         """Return the published form of each one's RMSE, against the consensus of these alone."""

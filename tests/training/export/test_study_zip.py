@@ -289,11 +289,11 @@ def test_an_edited_score_and_an_edited_report_are_named(ran: Study, tmp_path: Pa
 
     folder = unzipped(ran, tmp_path / "another")
     report = json.loads((folder / "report.json").read_text())
-    report["readers"][1]["rmse_leave_one_out"]["high"] += 0.001
+    report["readers"][1]["rmse_leave_one_out"]["value"] += 0.001
     (folder / "report.json").write_text(json.dumps(report))
     status, said = recompute(folder)
     assert status == 1
-    assert list(verdicts(said, "DIFFERENT")) == ["report.readers.R02.rmse_leave_one_out.high"]
+    assert list(verdicts(said, "DIFFERENT")) == ["report.readers.R02.rmse_leave_one_out.value"]
     assert ", different: 1, " in said.splitlines()[-1]
 
 
@@ -310,7 +310,7 @@ def test_the_script_recomputes_the_numbers_with_and_without_images_that_were_tak
     seal()
     folder = unzipped(ran, tmp_path / "export")
     identical = verdicts(assert_identical(folder), "identical")
-    for number in ("images", "golden_images", "readers.R01.rmse.without.high", "golden_rmse.with_them.value"):
+    for number in ("images", "golden_images", "readers.R01.rmse.without.value", "golden_rmse.with_them.value"):
         assert identical[f"report.left_out.{number}"][0] != "None"
     assert [row["is_taken_out"] for row in rows(folder, "images")].count("yes") == 2
     assert check_ledger.inspect(folder, "") == 0

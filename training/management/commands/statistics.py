@@ -19,7 +19,7 @@ from training.verdicts import enough_grades
 from training.verdicts.enough_grades import EnoughGrades
 
 METHODS = {
-    "intervals": "95 %, percentile bootstrap over images, 2,000 resamples, seeded; of ICC by F (McGraw and Wong 1996)",
+    "intervals": "95 %, jackknife over images, Student's t; of shares by Wilson, of ICC by F (McGraw and Wong 1996)",
     "pairwise_kappa": "quadratic weights, on the images that both readers graded",
     "drift": "EWMA of the differences from the others; 5 false alarms in 100 readers who never change",
 }

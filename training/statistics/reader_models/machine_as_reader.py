@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from training.statistics.intervals import FEWEST_TO_SHOW, ROUNDING, TAILS, Estimate, Floats, none, resampled_means
+from training.statistics.intervals import FEWEST_TO_SHOW, ROUNDING, Estimate, Floats, People, estimate, none
 from training.statistics.reader_models import crossed
 from training.statistics.reader_models.crossed import Crossed
 
@@ -24,10 +24,10 @@ class MachineAsReader:
     icc_with_machine: Estimate
 
 
-def join(scores: Floats, grades: Floats, levels: Floats, people: NDArray[np.intp] | None = None) -> MachineAsReader:
+def join(scores: Floats, grades: Floats, levels: Floats, people: People | None = None) -> MachineAsReader:
     """Join (N,) scores, cut to the scale's levels, to (n, N) grades with NaN for gaps.
 
-    Intervals are bootstrap intervals over people; `people` (N,) numbers them, without it each image is of its own.
+    Without `people`, (N,) numbers of the person in each image, each image is of a person of its own.
     """
     nearest = levels[np.abs(np.nan_to_num(scores)[:, None] - levels).argmin(axis=1)]
     machine = np.where(np.isfinite(scores), nearest, np.nan)
@@ -39,7 +39,7 @@ def join(scores: Floats, grades: Floats, levels: Floats, people: NDArray[np.intp
     return MachineAsReader(*_kappas(joined, people), *icc)
 
 
-def _kappas(joined: Floats, people: NDArray[np.intp] | None) -> tuple[Estimate, Estimate, Estimate]:
+def _kappas(joined: Floats, people: People | None) -> tuple[Estimate, Estimate, Estimate]:
     """Return the mean kappa among readers, of readers with the last row, and their difference."""
     last = len(joined) - 1
     given = np.isfinite(joined)
@@ -59,28 +59,19 @@ def _kappas(joined: Floats, people: NDArray[np.intp] | None) -> tuple[Estimate, 
     first, second = (values[[pair[side] for pair in pairs]] for side in (0, 1))
     both = np.stack([given[one] & given[other] for one, other in pairs])
     terms = np.stack([both, first, second, first**2, second**2, first * second]) * both  # (6, pairs, N)
-    groups = np.arange(joined.shape[1]) if people is None else np.unique(people, return_inverse=True)[1]
-    belongs = (np.arange(groups.max() + 1)[:, None] == groups).astype(float)  # (people, N)
-    by_person = belongs @ terms.reshape(-1, terms.shape[-1]).T  # (people, 6 x pairs)
-    by_person = by_person[(belongs @ given.any(axis=0)) > 0]
+    rows = terms[:, :, given.any(axis=0)].reshape(-1, n).T  # (N, 6 x pairs)
+    of_whom = None if people is None else people[given.any(axis=0)]
 
-    def means(sums: Floats) -> Floats:
-        """Return (..., 3)."""
-        number, x, y, xx, yy, xy = np.moveaxis(sums.reshape(*sums.shape[:-1], 6, len(pairs)), -2, 0)
+    def kappa(means: Floats, which: NDArray[np.bool_]) -> Floats:
+        number, x, y, xx, yy, xy = np.moveaxis(means.reshape(*means.shape[:-1], 6, len(pairs)), -2, 0)
         with np.errstate(invalid="ignore", divide="ignore"):
             apart = xx + yy - 2 * x * y / number
-            kappa = np.where((number > 0) & (apart > ROUNDING), 1 - (xx + yy - 2 * xy) / apart, np.nan)
-            among, machine = (np.nanmean(kappa[..., which], axis=-1) for which in (~with_machine, with_machine))
-        answer: Floats = np.stack([among, machine, machine - among], axis=-1)
-        return answer
+            each = np.where((number > 0) & (apart > ROUNDING), 1 - (xx + yy - 2 * xy) / apart, np.nan)
+        mean: Floats = each[..., which].mean(axis=-1)
+        return mean
 
-    found = means(by_person.mean(axis=0))
-    spread = means(resampled_means(by_person))
-    low, high = np.nanpercentile(spread, TAILS, axis=0)
-    among, machine, difference = (
-        Estimate(float(found[at]), float(low[at]), float(high[at]), len(by_person))
-        if np.isfinite(found[at])
-        else none(n, "Nothing varies.")
-        for at in range(3)
+    return (
+        estimate(rows, lambda means: kappa(means, ~with_machine), of_whom, scale="correlation"),
+        estimate(rows, lambda means: kappa(means, with_machine), of_whom, scale="correlation"),
+        estimate(rows, lambda means: kappa(means, with_machine) - kappa(means, ~with_machine), of_whom),
     )
-    return among, machine, difference

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.statistics import metrics
-from training.statistics.intervals import BOOTSTRAP_SEED, Floats
+from training.statistics.intervals import Floats
 
 FALSE_ALARMS = 0.05  # over all readers of a report
-SHUFFLES = 2000
+SHUFFLES, SEED = 2000, 20190101
 FEWEST_DECLINED = 5  # images: fewer can't be told from chance among many readers
 
 
@@ -65,7 +65,7 @@ def _chance(hardness: Floats, left: NDArray[np.bool_]) -> float:
     """Return the share of ways to choose as many images whose hardness is at least this, by seeded shuffles."""
     if left.all():
         return 1.0
-    order = np.random.RandomState([BOOTSTRAP_SEED]).random_sample((SHUFFLES, len(hardness))).argsort(axis=1)
+    order = np.random.RandomState([SEED]).random_sample((SHUFFLES, len(hardness))).argsort(axis=1)
     chosen = hardness[order[:, : int(left.sum())]].sum(axis=1)
     return float((1 + (chosen >= hardness[left].sum() - 1e-9).sum()) / (SHUFFLES + 1))
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.statistics import metrics
-from training.statistics.intervals import FEWEST_TO_SHOW, LEVEL, Estimate, Floats, none
+from training.statistics.intervals import FEWEST_TO_SHOW, UPPER, Estimate, Floats, People, Z, none
 from training.statistics.reader_models.crossed import FEWEST_READERS
 
 
@@ -29,7 +29,7 @@ class RandomReaders:
     covariance: float | None  # of two readers' figures, from the images they share; grades squared
 
 
-def compare(scores: Floats, grades: Floats, people: NDArray[np.intp] | None = None) -> RandomReaders:
+def compare(scores: Floats, grades: Floats, people: People | None = None) -> RandomReaders:
     """Compare (N,) scores with (n, N) grades, NaN for gaps. `people` (N,) numbers the person in each image.
 
     Without `people` each image is of a person of its own.
@@ -58,7 +58,7 @@ def from_figures(figures: Floats, covariance: Floats, *, n: int) -> RandomReader
     of_error = float(np.diag(covariance).mean())
     in_all = between + r * shared
     freedom = in_all**2 / (between**2 / (r - 1)) if between > 0 else math.inf
-    t = float(special.stdtrit(freedom, (100 + LEVEL) / 200)) if math.isfinite(freedom) else 1.959963984540054
+    t = float(special.stdtrit(freedom, UPPER)) if math.isfinite(freedom) else Z
     value, half = float(figures.mean()), t * math.sqrt(in_all / r)
     of_readers = max(between - of_error + shared, 0.0)
     ahead = t * math.sqrt(in_all / r + of_readers)

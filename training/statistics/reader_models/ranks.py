@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.statistics import metrics
-from training.statistics.intervals import BOOTSTRAP_SEED, FEWEST_TO_SHOW, TAILS, Estimate, Floats, none
+from training.statistics.intervals import FEWEST_TO_SHOW, LEVEL, Estimate, Floats, Z, none
 
-DRAWS = 4000
+DRAWS, SEED = 4000, 20190101
+TAILS = ((100 - LEVEL) / 2, (100 + LEVEL) / 2)  # per cent
 FEWEST_READERS = 3
-Z = 1.959963984540054  # of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def moments(values: Floats, variances: Floats) -> tuple[float, float]:
 
 
 def _ranks(values: Floats, variances: Floats) -> tuple[Floats, Floats]:
-    draws = np.random.RandomState([BOOTSTRAP_SEED]).standard_normal((DRAWS, len(values)))
+    draws = np.random.RandomState([SEED]).standard_normal((DRAWS, len(values)))
     ranks = 1 + np.argsort(np.argsort(values + draws * np.sqrt(variances), axis=1), axis=1)
     low, high = np.percentile(ranks, TAILS, axis=0, method="inverted_cdf")
     return low, high
