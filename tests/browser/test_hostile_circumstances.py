@@ -2,6 +2,7 @@
 or the page has said that it was not taken."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, Request, Route, expect
 from pytest_django import DjangoDbBlocker
 
+from labeler.grading import window
 from labeler.models import Assignment, Image, Label, Study
 from tests.browser.hostile import BAR, ON_STAGE, Seat, Stage, set_stage
 from tests.browser.reading import PAINTED, await_look
@@ -291,6 +293,33 @@ def test_a_queue_that_others_answer_does_not_stop_the_page(seat: Seat) -> None:
     page.route("**/queue/*", answer)
     seat.grade(*[1, 2, 3, 4, 5] * 2)
     assert seat.all_saved() == seat.given
+
+
+LATE = {  # which requests get no answer while everything that was fetched is graded, and which afterwards
+    "labels": ("/label/", None),
+    "labels, and the page can never ask for more": ("/label/", "/queue/"),
+    "everything, and the page can never ask for more": ("/(label|queue|image)/", "/queue/"),
+}
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_whoever_has_graded_all_that_was_fetched_goes_on_where_they_are(seat: Seat, late: str) -> None:
+    """However the next images come at last: with the answer to what waited, or because the page asks for them."""
+    during, after = LATE[late]
+    page = seat.open()
+    page.evaluate("window.isThisVisit = true")
+    page.wait_for_load_state("networkidle")
+    page.route(re.compile(during), lambda route: route.abort())
+    fetched = window.AHEAD if "image" in during else window.WINDOW
+    seat.grade(*[3] * fetched)
+    expect(page.locator(ON_STAGE)).to_have_count(0)
+    page.unroute_all()
+    if after:
+        page.route(re.compile(after), lambda route: route.abort())
+    seat.grade(4)
+    page.unroute_all()
+    assert seat.all_saved() == seat.given
+    assert page.evaluate("window.isThisVisit")
 
 
 # Keys, and where the focus is

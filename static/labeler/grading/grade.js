@@ -52,8 +52,10 @@ const viewer = new Viewer({
 const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
   changed: (count) => (document.body.dataset.unsaved = String(count)),
   stored(answer) {
+    const isEmpty = !list.current;
     list.receive(answer.upcoming ?? []);
-    prefetch();
+    if (isEmpty && list.current) show();
+    else prefetch();
   },
   saved: () => note(""),
   waiting: tellWaiting,
@@ -175,6 +177,7 @@ async function awaitMore() {
   const isAnswered = await loadMore();
   if (list.current || isStopped) return show();
   await outbox.send();
+  if (list.current || isStopped) return; // what was stored brought the next ones, and they are shown
   if (isAnswered && !outbox.waiting.length) return finish();
   tellMissing(isAnswered ? "Saving your last grades…" : "The next images can't be fetched. Trying again…");
   setTimeout(() => list.current || awaitMore(), RETRY);
