@@ -13,8 +13,9 @@ from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import Http404
 
+from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
-from labeler.models import Assignment, GradeLevel, Label, Reader, Role, Study
+from labeler.models import Assignment, GradeLevel, Label, Reader, Study
 from labeler.platform.compiled_queries import CompiledQuery
 from scoring.platform import log_context
 
@@ -22,7 +23,7 @@ WHOLE = 2**31 - 1  # of a list
 # Each column that a query names costs time, whatever is in it.
 STATE = (
     *("public_id", "version", "is_done", "withdrawn_in", "image__may_be_graded"),
-    *("reader__left_at", "reader__study__slug", "reader__study__closed_at"),
+    *("reader__accepted_at", "reader__left_at", "reader__study__slug", "reader__study__closed_at"),
 )
 TO_GRADE = (*STATE, "reader__code", "reader__skipped")
 TO_SHOW = (*STATE, *(f"image__{name}" for name in ("original", "rendition", "width", "height")))
@@ -69,22 +70,25 @@ SELECT EXISTS (
 
 
 def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    """Return one of the reader's own assignments, with the columns that storing a grade needs. Raises Http404."""
+    """Return one of the reader's own assignments, with the columns that storing a grade needs.
+
+    Raises Http404, and what `access.let_read` raises.
+    """
     assignment = _load(_TO_GRADE, request, slug, public_id)
     log_context.reader.set(assignment.reader.code)
     return assignment
 
 
 def get_assignment_to_show(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    """Return one of the reader's own assignments, with the columns that showing its image needs. Raises Http404."""
+    """Return one of the reader's own assignments, with the columns that showing its image needs. Raises likewise."""
     return _load(_TO_SHOW, request, slug, public_id)
 
 
 def _load(query: CompiledQuery[Assignment], request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    user = request.user
-    assignment = query.first(user=user.pk, slug=slug, public_id=public_id) if user.holds(Role.READER) else None
+    assignment = query.first(user=request.user.pk, slug=slug, public_id=public_id)
     if assignment is None:
         raise Http404
+    access.let_read(request.user, assignment.reader)
     return assignment
 
 

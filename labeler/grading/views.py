@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -20,7 +20,7 @@ from labeler.grading.forms import LabelForm, LookingBackForm, QueueForm, UndoFor
 from labeler.images import renditions
 from labeler.images.forms import ImageForm
 from labeler.images.picture_responses import padded_webp, webp
-from labeler.models import Assignment, NotGradable, Reader, Role, Study
+from labeler.models import Assignment, AtlasPicture, NotGradable, Reader, Role, Study
 from labeler.studies import atlas, progress
 from scoring.platform import telemetry
 
@@ -38,6 +38,8 @@ def home(request: AuthedRequest) -> HttpResponse:
         "audits": request.user.holds(Role.AUDITOR),
         "may_make": access.may_make_studies(request.user),
     }
+    if not request.user.holds(Role.READER) and request.user.readerships.exists():
+        context["no_reader"] = access.NO_READER
     if context["audits"]:
         context["audited"] = Study.objects.order_by("title")
     return render(request, "labeler/grading/home.html", context)
@@ -85,8 +87,14 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponseBas
 @login_required
 @require_GET
 def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse | HttpResponse:
-    """Answer an example from the study's atlas."""
-    return webp(access.get_atlas_picture(request, slug, picture).file)
+    """Answer an example from the study's atlas, to its admins, and to its readers while they read."""
+    study = access.administered_studies(request.user).filter(slug=slug).first()
+    if study is None:
+        reader = access.get_reader(request, slug)
+        if refusal := refusals.of_reader(reader):
+            return _refused(reader, refusal, refusal.fact)
+        study = reader.study
+    return webp(get_object_or_404(AtlasPicture, pk=picture, level__study=study).file)
 
 
 def _counted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -158,7 +166,7 @@ def _refuse(request: HttpRequest, assignment: Assignment, refusal: refusals.Refu
 
 def _answer(reader: Reader, answer: dict[str, Any], *, status: int = 200) -> JsonResponse:
     """Answer the page's script, which takes for ours only what names its reader."""
-    return JsonResponse({"reader": look_back_views.name(reader), **answer}, status=status)
+    return JsonResponse({"reader": access.name(reader), **answer}, status=status)
 
 
 def _refused(

@@ -104,7 +104,8 @@ function loadMore() {
  * @returns {Promise<State | null>}
  */
 async function ask(query) {
-  const response = await fetch(page.queue + query, { redirect: "manual" }).catch(() => null);
+  const headers = { Accept: "application/json" };
+  const response = await fetch(page.queue + query, { headers, redirect: "manual" }).catch(() => null);
   const answer = await ownAnswer(response);
   if (!answer) return null;
   if (answer.reader !== page.outbox) {
