@@ -41,7 +41,7 @@ def store(*, study: Study, rows: Sequence[PublishedLabel], without_files: bool =
     those that are not: a study of labels, from which statistics can be taken but no regressor. Importing again adds
     what is new. Raises LayoutError; then nothing is stored.
     """
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     _refuse_other_studies(study)
     before = study.images.count()
     images = _images(study, rows, without_files=without_files)

@@ -108,7 +108,7 @@ def join(*, study: Study, table: MetadataTable, seen: str, by: User | None = Non
 
     Raises TableError, and SeenError where something else would be written than the person saw: then nothing is.
     """
-    report = _Join(Study.objects.select_for_update().get(pk=study.pk), table, by=by, writes=True).run()
+    report = _Join(Study.objects.select_for_update(no_key=True).get(pk=study.pk), table, by=by, writes=True).run()
     if report.code != seen:
         raise SeenError("The study or the table has changed since. Nothing was written: look again.", report)
     audit.record(study, by, "metadata joined", detail=f"{report.changed} images changed, {report.rows} rows")
