@@ -6,11 +6,11 @@ They rest on `labeler.platform.compiled_queries`. What stores a label stands in 
 from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.expressions import RawSQL
 from django.http import Http404
 
 from labeler.accounts import access
@@ -18,6 +18,19 @@ from labeler.accounts.access import AuthedRequest
 from labeler.models import Assignment, GradeLevel, Label, Reader, Study
 from labeler.platform.compiled_queries import CompiledQuery
 from scoring.platform import log_context
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+
+class Near(TypedDict):
+    """Whether an image is near its reader's place, and whether its reader is faster than anybody can look."""
+
+    is_near: bool
+    is_fast: bool
+
+
+ToShow: TypeAlias = "WithAnnotations[Assignment, Near]"
 
 WHOLE = 2**31 - 1  # of a list
 # Each column that a query names costs time, whatever is in it.
@@ -34,12 +47,42 @@ def _own(user: int, slug: str, public_id: UUID) -> QuerySet[Assignment]:
     return Assignment.objects.filter(reader__user=user, reader__study__slug=slug, public_id=public_id).order_by()
 
 
+# Both are asked along with every image. What is done is near its reader's place wherever it stands.
+_IS_NEAR = """
+labeler_assignment.is_done OR EXISTS (
+    SELECT FROM (
+        SELECT waiting.id FROM labeler_assignment waiting JOIN labeler_image image ON image.id = waiting.image_id
+        WHERE waiting.reader_id = labeler_assignment.reader_id AND NOT waiting.is_done
+          AND waiting.withdrawn_in_id IS NULL AND image.may_be_graded
+        ORDER BY waiting.position LIMIT %s
+    ) near WHERE near.id = labeler_assignment.id
+)
+"""
+# Up to now: a clock that was wrong for a while must not hold anybody up.
+_IS_FAST = """
+NOT labeler_assignment.is_done AND EXISTS (
+    SELECT FROM labeler_assignment done
+    WHERE done.reader_id = labeler_assignment.reader_id AND done.is_done
+      AND done.labeled_at BETWEEN statement_timestamp() - make_interval(secs => %s) AND statement_timestamp()
+    OFFSET %s
+)
+"""
+
 _EXAMPLE: dict[str, Any] = {"user": -1, "slug": "a-slug", "public_id": UUID(int=1)}
 _TO_GRADE = CompiledQuery(
     lambda **values: _own(**values).select_related("reader__study", "image").only(*TO_GRADE), **_EXAMPLE
 )
 _TO_SHOW = CompiledQuery(
-    lambda **values: _own(**values).select_related("reader__study", "image").only(*TO_SHOW), **_EXAMPLE
+    lambda near, many, seconds, **values: (
+        _own(**values)
+        .select_related("reader__study", "image")
+        .only(*TO_SHOW)
+        .annotate(is_near=RawSQL(_IS_NEAR, [near]), is_fast=RawSQL(_IS_FAST, [seconds, many]))  # noqa: S611
+    ),
+    **_EXAMPLE,
+    near=-2,
+    many=-3,
+    seconds=-4.0,
 )
 _LEVEL = CompiledQuery(
     lambda study, grade: GradeLevel.objects.filter(study=study, value=grade).only("pk").order_by(), study=1, grade=2
@@ -49,24 +92,6 @@ _LEVEL = CompiledQuery(
 @cache
 def _next(count: int) -> CompiledQuery[Assignment]:
     return CompiledQuery(lambda reader: _waiting(Assignment.objects.filter(reader=reader))[:count], reader=-1)
-
-
-# Up to now: a clock that was wrong for a while must not hold anybody up.
-_NEAR_AND_FAST = """
-SELECT EXISTS (
-    SELECT FROM (
-        SELECT waiting.id FROM labeler_assignment waiting JOIN labeler_image image ON image.id = waiting.image_id
-        WHERE waiting.reader_id = %(reader)s AND NOT waiting.is_done AND waiting.withdrawn_in_id IS NULL
-          AND image.may_be_graded
-        ORDER BY waiting.position LIMIT %(window)s
-    ) near WHERE near.id = %(assignment)s
-), EXISTS (
-    SELECT FROM labeler_assignment done
-    WHERE done.reader_id = %(reader)s AND done.is_done
-      AND done.labeled_at BETWEEN statement_timestamp() - make_interval(secs => %(seconds)s) AND statement_timestamp()
-    OFFSET %(labels)s - 1
-)
-"""
 
 
 def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
@@ -79,13 +104,22 @@ def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assign
     return assignment
 
 
-def get_assignment_to_show(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    """Return one of the reader's own assignments, with the columns that showing its image needs. Raises likewise."""
-    return _load(_TO_SHOW, request, slug, public_id)
+def get_assignment_to_show(
+    request: AuthedRequest, slug: str, public_id: UUID, *, window: int, labels: int, seconds: float
+) -> "ToShow":
+    """Return one of the reader's own assignments, with the columns that showing its image needs. Raises likewise.
+
+    `is_near`: it is done, or among the next `window` images. `is_fast`: it is not done, and the reader finished
+    `labels` images or more in these last `seconds`.
+    """
+    limits = {"near": window, "many": labels - 1, "seconds": seconds}
+    return cast("ToShow", _load(_TO_SHOW, request, slug, public_id, **limits))
 
 
-def _load(query: CompiledQuery[Assignment], request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    assignment = query.first(user=request.user.pk, slug=slug, public_id=public_id)
+def _load(
+    query: CompiledQuery[Assignment], request: AuthedRequest, slug: str, public_id: UUID, **limits: float
+) -> Assignment:
+    assignment = query.first(user=request.user.pk, slug=slug, public_id=public_id, **limits)
     if assignment is None:
         raise Http404
     access.let_read(request.user, assignment.reader)
@@ -109,18 +143,6 @@ def upcoming(reader: Reader) -> QuerySet[Assignment]:
 def next_ones(reader: int, *, count: int) -> list[Assignment]:
     """Return the first `count` assignments that the reader with this id has still to grade, in their order."""
     return _next(count).all(reader=reader)
-
-
-def near_and_fast(assignment: Assignment, *, window: int, labels: int, seconds: float) -> tuple[bool, bool]:
-    """Ask about an assignment and its reader, in one query, as every image's request does.
-
-    Whether it is among the next `window` images, and whether they finished `labels` images in these last `seconds`.
-    """
-    asked = {"assignment": assignment.pk, "reader": assignment.reader_id, "window": window}
-    with connection.cursor() as cursor:
-        cursor.execute(_NEAR_AND_FAST, {**asked, "labels": labels, "seconds": seconds})
-        is_near, is_fast = cursor.fetchone()
-    return is_near, is_fast
 
 
 def _waiting(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:

@@ -72,14 +72,12 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
 @require_GET
 def image(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponseBase:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
-    assignment = queries.get_assignment_to_show(request, slug, public_id)
-    if gone := refusals.of(assignment):
-        return _refused(assignment.reader, gone, gone.fact)
+    assignment = window.get_assignment(request, slug, public_id)
+    if refusal := window.refusal(assignment, request.session):
+        return _refused(assignment.reader, refusal, refusal.fact)
     form, image = ImageForm(request.GET), assignment.image
     if not form.is_valid() or not image.has_file:
         raise Http404
-    if refusal := window.refusal(assignment, request.session):
-        return _refused(assignment.reader, refusal)
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
     return padded_webp(renditions.storage_name(image.rendition, size), assignment=assignment.pk)
 

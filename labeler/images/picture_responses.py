@@ -21,7 +21,6 @@ from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingH
 FOLDER = "/photographs/"  # internal locations of the web server, as docs/running/operations.md shows them
 BUCKET = "/object-storage/"
 GOOD_FOR = 60  # seconds; the web server asks at once
-RIFF_HEADER = 12  # bytes: "RIFF", the size of what follows, "WEBP"
 PADDING = b"JUNK"  # a chunk that programs that show a WebP pass over (RFC 9649, section 2.7.1.6)
 BLOCK = 64 * 2**10  # bytes
 HALF = 7  # bits
@@ -55,10 +54,10 @@ def padded_webp(storage_name: str, *, assignment: int) -> StreamingHttpResponse:
 def _with(file: "File[bytes]", size: int, padding: bytes) -> Iterator[bytes]:
     """Yield a WebP file of so many bytes with one more chunk, which the size in its header counts."""
     with file:
-        head = file.read(RIFF_HEADER)
-        if head[:4] == b"RIFF":  # less 8 bytes of its own, plus 8 of the chunk's
-            head = head[:4] + struct.pack("<I", size + len(padding)) + head[8:]
-        yield head
+        block = file.read(BLOCK)
+        if block[:4] == b"RIFF":  # less 8 bytes of its own, plus 8 of the chunk's
+            block = block[:4] + struct.pack("<I", size + len(padding)) + block[8:]
+        yield block
         while block := file.read(BLOCK):
             yield block
     yield PADDING + struct.pack("<I", len(padding)) + padding
