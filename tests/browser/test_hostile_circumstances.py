@@ -16,9 +16,9 @@ from playwright.sync_api import Browser, Page, Request, Route, expect
 from pytest_django import DjangoDbBlocker
 
 from labeler.grading import window
-from labeler.models import Assignment, Image, Label, Study
+from labeler.models import Assignment, Image, Label, Reader, Study
 from tests.browser.hostile import BAR, ON_STAGE, Seat, Stage, set_stage
-from tests.browser.reading import PAINTED, await_look
+from tests.browser.reading import PAINTED, PASSWORD, await_look, await_saved
 from tests.conftest import _delete_rows
 from tests.processes import Web
 
@@ -756,3 +756,53 @@ def test_a_page_of_one_reader_never_shows_the_list_of_another(seat: Seat, stage:
     expect(page.locator("[data-missing]")).to_contain_text("Somebody else has signed in")
     assert page.locator("[data-act] button[name]:enabled").count() == 0
     assert seat.stored() == []
+
+
+def sign_in_in_another_tab(seat: Seat, reader: Reader) -> None:
+    """Sign in as people do, which changes all that names the session."""
+    reader.user.set_password(PASSWORD)
+    reader.user.save()
+    seat.sign_out()
+    tab = seat.context.new_page()
+    tab.goto("/accounts/login/")
+    tab.get_by_label("User name").fill(reader.user.username)
+    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("button", name="Sign in").click()
+    expect(tab.get_by_role("heading", name="Your reading lists")).to_be_visible()
+    tab.close()
+
+
+WAYS: dict[str, Steps] = {
+    "a key": [("press", "4")],
+    "a click": [("click", "Severe")],
+    "a reason": [("press", "n"), ("press", "1")],
+    "undo": [("press", "u")],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whoever_else_signed_in_gives_no_grade_at_a_page_that_is_open(seat: Seat, stage: Stage, way: str) -> None:
+    """Its images are there, so it would take a grade, and send it when its own reader is back."""
+    page, second = seat.open(), next(stage.readers)
+    seat.grade(2)
+    await_saved(page)
+    await_look(page)
+    sign_in_in_another_tab(seat, second)
+    do(page, WAYS[way])
+    expect(page.locator("[data-missing]")).to_contain_text("Somebody else has signed in")
+    assert page.locator("[data-act] button[name]:enabled").count() == 0
+    sign_in_in_another_tab(seat, seat.reader)
+    seat.open()
+    assert seat.all_saved() == seat.given
+    assert not Label.objects.filter(assignment__reader=second).exists()
+
+
+@pytest.mark.parametrize("way", ["a key", "a click"])
+def test_whoever_signed_in_again_goes_on_at_the_page_that_is_open(seat: Seat, way: str) -> None:
+    page = seat.open()
+    image = seat.image()
+    sign_in_in_another_tab(seat, seat.reader)
+    do(page, WAYS[way])
+    expect(page.locator(BAR)).to_have_attribute("value", "1")
+    assert [act[0] for act in seat.all_saved()] == [image]
+    assert seat.stored()[0][1] in {4, 5}

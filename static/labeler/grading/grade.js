@@ -80,6 +80,7 @@ let saidUntil; // timer
 let acts = 0; // acts on this page
 let tookBackAt = -Infinity; // by performance.now()
 let isStopped = false; // nothing can be graded here any more
+let session = outbox.session; // in which the page's reader was signed in last
 /** @type {Set<string>} */
 const gone = new Set(); // ids of images that nobody may see any more
 
@@ -257,6 +258,20 @@ function tellMissing(sentence) {
 // What the reader does
 
 /**
+ * Do what the one at the keys asks for, once it is certain that they are this page's reader: whoever signs in in another
+ * tab may come back to this one.
+ * @param {() => void} work
+ */
+async function asReader(work) {
+  const now = outbox.session;
+  if (now !== session) {
+    if (!(await ask(""))) return say("Somebody has signed in, and it can't be found out who: nothing was taken.");
+    session = now;
+  }
+  work();
+}
+
+/**
  * @param {HTMLButtonElement} button of a grade or of a reason
  * @param {string} inputKind
  */
@@ -312,7 +327,9 @@ function takeNote() {
   return text;
 }
 
-function undo() {
+const undo = () => asReader(takeBack);
+
+function takeBack() {
   if (isStopped || performance.now() - tookBackAt < SHORTEST_LOOK) return;
   const card = list.undo();
   if (!card) return;
@@ -418,7 +435,7 @@ function onKey(event) {
   const { digit, name, isShifted } = read(event);
   const isShortcut = isShifted && name in KEYS && name !== digit; // "+" is Shift and 1 in Switzerland
   const button = isShortcut ? undefined : buttonOf(digit);
-  const action = button ? () => give(button, "keyboard") : (KEYS[name] ?? KEYS[digit]);
+  const action = button ? () => asReader(() => give(button, "keyboard")) : (KEYS[name] ?? KEYS[digit]);
   if (!action) return;
   event.preventDefault();
   action();
@@ -438,7 +455,8 @@ for (const form of forms) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const { submitter } = event;
-    if (submitter instanceof HTMLButtonElement && submitter.name) give(submitter, pointerKind);
+    const kind = pointerKind;
+    if (submitter instanceof HTMLButtonElement && submitter.name) asReader(() => give(submitter, kind));
     pointerKind = "keyboard";
   });
 }

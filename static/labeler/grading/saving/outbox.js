@@ -76,6 +76,11 @@ export class Outbox {
     return this.entries.filter((entry) => entry.refused);
   }
 
+  /** What names the session, and changes with every sign-in. */
+  get session() {
+    return cookie(this.csrfCookie);
+  }
+
   /** @param {string} id of an image */
   holds(id) {
     return this.waiting.some((entry) => entry.id === id);
@@ -159,7 +164,7 @@ export class Outbox {
       method: "POST",
       body: new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)])),
       // The cookie's token, not the page's: signing in again in another tab has changed it.
-      headers: { Accept: "application/json", "X-CSRFToken": cookie(this.csrfCookie), "X-Waited-Ms": String(waited) },
+      headers: { Accept: "application/json", "X-CSRFToken": this.session, "X-Waited-Ms": String(waited) },
       redirect: "manual",
       keepalive: true, // outlives a closed tab
       signal: AbortSignal.timeout(PATIENCE),
