@@ -344,8 +344,8 @@ def is_shut(answer: HttpResponse, who: str) -> bool:
     """Whether the answer gives away nothing, not even that there is something: who is signed in gets 404."""
     if who in REFUSED and answer.status_code == 403:
         return True
-    if who in PEOPLE:
-        return answer.status_code == 404
+    if who in PEOPLE:  # a reader is told of another's image what they are told of none at all
+        return answer.status_code == 404 or (answer.status_code == 410 and who in READERS)
     return answer.status_code in {401, 404} or answer.headers.get("Location", "").startswith("/accounts/login/?next=")
 
 

@@ -11,7 +11,6 @@ from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
-from django.http import Http404
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
@@ -28,6 +27,18 @@ class Near(TypedDict):
 
     is_near: bool
     is_fast: bool
+
+
+class OffListError(Exception):
+    """Nothing on a reader's list has this public id, if ever anything had.
+
+    An image that came back to the list, as when its reader did, has another id than before. So what was known by an
+    old one must be answered as what another reader has now: only ordinary images go to others.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader.code)
+        self.reader = reader
 
 
 ToShow: TypeAlias = "WithAnnotations[Assignment, Near]"
@@ -97,7 +108,7 @@ def _next(count: int) -> CompiledQuery[Assignment]:
 def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
     """Return one of the reader's own assignments, with the columns that storing a grade needs.
 
-    Raises Http404, and what `access.let_read` raises.
+    Raises OffListError, and what `access.get_reader` raises.
     """
     assignment = _load(_TO_GRADE, request, slug, public_id)
     log_context.reader.set(assignment.reader.code)
@@ -121,7 +132,7 @@ def _load(
 ) -> Assignment:
     assignment = query.first(user=request.user.pk, slug=slug, public_id=public_id, **limits)
     if assignment is None:
-        raise Http404
+        raise OffListError(access.get_reader(request, slug))
     access.let_read(request.user, assignment.reader)
     return assignment
 

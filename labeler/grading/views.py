@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from django.contrib.auth.decorators import login_required
@@ -23,6 +23,8 @@ from labeler.images.picture_responses import padded_webp, webp
 from labeler.models import Assignment, AtlasPicture, NotGradable, Reader, Role, Study
 from labeler.studies import atlas, progress
 from scoring.platform import telemetry
+
+AnyResponse = TypeVar("AnyResponse", bound=HttpResponseBase)
 
 LONGEST_WAIT_DIGITS = 11  # of milliseconds: three years
 BACK = 20  # images graded before that the page is told at once
@@ -68,8 +70,25 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     return _answer(reader, {"upcoming": _cards(window.upcoming(reader, request.session, after=after), reader)})
 
 
+def _for_list(view: Callable[..., AnyResponse]) -> Callable[..., AnyResponse | HttpResponse]:
+    """Answer for what is on no list of this reader as for what was taken off it."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> AnyResponse | HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except queries.OffListError as off:
+            refusal = refusals.WithdrawnError()
+            if request.method == "POST":
+                return _refuse(request, off.reader, refusal)
+            return _refused(off.reader, refusal, refusal.fact)
+
+    return answered
+
+
 @login_required
 @require_GET
+@_for_list
 def image(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponseBase:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
     assignment = window.get_assignment(request, slug, public_id)
@@ -114,22 +133,24 @@ def _counted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 @_counted
 @login_required
 @require_POST
+@_for_list
 def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     assignment = queries.get_assignment(request, slug, public_id)
     form = LabelForm(request.POST, study=assignment.reader.study)
     if not form.is_valid():
-        return _refuse(request, assignment, refusals.InvalidError(_first_error(form)))
+        return _refuse(request, assignment.reader, refusals.InvalidError(_first_error(form)))
     return _record(request, assignment, form)
 
 
 @_counted
 @login_required
 @require_POST
+@_for_list
 def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     assignment = queries.get_assignment(request, slug, public_id)
     form = UndoForm(request.POST)
     if not form.is_valid():
-        return _refuse(request, assignment, refusals.InvalidError(_first_error(form)))
+        return _refuse(request, assignment.reader, refusals.InvalidError(_first_error(form)))
     return _record(request, assignment, form)
 
 
@@ -138,7 +159,7 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
     try:
         stored = label_store.record_label(assignment=assignment, **form.act())
     except refusals.RefusedError as refusal:
-        return _refuse(request, assignment, refusal)
+        return _refuse(request, assignment.reader, refusal)
     if not _wants_json(request):
         return look_back_views.go_on(request, stored)
     answer: dict[str, Any] = {"submission": str(stored.submission), "version": stored.version, "upcoming": []}
@@ -150,9 +171,8 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
     return _answer(reader, answer)
 
 
-def _refuse(request: HttpRequest, assignment: Assignment, refusal: refusals.RefusedError) -> HttpResponse:
+def _refuse(request: HttpRequest, reader: Reader, refusal: refusals.RefusedError) -> HttpResponse:
     """Say why an act was not stored, and show where the reader is now."""
-    reader = assignment.reader
     if _wants_json(request):
         return _refused(reader, refusal, submission=request.POST.get("submission", ""))
     if page := look_back_views.ended(request, reader, refusal=refusal):
