@@ -28,8 +28,7 @@ class AskForReason:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        is_no_reader = isinstance(exception, (access.RoleTakenError, unblinding.AcceptanceNeededError))
-        if is_no_reader and request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        if isinstance(exception, access.RoleTakenError | unblinding.AcceptanceNeededError) and _is_script(request):
             # It settles no grade: what waits in the browser is sent when the person reads again.
             answer = {"reader": access.name(exception.reader), "refused": exception.name, "error": str(exception)}
             return JsonResponse(answer, status=403)
@@ -40,6 +39,10 @@ class AskForReason:
         # A form that was sent can't be sent again by a link: such a person begins at the study's page.
         onwards = request.get_full_path() if request.method == "GET" else ""
         return redirect(f"{reverse('unblind', args=[exception.study.slug])}?{urlencode({'next': onwards})}")
+
+
+def _is_script(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
 @login_required

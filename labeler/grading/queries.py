@@ -6,7 +6,7 @@ They rest on `labeler.platform.compiled_queries`. What stores a label stands in 
 from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
 from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -41,6 +41,7 @@ class OffListError(Exception):
         self.reader = reader
 
 
+AnyAssignment = TypeVar("AnyAssignment", bound=Assignment)
 ToShow: TypeAlias = "WithAnnotations[Assignment, Near]"
 
 WHOLE = 2**31 - 1  # of a list
@@ -128,8 +129,8 @@ def get_assignment_to_show(
 
 
 def _load(
-    query: CompiledQuery[Assignment], request: AuthedRequest, slug: str, public_id: UUID, **limits: float
-) -> Assignment:
+    query: CompiledQuery[AnyAssignment], request: AuthedRequest, slug: str, public_id: UUID, **limits: float
+) -> AnyAssignment:
     assignment = query.first(user=request.user.pk, slug=slug, public_id=public_id, **limits)
     if assignment is None:
         raise OffListError(access.get_reader(request, slug))

@@ -71,13 +71,13 @@ def meanwhile(first: Work, second: Work) -> Iterator[Apart]:
     yield late
 
 
-def load(reader: Reader, act: str) -> tuple[Assignment, dict[str, int]]:
+def load(reader: Reader, act: str) -> tuple[Assignment, int | None]:
     """Return an assignment as a request loads it, and the label that comes: the first, another, an undo."""
     pk = queries.upcoming(reader)[0].pk
     if act != "first":
         label_store.record_label(assignment=Assignment.objects.get(pk=pk), version=0, submission=uuid4(), grade=2)
     assignment = Assignment.objects.select_related("reader__study", "image").get(pk=pk)
-    return assignment, {} if act == "undo" else {"grade": 3}
+    return assignment, None if act == "undo" else 3
 
 
 ENDS: dict[str, Callable[[Reader], object]] = {
@@ -90,11 +90,11 @@ ACTS = ("first", "another", "undo")
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("end", ENDS)
 def test_a_label_that_comes_while_it_ends_is_refused(reader: Reader, end: str, act: str) -> None:
-    assignment, label = load(reader, act)
+    assignment, grade = load(reader, act)
     before, done = Label.objects.count(), Reader.objects.get(pk=reader.pk).done
 
     def send() -> None:
-        label_store.record_label(assignment=assignment, version=assignment.version, submission=uuid4(), **label)
+        label_store.record_label(assignment=assignment, version=assignment.version, submission=uuid4(), grade=grade)
 
     with meanwhile(lambda: ENDS[end](reader), send) as late:
         assert isinstance(late.raised, refusals.GoneError)
@@ -107,11 +107,11 @@ def test_a_label_that_comes_while_it_ends_is_refused(reader: Reader, end: str, a
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("end", ENDS)
 def test_an_end_that_comes_while_a_label_is_stored_waits_for_it(reader: Reader, end: str, act: str) -> None:
-    assignment, label = load(reader, act)
+    assignment, grade = load(reader, act)
     submission = uuid4()
 
     def send() -> None:
-        label_store.record_label(assignment=assignment, version=assignment.version, submission=submission, **label)
+        label_store.record_label(assignment=assignment, version=assignment.version, submission=submission, grade=grade)
 
     with meanwhile(send, lambda: ENDS[end](reader)) as late:
         assert late.raised is None
@@ -123,9 +123,11 @@ def test_an_end_that_comes_while_a_label_is_stored_waits_for_it(reader: Reader, 
 
 
 def test_other_work_on_a_study_holds_no_label_up(reader: Reader, study: Study) -> None:
-    assignment, label = load(reader, "another")
+    assignment, grade = load(reader, "another")
     with transaction.atomic():
         changes.lock_running(study)
-        late = Apart(lambda: label_store.record_label(assignment=assignment, version=1, submission=uuid4(), **label))
+        late = Apart(
+            lambda: label_store.record_label(assignment=assignment, version=1, submission=uuid4(), grade=grade)
+        )
         late.finish()
     assert Label.objects.filter(grade=3).exists()
