@@ -20,6 +20,7 @@ from labeler.screening import gallery_views, near_duplicate_views, prescreen_vie
 from labeler.server import connection_views
 from labeler.studies import study_job_views
 from labeler.studies import views as studies_views
+from labeler.turning import views as turning_views
 
 handler500 = "labeler.server.error_views.answer_error"
 urlpatterns = [
@@ -71,6 +72,7 @@ urlpatterns = [
     path("studies/<slug:slug>/images/<int:pk>/picture/", gallery_views.picture, name="study_picture"),
     path("studies/<slug:slug>/images/<int:pk>/decide/", prescreen_views.decide, name="decide_image"),
     path("studies/<slug:slug>/images/<int:pk>/out/", privacy_views.take_out, name="take_out"),
+    path("studies/<slug:slug>/images/<int:pk>/turn/", turning_views.turn, name="turn_image"),
     path("studies/<slug:slug>/images/<int:pk>/subject/", near_duplicate_views.correct_subject, name="correct_subject"),
     path("studies/<slug:slug>/prescreen/", prescreen_views.limits, name="prescreen"),
     path("studies/<slug:slug>/prescreen/counts.json", prescreen_views.counts, name="prescreen_counts"),

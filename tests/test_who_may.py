@@ -123,6 +123,7 @@ ROWS = {
     "person": row("GET POST", OVERSEE),
     "erase": row("GET POST", OVERSEE),
     "take_out": row("GET POST", OVERSEE),
+    "turn_image": row("POST", OVERSEE),
     "erasure": row("GET", SEE_ITS_LOG),
     "certificate": row("GET", SEE_ITS_LOG),
     "retry_erasure": row("POST", RUN_IT),

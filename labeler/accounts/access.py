@@ -36,7 +36,7 @@ class Shows(Enum):
 
 
 class AuthedRequest(HttpRequest):
-    """A request behind `login_required`."""
+    """A request of a person who has signed in, as all have but those of `login_not_required` views."""
 
     user: User
 

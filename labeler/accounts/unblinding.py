@@ -78,9 +78,11 @@ def readers_who_looked(study: Study) -> dict[int, str]:
     return {pk: reasons[user] for pk, user in study.readers.values_list("pk", "user") if user in reasons}
 
 
+@transaction.atomic
 def accept(reader: Reader) -> None:
     """Let a person read from now on."""
-    Reader.objects.filter(pk=reader.pk, accepted_at=None).update(accepted_at=timezone.now())
+    if Reader.objects.filter(pk=reader.pk, accepted_at=None).update(accepted_at=timezone.now()):
+        audit.record(reader.study, reader.user, "began to read", detail=f"as {reader.code}")
     reader.refresh_from_db(fields=["accepted_at"])
 
 

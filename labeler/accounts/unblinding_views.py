@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -45,7 +44,6 @@ def _is_script(request: HttpRequest) -> bool:
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def unblind(request: AuthedRequest, slug: str) -> HttpResponse:
     """Ask for the reason, keep it, and go on."""
@@ -60,7 +58,6 @@ def unblind(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/accounts/unblind.html", context, status=422 if form.errors else 200)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def accept_reading(request: AuthedRequest, slug: str) -> HttpResponse:
     """Tell a person who oversees a study what they will no longer see while they read it, and ask."""

@@ -1,7 +1,6 @@
 """Pages for the golden draw, and for closing a study."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -19,7 +18,6 @@ from labeler.studies.study_job_views import begin
 from labeler.studies.study_jobs import Kind
 
 
-@login_required
 @require_GET
 def golden_set(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show what a draw would take of each kind; once it is frozen, the promise about it."""
@@ -27,7 +25,6 @@ def golden_set(request: AuthedRequest, slug: str) -> HttpResponse:
     return _page(request, study, GoldenForm(request.GET or None, study=study))
 
 
-@login_required
 @require_POST
 def draw(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_overseen_study(request, slug)
@@ -42,7 +39,6 @@ def draw(request: AuthedRequest, slug: str) -> HttpResponse:
     return redirect("golden", slug=slug)
 
 
-@login_required
 @require_POST
 def choose(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_overseen_study(request, slug)
@@ -57,7 +53,6 @@ def choose(request: AuthedRequest, slug: str) -> HttpResponse:
     return _page(request, study, GoldenForm(None, study=study), names, status=422)
 
 
-@login_required
 @require_POST
 def score_provisionally(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker score the images by another study's regressor."""
@@ -98,7 +93,6 @@ def _page(
     return render(request, "labeler/golden_set/golden.html", context, status=status)
 
 
-@login_required
 @require_GET
 def opening(request: AuthedRequest, slug: str) -> HttpResponse:
     """Answer the opened promise of a closed study, byte by byte what was hashed."""
@@ -111,7 +105,6 @@ def opening(request: AuthedRequest, slug: str) -> HttpResponse:
     return HttpResponse(promised.opening, content_type="application/json", headers=headers)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def close(request: AuthedRequest, slug: str) -> HttpResponse:
     """Close a study for good."""

@@ -6,7 +6,6 @@ from functools import wraps
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
@@ -30,7 +29,6 @@ LONGEST_WAIT_DIGITS = 11  # of milliseconds: three years
 BACK = 20  # images graded before that the page is told at once
 
 
-@login_required
 @require_GET
 def home(request: AuthedRequest) -> HttpResponse:
     readerships = access.readerships(request.user).select_related("study").order_by("study__title")
@@ -47,14 +45,12 @@ def home(request: AuthedRequest) -> HttpResponse:
     return render(request, "labeler/grading/home.html", context)
 
 
-@login_required
 @require_GET
 def grade(request: AuthedRequest, slug: str) -> HttpResponse:
     reader = access.get_reader(request, slug)
     return look_back_views.ended(request, reader) or _show_card(request, reader)
 
 
-@login_required
 @require_GET
 def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     """Answer the next images after the one that the page names, or those graded before it; all to begin with else."""
@@ -86,7 +82,6 @@ def _for_list(view: Callable[..., AnyResponse]) -> Callable[..., AnyResponse | H
     return answered
 
 
-@login_required
 @require_GET
 @_for_list
 def image(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponseBase:
@@ -101,7 +96,6 @@ def image(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponseBas
     return padded_webp(renditions.storage_name(image.rendition, size), assignment=assignment.pk)
 
 
-@login_required
 @require_GET
 def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse | HttpResponse:
     """Answer an example from the study's atlas, to its admins, and to its readers while they read."""
@@ -131,7 +125,6 @@ def _counted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 
 @_counted
-@login_required
 @require_POST
 @_for_list
 def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
@@ -143,7 +136,6 @@ def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
 
 
 @_counted
-@login_required
 @require_POST
 @_for_list
 def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:

@@ -11,6 +11,7 @@ from multiprocessing import get_context, parent_process
 
 from labeler.images import renditions
 from scoring.photograph import decoding, faces, fingerprints, quality
+from scoring.photograph.faces import Upright
 from scoring.photograph.quality import Quality
 
 Submit = Callable[[bytes], "Future[Prepared]"]
@@ -26,25 +27,28 @@ class Measures:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A photograph's renditions and measures."""
+    """A photograph the right way up: its renditions and measures."""
 
+    turn: int  # quarter turns clockwise from the file as it came
     width: int
     height: int
     renditions: dict[str, bytes]
     measures: Measures
 
 
-def prepare(data: bytes) -> Prepared:
-    """Raises images.ImageError, and scoring.weights.weight_files.WeightsError without the landmarks."""
-    pixels = decoding.decode(data)
-    height, width = pixels.shape[:2]
-    return Prepared(width, height, renditions.render(pixels), measure(pixels))
+def prepare(data: bytes, turn: int | None = None) -> Prepared:
+    """Prepare a photograph, turned by so many quarters, or where that is None, as its face stands.
+
+    Raises images.ImageError, and scoring.weights.weight_files.WeightsError without the landmarks.
+    """
+    found = faces.upright(decoding.decode(data), turn)
+    height, width = found.pixels.shape[:2]
+    return Prepared(found.turn, width, height, renditions.render(found.pixels), measure(found))
 
 
-def measure(pixels: decoding.Pixels) -> Measures:
-    """Raises scoring.weights.weight_files.WeightsError without the landmarks."""
-    found = faces.find_landmarks(pixels)
-    return Measures(quality.measure(pixels, found), fingerprints.to_bytes(fingerprints.fingerprint(pixels, found)))
+def measure(found: Upright) -> Measures:
+    fingerprint = fingerprints.fingerprint(found.pixels, found.faces)
+    return Measures(quality.measure(found.pixels, found.faces), fingerprints.to_bytes(fingerprint))
 
 
 @contextmanager

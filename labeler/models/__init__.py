@@ -4,6 +4,7 @@ from labeler.models.images import (
     Alias,
     Consent,
     ConsentScope,
+    ErasedName,
     Image,
     Measurement,
     PrescreenDecision,
@@ -24,7 +25,7 @@ from labeler.models.readings import (
     StudyTally,
     TimeTally,
 )
-from labeler.models.records import AuditEvent, ErasedNote, LedgerBlock, LedgerFact, LedgerMark, draw_salt
+from labeler.models.records import AuditEvent, ErasedNote, LedgerBlock, LedgerChange, LedgerFact, LedgerMark, draw_salt
 from labeler.models.studies import AtlasPicture, Commitment, Dealing, GradeLevel, Reader, Study, draw_secret, draw_seed
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Dealing",
     "Doubt",
     "ErasedImage",
+    "ErasedName",
     "ErasedNote",
     "Erasure",
     "GradeLevel",
@@ -49,6 +51,7 @@ __all__ = [
     "Invitation",
     "Label",
     "LedgerBlock",
+    "LedgerChange",
     "LedgerFact",
     "LedgerMark",
     "Measurement",

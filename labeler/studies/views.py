@@ -1,6 +1,5 @@
 """Pages of a study for its admins."""
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -13,7 +12,6 @@ from labeler.studies.forms import AtlasForm, NewStudyForm
 from scoring.models import Regressor
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def new_study(request: AuthedRequest) -> HttpResponse:
     """Create a study; the person becomes its admin."""
@@ -29,7 +27,6 @@ def new_study(request: AuthedRequest) -> HttpResponse:
     return render(request, "labeler/studies/new_study.html", {"form": form}, status=422 if form.errors else 200)
 
 
-@login_required
 @require_GET
 def study(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
@@ -53,7 +50,6 @@ def _learned_from_erased(study: Study) -> int:
     return active.values_list("learned_from_erased", flat=True).first() or 0
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def study_atlas(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show and add the example pictures of a study's grades."""
@@ -66,7 +62,6 @@ def study_atlas(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/studies/atlas.html", context, status=422 if form.errors else 200)
 
 
-@login_required
 @require_POST
 def remove_from_atlas(request: AuthedRequest, slug: str, picture: int) -> HttpResponse:
     study = access.get_administered_study(request, slug)

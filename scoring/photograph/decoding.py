@@ -71,6 +71,8 @@ class Selfie:
 
     content_hash: str
     read: Callable[[], bytes]
+    # Quarter turns clockwise from its pixels to the right way up, where it is known; None is found by its face.
+    turn: int | None = None
 
     @classmethod
     def of(cls, data: bytes) -> "Selfie":
@@ -78,7 +80,7 @@ class Selfie:
 
     @cached_property
     def pixels(self) -> Pixels:
-        """(height, width, 3) uint8 sRGB. Raises ImageError."""
+        """(height, width, 3) uint8 sRGB, as the file says, not turned by a face. Raises ImageError."""
         return decode(self.read())
 
 
@@ -133,6 +135,11 @@ def decode_here(
         raise
     except DAMAGE as error:
         raise ImageError(CUT) from error
+
+
+def turned(pixels: Pixels, turn: int) -> Pixels:
+    """Return a picture after so many quarter turns clockwise, with its rows one behind the other in memory."""
+    return np.ascontiguousarray(np.rot90(pixels, -turn))
 
 
 def render(pixels: Pixels, *, long_side: int) -> bytes:

@@ -17,6 +17,7 @@ from labeler.golden_set import golden_draw
 from labeler.grading import label_store
 from labeler.models import Assignment, GradeLevel, Image, Study, User
 from labeler.platform import typed_json
+from labeler.record import audit
 from labeler.studies import studies
 from scoring.network import embedder
 from scoring.photograph.decoding import Pixels
@@ -137,7 +138,8 @@ def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> 
     report = run_report.build(
         run=run, graded=graded, entries=[entry], choice=choice, measured=measured, decision=decision
     )
+    Score.objects.bulk_create(retrain._score_rows(run, [entry], graded))
     run.report, run.is_published = typed_json.dump(report), published
     run.save(update_fields=["report", "is_published"])
-    Score.objects.bulk_create(retrain._score_rows(run, [entry], graded))
+    audit.record(study, None, audit.RUN_KEPT, detail=str(run))
     return run

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -24,7 +23,6 @@ from training.statistics import planning
 RUNS_SHOWN = 20
 
 
-@login_required
 @require_GET
 def report(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_reported_study(request, slug)
@@ -51,7 +49,6 @@ def _context(request: AuthedRequest, study: Study, *, has_links: bool = True) ->
     }
 
 
-@login_required
 @require_GET
 def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
     report = _current(request, access.get_reported_study(request, slug))
@@ -65,7 +62,6 @@ def _current(request: AuthedRequest, study: Study) -> StudyReport:
     return study_report.blinded(study)
 
 
-@login_required
 @require_GET
 def chart_csv(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
     """Answer the numbers that a chart is drawn from."""
@@ -75,7 +71,6 @@ def chart_csv(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
     return _file(mark + text, "text/csv", f"{slug}-{name}.csv")
 
 
-@login_required
 @require_GET
 def chart_svg(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
     """Answer a chart as a picture that stands alone."""
@@ -97,7 +92,6 @@ def _file(text: str, kind: str, name: str) -> HttpResponse:
     return HttpResponse(text, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-@login_required
 @require_GET
 def printed(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the whole report on paper, with the checklist that reviewers ask for."""
@@ -107,7 +101,6 @@ def printed(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "training/reports/printed.html", context)
 
 
-@login_required
 @require_GET
 def reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
     """Show what a reader will see of themself; the images only to who may know that they are golden."""
@@ -122,7 +115,6 @@ def reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
     return _show_reader(request, reader, context)
 
 
-@login_required
 @require_GET
 def own_report(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show a reader how they graded, once the study is closed and its admin has released the reports."""
@@ -135,7 +127,6 @@ def _show_reader(request: AuthedRequest, reader: Reader, context: dict[str, Any]
     return render(request, "training/reports/reader.html", context)
 
 
-@login_required
 @require_POST
 def release(request: AuthedRequest, slug: str) -> HttpResponse:
     """Let every reader of a closed study see their own report."""
@@ -149,14 +140,12 @@ def release(request: AuthedRequest, slug: str) -> HttpResponse:
     return redirect("training:report", slug=slug)
 
 
-@login_required
 @require_GET
 def definitions(request: AuthedRequest) -> HttpResponse:
     """Say what each number of the report is."""
     return render(request, "training/reports/definitions.html")
 
 
-@login_required
 @require_GET
 def plan(request: AuthedRequest) -> HttpResponse:
     """Show what the design in the address would tell."""

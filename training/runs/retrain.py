@@ -333,9 +333,10 @@ def _store(run: TrainingRun, stages: Stages, result: RunResult) -> None:
         refuse_withdrawn(run)
         Score.objects.bulk_create(result.scores, batch_size=2000)
         row = regressors.save(result.fitted, study=run.study.slug, provenance=typed_json.dump(result.provenance))
+        audit.record(run.study, None, audit.RUN_KEPT, detail=str(run))
         if result.decision.is_passed:
             regressors.publish(row)
-            audit.record(run.study, run.requested_by, "published a regressor", detail=f"of {run}")
+            audit.record(run.study, run.requested_by, audit.PUBLISHED, detail=f"of {run}")
         record = RunRecord(
             **vars(result.provenance),
             seconds=tuple(stages.seconds.items()),

@@ -5,7 +5,8 @@ the images that both of them graded.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -265,6 +266,38 @@ def alpha_ordinal(grades: Floats) -> Estimate:
         return _one_less((observed * apart).sum(axis=-1), expected, total)
 
     return estimate(np.concatenate([counts, pairs], axis=1), alpha)
+
+
+def ac2(grades: Floats, levels: Sequence[float]) -> Estimate:
+    """Return Gwet's AC2 with quadratic weights: chance agreement by how mixed the grades are, not by each reader's own.
+
+    Gwet 2014, "Handbook of Inter-Rater Reliability", chapter 5, for any number of readers and gaps. `levels` is the
+    whole scale, also what nobody gave. Where nearly all images have one grade kappa and alpha collapse; this does not.
+    """
+    units = _units(grades)
+    if np.isfinite(grades).any(axis=1).sum() < 2:
+        return none(0, "Agreement needs at least two readers.")
+    if not units.shape[1]:
+        return none(0, "No image was graded by two readers.")
+    scale = np.asarray(levels, np.float64)
+    weights = 1 - np.square(scale[:, None] - scale) / np.ptp(scale) ** 2
+    graded = grades[:, np.isfinite(grades).any(axis=0)]
+    counts = (graded[None] == scale[:, None, None]).sum(axis=1).T.astype(float)  # (N, levels)
+    given = counts.sum(axis=1, keepdims=True)
+    is_pair = given[:, 0] >= 2
+    weighted = (counts * (counts @ weights - 1)).sum(axis=1)
+    agreed = np.where(is_pair, weighted / np.maximum(given[:, 0] * (given[:, 0] - 1), 1), 0)
+    spread = weights.sum() / (len(scale) * (len(scale) - 1))
+
+    def coefficient(means: Floats) -> Floats:
+        shares, observed, pairs = means[..., :-2], means[..., -2], means[..., -1]
+        chance = spread * (shares * (1 - shares)).sum(axis=-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value: Floats = (observed / pairs - chance) / (1 - chance)
+        return value
+
+    found = estimate(np.column_stack([counts / given, agreed, is_pair]), coefficient)
+    return replace(found, n=units.shape[1])
 
 
 def _one_less(observed: Floats, expected: Floats, total: Floats) -> Floats:
