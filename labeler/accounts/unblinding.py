@@ -25,11 +25,16 @@ class ReasonNeededError(Exception):
 
 
 class AcceptanceNeededError(Exception):
-    """A person who oversees the study is to read it, and did not accept yet."""
+    """A person who knows more of a study than a reader may, or could, is to read it and did not accept yet."""
 
-    def __init__(self, study: Study) -> None:
-        super().__init__(study.slug)
-        self.study = study
+    name = "not_accepted"
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(
+            "Before you read this study you are asked whether you accept what it hides from you. "
+            "Open it again from your lists."
+        )
+        self.reader = reader
 
 
 def is_unblinded(study: Study, session: SessionBase) -> bool:
@@ -59,6 +64,11 @@ def note_look(*, study: Study, user: User, session: SessionBase) -> None:
 def has_looked(study: Study, user: User) -> bool:
     """Whether this person ever saw what readers of the study said."""
     return AuditEvent.objects.filter(study=study, user=user, action=LOOKED).exists()
+
+
+def knows(study: Study, user: User) -> bool:
+    """Whether this person ever saw of the study what a reader must not know."""
+    return AuditEvent.objects.filter(study=study, user=user, action__in=[ACTION, LOOKED]).exists()
 
 
 def readers_who_looked(study: Study) -> dict[int, str]:

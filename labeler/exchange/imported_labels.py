@@ -44,7 +44,7 @@ def store(
     refused files and those that came under their names later are the same photographs. Importing again adds
     what is new. Raises LayoutError; then nothing is stored.
     """
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     _refuse_other_studies(study)
     before = study.images.count()
     images = _images(study, rows, without_files=without_files, sent_again=sent_again)

@@ -72,14 +72,9 @@ def go_on(request: HttpRequest, stored: Label) -> HttpResponseRedirect:
     return redirect(f"{reverse('look_back', args=[reader.study.slug])}{query}#image-{number}")
 
 
-def name(reader: Reader) -> str:
-    """Return what names a reader to their own browser, and what waits there to be sent."""
-    return f"{reader.study.slug} {reader.code}"
-
-
 def outbox(reader: Reader) -> dict[str, str]:
     """Return what a page's script needs to send what a reader's browser kept."""
-    return {"outbox": name(reader), "csrf_cookie": settings.CSRF_COOKIE_NAME}
+    return {"outbox": access.name(reader), "csrf_cookie": settings.CSRF_COOKIE_NAME}
 
 
 def _begins(request: HttpRequest) -> int:

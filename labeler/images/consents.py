@@ -82,7 +82,7 @@ def write(
 @transaction.atomic
 def require(study: Study, *, is_needed: bool, by: User | None) -> None:
     """Say whether images without a known consent may be dealt and learned from."""
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     if study.needs_consent == is_needed:
         return
     study.needs_consent = is_needed

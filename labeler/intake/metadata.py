@@ -165,7 +165,7 @@ def join(
 
     Raises TableError, and SeenError where something else would be written than the person saw: then nothing is.
     """
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     report = _Join(study, table, answers or Answers(), by=by, writes=True).run()
     if report.code != seen:
         raise SeenError("The study or the table has changed since. Nothing was written: look again.", report)

@@ -1,12 +1,12 @@
 """Pages of a study for its admins."""
 
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
-from labeler.models import Study
+from labeler.models import AtlasPicture, Study
 from labeler.studies import atlas, checklist, progress, retention, studies
 from labeler.studies.forms import AtlasForm, NewStudyForm
 from scoring.models import Regressor
@@ -64,6 +64,6 @@ def study_atlas(request: AuthedRequest, slug: str) -> HttpResponse:
 
 @require_POST
 def remove_from_atlas(request: AuthedRequest, slug: str, picture: int) -> HttpResponse:
-    access.get_administered_study(request, slug)
-    atlas.remove_picture(access.get_atlas_picture(request, slug, picture), by=request.user)
+    study = access.get_administered_study(request, slug)
+    atlas.remove_picture(get_object_or_404(AtlasPicture, pk=picture, level__study=study), by=request.user)
     return redirect("study_atlas", slug=slug)
