@@ -167,11 +167,11 @@ def _opened(data: bytes, limits: Limits, before_pixels: Callable[[int], None], e
         _refuse_unfit(picture, limits)
         _refuse_raw(picture, data)
         _refuse_costly(picture)
-        profile = colours.profile(picture, data)
-        if getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0:
-            picture.info[WHITE_IS_ZERO] = True
         if picture.format != "WEBP":
             before_pixels(picture.width * picture.height)
+        profile = colours.profile(picture, data)  # of a PNG this loads the pixels
+        if getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0:
+            picture.info[WHITE_IS_ZERO] = True
         upright = _to_srgb(_upright(_loaded(picture, data)), profile)
         pixels = empty((upright.height, upright.width, 3))
         for top, bottom, rows in _bands(upright):
