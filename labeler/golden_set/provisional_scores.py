@@ -56,7 +56,7 @@ def score_missing(
 def _score(image: Image, regressor: pipeline.FittedRegressor) -> bool:
     try:
         with default_storage.open(image.original) as file:
-            selfie = decoding.Selfie.of(file.read())
+            selfie = decoding.Selfie.of(file.read(), decoding.STORED)
         said = pipeline.score_image(selfie, regressor, describe=feature_store.describe)
     except (OSError, decoding.ImageError) as error:
         logger.warning("%s of study %s has no provisional score: %s", image, image.study_id, error)

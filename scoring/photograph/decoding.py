@@ -35,13 +35,13 @@ MAX_SCANS = 100  # of a progressive JPEG; cameras write ten, and each costs as m
 # What decoding may take. Pillow has 4 bytes for a pixel, and a picture is turned and converted by copying it. Of a
 # picture that is made smaller as it is read only one copy has all pixels; it may have 16 bits, as may what it came from.
 FIXED_BYTES, BYTES_PER_PIXEL, BYTES_PER_LARGE_PIXEL = 96 * 2**20, 24, 12
+MAX_WEBP_SIDE = 16_383  # pixels
 RENDITION_QUALITY = 80  # with method 0: 73 ms and 168 kB for 1,200 x 1,600, the sweet spot
 
 # What Pillow's decoders and libheif (RuntimeError) raise on damaged files, besides UnidentifiedImageError (an OSError).
 DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, RuntimeError, struct.error)
 CUT = "This image is damaged or cut short. Send the original file again."
 BAND = 256  # rows that are copied at a time: as many as every fraction of a picture needs whole
-EMPTY = "This file is empty."
 ENDLESS = "This JPEG is made to take long to open. Open it in an image program and save it anew."
 COSTLY = "Opening this file takes more memory or time than its picture should. Save it anew as a JPEG or PNG."
 
@@ -130,9 +130,9 @@ def decode_here(
     `before_pixels` hears how many pixels there will be, and `empty` makes the array that they are written to.
     """
     if len(data) > limits.bytes:
-        raise ImageError(too_large(limits.bytes))
+        raise ImageError(f"This file is larger than {limits.bytes // 2**20:,} MB. Send a smaller version.")
     if not data:
-        raise ImageError(EMPTY)
+        raise ImageError("This file is empty.")
     try:
         before_pixels(_webp_pixels(data))
         return _opened(data, limits, before_pixels, empty)
@@ -148,15 +148,14 @@ def decode_here(
         raise ImageError(CUT) from error
 
 
-def too_large(limit: int) -> str:
-    """Return why a file of more than so many bytes is refused."""
-    return f"This file is larger than {limit // 2**20:,} MB."
-
-
 def render(pixels: Pixels, *, long_side: int) -> bytes:
-    """Return a WebP without metadata whose longer side is at most `long_side` pixels; it is never enlarged."""
+    """Return a WebP without metadata whose longer side is at most `long_side` pixels; it is never enlarged.
+
+    Nor is it longer than WebP can be, which panoramas are.
+    """
     picture = Image.fromarray(pixels)
-    picture.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
+    longest = min(long_side, MAX_WEBP_SIDE)
+    picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     picture.save(file, "WEBP", method=0, quality=RENDITION_QUALITY)
     return file.getvalue()
@@ -257,7 +256,9 @@ def _webp_pixels(data: bytes) -> int:
         case _:
             width, height = (int.from_bytes(data[start : start + 2], "little") & 0x3FFF for start in (26, 28))
     if width * height > MAX_PIXELS:
-        raise ImageError(f"This WebP has more than {MAX_PIXELS // 10**6} million pixels. Send the photograph as a JPEG.")
+        raise ImageError(
+            f"This WebP has more than {MAX_PIXELS // 10**6} million pixels. Send the photograph as a JPEG."
+        )
     return width * height
 
 

@@ -147,9 +147,7 @@ def _is_complete(head: list[Segment], scans: list[Segment], *, has_end: bool) ->
         for component in scan.content[1 : 1 + 2 * number : 2]:
             if component in missing:
                 missing[component][first : last + 1] = bits & 0xF
-    return all(
-        left[0] == 0 and not (left[np.isfinite(left)] if has_end else left).any() for left in missing.values()
-    )
+    return all(left[0] == 0 and not (left[np.isfinite(left)] if has_end else left).any() for left in missing.values())
 
 
 def _decode(data: bytes, fraction: int) -> NDArray[np.uint8]:
