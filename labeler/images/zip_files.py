@@ -12,7 +12,6 @@ from zipfile import ZipInfo
 
 from django.conf import settings
 
-
 MAX_MEMBERS = 200_000  # more than any study; a list of millions of empty names is an attack
 LARGEST_LIST = 30 * 2**20  # bytes; zipfile reads the list of members whole, and takes 500 bytes of memory for each
 TOO_MANY = "This zip's list of files is too long. Send several zips."

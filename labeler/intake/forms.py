@@ -7,7 +7,6 @@ from labeler.intake.metadata import CODE_DIGITS
 from labeler.intake.uploads import WHOLE_MARK
 from labeler.platform.form_fields import Form
 
-
 LARGEST = 2**63 - 1  # bytes that the database has a number for
 
 

@@ -33,7 +33,7 @@ MAX_PIXELS = 65_000_000  # a 64 MP phone camera; decoded that is 195 MB of memor
 MIN_SIDE = 64  # pixels: less than this holds no face with skin to grade
 MAX_SCANS = 100  # of a progressive JPEG; cameras write ten, and each costs as much as the first in some 70 bytes
 # What decoding may take. Pillow has 4 bytes for a pixel, and a picture is turned and converted by copying it. Of a
-# picture that is made smaller as it is read only one copy has all pixels; it may have 16 bits, as may what it came from.
+# picture that is made smaller as it is read only one copy has all pixels, and what it came from, which may have 16 bits.
 FIXED_BYTES, BYTES_PER_PIXEL, BYTES_PER_LARGE_PIXEL = 96 * 2**20, 24, 12
 MAX_WEBP_SIDE = 16_383  # pixels
 RENDITION_QUALITY = 80  # with method 0: 73 ms and 168 kB for 1,200 x 1,600, the sweet spot
@@ -101,7 +101,8 @@ def content_hash(data: bytes) -> str:
 def decode(data: bytes, limits: Limits = SELFIE) -> Pixels:
     """Return the upright picture as (height, width, 3) uint8 sRGB.
 
-    What has more than MAX_PIXELS comes at a half or a quarter of its sides, as it was read. Takes the formats of scoring/photograph/formats.py, any bit depth and colour model; transparency is laid on white.
+    What has more than MAX_PIXELS comes at a half or a quarter of its sides. Takes the formats of
+    scoring/photograph/formats.py, any bit depth and colour model; transparency is laid on white.
     The file is opened in a process of its own, whose memory is limited to `budget`. Raises ImageError.
     """
     try:
@@ -328,7 +329,7 @@ def _rows(height: int) -> Iterator[tuple[int, int]]:
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Return a picture of 16-bit grey in 8 bits, a band of rows at a time: its copies would take eight times its size."""
+    """Return a picture of 16-bit grey in 8 bits, a band of rows at a time: copies of it would take much memory."""
     grey = Image.new("L", picture.size)
     for top, _, rows in _bands(picture):
         grey.paste(Image.fromarray((rows.astype(np.int32, copy=False) >> 8).clip(0, 255).astype(np.uint8)), (0, top))

@@ -22,7 +22,7 @@ FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 NOT_NEEDED = {*range(0xE0, 0xF0), 0xFE}
 COEFFICIENTS = 64
 EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker 0xd9")
-MOST_EXTRANEOUS = 2  # bytes that some cameras leave before the end; a block that was lost has more
+MOST_EXTRANEOUS = 2  # bytes that some cameras leave before the end; what was lost has more
 
 
 class DamagedError(ValueError):
@@ -82,11 +82,8 @@ class Jpeg:
             found = EXTRANEOUS.search(str(error))
             if found is None:
                 raise DamagedError from error
-            padding = whole[-int(found[1]) - len(END_MARKER) : -len(END_MARKER)]
-        if len(padding) > MOST_EXTRANEOUS and len(set(padding)) > 1:
-            raise DamagedError
         try:
-            return _decode(whole[: -len(padding) - len(END_MARKER)] + END_MARKER, fraction)
+            return _decode(_unpadded(whole, int(found[1])), fraction)
         except ValueError as error:
             raise DamagedError from error
 
@@ -131,19 +128,35 @@ def _told_plainly(segment: Segment) -> bytes:
     return bytes((0xFF, segment.kind)) + (len(content) + 2).to_bytes(2, "big") + content
 
 
+def _unpadded(whole: bytes, extraneous: int) -> bytes:
+    """Return the picture without what some programs leave before its end: a byte or two, or zeros.
+
+    All zeros go, also those that libjpeg took for picture: it does, where the rest of a file was never written.
+    """
+    body = whole[: -len(END_MARKER)]
+    bare = body.rstrip(b"\0")
+    if len(body) - len(bare) >= extraneous:
+        body = bare + b"\0" if bare.endswith(b"\xff") else bare
+    elif extraneous <= MOST_EXTRANEOUS:
+        body = body[:-extraneous]
+    return body + END_MARKER
+
+
 def _is_complete(head: list[Segment], scans: list[Segment], *, has_end: bool) -> bool:
     """Whether every coefficient of every component is sent, to its last bit.
 
     A file that says it ends may have left out high frequencies; one that breaks off has lost them.
     """
     frame = next((segment for segment in head if segment.kind in FRAMES), None)
-    if frame is None:
+    if frame is None or len(frame.content) < 9:
         return False
-    components = {frame.content[6 + 3 * n] for n in range(frame.content[5])}
+    components = set(frame.content[6::3])
     missing = {component: np.full(COEFFICIENTS, np.inf) for component in components}  # bits still to come
     for scan in scans:
+        if len(scan.content) < 6:
+            return False
         number = scan.content[0]
-        first, last, bits = scan.content[1 + 2 * number :][:3]
+        first, last, bits = scan.content[-3:]
         for component in scan.content[1 : 1 + 2 * number : 2]:
             if component in missing:
                 missing[component][first : last + 1] = bits & 0xF

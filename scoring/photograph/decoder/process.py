@@ -21,6 +21,7 @@ from scoring.photograph import decoding
 from scoring.photograph.decoder import pool
 
 MOST_CPU_SECONDS = 60  # for a file that apps may send; a progressive JPEG of the largest size takes ten
+ITSELF = Path(__file__)  # a file that all decoders of a machine have, and can lock
 STATM = Path("/proc/self/statm")  # Linux has it; elsewhere memory is not limited
 
 
@@ -44,7 +45,7 @@ def _answer(parent: socket.socket, data: bytes, limits: decoding.Limits, before:
     def limit(pixels: int) -> None:
         if pixels > decoding.MAX_PIXELS:
             # One at a time on this machine, or in this container, whose memory is not made for several.
-            fcntl.flock(held.enter_context(Path(__file__).open("rb")), fcntl.LOCK_EX)
+            fcntl.flock(held.enter_context(ITSELF.open("rb")), fcntl.LOCK_EX)
             _allow_cpu(MOST_CPU_SECONDS * pixels / decoding.MAX_PIXELS)
         _limit(before + decoding.budget(pixels))
 
