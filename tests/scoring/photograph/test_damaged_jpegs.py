@@ -23,8 +23,8 @@ KINDS: dict[str, dict[str, object]] = {
     "grey, progressive": {"progressive": True, "grey": True},
     "inks": {"inks": True},
 }
-# Of holes. After one the codes fall into step again; where they then make up as many blocks as were lost, nothing in the
-# file tells. docs/decisions.md, 2026-12-01.
+# Of holes. After one the codes fall into step again; where they then make up as many blocks as were lost, nothing in
+# the file tells. docs/decisions.md, 2026-12-01.
 MOST_MISSED = 1 / 4
 VISIBLE = 8  # of 255: the mean difference in a row of blocks
 
