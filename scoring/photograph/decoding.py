@@ -62,6 +62,7 @@ RAW_COLOURS = {32803, 34892}  # a colour filter's, and linear raw
 # A tile may reach beyond the picture's edge; programs write tiles of 1,024 x 1,024 at most.
 MOST_PADDING, TILE = 4, 2**20
 MOST_SAMPLES = 8  # of a pixel: CMYK with four more inks
+RAW_STARTS = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FUJIFILMCCD-RAW", b"FOVb")  # Olympus, Panasonic, Fuji, Sigma
 RAW = "This is a camera's raw file, or holds other pictures than the one it shows. Export the photograph as a JPEG."
 
 
@@ -147,14 +148,20 @@ def decode_here(
     except colours.ColourError as error:
         raise ImageError(str(error)) from error
     except UnidentifiedImageError as error:
-        is_tiff = data[:4] in TIFF_STARTS
-        raise ImageError(OTHER_TIFF if is_tiff else f"This file is not a {formats.ANY_OF_THEM} image.") from error
+        raise ImageError(_other(data)) from error
     except ImageError:
         raise
     except jpegs.EndlessError as error:
         raise ImageError(ENDLESS) from error
     except DAMAGE as error:
         raise ImageError(CUT) from error
+
+
+def _other(data: bytes) -> str:
+    """Return why a file that Pillow does not know is refused."""
+    if data.startswith(RAW_STARTS) or data[4:12] == b"ftypcrx ":
+        return RAW
+    return OTHER_TIFF if data[:4] in TIFF_STARTS else f"This file is not a {formats.ANY_OF_THEM} image."
 
 
 def render(pixels: Pixels, *, long_side: int) -> bytes:
