@@ -99,6 +99,9 @@ class Environment(BaseSettings):
     hand_over: Annotated[Literal["", "x-accel-redirect", "x-sendfile"], BeforeValidator(str.lower)] = ""
 
     images_per_second: PositiveFloat = 4.0
+    # Not above decoding.STORED, which studies are read with later.
+    intake_megabytes: Annotated[int, Field(ge=1, le=1024)] = 200
+    intake_megapixels: Annotated[int, Field(ge=1, le=300)] = 210
 
     local_passwords: bool = False
     require_mfa: bool = True

@@ -144,6 +144,8 @@ if MEDIA_BUCKET:
 HAND_OVER = env.hand_over
 # At how many images a second, in the long run, a reader's page gets new ones.
 IMAGES_PER_SECOND = env.images_per_second
+# The largest photograph that a study takes; apps and atlases have scoring.photograph.decoding.SELFIE.
+INTAKE_MAX_BYTES, INTAKE_MAX_PIXELS = env.intake_megabytes * 2**20, env.intake_megapixels * 10**6
 STATIC_URL = "static/"
 STATIC_ROOT = env.static_root
 STATICFILES_DIRS = [BASE_DIR / "static"]

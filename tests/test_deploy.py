@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from labeler.environment import Environment
+from labeler.operations import memory
 from labeler.server import supervisor
 from tests import processes
 
@@ -105,6 +106,13 @@ def test_a_pod_is_nobody_and_writes_to_its_volumes_only(name: str) -> None:
     assert container["securityContext"]["readOnlyRootFilesystem"]
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
     assert "memory" in container["resources"]["limits"]
+
+
+@pytest.mark.parametrize("name", memory.ITSELF)
+def test_a_pod_has_the_memory_that_its_photographs_may_need(name: str) -> None:
+    limits = pod(of_kind("Deployment")[name])["containers"][0]["resources"]["limits"]
+    number, unit = limits["memory"][:-2], limits["memory"][-2:]
+    assert int(number) * {"Mi": 2**20, "Gi": 2**30}[unit] >= memory.needed(name, int(limits.get("cpu", 1)))
 
 
 def test_services_budgets_and_scalers_name_pods_that_exist() -> None:

@@ -59,7 +59,7 @@ def _score(image: Image, regressor: pipeline.FittedRegressor) -> bool:
     image.refresh_from_db(fields=["original", "turn"])  # minutes may have gone by since it was listed
     try:
         with default_storage.open(image.original) as file:
-            selfie = replace(decoding.Selfie.of(file.read()), turn=image.turn)
+            selfie = replace(decoding.Selfie.of(file.read(), decoding.STORED), turn=image.turn)
         said = pipeline.score_image(selfie, regressor, describe=feature_store.describe)
     except (OSError, decoding.ImageError) as error:
         logger.warning("%s of study %s has no provisional score: %s", image, image.study_id, error)

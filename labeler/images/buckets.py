@@ -12,7 +12,6 @@ from django.conf import settings
 from storages.backends.s3 import S3Storage
 
 from labeler.images import zip_files
-from scoring.photograph import decoding
 
 SCHEME = "s3"
 
@@ -80,7 +79,7 @@ def read(place: Place, name: str) -> bytes:
     """
     # Asked for by its own name: S3Storage.open would take "a/../b" for "b", and fetch a film to its end.
     with _said_plainly(place), closing(_storage(place.bucket).bucket.Object(place.prefix + name).get()["Body"]) as body:
-        data: bytes = body.read(decoding.MAX_SELFIE_BYTES + 1)
+        data: bytes = body.read(settings.INTAKE_MAX_BYTES + 1)
     return data
 
 

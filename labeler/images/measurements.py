@@ -48,7 +48,7 @@ def _row(image: Image, measures: Measures) -> Measurement:
 def _measure(image: Image) -> bool:
     try:
         with default_storage.open(image.original) as file:
-            pixels = decoding.decode(file.read())
+            pixels = decoding.decode(file.read(), decoding.STORED)
     except (OSError, decoding.ImageError) as error:
         logger.warning("%s of study %s has no measures: %s", image, image.study_id, error)
         return False

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 
+from django.conf import settings
+
 from labeler.images import renditions
 from scoring.photograph import decoding, faces, fingerprints, quality
 from scoring.photograph.faces import Upright
@@ -36,12 +38,17 @@ class Prepared:
     measures: Measures
 
 
-def prepare(data: bytes, turn: int | None = None) -> Prepared:
+def limits() -> decoding.Limits:
+    """Return the largest photograph that studies of this installation take."""
+    return decoding.Limits(settings.INTAKE_MAX_BYTES, settings.INTAKE_MAX_PIXELS)
+
+
+def prepare(data: bytes, limits: decoding.Limits = decoding.STORED, *, turn: int | None = None) -> Prepared:
     """Prepare a photograph, turned by so many quarters, or where that is None, as its face stands.
 
     Raises images.ImageError, and scoring.weights.weight_files.WeightsError without the landmarks.
     """
-    found = faces.upright(decoding.decode(data), turn)
+    found = faces.upright(decoding.decode(data, limits), turn)
     height, width = found.pixels.shape[:2]
     return Prepared(found.turn, width, height, renditions.render(found.pixels), measure(found))
 
@@ -60,7 +67,7 @@ def preparing(processes: int) -> Iterator[Submit]:
     # Started anew, not forked: OpenCV's threads and the database's connection would not survive that.
     with ProcessPoolExecutor(processes, get_context("spawn"), _end_with_parent) as pool:
         try:
-            yield lambda data: pool.submit(prepare, data)
+            yield lambda data: pool.submit(prepare, data, limits())
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -69,7 +76,7 @@ def preparing(processes: int) -> Iterator[Submit]:
 def _now(data: bytes) -> "Future[Prepared]":
     future: Future[Prepared] = Future()
     try:
-        future.set_result(prepare(data))
+        future.set_result(prepare(data, limits()))
     except Exception as error:  # noqa: BLE001  the caller gets it with the result
         future.set_exception(error)
     return future

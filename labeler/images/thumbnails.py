@@ -16,6 +16,6 @@ def storage_name(image: Image) -> str:
     name = renditions.storage_name(image.rendition, SIZE)
     if not default_storage.exists(name):
         size = renditions.smallest_of_at_least(renditions.SIZES[0], long_side=max(image.width, image.height))
-        pixels = decoding.decode(blobs.read(renditions.storage_name(image.rendition, size)))
+        pixels = decoding.decode(blobs.read(renditions.storage_name(image.rendition, size)), decoding.STORED)
         blobs.write(name, decoding.render(pixels, long_side=min(LONG_SIDE, max(pixels.shape[:2]))))
     return name

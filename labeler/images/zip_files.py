@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from zipfile import ZipInfo
 
-from scoring.photograph import decoding
+from django.conf import settings
 
 MAX_MEMBERS = 200_000  # more than any study; a list of millions of empty names is an attack
 LARGEST_LIST = 30 * 2**20  # bytes; zipfile reads the list of members whole, and takes 500 bytes of memory for each
@@ -65,7 +65,7 @@ def read(path: Path, member: int | str) -> bytes:
             if info.flag_bits & 1:
                 raise ArchiveError("This file is encrypted. Pack the zip without a password.")
             with archive.open(info) as file:
-                return file.read(decoding.MAX_SELFIE_BYTES + 1)
+                return file.read(settings.INTAKE_MAX_BYTES + 1)
         except (*DAMAGE, LookupError) as error:
             if isinstance(error, ArchiveError):
                 raise

@@ -4,16 +4,18 @@ from django import forms
 
 from labeler.intake.importing import LONGEST_NAME
 from labeler.intake.metadata import CODE_DIGITS, Answers
-from labeler.intake.uploads import MAX_ZIP_BYTES, WHOLE_MARK
+from labeler.intake.uploads import WHOLE_MARK
 from labeler.platform.form_fields import Form
+
+LARGEST = 2**63 - 1  # bytes that the database has a number for
 
 
 class PieceForm(Form):
     """Which piece of which file comes."""
 
     name = forms.CharField(max_length=LONGEST_NAME)
-    size = forms.IntegerField(min_value=0, max_value=MAX_ZIP_BYTES)
-    offset = forms.IntegerField(min_value=0, max_value=MAX_ZIP_BYTES, required=False)
+    size = forms.IntegerField(min_value=0, max_value=LARGEST)  # what is too large gets its own sentence
+    offset = forms.IntegerField(min_value=0, max_value=LARGEST, required=False)
     mark = forms.CharField(max_length=WHOLE_MARK, required=False)
 
 

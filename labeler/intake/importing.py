@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import IntegrityError, transaction
@@ -196,7 +197,7 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 def _reading(path: Path) -> Callable[[], bytes]:
     def read() -> bytes:
         with path.open("rb") as file:
-            return file.read(decoding.MAX_SELFIE_BYTES + 1)  # one more than allowed: that is refused
+            return file.read(settings.INTAKE_MAX_BYTES + 1)  # one more than allowed: that is refused
 
     return read
 
@@ -218,7 +219,7 @@ def import_photograph(*, study: Study, data: bytes, name: str) -> bool:
     """
     if _is_known(study, decoding.content_hash(data)):
         return False
-    return _store(study, data, preprocessing.prepare(data), name=name)
+    return _store(study, data, preprocessing.prepare(data, preprocessing.limits()), name=name)
 
 
 def same_file(study: Study, data: bytes, name: str) -> str:

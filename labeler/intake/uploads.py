@@ -240,11 +240,11 @@ def clean_up() -> None:
 
 
 def _check(name: str, size: int) -> None:
-    limit = MAX_ZIP_BYTES if name.lower().endswith(".zip") else decoding.MAX_SELFIE_BYTES
-    if size > limit:
-        raise UploadError(f"{name} is larger than {limit // 2**20:,} MB.")
     if not name or not size:
         raise UploadError(f"{name or 'A file without a name'} is empty.")
+    limit = MAX_ZIP_BYTES if name.lower().endswith(".zip") else settings.INTAKE_MAX_BYTES
+    if size > limit:
+        raise UploadError(f"{name} is larger than {limit // 2**20:,} MB. Send a smaller version.")
 
 
 def _held(file: IntakeFile) -> int:
@@ -366,7 +366,7 @@ def _read(file: IntakeFile) -> bytes:
         member = int(file.mark) if file.mark else own_name(file)  # the release before knew it by its name
         return zip_files.read(stored_at(file.archive.upload), member)
     with stored_at(file.upload).open("rb") as stored:
-        data = stored.read(decoding.MAX_SELFIE_BYTES + 1)
+        data = stored.read(settings.INTAKE_MAX_BYTES + 1)
     if len(file.mark) == WHOLE_MARK and len(data) == file.size and decoding.content_hash(data) != file.mark:
         raise decoding.ImageError("It changed while it was sent. Send it again.")
     return data

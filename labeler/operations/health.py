@@ -26,6 +26,7 @@ from redis import Redis, RedisError
 
 from labeler.intake import uploads
 from labeler.models import Image, Intake, IntakeFile, Label
+from labeler.operations import memory
 from labeler.platform import database_clock
 from labeler.platform.message_headers import SENT_AT
 from scoring.models import Job, Regressor
@@ -301,6 +302,13 @@ def _disk() -> Finding:
     return Finding("Disk", said)
 
 
+def _memory() -> Finding:
+    found = ", ".join(map(str, memory.misfits()))
+    if found:
+        return Finding("Memory", f"{found} for photographs", memory.MEND)
+    return Finding("Memory", "enough for photographs wherever a container's limit is known")
+
+
 def _weights() -> Finding:
     try:
         weight_files.verified(weight_files.LANDMARKS)
@@ -360,7 +368,7 @@ def _from_probe(name: str, probe: Callable[[], None], well: str, mend: str) -> F
 
 _LOOKS = (
     *(_migrations, _append_only, _broker, _schedule, _jobs),
-    *(_storage, _disk, _weights, _regressors, _scorer, _settings),
+    *(_storage, _disk, _memory, _weights, _regressors, _scorer, _settings),
 )
 
 

@@ -64,7 +64,7 @@ def _check(image: Image, to: int, shown: int) -> None:
 def _prepare(image: Image, to: int) -> Prepared:
     try:
         with decoding_slots.take():
-            return preprocessing.prepare(blobs.read(image.original), to)
+            return preprocessing.prepare(blobs.read(image.original), turn=to)
     except FileNotFoundError as error:
         raise TurnError("Its file is not in storage. Restore it, then turn it.") from error
     except (decoding.ImageError, WeightsError) as error:

@@ -1,9 +1,11 @@
 """Colours that a file states otherwise than by an ICC profile: made into one, so that there is one road to sRGB. [core]
 
 Read: the nclx box of HEIC and the cICP chunk of PNG (code points of ITU-T H.273), PNG's gAMA and cHRM, and of any
-format EXIF's ColorSpace, interoperability index, WhitePoint and PrimaryChromaticities (TIFF has the last two as tags).
+format EXIF's ColorSpace, interoperability index, Gamma, WhitePoint, PrimaryChromaticities and TransferFunction (TIFF
+has the last three as tags). HDR is known by these, by an ICC profile's code points, and by what is said of a gain map.
 """
 
+import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -39,8 +41,12 @@ D50 = np.array((0.9642, 1.0, 0.8249))
 NEAR = 0.002  # of x and y: encoders round them
 NEAR_GAMMA = 0.01  # of 1/2.2: that is how old programs write sRGB
 CURVE_POINTS = 1024
+WHITE_POINT, CHROMATICITIES, TRANSFER_FUNCTION, COLOR_SPACE, GAMMA = 318, 319, 301, 0xA001, 0xA500  # tags of EXIF
 UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error)
 HDR = "This photograph is in HDR colours (PQ or HLG). Export it as an ordinary JPEG or HEIC."
+HDR_TRANSFERS = {16, 18}  # of H.273
+GAIN_MAP_OF_HDR = re.compile(rb"BaseRenditionIsHDR\s*(=\s*[\"']|>)\s*True", re.IGNORECASE)
+TABLE_SIZES = {2**8, 2**16}  # of a TransferFunction, for each colour
 UNKNOWN = "This photograph's colours are stated in a way that can't be read. Export it as a JPEG in sRGB."
 
 
@@ -66,16 +72,26 @@ CURVES: Mapping[int, Curve] = {
 }
 
 
+def _table(light: Sequence[float]) -> Curve:
+    """Return the curve of a TransferFunction: light, to 65,535, for each value that a pixel may have."""
+    points = np.array(light) / 65535
+    return lambda signal: np.interp(signal, np.linspace(0, 1, len(points)), points)
+
+
 @dataclass(frozen=True)
 class Stated:
-    """The colours of a file: primaries as x, y of white, red, green, blue, and the curve from signal to light."""
+    """The colours of a file: primaries as x, y of white, red, green, blue, and the curves from signal to light."""
 
     primaries: Sequence[tuple[float, float]] = BT709
-    curve: Curve = _srgb
+    curves: tuple[Curve, Curve, Curve] = (_srgb, _srgb, _srgb)
+
+    @classmethod
+    def of(cls, primaries: Sequence[tuple[float, float]], curve: Curve) -> "Stated":
+        return cls(primaries, (curve, curve, curve))
 
     @property
     def is_srgb(self) -> bool:
-        return self.curve is _srgb and np.allclose(self.primaries, BT709, atol=NEAR)
+        return {*self.curves} == {_srgb} and np.allclose(self.primaries, BT709, atol=NEAR)
 
 
 def profile(picture: Image.Image, data: bytes) -> bytes | None:
@@ -85,6 +101,8 @@ def profile(picture: Image.Image, data: bytes) -> bytes | None:
     """
     codes = _code_points(picture, data)
     embedded: bytes | None = picture.info.get("icc_profile")
+    if _says_hdr(embedded or b"", picture.info.get("xmp")):
+        raise ColourError(HDR)
     if codes is not None and (picture.format == "PNG" or not embedded):  # in PNG cICP comes first, in HEIC the profile
         return _made(_of_codes(*codes))
     if embedded:
@@ -100,21 +118,36 @@ def _made(stated: Stated) -> bytes | None:
     return None if stated.is_srgb else _matrix_profile(stated)
 
 
+def _says_hdr(profile: bytes, xmp: object) -> bool:
+    """Whether an ICC profile's cicp tag names PQ or HLG, or a gain map makes the picture darker and not brighter."""
+    if isinstance(xmp, bytes) and GAIN_MAP_OF_HDR.search(xmp):
+        return True
+    for place in range(132, min(len(profile), 132 + 12 * 100) - 11, 12):
+        name, offset = struct.unpack_from(">4sI", profile, place)
+        if name == b"cicp":
+            return profile[offset + 9 : offset + 10] in {bytes((code,)) for code in HDR_TRANSFERS}
+    return False
+
+
 def _code_points(picture: Image.Image, data: bytes) -> tuple[int, int] | None:
     """Return the primaries and the transfer characteristics as numbers of H.273."""
     if picture.format == "PNG":
         chunk = _png_chunk(data, b"cICP")
-        return (chunk[0], chunk[1]) if chunk and len(chunk) == 4 else None
+        if chunk is None or len(chunk) != 4:
+            return None
+        if chunk[2] != 0 or chunk[3] != 1:  # another matrix than RGB's, or video's range
+            raise ColourError(UNKNOWN)
+        return chunk[0], chunk[1]
     nclx = picture.info.get("nclx_profile")
     return (int(nclx["color_primaries"]), int(nclx["transfer_characteristics"])) if nclx else None
 
 
 def _of_codes(primaries: int, transfer: int) -> Stated:
-    if transfer in {16, 18}:
+    if transfer in HDR_TRANSFERS:
         raise ColourError(HDR)
     if primaries not in PRIMARIES or transfer not in CURVES:
         raise ColourError(UNKNOWN)
-    return Stated(PRIMARIES[primaries], CURVES[transfer])
+    return Stated.of(PRIMARIES[primaries], CURVES[transfer])
 
 
 def _png_chunk(data: bytes, name: bytes) -> bytes | None:
@@ -143,19 +176,32 @@ def _of_png(picture: Image.Image) -> Stated | None:
         return Stated(primaries)
     if not 0.1 <= gamma <= 2:
         raise ColourError(UNKNOWN)
-    return Stated(primaries, _power(1 / gamma))
+    return Stated.of(primaries, _power(1 / gamma))
 
 
 def _of_exif(picture: Image.Image) -> Stated | None:
     exif = picture.getexif()
-    white, primaries = _numbers(exif.get(318)), _numbers(exif.get(319))
+    white, primaries = _numbers(exif.get(WHITE_POINT)), _numbers(exif.get(CHROMATICITIES))
     details: Mapping[int, Any] = exif.get_ifd(ExifTags.IFD.Exif)
     index = exif.get_ifd(ExifTags.IFD.Interop).get(1) if details else None
-    if details.get(0xA001) == 2 or index == "R03":
-        return Stated(ADOBE, _power(563 / 256))
-    if details.get(0xA001) == 1:
+    if details.get(COLOR_SPACE) == 2 or index == "R03":
+        return Stated.of(ADOBE, _power(563 / 256))
+    if details.get(COLOR_SPACE) == 1:
         return Stated()
-    return Stated(points) if (points := _pairs([*(white or D65), *primaries])) else None
+    points = _pairs([*(white or D65), *(primaries or np.ravel(BT709[1:]))])
+    return Stated(points or BT709, _curves(_numbers(exif.get(TRANSFER_FUNCTION)), details.get(GAMMA)))
+
+
+def _curves(table: Sequence[float], gamma: object) -> tuple[Curve, Curve, Curve]:
+    """Return the curves of a TransferFunction, one for each colour or for all, or else of a Gamma, or sRGB's."""
+    third, rest = divmod(len(table), 3)
+    if not rest and third in TABLE_SIZES:
+        return _table(table[:third]), _table(table[third : 2 * third]), _table(table[2 * third :])
+    if len(table) in TABLE_SIZES:
+        return (_table(table),) * 3
+    exponent = next(iter(_numbers([gamma])), 0)
+    curve = _power(exponent) if 0.5 <= exponent <= 4 and abs(exponent - 2.2) > 0.1 else _srgb
+    return curve, curve, curve
 
 
 def _numbers(value: object) -> list[float]:
@@ -176,16 +222,16 @@ def _pairs(numbers: Sequence[float] | None) -> Sequence[tuple[float, float]] | N
 
 
 def _matrix_profile(stated: Stated) -> bytes:
-    """Write an ICC profile (version 2, display, three lights and one curve)."""
+    """Write an ICC profile (version 2, display, three lights and their curves)."""
     white, *lights = (np.array((x / y, 1.0, (1 - x - y) / y)) for x, y in stated.primaries)
     matrix = np.stack(lights, axis=1)  # columns: XYZ of red, green, blue
     matrix = matrix * np.linalg.solve(matrix, white)
     adapt = np.linalg.inv(BRADFORD) @ np.diag((BRADFORD @ D50) / (BRADFORD @ white)) @ BRADFORD
     red, green, blue = (adapt @ matrix).T
-    light = np.round(stated.curve(np.linspace(0, 1, CURVE_POINTS)) * 65535).astype(">u2").tobytes()
-    curve = b"curv" + struct.pack(">II", 0, CURVE_POINTS) + light
     tags = {b"wtpt": _xyz(D50), b"rXYZ": _xyz(red), b"gXYZ": _xyz(green), b"bXYZ": _xyz(blue)}
-    tags |= {b"rTRC": curve, b"gTRC": curve, b"bTRC": curve}
+    for name, curve in zip((b"rTRC", b"gTRC", b"bTRC"), stated.curves, strict=True):
+        light = np.round(curve(np.linspace(0, 1, CURVE_POINTS)) * 65535).astype(">u2").tobytes()
+        tags[name] = b"curv" + struct.pack(">II", 0, CURVE_POINTS) + light
     table, body = b"", b""
     for name, content in tags.items():
         table += struct.pack(">4sII", name, 128 + 4 + 12 * len(tags) + len(body), len(content))

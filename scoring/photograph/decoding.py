@@ -5,9 +5,8 @@ Nothing else in the platform opens a picture: what is refused here is refused ev
 
 import hashlib
 import io
-import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,47 +17,66 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from scoring.photograph import colours, formats
+from scoring.photograph import colours, formats, jpegs
 from scoring.photograph.decoder import pool
 
 # libheif's own security limits stay on; a thumbnail inside the file is not the photograph.
 pillow_heif.register_heif_opener(thumbnails=False)
+# Pillow's own limit, of 89 million pixels, is below what studies take. `_refuse_unfit` has ours.
+Image.MAX_IMAGE_PIXELS = None
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), sRGB
 Empty = Callable[[tuple[int, int, int]], Pixels]  # what makes an array of this shape
 
 MAX_SELFIE_BYTES = 20 * 2**20  # a 50 MP phone JPEG is 12-18 MB
-MAX_PIXELS = 65_000_000  # a 64 MP phone camera; decoded that is 195 MB of memory
+MAX_PIXELS = 65_000_000  # a 64 MP phone camera; decoded that is 195 MB of memory. What has more is made smaller
 MIN_SIDE = 64  # pixels: less than this holds no face with skin to grade
 MAX_SCANS = 100  # of a progressive JPEG; cameras write ten, and each costs as much as the first in some 70 bytes
-# What decoding may take. Pillow has 4 bytes for a pixel, and a picture is turned and converted by copying it.
-FIXED_BYTES, BYTES_PER_PIXEL = 96 * 2**20, 24
+# What decoding may take. Pillow has 4 bytes for a pixel, and a picture is turned and converted by copying it. Of a
+# picture that is made smaller as it is read only one copy has all pixels, and what that came of, with 16 bits or fewer.
+FIXED_BYTES, BYTES_PER_PIXEL, BYTES_PER_LARGE_PIXEL = 96 * 2**20, 24, 12
+MAX_WEBP_SIDE = 16_383  # pixels
+# Some colours by which sRGB's profile is known, whatever it is called, and how far they may be off.
+PROBE = Image.fromarray(np.stack(np.meshgrid(*3 * [np.arange(0, 256, 15, np.uint8)]), -1).reshape(1, -1, 3))
+SAME = 1
 RENDITION_QUALITY = 80  # with method 0: 73 ms and 168 kB for 1,200 x 1,600, the sweet spot
 
 # What Pillow's decoders and libheif (RuntimeError) raise on damaged files, besides UnidentifiedImageError (an OSError).
 DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, RuntimeError, struct.error)
-BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
-MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # of a JPEG; what else begins with ff is picture
-START_OF_SCAN, END = 0xDA, 0xD9
-JPEG_START, END_MARKER = b"\xff\xd8\xff", b"\xff\xd9"
-TAIL = 64 * 2**10  # bytes at a JPEG's end in which its end marker is looked for: phones append a few
-BLOCK = 8  # pixels: the side of a JPEG's block
-NEARLY_ONE_COLOUR = 3  # of 255: the colours of the block above reach into one that is missing
-OTHER_BYTES = b"\x5a\xa5\x3c" * 1000  # entropy-coded data of no picture
 CUT = "This image is damaged or cut short. Send the original file again."
-BAND = 256  # rows that are copied at a time
+BAND = 256  # rows that are copied at a time: as many as every fraction of a picture needs whole
+ENDLESS = "This JPEG is made to take long to open. Open it in an image program and save it anew."
 COSTLY = "Opening this file takes more memory or time than its picture should. Save it anew as a JPEG or PNG."
 
 # Tags of TIFF.
 NEW_SUBFILE_TYPE, SUBFILE_TYPE, PHOTOMETRIC, SAMPLES, TILE_WIDTH, TILE_LENGTH = 254, 255, 262, 277, 322, 323
+ORIENTATION = 274  # of EXIF too
+WHITE_IS_ZERO = "white_is_zero"  # in a picture's info: Pillow leaves 16 bits of grey as they are
 REDUCED_OR_MASK, REDUCED_OLD = 0b101, 2
 RAW_TAGS = {330, 33421, 50706}  # directories below this one, the pattern of a colour filter, DNG's version
+BITS, SAMPLE_FORMAT, INK_SET, UNSIGNED = 258, 339, 332, 1
+USUAL_BITS = {1, 2, 4, 8, 16}  # Pillow does not stretch 12 bits to 16
+TIFF_STARTS = {b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"}
+OTHER_TIFF = "This kind of TIFF can't be read as colours. Export the photograph as a JPEG or PNG."
 RAW_COLOURS = {32803, 34892}  # a colour filter's, and linear raw
 # A tile may reach beyond the picture's edge; programs write tiles of 1,024 x 1,024 at most.
 MOST_PADDING, TILE = 4, 2**20
 MOST_SAMPLES = 8  # of a pixel: CMYK with four more inks
+RAW_STARTS = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FUJIFILMCCD-RAW", b"FOVb")  # Olympus, Panasonic, Fuji, Sigma
 RAW = "This is a camera's raw file, or holds other pictures than the one it shows. Export the photograph as a JPEG."
-TOO_MANY_PIXELS = f"This image has more than {MAX_PIXELS // 10**6} million pixels. Send a smaller version."
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The largest file that is opened."""
+
+    bytes: int
+    pixels: int
+
+
+SELFIE = Limits(MAX_SELFIE_BYTES, MAX_PIXELS)  # what apps send, and examples of an atlas
+# What a study has stored; its own limits, which were looked at as it came, can't be set to more.
+STORED = Limits(2**30, 300_000_000)
 
 
 class ImageError(ValueError):
@@ -71,17 +89,18 @@ class Selfie:
 
     content_hash: str
     read: Callable[[], bytes]
+    limits: Limits = SELFIE
     # Quarter turns clockwise from its pixels to the right way up, where it is known; None is found by its face.
     turn: int | None = None
 
     @classmethod
-    def of(cls, data: bytes) -> "Selfie":
-        return cls(content_hash(data), lambda: data)
+    def of(cls, data: bytes, limits: Limits = SELFIE) -> "Selfie":
+        return cls(content_hash(data), lambda: data, limits)
 
     @cached_property
     def pixels(self) -> Pixels:
         """(height, width, 3) uint8 sRGB, as the file says, not turned by a face. Raises ImageError."""
-        return decode(self.read())
+        return decode(self.read(), self.limits)
 
 
 def content_hash(data: bytes) -> str:
@@ -89,14 +108,15 @@ def content_hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def decode(data: bytes) -> Pixels:
+def decode(data: bytes, limits: Limits = SELFIE) -> Pixels:
     """Return the upright picture as (height, width, 3) uint8 sRGB.
 
-    Takes the formats of scoring/photograph/formats.py, any bit depth and colour model; transparency is laid on white.
+    What has more than MAX_PIXELS comes at a half or a quarter of its sides. Takes the formats of
+    scoring/photograph/formats.py, any bit depth and colour model; transparency is laid on white.
     The file is opened in a process of its own, whose memory is limited to `budget`. Raises ImageError.
     """
     try:
-        return pool.decode(data)
+        return pool.decode(data, limits.bytes, limits.pixels)
     except pool.RefusedError as error:
         raise ImageError(str(error)) from error
     except pool.DecoderStopped as error:
@@ -105,11 +125,13 @@ def decode(data: bytes) -> Pixels:
 
 def budget(pixels: int) -> int:
     """Return the bytes of memory that decoding may take for a picture of so many pixels, its file not counted."""
-    return FIXED_BYTES + BYTES_PER_PIXEL * pixels
+    whole = BYTES_PER_PIXEL * min(pixels, MAX_PIXELS)
+    return FIXED_BYTES + max(whole, BYTES_PER_LARGE_PIXEL * pixels if pixels > MAX_PIXELS else 0)
 
 
 def decode_here(
     data: bytes,
+    limits: Limits = SELFIE,
     *,
     before_pixels: Callable[[int], None] = lambda _: None,
     empty: Empty = lambda shape: np.empty(shape, np.uint8),
@@ -118,21 +140,21 @@ def decode_here(
 
     `before_pixels` hears how many pixels there will be, and `empty` makes the array that they are written to.
     """
-    if len(data) > MAX_SELFIE_BYTES:
-        raise ImageError(f"This file is larger than {MAX_SELFIE_BYTES // 2**20} MB.")
+    if len(data) > limits.bytes:
+        raise ImageError(f"This file is larger than {limits.bytes // 2**20:,} MB. Send a smaller version.")
     if not data:
         raise ImageError("This file is empty.")
     try:
         before_pixels(_webp_pixels(data))
-        return _opened(_ended(data), data, before_pixels, empty)
+        return _opened(data, limits, before_pixels, empty)
     except colours.ColourError as error:
         raise ImageError(str(error)) from error
-    except BOMB as error:
-        raise ImageError(TOO_MANY_PIXELS) from error
     except UnidentifiedImageError as error:
-        raise ImageError(f"This file is not a {formats.ANY_OF_THEM} image.") from error
+        raise ImageError(_other(data)) from error
     except ImageError:
         raise
+    except jpegs.EndlessError as error:
+        raise ImageError(ENDLESS) from error
     except DAMAGE as error:
         raise ImageError(CUT) from error
 
@@ -142,38 +164,97 @@ def turned(pixels: Pixels, turn: int) -> Pixels:
     return np.ascontiguousarray(np.rot90(pixels, -turn))
 
 
+def _other(data: bytes) -> str:
+    """Return why a file that Pillow does not know is refused."""
+    if data.startswith(RAW_STARTS) or data[4:12] == b"ftypcrx ":
+        return RAW
+    return OTHER_TIFF if data[:4] in TIFF_STARTS else f"This file is not a {formats.ANY_OF_THEM} image."
+
+
 def render(pixels: Pixels, *, long_side: int) -> bytes:
-    """Return a WebP without metadata whose longer side is at most `long_side` pixels; it is never enlarged."""
+    """Return a WebP without metadata whose longer side is at most `long_side` pixels; it is never enlarged.
+
+    Nor is it longer than WebP can be, which panoramas are.
+    """
     picture = Image.fromarray(pixels)
-    picture.thumbnail((long_side, long_side), Image.Resampling.LANCZOS)
+    longest = min(long_side, MAX_WEBP_SIDE)
+    picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
     file = io.BytesIO()
     picture.save(file, "WEBP", method=0, quality=RENDITION_QUALITY)
     return file.getvalue()
 
 
-def _opened(data: bytes, came: bytes, before_pixels: Callable[[int], None], empty: Empty) -> Pixels:
-    """Return the pixels of a file, which `came` without its end if it is another than `data`."""
+def _opened(data: bytes, limits: Limits, before_pixels: Callable[[int], None], empty: Empty) -> Pixels:
     with Image.open(io.BytesIO(data), formats=list(formats.BY_PILLOW)) as picture:
-        _refuse_unfit(picture)
+        _refuse_unfit(picture, limits)
         _refuse_raw(picture, data)
-        _refuse_costly(picture)
-        _refuse_endless(picture, data)
-        profile = colours.profile(picture, data)
+        _refuse_odd_tiff(picture)
         if picture.format != "WEBP":
             before_pixels(picture.width * picture.height)
-        picture.load()
-        _refuse_unfinished(picture, data, was_open=data is not came)
-        upright = _to_srgb(_upright(picture), profile)
+        profile = colours.profile(picture, data)  # of a PNG this loads the pixels
+        if getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0:
+            picture.info[WHITE_IS_ZERO] = True
+        upright = _to_srgb(_upright(_loaded(picture, data)), profile)
         pixels = empty((upright.height, upright.width, 3))
         for top, bottom, rows in _bands(upright):
             pixels[top:bottom] = rows
         return pixels
 
 
-def _refuse_unfit(picture: Image.Image) -> None:
+def _loaded(picture: Image.Image, data: bytes) -> Image.Image:
+    """Return the picture with its pixels, at a fraction of its size where it has more than MAX_PIXELS."""
+    fraction = 1
+    while -(-picture.width // fraction) * -(-picture.height // fraction) > MAX_PIXELS:
+        fraction *= 2
+    if picture.format in {"JPEG", "MPO"}:
+        return _with_info_of(picture, _of_jpeg(jpegs.Jpeg(data, MAX_SCANS).pixels(fraction=fraction)))
+    if fraction > 1 and picture.format == "HEIF":
+        return _with_info_of(picture, _smaller(_bands_of_heic(data), picture.size, fraction))
+    picture.load()
+    if fraction == 1:
+        return picture
+    bands = (picture.crop((0, top, picture.width, bottom)) for top, bottom in _rows(picture.height))
+    small = _with_info_of(picture, _smaller(bands, picture.size, fraction))
+    with suppress(*DAMAGE):  # a TIFF says elsewhere which way is up
+        small.getexif()[ORIENTATION] = picture.getexif().get(ORIENTATION, 1)
+    return small
+
+
+def _smaller(bands: Iterable[Image.Image], size: tuple[int, int], fraction: int) -> Image.Image:
+    """Return a picture at a fraction of its sides, from its bands, whose mode may only then be known."""
+    top, small = 0, Image.new("1", (0, 0))
+    for band in bands:
+        plain = _plain(band)
+        rows = (plain.convert("L") if plain.mode == "1" else plain).reduce(fraction)
+        if not top:
+            small = Image.new(rows.mode, (rows.width, -(-size[1] // fraction)))
+        small.paste(rows, (0, top))
+        top += rows.height
+    return small
+
+
+def _bands_of_heic(data: bytes) -> Iterator[Image.Image]:
+    """Yield the main picture of a HEIC file from where libheif has it; Pillow would copy all of it first."""
+    file = pillow_heif.open_heif(data, convert_hdr_to_8bit=True)
+    picture = file[file.primary_index]
+    pixels = np.asarray(picture)
+    for top, bottom in _rows(picture.size[1]):
+        yield Image.fromarray(np.ascontiguousarray(pixels[top:bottom, : picture.size[0]]))
+
+
+def _of_jpeg(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Adobe, whose CMYK everybody writes, has 255 for no ink."""
+    if pixels.shape[2] == 1:
+        return Image.fromarray(pixels[..., 0])
+    if pixels.shape[2] == 4:
+        return Image.fromarray(np.invert(pixels, out=pixels), "CMYK")
+    return Image.fromarray(pixels)
+
+
+def _refuse_unfit(picture: Image.Image, limits: Limits) -> None:
     """Look at the header only: a bomb is refused before it is unpacked."""
-    if picture.width * picture.height > MAX_PIXELS:
-        raise ImageError(TOO_MANY_PIXELS)
+    if picture.width * picture.height > limits.pixels:
+        raise ImageError(f"This image has more than {limits.pixels // 10**6} million pixels. Send a smaller version.")
     if min(picture.size) < MIN_SIDE:
         raise ImageError(
             f"This image has {picture.width} x {picture.height} pixels; each side needs {MIN_SIDE} at least."
@@ -181,8 +262,11 @@ def _refuse_unfit(picture: Image.Image) -> None:
     known = formats.BY_PILLOW.get(picture.format or "")  # not of a JPEG with several views, which opens as MPO
     if known and known.several_frames and getattr(picture, "is_animated", False):
         raise ImageError(known.several_frames)
-    if picture.mode == "F":
-        raise ImageError("This TIFF holds measurements, not colours. Send the photograph as it left the camera.")
+
+
+def _all_of(value: Any) -> tuple[Any, ...]:
+    """Return a tag's values: Pillow unpacks a single one."""
+    return () if value is None else value if isinstance(value, tuple) else (value,)
 
 
 def _webp_pixels(data: bytes) -> int:
@@ -198,7 +282,9 @@ def _webp_pixels(data: bytes) -> int:
         case _:
             width, height = (int.from_bytes(data[start : start + 2], "little") & 0x3FFF for start in (26, 28))
     if width * height > MAX_PIXELS:
-        raise ImageError(TOO_MANY_PIXELS)
+        raise ImageError(
+            f"This WebP has more than {MAX_PIXELS // 10**6} million pixels. Send the photograph as a JPEG."
+        )
     return width * height
 
 
@@ -213,71 +299,21 @@ def _refuse_raw(picture: Image.Image, data: bytes) -> None:
         raise ImageError(RAW)
 
 
-def _refuse_costly(picture: Image.Image) -> None:
-    """Refuse a picture whose tiles or strips, which are unpacked whole, are far larger than itself."""
+def _refuse_odd_tiff(picture: Image.Image) -> None:
+    """Refuse what has tiles far larger than itself, which are unpacked whole, or numbers that are no colours."""
     tiles = getattr(picture, "tag_v2", {})
     across, down = tiles.get(TILE_WIDTH), tiles.get(TILE_LENGTH)
     if across and down:
         columns, rows = -(-picture.width // across), -(-picture.height // down)
         if max(columns * across * rows * down, across * down) > MOST_PADDING * picture.width * picture.height + TILE:
             raise ImageError("This TIFF has tiles far larger than its picture. Save it anew as a JPEG or PNG.")
+    if picture.mode == "F" or {*_all_of(tiles.get(SAMPLE_FORMAT))} - {UNSIGNED}:
+        raise ImageError("This TIFF holds measurements, not colours. Send the photograph as it left the camera.")
+    if picture.mode == "YCbCr" or {*_all_of(tiles.get(BITS))} - USUAL_BITS or tiles.get(INK_SET, 1) != 1:
+        raise ImageError(OTHER_TIFF)
     samples = tiles.get(SAMPLES, 1)
     if samples > MOST_SAMPLES:
         raise ImageError(f"This TIFF has {samples} values for each pixel. Save it anew as a JPEG or PNG.")
-
-
-def _ended(data: bytes) -> bytes:
-    """Return a JPEG with its end marker, which some transfers lose; whether all pixels are there is seen later."""
-    return data if not data.startswith(JPEG_START) or END_MARKER in data[-TAIL:] else data + END_MARKER
-
-
-def _refuse_unfinished(picture: Image.Image, data: bytes, *, was_open: bool) -> None:
-    """Refuse a JPEG that was cut and ended by hand: its decoder paints the missing rest in one colour.
-
-    Such a rest depends on what stands before the end marker, a picture that is whole does not. So where the last block
-    is of one colour, or the file `was_open`, it is decoded again with other bytes there.
-    """
-    if picture.format not in {"JPEG", "MPO"}:
-        return
-    left, top = ((side - 1) // BLOCK * BLOCK for side in picture.size)
-    last = np.asarray(picture.crop((left, top, *picture.size)).convert("L"))
-    if not was_open and np.ptp(last) > NEARLY_ONE_COLOUR:
-        return
-    end = _end_of_first(data)
-    if end is None:
-        raise ImageError(CUT)
-    with Image.open(io.BytesIO(data[:end] + OTHER_BYTES + END_MARKER)) as other:
-        both = zip(_bands(other), _bands(picture), strict=True)
-        if not all(np.array_equal(rows, ours) for (*_, rows), (*_, ours) in both):
-            raise ImageError(CUT)
-
-
-def _end_of_first(data: bytes) -> int | None:
-    """Return where the end marker of a JPEG's first picture stands: a phone's file has others behind it."""
-    position = 2
-    while marker := MARKER.search(data, position):
-        kind, position = data[marker.end() - 1], marker.end()
-        if kind == END:
-            return marker.start()
-        position += int.from_bytes(data[position : position + 2], "big")
-    return None
-
-
-def _refuse_endless(picture: Image.Image, data: bytes) -> None:
-    if picture.format in {"JPEG", "MPO"} and _scans(data) > MAX_SCANS:
-        raise ImageError("This JPEG is made to take long to open. Open it in an image program and save it anew.")
-
-
-def _scans(data: bytes) -> int:
-    """Count the scans of a JPEG's first picture, no further than matters."""
-    scans, position = 0, 2
-    while scans <= MAX_SCANS and (marker := MARKER.search(data, position)):
-        kind, position = data[marker.end() - 1], marker.end()
-        if kind == END:
-            break
-        scans += kind == START_OF_SCAN
-        position += int.from_bytes(data[position : position + 2], "big")
-    return scans
 
 
 def _upright(picture: Image.Image) -> Image.Image:
@@ -288,19 +324,22 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
     """Convert any mode to RGB, through the colour profile where there is a usable one."""
-    if picture.mode.startswith("I"):
-        picture = _with_info_of(picture, _eight_bits(picture))
+    picture = _plain(picture)
     if picture.mode == "LAB":
         lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-        picture = ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB") or picture
-        profile = None
-    if picture.has_transparency_data:
-        picture = _on_white(picture)
-    if picture.mode == "P":
-        picture = _with_info_of(picture, picture.convert("RGB"))
+        return ImageCms.profileToProfile(picture, lab, srgb, outputMode="RGB") or picture.convert("RGB")
     if profile and picture.mode in {"RGB", "CMYK", "L"}:
         picture = _through_profile(picture, profile)
     return picture if picture.mode == "RGB" else picture.convert("RGB")
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """Return a picture in 8 bits, without transparency and palette."""
+    if picture.mode.startswith("I"):
+        picture = _with_info_of(picture, _eight_bits(picture))
+    if picture.has_transparency_data:
+        picture = _on_white(picture)
+    return _with_info_of(picture, picture.convert("RGB")) if picture.mode == "P" else picture
 
 
 def _bands(picture: Image.Image) -> Iterator[tuple[int, int, NDArray[Any]]]:
@@ -308,21 +347,22 @@ def _bands(picture: Image.Image) -> Iterator[tuple[int, int, NDArray[Any]]]:
 
     Copies of all of a picture, of which Pillow makes several on the way to an array, would take much memory.
     """
-    for top in range(0, picture.height, BAND):
-        bottom = min(top + BAND, picture.height)
+    for top, bottom in _rows(picture.height):
         yield top, bottom, np.asarray(picture.crop((0, top, picture.width, bottom)))
 
 
-def _eight_bits(picture: Image.Image) -> Image.Image:
-    """Return a picture of 16-bit grey in 8 bits, a band of rows at a time: its copies would take eight times its size.
+def _rows(height: int) -> Iterator[tuple[int, int]]:
+    """Yield the first row of each band, and the row after its last."""
+    for top in range(0, height, BAND):
+        yield top, min(top + BAND, height)
 
-    Pillow leaves a TIFF whose zero is white as it is.
-    """
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """Return a picture of 16-bit grey in 8 bits, a band of rows at a time: copies of it would take much memory."""
     grey = Image.new("L", picture.size)
     for top, _, rows in _bands(picture):
         grey.paste(Image.fromarray((rows.astype(np.int32, copy=False) >> 8).clip(0, 255).astype(np.uint8)), (0, top))
-    white_is_zero = getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == 0
-    return ImageOps.invert(grey) if white_is_zero else grey
+    return ImageOps.invert(grey) if WHITE_IS_ZERO in picture.info else grey
 
 
 def _on_white(picture: Image.Image) -> Image.Image:
@@ -341,9 +381,11 @@ def _with_info_of(picture: Image.Image, changed: Image.Image) -> Image.Image:
 def _through_profile(picture: Image.Image, profile: bytes) -> Image.Image:
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if ImageCms.getProfileDescription(source).startswith("sRGB"):
+        if source.profile.xcolor_space.strip() == "RGB" and picture.mode == "L":
+            picture = picture.convert("RGB")  # what is stated otherwise than by a profile is made into one of RGB
+        to_srgb = ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), picture.mode, "RGB")
+        if picture.mode == "RGB" and np.abs(np.asarray(to_srgb.apply(PROBE)).astype(int) - PROBE).max() <= SAME:
             return picture
-        converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, *DAMAGE):  # a profile that is broken or meant for another mode
+        return to_srgb.apply(picture)
+    except (ImageCms.PyCMSError, *DAMAGE):  # a profile that is broken or meant for another mode: no program heeds it
         return picture
-    return converted or picture

@@ -13,6 +13,7 @@ from labeler.grading import consensus
 from labeler.images import image_groups
 from labeler.images.image_groups import Groups
 from labeler.models import Image, Label, Study
+from scoring.photograph import decoding
 from scoring.photograph.decoding import Selfie
 
 
@@ -27,7 +28,7 @@ class _GradedImage:
     @property
     def selfie(self) -> Selfie:
         """A new Selfie each time: the pixels of thousands must not stay in memory."""
-        return Selfie(self.content_hash, self._read, self.turn)
+        return Selfie(self.content_hash, self._read, decoding.STORED, self.turn)
 
     def _read(self) -> bytes:
         with default_storage.open(self.original) as file:

@@ -2,10 +2,13 @@
 
 import os
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, connection
 
+from labeler.operations import memory
 from labeler.server import supervisor
 
 
@@ -22,4 +25,8 @@ class Command(BaseCommand):
             raise CommandError("LOCAL=1 is for a machine of your own: `manage.py serve` runs everything there.")
         command = supervisor.commands(site=options["bind"], scorer=options["bind"])[options["name"]]
         os.environ |= supervisor.counting(options["name"])
+        with suppress(DatabaseError):  # it need not be there yet: the processes wait for it
+            if said := memory.note(options["name"]):
+                self.stderr.write(self.style.WARNING(said))
+        connection.close()
         os.execv(command[0], command)  # noqa: S606  so that it gets the signals itself

@@ -24,6 +24,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 # One heap and one thread for arithmetic: each further one takes addresses, which are what is limited.
 ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
+QUESTION = struct.Struct(">QQQ")  # the file's size, and the most bytes and pixels it may have
+
 _idle: list["Decoder"] = []
 _lock = threading.Lock()
 
@@ -40,23 +42,25 @@ class DecoderStopped(RuntimeError):  # noqa: N818  what happened, whoever is at 
         self.signal_number = signal_number
 
 
-def decode(data: bytes) -> NDArray[np.uint8]:
-    """Return the pixels (height, width, 3) of a file. Raises RefusedError and DecoderStopped.
+def decode(data: bytes, most_bytes: int, most_pixels: int) -> NDArray[np.uint8]:
+    """Return the pixels (height, width, 3) of a file that has no more bytes and pixels than these.
+
+    Raises RefusedError and DecoderStopped.
 
     A decoder that was killed from outside, as by a machine without memory, is replaced and asked once more.
     """
     try:
-        return _decode(data)
+        return _decode(data, most_bytes, most_pixels)
     except DecoderStopped as error:
         if error.signal_number != signal.SIGKILL:
             raise
-        return _decode(data)
+        return _decode(data, most_bytes, most_pixels)
 
 
-def _decode(data: bytes) -> NDArray[np.uint8]:
+def _decode(data: bytes, most_bytes: int, most_pixels: int) -> NDArray[np.uint8]:
     decoder = _take()
     try:
-        pixels = decoder.ask(data)
+        pixels = decoder.ask(data, most_bytes, most_pixels)
     except RefusedError:
         _keep(decoder)
         raise
@@ -97,10 +101,10 @@ class Decoder:
                 start_new_session=True,  # a terminal's Ctrl-C is for us
             )
 
-    def ask(self, data: bytes) -> NDArray[np.uint8]:
+    def ask(self, data: bytes, most_bytes: int = 2**30, most_pixels: int = 2**30) -> NDArray[np.uint8]:
         """Return the pixels (height, width, 3) of a file. Raises RefusedError and DecoderStopped."""
         try:
-            self.socket.sendall(len(data).to_bytes(8, "big"))
+            self.socket.sendall(QUESTION.pack(len(data), most_bytes, most_pixels))
             self.socket.sendall(data)
             head, descriptors, _, _ = socket.recv_fds(self.socket, 8, 1)
             head += self._read(8 - len(head))

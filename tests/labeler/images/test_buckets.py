@@ -150,6 +150,7 @@ def test_of_a_large_file_not_much_more_is_fetched_than_a_photograph_may_have(cli
     thread = Thread(target=server.serve_forever)
     thread.start()
     settings.S3_ENDPOINT = f"http://127.0.0.1:{server.server_port}"
+    settings.INTAKE_MAX_BYTES = 20 * 2**20
     buckets._storage.cache_clear()
     try:
         data = buckets.read(buckets.find(PLACE), "film.mov")
@@ -157,8 +158,21 @@ def test_of_a_large_file_not_much_more_is_fetched_than_a_photograph_may_have(cli
         server.shutdown()
         thread.join()
         server.server_close()
-    assert len(data) == decoding.MAX_SELFIE_BYTES + 1
-    assert Film.taken < 2 * decoding.MAX_SELFIE_BYTES
+    assert len(data) == settings.INTAKE_MAX_BYTES + 1
+    assert Film.taken < 2 * settings.INTAKE_MAX_BYTES
+
+
+def test_what_is_empty_or_over_a_limit_is_named_and_counted(clinic: Any, study: Study, settings: Any) -> None:
+    settings.INTAKE_MAX_BYTES, settings.INTAKE_MAX_PIXELS = 2**20, 10**6
+    clinic.put_object(Key="selfies/empty.jpg", Body=b"")
+    clinic.put_object(Key="selfies/heavy.jpg", Body=builders.make_jpeg(8) + bytes(2**20))
+    clinic.put_object(Key="selfies/wide.jpg", Body=builders.make_jpeg(9, size=(1500, 1000)))
+    into = uploads.begin_bucket(study=study, place=PLACE, by=None)
+    uploads.import_waiting(into)
+    said = {refusal.name.rpartition("/")[2]: refusal.reason for refusal in uploads.report(into).refused}
+    assert said.pop("empty.jpg") == "This file is empty."
+    assert said.pop("heavy.jpg") == "This file is larger than 1 MB. Send a smaller version."
+    assert said.pop("wide.jpg") == "This image has more than 1 million pixels. Send a smaller version."
 
 
 @pytest.mark.parametrize("place", ["", "clinic/selfies", "https://clinic/selfies", "s3:///selfies", "s3://clinic/a?b"])

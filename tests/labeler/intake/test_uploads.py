@@ -5,6 +5,7 @@ import io
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -103,7 +104,8 @@ def test_a_zip_that_is_none_is_refused_in_a_sentence(empty: Study, olga: User, d
     assert not left()
 
 
-def test_a_bomb_in_a_zip_is_read_no_further_than_a_photograph_may_go(empty: Study, olga: User) -> None:
+def test_a_bomb_in_a_zip_is_read_no_further_than_a_photograph_may_go(empty: Study, olga: User, settings: Any) -> None:
+    settings.INTAKE_MAX_BYTES = 20 * 2**20
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("bomb.jpg", bytes(200 * 2**20))
@@ -320,14 +322,15 @@ def test_files_are_sent_and_watched_through_the_pages(empty: Study, browser: Cli
     assert browser.get(f"{places['progress']}now.json", headers={"If-None-Match": now["ETag"]}).status_code == 304
 
 
-def test_a_browser_without_scripts_sends_whole_files(empty: Study, browser: Client) -> None:
+def test_a_browser_without_scripts_sends_whole_files(empty: Study, browser: Client, settings: Any) -> None:
+    settings.INTAKE_MAX_BYTES = 2**20
     files = [SimpleUploadedFile(f"IMG_{n}.jpg", builders.make_jpeg(n)) for n in range(2)]
     files += [SimpleUploadedFile("note.jpg", b"<html>"), SimpleUploadedFile("empty.jpg", b"")]
-    files.append(SimpleUploadedFile("large.jpg", bytes(decoding.MAX_SELFIE_BYTES + 1)))
+    files.append(SimpleUploadedFile("large.jpg", bytes(2**20 + 1)))
     browser.post("/studies/acne/images/", {"files": files})
     uploads.import_waiting(Intake.objects.get())
     page = browser.get(f"/studies/acne/imports/{Intake.objects.get().pk}/").content.decode()
-    for words in ("note.jpg", "empty.jpg is empty.", "large.jpg is larger than 20 MB."):
+    for words in ("note.jpg", "empty.jpg is empty.", "large.jpg is larger than 1 MB."):
         assert words in page, words
     assert "not a JPEG, PNG, WebP, HEIC or TIFF" in page
     assert empty.images.count() == 2

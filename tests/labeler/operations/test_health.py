@@ -24,9 +24,10 @@ from redis import Redis
 from labeler import tasks
 from labeler.management.commands import check_health
 from labeler.models import Intake, IntakeFile, Study, User
-from labeler.operations import health
+from labeler.operations import health, memory
 from labeler.operations.telemetry import Installation
 from labeler.platform import typed_json
+from scoring.network import cpu_cores
 from scoring.platform.telemetry import Telemetry
 from tests import builders
 from tests.training.builders import grade_everything
@@ -80,6 +81,23 @@ def test_what_is_wrong_is_found_and_how_to_mend_it(
     harm(settings)
     assert said in finding(name).said
     assert finding(name).mend
+
+
+@pytest.mark.parametrize(
+    ("said", "is_well"), [("max", True), (str(2**33), True), (str(2**31), False), (str(2**63), True)]
+)
+def test_a_process_whose_container_is_too_small_is_found(
+    said: str, is_well: bool, db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.max").write_text(f"{said}\n")
+    monkeypatch.setattr(memory, "LIMITS", (tmp_path / "none", tmp_path / "memory.max"))
+    monkeypatch.setattr(cpu_cores, "usable", lambda: 2)
+    assert (memory.note("intake") == "") is is_well
+    assert finding("Memory").is_well is is_well
+    assert is_well or "intake has 2.0 GiB and may need 5.4" in finding("Memory").said
+    (tmp_path / "memory.max").write_text("max")
+    memory.note("intake")
+    assert finding("Memory").is_well
 
 
 def test_the_schedule_is_well_from_its_first_tick(db: None) -> None:

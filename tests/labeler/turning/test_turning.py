@@ -120,7 +120,7 @@ def test_four_turns_are_none_and_each_is_of_the_file_as_it_came(image: Image, tu
     as_it_came, file = state(image), blobs.read(image.original)
     for number in range(1, 5):
         assert turn_it(image, number % 4, number - 1)
-        made, now = preprocessing.prepare(file, number % 4), state(image)
+        made, now = preprocessing.prepare(file, turn=number % 4), state(image)
         assert now.turn == number % 4
         assert now.size == ((96, 128) if number % 2 == 0 else (128, 96)) == (made.width, made.height)
         assert now.renditions == now.stored == {size: decoding.content_hash(of) for size, of in made.renditions.items()}
@@ -280,7 +280,7 @@ def test_near_duplicates_are_searched_again_if_they_were(image: Image, turn_it: 
 
 
 def test_who_measures_while_it_is_turned_leaves_the_newer_measures(image: Image, turn_it: Turn) -> None:
-    old = preprocessing.prepare(blobs.read(image.original), 0)
+    old = preprocessing.prepare(blobs.read(image.original), turn=0)
     Measurement.objects.all().delete()
     assert turn_it(image, 1, 0)
     new = state(image)

@@ -16,6 +16,9 @@ NOISE = Image.fromarray(np.random.default_rng(1).integers(0, 255, (203, 163, 3),
 WHITE_BELOW = Image.fromarray(np.vstack([np.asarray(NOISE)[:100], np.full((103, 163, 3), 255, np.uint8)]))
 
 
+STRONG_RED = Image.new("RGB", (80, 80), (200, 60, 40))
+
+
 def tiff(**tags: object) -> bytes:
     directory = TiffImagePlugin.ImageFileDirectory_v2()
     for name, value in tags.items():
@@ -68,9 +71,9 @@ def test_a_jpeg_with_missing_rows_is_refused(size: tuple[int, int], share: float
         decoding.decode(whole[: start + int(share * (len(whole) - start))] + ended)
 
 
-def png_with(name: bytes, content: bytes) -> bytes:
-    """A PNG of one strong red, with a chunk that says what the red is."""
-    plain = saved(Image.new("RGB", (80, 80), (200, 60, 40)), "PNG")
+def png_with(name: bytes, content: bytes, picture: Image.Image = STRONG_RED, **options: object) -> bytes:
+    """A PNG with a chunk that says what its colours are."""
+    plain = saved(picture, "PNG", **options)
     chunk = struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
     return plain[:33] + chunk + plain[33:]
 
