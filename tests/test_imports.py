@@ -14,6 +14,7 @@ ORDER = [
         "labeler.charts",
         "labeler.models",
         "labeler.platform",
+        "labeler.person_codes",
         "labeler.record",
         "labeler.accounts",
         "labeler.images",

@@ -8,7 +8,8 @@ from django.db.models import Case, Count, Func, OuterRef, Q, Subquery, TextField
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.grading import consensus
 from labeler.models import Assignment, ErasedNote, Image, InputKind, Label, NotGradable, Study
-from labeler.record import changes, facts, keyed_draws, ledger, pseudonyms
+from labeler.person_codes import pseudonyms
+from labeler.record import changes, facts, keyed_draws, ledger
 
 FETCHED = 2000  # rows that a cursor of the database hands over
 BETWEEN = " | "  # several names in a cell

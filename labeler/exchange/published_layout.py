@@ -15,8 +15,8 @@ from django.utils import timezone
 from labeler.exchange.export import FETCHED, image_code
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.models import Label, NotGradable, Study
+from labeler.person_codes import subject_codes
 from labeler.platform.spreadsheets import delimiter_of, said_delimiter
-from labeler.record import subject_codes
 
 COLUMNS = ("labeler", "image_name", "label", "label_at", "shared_image")
 NOT_ACNE = 0  # the layout's only way to give no grade

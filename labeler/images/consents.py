@@ -15,7 +15,8 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from labeler.models import Assignment, Consent, ConsentScope, Image, Reader, Study, User
-from labeler.record import audit, pseudonyms
+from labeler.person_codes import pseudonyms
+from labeler.record import audit
 
 MARKS = {
     ConsentScope.GRADING: "may_be_graded",

@@ -9,7 +9,8 @@ from django.db.models import Count, Min, QuerySet
 
 from labeler.images import consents
 from labeler.models import Image, Study, User
-from labeler.record import audit, pseudonyms, subject_codes
+from labeler.person_codes import pseudonyms, subject_codes
+from labeler.record import audit
 
 
 class UnsureError(ValueError):

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
-from labeler.record.subject_codes import without_unseen
+from labeler.person_codes.subject_codes import without_unseen
 from scoring.photograph import formats
 
 LONGEST = 255  # characters of a stored name: of a longer one the last whole parts are kept

@@ -20,7 +20,7 @@ from labeler.images.preprocessing import Prepared, Submit
 from labeler.intake import known_names, orphaned_files
 from labeler.intake.file_names import clean, fitting
 from labeler.models import Image, Intake, IntakeFile, Study
-from labeler.record import subject_codes
+from labeler.person_codes import subject_codes
 from labeler.screening import prescreen
 from scoring.photograph import decoding
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from labeler.intake.file_names import KINDS
 from labeler.models import ConsentScope
+from labeler.person_codes import subject_codes
 from labeler.platform import spreadsheets
 from labeler.platform.spreadsheets import Table, TableError, plain, shortened
-from labeler.record import subject_codes
 
 LONGEST_VALUE = 200  # characters of a value
 A_DAY = timedelta(days=1)  # by which another time zone may be ahead

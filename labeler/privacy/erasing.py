@@ -37,7 +37,8 @@ from labeler.models import (
     Study,
     User,
 )
-from labeler.record import audit, ledger, pseudonyms
+from labeler.person_codes import pseudonyms
+from labeler.record import audit, ledger
 from labeler.screening import near_duplicates
 from scoring.photograph import decoding, faces, fingerprint_search, fingerprints
 from scoring.platform import blobs, jobs

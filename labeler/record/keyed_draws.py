@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labeler.models import Study
-from labeler.record.pseudonyms import DIGITS
+from labeler.person_codes.pseudonyms import DIGITS
 
 WORD_BYTES = 8
 

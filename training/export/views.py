@@ -11,7 +11,8 @@ from django.views.decorators.http import require_GET
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
 from labeler.exchange import export
-from labeler.record import audit, pseudonyms
+from labeler.person_codes import pseudonyms
+from labeler.record import audit
 from scoring.platform import telemetry
 from training.export import study_zip, subject_access
 

@@ -13,7 +13,7 @@ from labeler.images import consents, subjects
 from labeler.intake import metadata
 from labeler.intake.metadata import Unjoined
 from labeler.models import AuditEvent, Consent, Image, Reader, Study, User
-from labeler.record import pseudonyms
+from labeler.person_codes import pseudonyms
 from labeler.studies import progress
 from tests import builders
 from tests.labeler.oversight.test_progress_report import say

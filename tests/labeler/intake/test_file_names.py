@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeler.intake.file_names import Erased, Fault, FileNames, Match, clean, fitting
-from labeler.record.subject_codes import without_unseen
+from labeler.person_codes.subject_codes import without_unseen
 
 
 def matched(files: Sequence[str], *rows: str, refused: Sequence[str] = ()) -> list[str | Fault | None]:

@@ -22,7 +22,7 @@ from labeler.privacy import erasing
 from scoring.platform import jobs
 from tests import builders
 from tests.labeler.intake.test_metadata import PAGE, add, confirm, upload
-from tests.labeler.record.test_subject_codes import LOOKS_LIKE, SAME, ZOE
+from tests.labeler.person_codes.test_subject_codes import LOOKS_LIKE, SAME, ZOE
 
 FIRST = "file;subject;consent;consent date\n"
 ALL = frozenset(["grading", "training", "sharing"])

@@ -35,8 +35,9 @@ from labeler.models import (
     Study,
     User,
 )
+from labeler.person_codes import pseudonyms
 from labeler.privacy import erasing, retention_erasures
-from labeler.record import ledger, ledger_check, pseudonyms
+from labeler.record import ledger, ledger_check
 from labeler.studies import atlas, retention
 from scoring.photograph import decoding
 from scoring.photograph.decoding import Selfie

@@ -16,8 +16,8 @@ from labeler import tasks
 from labeler.accounts.sessions import SignIn
 from labeler.images import consents
 from labeler.models import AuditEvent, Erasure, Image, Study, User
+from labeler.person_codes import pseudonyms
 from labeler.privacy import erasing
-from labeler.record import pseudonyms
 from scoring.models import Regressor, Scope, StoredSelfie
 from scoring.service import stored_selfies, tokens
 from tests import builders

@@ -11,8 +11,8 @@ from PIL import ImageOps
 
 from labeler.images import subjects
 from labeler.models import Image, Measurement, PrescreenDecision, SimilarPair, Study, User
+from labeler.person_codes import pseudonyms
 from labeler.platform.keyset_pages import ID, TEXT
-from labeler.record import pseudonyms
 from labeler.screening import clusters, near_duplicates
 from scoring.photograph import fingerprint_search
 from tests import builders

@@ -107,7 +107,7 @@ def test_plain_python_computes_the_same(seed: int, each: int, images: int) -> No
     plain_lean = recompute.lean({key: a - b for key, (a, b) in pairs(grades[0], other).items()})
     limits = bias.limits_of_agreement(grades[0], other, people)
     units = {key: [float(g) for g in column if np.isfinite(g)] for key, column in zip(keys, grades.T, strict=True)}
-    at_scale = [side / max(side.std(), 1e-9) for side in (scores, other)]
+    score_scaled, other_scaled = (side / max(side.std(), 1e-9) for side in (scores, other))
     expected: Sequence[tuple[Estimate, recompute.Report]] = [
         (metrics.rmse(scores, other, people), recompute.rmse({k: a - b for k, (a, b) in pairs(scores, other).items()})),
         (lean.bias, plain_lean["bias"]),
@@ -116,7 +116,10 @@ def test_plain_python_computes_the_same(seed: int, each: int, images: int) -> No
         (line.slope, recompute.paired("slope", pairs(other, scores))),
         (line.intercept, recompute.paired("intercept", pairs(other, scores))),
         (line.residual_sd, recompute.paired("residual_sd", pairs(other, scores))),
-        (metrics.pearson_r(*at_scale, people), recompute.paired("pearson_r", pairs(at_scale[0], at_scale[1]))),
+        (
+            metrics.pearson_r(score_scaled, other_scaled, people),
+            recompute.paired("pearson_r", pairs(score_scaled, other_scaled)),
+        ),
         (
             agreement.weighted_kappa(grades[0], grades[1], people),
             recompute.paired("kappa", pairs(grades[0], grades[1])),

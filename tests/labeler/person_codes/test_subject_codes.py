@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeler.record.subject_codes import alike, clean
+from labeler.person_codes.subject_codes import alike, clean
 
 ZOE = "Zoë 7"
 SAME = {
