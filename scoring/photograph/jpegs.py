@@ -52,7 +52,7 @@ class Jpeg:
     @cached_property
     def head(self) -> list[Segment]:
         """Everything before the picture's first scan. Raises DamagedError where there is none."""
-        found = []
+        found: list[Segment] = []
         for segment in _segments(self.data):
             if segment.kind == START_OF_SCAN:
                 return found
@@ -167,4 +167,5 @@ def _decode(data: bytes, fraction: int) -> NDArray[np.uint8]:
     height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
     kind = {"Gray": "GRAY", "CMYK": "CMYK", "YCCK": "CMYK"}.get(str(colours), "RGB")
     sides = {"min_height": -(-int(height) // fraction), "min_width": -(-int(width) // fraction)} if fraction > 1 else {}
-    return simplejpeg.decode_jpeg(data, kind, min_factor=fraction, **sides)
+    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, kind, min_factor=fraction, **sides)
+    return pixels
