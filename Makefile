@@ -6,6 +6,8 @@ AUDIT := .venv-audit
 # What make runs is on a machine of its own, also with a DATABASE_URL and REDIS_URL that are given (.env.example).
 export LOCAL := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Compiled once, and not by each of the 200 processes that the tests start, whatever this machine prefers.
+export PYTHONDONTWRITEBYTECODE :=
 # PyTorch's CPU index: pip's default index may have torch's CUDA build alone, of several gigabytes.
 TORCH_INDEX ?=
 # Whatever an index serves is refused unless its SHA-256 is one of those in requirements/.

@@ -13,7 +13,7 @@ from django.utils.crypto import get_random_string
 
 from demo import selfies, simulated_readers
 from labeler.dealing import folds
-from labeler.golden_set import golden_draw
+from labeler.golden_set import golden_draw, judging_rule
 from labeler.intake import importing
 from labeler.models import Study, User
 from labeler.studies import atlas, studies
@@ -24,6 +24,7 @@ SLUG = "demo"
 SEED = 2019  # the same faces everywhere; what is golden, each installation draws for itself
 SELFIES = 150
 GOLDEN_SHARE = 1 / 5
+MARGIN = 0.1  # grades: 30 golden images seldom show that a machine is closer than the worst reader, however good it is
 ATLAS_SELFIES = 16  # enough that one of them is near every grade
 SIMULATED_READERS = 10
 
@@ -57,6 +58,8 @@ def make(*, count: int = SELFIES, say: Callable[[str], None]) -> Study:
     if not study.dealt_at:
         folds.deal(study=study)
         study.refresh_from_db()
+    if not study.judging_rules.exists() and not judging_rule.has_begun(study):
+        judging_rule.set_rule(study=study, against="worst", margin=MARGIN, by=None)
     _make_atlas(study, say)
     say("Ten simulated readers grade their lists (SIMULATED)")
     simulated_readers.simulate(study=study, made=made)

@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "labeler.server.body_limits.LimitBodies",
     "labeler.accounts.views.WatchSession",
     "labeler.accounts.unblinding_views.AskForReason",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",  # every view, unless it says `login_not_required`
 ]
 FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 ROOT_URLCONF = "labeler.urls"

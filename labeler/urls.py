@@ -20,6 +20,7 @@ from labeler.screening import gallery_views, near_duplicate_views, prescreen_vie
 from labeler.server import connection_views
 from labeler.studies import study_job_views
 from labeler.studies import views as studies_views
+from labeler.turning import views as turning_views
 
 handler500 = "labeler.server.error_views.answer_error"
 urlpatterns = [
@@ -38,6 +39,7 @@ urlpatterns = [
     path("studies/<slug:slug>/golden/score/", golden_set_views.score_provisionally, name="score_provisionally"),
     path("studies/<slug:slug>/golden/choose/", golden_set_views.choose, name="choose_golden"),
     path("studies/<slug:slug>/golden/opening.json", golden_set_views.opening, name="opening"),
+    path("studies/<slug:slug>/rule/", golden_set_views.rule, name="judging_rule"),
     path("studies/<slug:slug>/close/", golden_set_views.close, name="close"),
     path("studies/<slug:slug>/atlas/", studies_views.study_atlas, name="study_atlas"),
     path("studies/<slug:slug>/atlas/<int:picture>/remove/", studies_views.remove_from_atlas, name="remove_from_atlas"),
@@ -71,6 +73,7 @@ urlpatterns = [
     path("studies/<slug:slug>/images/<int:pk>/picture/", gallery_views.picture, name="study_picture"),
     path("studies/<slug:slug>/images/<int:pk>/decide/", prescreen_views.decide, name="decide_image"),
     path("studies/<slug:slug>/images/<int:pk>/out/", privacy_views.take_out, name="take_out"),
+    path("studies/<slug:slug>/images/<int:pk>/turn/", turning_views.turn, name="turn_image"),
     path("studies/<slug:slug>/images/<int:pk>/subject/", near_duplicate_views.correct_subject, name="correct_subject"),
     path("studies/<slug:slug>/prescreen/", prescreen_views.limits, name="prescreen"),
     path("studies/<slug:slug>/prescreen/counts.json", prescreen_views.counts, name="prescreen_counts"),

@@ -21,7 +21,7 @@ from labeler.dealing import folds
 from labeler.golden_set import golden_draw
 from labeler.images import preprocessing
 from labeler.intake import importing, metadata, metadata_tables
-from labeler.intake.metadata import JoinReport
+from labeler.intake.metadata import Answers, JoinReport
 from labeler.models import Image, Reader, Study, User
 from labeler.studies import studies
 
@@ -108,13 +108,14 @@ def import_photographs(study: Study, folder_bytes: dict[str, bytes], folder: Pat
         return importing.import_folder(study=study, folder=folder)
 
 
-def join_metadata(study: Study, table: str | bytes) -> JoinReport:
+def join_metadata(study: Study, table: str | bytes, *, answers: Answers | None = None) -> JoinReport:
     """Join a table to a study's images, as if somebody had seen what it would write."""
     with NamedTemporaryFile() as file:
         file.write(table.encode() if isinstance(table, str) else table)
         file.flush()
         read = metadata_tables.read(Path(file.name))
-        return metadata.join(study=study, table=read, seen=metadata.preview(study=study, table=read).code)
+        seen = metadata.preview(study=study, table=read, answers=answers).code
+        return metadata.join(study=study, table=read, seen=seen, answers=answers)
 
 
 def reader_of(user: User, study: Study) -> Reader:

@@ -19,10 +19,10 @@ ORDER = [
         "labeler.images",
         "labeler.studies",
     ),
-    *("labeler.screening", "labeler.intake", "labeler.golden_set", "labeler.dealing", "labeler.grading"),
-    *("labeler.oversight", "labeler.exchange", "labeler.blinding_audit", "labeler.privacy"),
+    *("labeler.screening", "labeler.intake", "labeler.turning", "labeler.golden_set", "labeler.dealing"),
+    *("labeler.grading", "labeler.oversight", "labeler.exchange", "labeler.blinding_audit", "labeler.privacy"),
     *("labeler.operations", "labeler.server", "labeler"),
-    *("training.models", "training.statistics", "training.fitting", "training.publication"),
+    *("training.models", "training.statistics", "training.verdicts", "training.fitting", "training.publication"),
     *("training.reports", "training.runs", "training.export", "training"),
     "demo",
 ]

@@ -21,7 +21,10 @@ PREVIOUS = tomllib.loads((REPOSITORY / "deploy" / "previous-release.toml").read_
 APPS = tuple(PREVIOUS["migrations"])
 # Why it is harmless all the same, by migration (app.name) and rule.
 EXPLAINED: dict[tuple[str, str], str] = {
-    ("labeler.0006_study_secret", "ADD_CHECK"): "the new column's: the database fills it for the old code"
+    ("labeler.0006_study_secret", "ADD_CHECK"): "the new column's: the database fills it for the old code",
+    ("labeler.0009_note_changed_facts", "TRIGGER"): "they note what a statement changed, and refuse nothing",
+    ("labeler.0012_turn_images", "TRIGGER"): "the one of 0009, made anew with one more column",
+    ("training.0002_note_changed_facts", "TRIGGER"): "they note what a statement changed, and refuse nothing",
 }
 
 

@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from labeler.models import Image, Study
+from labeler.models import Image, Reader, Study, User
 from scoring.models import Job, Regressor
 
 
@@ -132,3 +132,21 @@ class LearnedFrom(models.Model):
 
     def __str__(self) -> str:
         return f"{len(self.images)} images in run {self.run_id}"
+
+
+class ReaderDecision(models.Model):
+    """What a person decided of a reader who stood out: whether they set a bar. The latest row holds."""
+
+    reader = models.ForeignKey(Reader, on_delete=models.PROTECT, related_name="decisions")
+    counts = models.BooleanField()
+    # What had been seen of the reader then; something new is to be decided anew.
+    kinds = ArrayField(models.CharField(max_length=30))
+    reason = models.CharField(max_length=300)
+    decided_by = models.ForeignKey(User, null=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.reader} {'counts' if self.counts else 'does not count'}"

@@ -15,6 +15,7 @@ urlpatterns = [
     path("studies/<slug:slug>/report/print/", reports_views.printed, name="printed"),
     path("studies/<slug:slug>/report/release/", reports_views.release, name="release"),
     path("studies/<slug:slug>/report/readers/<slug:code>/", reports_views.reader, name="reader"),
+    path("studies/<slug:slug>/report/readers/<slug:code>/decide/", reports_views.decide_reader, name="decide_reader"),
     path("read/<slug:slug>/report/", reports_views.own_report, name="own_report"),
     path("studies/<slug:slug>/report/charts/<slug:name>.csv", reports_views.chart_csv, name="chart_csv"),
     path("studies/<slug:slug>/report/charts/<slug:name>.svg", reports_views.chart_svg, name="chart_svg"),

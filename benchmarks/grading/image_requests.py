@@ -2,23 +2,27 @@
 
     python -m benchmarks.grading.image_requests [--rounds 10] [--requests 200]
 
-Both variants take turns in one process, through all middleware, on the image that a reader has to grade next. What
-counts is the ratio of their medians.
+Both variants take turns, request by request, in one process, through all middleware, on the image that a reader has to
+grade next. What counts is the ratio of their medians.
 """
 
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from benchmarks import stage
 from benchmarks.grading.next_image import photographs
 
 if TYPE_CHECKING:
+    from django.db.models import QuerySet
     from django.test import Client
+
+    from labeler.models import Assignment
 
 
 def main() -> None:
@@ -28,32 +32,44 @@ def main() -> None:
     options = parser.parse_args()
     with stage.installation():
         client, address, size = _make_reader()
-        variants = {"as it is": ExitStack, "without": _without}
+        variants: dict[str, Callable[[], AbstractContextManager[object]]]
+        variants = {"as it is": ExitStack, "without": _without()}
         times: dict[str, list[float]] = {name: [] for name in variants}
         ratios = []
         for _ in range(options.rounds):
-            medians = {}
-            for name, variant in variants.items():
-                with variant():
-                    taken = [_seconds(client, address) for _ in range(options.requests)]
-                times[name] += taken
-                medians[name] = statistics.median(taken)
-            ratios.append(medians["as it is"] / medians["without"])
+            taken: dict[str, list[float]] = {name: [] for name in variants}
+            for _ in range(options.requests):
+                for name, variant in variants.items():
+                    with variant():
+                        taken[name].append(_seconds(client, address))
+            for name, seconds in taken.items():
+                times[name] += seconds
+            ratios.append(statistics.median(taken["as it is"]) / statistics.median(taken["without"]))
     print(f"A picture of {size // 1000} kB; {options.rounds} rounds in turn of {options.requests} requests each\n")
-    for name, taken in times.items():
-        print(f"{name:<10} median {1000 * statistics.median(taken):.2f} ms")
+    for name, seconds in times.items():
+        print(f"{name:<10} median {1000 * statistics.median(seconds):.2f} ms")
     print(f"\nratio {statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f} by round)")
 
 
-def _without() -> AbstractContextManager[object]:
-    """Serve the file as it lies in storage, to whoever has the assignment."""
-    from labeler.grading import views, window
+def _without() -> Callable[[], AbstractContextManager[object]]:
+    """Return what serves the file as it lies in storage, to whoever has the assignment."""
+    from labeler.grading import queries, refusals, views, window
     from labeler.images.picture_responses import webp
+    from labeler.platform.compiled_queries import CompiledQuery
 
-    stack = ExitStack()
-    stack.enter_context(patch.object(window, "refusal", lambda *_: None))
-    stack.enter_context(patch.object(views, "padded_webp", lambda name, **_: webp(name)))
-    return stack
+    def own(**values: Any) -> "QuerySet[Assignment]":
+        return queries._own(**values).select_related("reader__study", "image").only(*queries.TO_SHOW)
+
+    load = partial(queries._load, CompiledQuery(own, **queries._EXAMPLE))
+
+    def patched() -> AbstractContextManager[object]:
+        stack = ExitStack()
+        stack.enter_context(patch.object(window, "get_assignment", load))
+        stack.enter_context(patch.object(window, "refusal", lambda assignment, _: refusals.of(assignment)))
+        stack.enter_context(patch.object(views, "padded_webp", lambda name, **_: webp(name)))
+        return stack
+
+    return patched
 
 
 def _seconds(client: "Client", address: str) -> float:

@@ -70,7 +70,7 @@ def full_size(pixels: Pixels) -> list[Any]:
 
 def copies(pixels: Pixels) -> list[Any]:
     detector, _ = faces._dlib_models()
-    return faces._detect(detector, pixels)
+    return faces._detect(detector, pixels)[0]
 
 
 def _apart(pixels: Pixels, full: Any, small: Any) -> float:

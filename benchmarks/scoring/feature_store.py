@@ -7,7 +7,6 @@ is verified. The page cache holds what was just written, so a disk's or an objec
 """
 
 import argparse
-import hashlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,21 +34,22 @@ def main() -> None:
 def _measure(images: int, rolls: int) -> None:
     from django.core.files.storage import default_storage
 
+    from scoring.photograph.decoding import Selfie
     from scoring.platform import blobs
     from scoring.regressor import feature_store, recipes
 
     recipe = recipes.ms2019()
-    hashes = [hashlib.sha256(bytes([number % 256, number // 256])).hexdigest() for number in range(images)]
+    selfies = [Selfie.of(bytes([number % 256, number // 256])) for number in range(images)]
     start = time.perf_counter()
-    for number, content_hash in enumerate(hashes):
-        blobs.write(feature_store.storage_name(content_hash, recipe), feature_store._pack(_make(number, rolls)))
+    for number, selfie in enumerate(selfies):
+        blobs.write(feature_store.storage_name(selfie, recipe), feature_store._pack(_make(number, rolls)))
     written = time.perf_counter() - start
     size = sum(path.stat().st_size for path in Path(default_storage.path("features")).rglob("*") if path.is_file())
     print(f"SIMULATED: {images:,} images, {len(REGIONS)} patches, {2 * (rolls + 1)} variants each: {size / 1e6:.0f} MB")
     print(f"written in {written:.1f} s")
     for _ in range(ROUNDS):
         start = time.perf_counter()
-        rows = sum(len(known.embeddings) for known in feature_store.read_many(hashes, recipe) if known)
+        rows = sum(len(known.embeddings) for known in feature_store.read_many(selfies, recipe) if known)
         print(f"{rows:,} embeddings read and verified in {time.perf_counter() - start:.1f} s")
 
 

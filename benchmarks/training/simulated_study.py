@@ -51,6 +51,7 @@ def make(*, images: int, golden_size: int, seed: int) -> "tuple[Study, NDArray[n
     from labeler.golden_set import golden_draw
     from labeler.models import Image, User
     from labeler.studies import studies
+    from scoring.photograph.decoding import Selfie
     from scoring.photograph.quality import Quality
     from scoring.platform import blobs
     from scoring.regressor import feature_store, recipes
@@ -88,7 +89,7 @@ def make(*, images: int, golden_size: int, seed: int) -> "tuple[Study, NDArray[n
         rows = embedder.embed(float(severity), rng)
         embeddings = {(region, PLAIN): row for region, row in zip(REGIONS, rows, strict=True)}
         packed = feature_store._pack(Described(_layout(), quality, embeddings))
-        blobs.write(feature_store.storage_name(name, recipe), packed)
+        blobs.write(feature_store.storage_name(Selfie(name, bytes), recipe), packed)
     return study, severities
 
 

@@ -7,17 +7,22 @@ decides what an admin who also reads the study, or one who gave no reason yet, i
 from enum import Enum, auto
 
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from labeler.accounts import sessions, unblinding
-from labeler.models import AtlasPicture, Image, Reader, Role, Study, User
+from labeler.models import Image, Reader, Role, Study, User
 from scoring.platform import log_context
 
 READS_IT = (
     "You read this study yourself, so you may not see what other readers said or which images are golden. "
-    "Ask another admin; when you have left the study, you see it again."
+    "Ask another admin; when you have left the study, or it is closed, you see it again."
+)
+
+NO_READER = (
+    "You no longer hold the role of a reader, so your list is closed to you. What you graded before stays. "
+    "Sign out and in again; if that does not help, ask the person who runs the study."
 )
 
 
@@ -31,9 +36,19 @@ class Shows(Enum):
 
 
 class AuthedRequest(HttpRequest):
-    """A request behind `login_required`."""
+    """A request of a person who has signed in, as all have but those of `login_not_required` views."""
 
     user: User
+
+
+class RoleTakenError(PermissionDenied):
+    """A person has a place in a study, and the role of a reader no longer."""
+
+    name = "no_role"
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(NO_READER)
+        self.reader = reader
 
 
 def readerships(user: User) -> QuerySet[Reader]:
@@ -41,31 +56,54 @@ def readerships(user: User) -> QuerySet[Reader]:
     return user.readerships.all() if user.holds(Role.READER) else Reader.objects.none()
 
 
-def get_reader(request: AuthedRequest, slug: str) -> Reader:
-    """Return the person's place in a study. Raises Http404.
+def name(reader: Reader) -> str:
+    """Return what names a reader to their own browser, and what waits there to be sent."""
+    return f"{reader.study.slug} {reader.code}"
 
-    Raises unblinding.AcceptanceNeededError for a person who oversees the study and did not accept yet to read it.
-    """
-    reader = get_object_or_404(readerships(request.user).select_related("study"), study__slug=slug)
-    log_context.reader.set(reader.code)
-    if reader.accepted_at is None:
-        if oversees(request.user, reader.study):
-            raise unblinding.AcceptanceNeededError(reader.study)
-        unblinding.accept(reader)
+
+def get_reader(request: AuthedRequest, slug: str) -> Reader:
+    """Return the person's place in a study. Raises Http404, and what `let_read` raises."""
+    reader = get_place(request, slug)
+    let_read(request.user, reader)
     return reader
 
 
+def get_place(request: AuthedRequest, slug: str) -> Reader:
+    """Return a person's place in a study, whether they accepted it already or not. Raises Http404, RoleTakenError."""
+    reader = get_object_or_404(request.user.readerships.select_related("study"), study__slug=slug)
+    log_context.reader.set(reader.code)
+    if not request.user.holds(Role.READER):
+        raise RoleTakenError(reader)
+    return reader
+
+
+def let_read(user: User, reader: Reader) -> None:
+    """Check that a person may use their place in a study, as every address of a reading list does.
+
+    Raises RoleTakenError, and unblinding.AcceptanceNeededError where they know more of the study than a reader may, or
+    could, and did not accept yet to read it; anybody else accepts by coming. Who left, or whose study is closed, is let
+    through: `labeler.grading.refusals` says so, and acknowledges what arrived before.
+    """
+    if not user.holds(Role.READER):
+        raise RoleTakenError(reader)
+    if reader.accepted_at or reader.left_at or reader.study.closed_at:
+        return
+    if oversees(user, reader.study) or unblinding.knows(reader.study, user):
+        raise unblinding.AcceptanceNeededError(reader)
+    unblinding.accept(reader)
+
+
 def get_reader_with_report(request: AuthedRequest, slug: str) -> Reader:
-    """Return the person's place in a study whose readers' reports were released. Raises Http404."""
-    released = readerships(request.user).filter(study__reports_released_at__isnull=False).select_related("study")
-    return get_object_or_404(released, study__slug=slug)
+    """Return the person's place in a study whose readers' reports were released, whether they left it or not.
 
-
-def get_atlas_picture(request: AuthedRequest, slug: str, picture: int) -> AtlasPicture:
-    """Return an atlas picture for readers and admins of its study. Raises Http404."""
-    user = request.user
-    studies = Study.objects.filter(Q(pk__in=administered_studies(user)) | Q(readers__in=readerships(user)))
-    return get_object_or_404(AtlasPicture, pk=picture, level__study__in=studies.filter(slug=slug))
+    Raises Http404, RoleTakenError, and PermissionDenied where they never read it.
+    """
+    reader = get_place(request, slug)
+    if not reader.study.reports_released_at:
+        raise Http404
+    if not (reader.accepted_at or reader.done):
+        raise PermissionDenied("You never began to read this study, so there is no report on how you graded.")
+    return reader
 
 
 def get_administered_study(request: AuthedRequest, slug: str) -> Study:
@@ -99,8 +137,9 @@ def get_reported_study(request: AuthedRequest, slug: str) -> Study:
 
 
 def read_by(user: User) -> QuerySet[Study]:
-    """Return the studies that a person reads now, of which they are shown no more than any reader."""
-    return Study.objects.filter(pk__in=user.readerships.filter(accepted_at__isnull=False, left_at=None).values("study"))
+    """Return the open studies that a person reads now, of which they are shown no more than any reader."""
+    reading = user.readerships.filter(accepted_at__isnull=False, left_at=None, study__closed_at=None)
+    return Study.objects.filter(pk__in=reading.values("study"))
 
 
 def may_see_golden(request: AuthedRequest, study: Study) -> bool:
@@ -132,7 +171,7 @@ def _gate(request: AuthedRequest, study: Study, shows: Shows) -> Study:
 
 
 def reads(user: User, study: Study) -> bool:
-    """Whether the person reads the study now: accepted to, and did not leave."""
+    """Whether the person reads the study now: accepted to, did not leave, and it is not closed."""
     return read_by(user).filter(pk=study.pk).exists()
 
 

@@ -1,7 +1,6 @@
 """Pages for the apps that score selfies with a study's regressor: tokens and stored selfies."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.db.models import Count
 from django.http import HttpResponse
@@ -20,7 +19,6 @@ from scoring.service import tokens, webhooks
 SELFIES_SHOWN = 200  # stored selfies
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def apps(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the tokens of a study, and make one. It stands in this answer and nowhere else."""
@@ -48,7 +46,6 @@ def apps(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/accounts/apps.html", context, status=422 if form.errors else 200)
 
 
-@login_required
 @require_POST
 @transaction.atomic
 def revoke_token(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
@@ -60,7 +57,6 @@ def revoke_token(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("apps", slug=slug)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def stored_selfies(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Show what an app stores here with its persons' consent, and erase one of them or all."""

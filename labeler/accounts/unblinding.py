@@ -25,11 +25,16 @@ class ReasonNeededError(Exception):
 
 
 class AcceptanceNeededError(Exception):
-    """A person who oversees the study is to read it, and did not accept yet."""
+    """A person who knows more of a study than a reader may, or could, is to read it and did not accept yet."""
 
-    def __init__(self, study: Study) -> None:
-        super().__init__(study.slug)
-        self.study = study
+    name = "not_accepted"
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(
+            "Before you read this study you are asked whether you accept what it hides from you. "
+            "Open it again from your lists."
+        )
+        self.reader = reader
 
 
 def is_unblinded(study: Study, session: SessionBase) -> bool:
@@ -61,6 +66,11 @@ def has_looked(study: Study, user: User) -> bool:
     return AuditEvent.objects.filter(study=study, user=user, action=LOOKED).exists()
 
 
+def knows(study: Study, user: User) -> bool:
+    """Whether this person ever saw of the study what a reader must not know."""
+    return AuditEvent.objects.filter(study=study, user=user, action__in=[ACTION, LOOKED]).exists()
+
+
 def readers_who_looked(study: Study) -> dict[int, str]:
     """Return reader id -> the reason for which a person reads the study who had seen readers' grades."""
     accepted = AuditEvent.objects.filter(study=study, action=ACCEPTED).exclude(reason="").order_by("pk")
@@ -68,9 +78,11 @@ def readers_who_looked(study: Study) -> dict[int, str]:
     return {pk: reasons[user] for pk, user in study.readers.values_list("pk", "user") if user in reasons}
 
 
+@transaction.atomic
 def accept(reader: Reader) -> None:
     """Let a person read from now on."""
-    Reader.objects.filter(pk=reader.pk, accepted_at=None).update(accepted_at=timezone.now())
+    if Reader.objects.filter(pk=reader.pk, accepted_at=None).update(accepted_at=timezone.now()):
+        audit.record(reader.study, reader.user, "began to read", detail=f"as {reader.code}")
     reader.refresh_from_db(fields=["accepted_at"])
 
 

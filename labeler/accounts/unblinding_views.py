@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods
@@ -16,7 +15,10 @@ from labeler.accounts.views import onwards_to
 
 
 class AskForReason:
-    """Redirects to the page that asks for a reason or an acceptance, and from there to the page that was wanted."""
+    """Redirects to the page that asks for a reason or an acceptance, and from there to the page that was wanted.
+
+    A reading list's script is told in JSON, like all that it is told.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -25,8 +27,12 @@ class AskForReason:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, access.RoleTakenError | unblinding.AcceptanceNeededError) and _is_script(request):
+            # It settles no grade: what waits in the browser is sent when the person reads again.
+            answer = {"reader": access.name(exception.reader), "refused": exception.name, "error": str(exception)}
+            return JsonResponse(answer, status=403)
         if isinstance(exception, unblinding.AcceptanceNeededError):
-            return redirect("accept_reading", slug=exception.study.slug)
+            return redirect("accept_reading", slug=exception.reader.study.slug)
         if not isinstance(exception, unblinding.ReasonNeededError):
             return None
         # A form that was sent can't be sent again by a link: such a person begins at the study's page.
@@ -34,7 +40,10 @@ class AskForReason:
         return redirect(f"{reverse('unblind', args=[exception.study.slug])}?{urlencode({'next': onwards})}")
 
 
-@login_required
+def _is_script(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
 @require_http_methods(["GET", "POST"])
 def unblind(request: AuthedRequest, slug: str) -> HttpResponse:
     """Ask for the reason, keep it, and go on."""
@@ -49,12 +58,11 @@ def unblind(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/accounts/unblind.html", context, status=422 if form.errors else 200)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def accept_reading(request: AuthedRequest, slug: str) -> HttpResponse:
     """Tell a person who oversees a study what they will no longer see while they read it, and ask."""
-    reader = get_object_or_404(access.readerships(request.user).filter(left_at=None), study__slug=slug)
-    if reader.accepted_at:
+    reader = access.get_place(request, slug)
+    if reader.accepted_at or reader.left_at or reader.study.closed_at:
         return redirect("grade", slug=slug)
     has_unblinded = unblinding.has_unblinded(reader.study, request.user)
     sent = request.POST if request.method == "POST" else None

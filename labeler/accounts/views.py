@@ -7,7 +7,7 @@ from allauth.account import views as allauth_views
 from allauth.account.adapter import get_adapter
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware
@@ -87,6 +87,7 @@ class WatchSession:
         return redirect(f"{reverse('sign_in_again')}?{urlencode({'next': exception.onwards})}")
 
 
+@login_not_required
 @require_http_methods(["GET", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and not settings.LOCAL_PASSWORDS:
@@ -98,6 +99,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return answer
 
 
+@login_not_required
 @require_http_methods(["GET", "POST"])
 def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session here and at the provider, and let the browser forget what it has of us.
@@ -125,7 +127,6 @@ def _provider_sign_out(request: HttpRequest, id_token: str) -> str:
         return ""  # signed out here is the best that can be had now
 
 
-@login_required
 @require_GET
 def sign_in_again(request: AuthedRequest) -> HttpResponse:
     """Ask for a fresh sign-in, the way the person signed in, and go on from there."""
@@ -138,6 +139,7 @@ def sign_in_again(request: AuthedRequest) -> HttpResponse:
     return render(request, "account/sign_in_again.html", context)
 
 
+@login_not_required
 @require_http_methods(["GET", "POST"])
 def open_link(request: HttpRequest, user: int, token: str) -> HttpResponse:
     """Sign in by a link of `manage.py break_glass`. Looking at it uses nothing up; only the button does."""
@@ -151,7 +153,6 @@ def open_link(request: HttpRequest, user: int, token: str) -> HttpResponse:
     return redirect("home")
 
 
-@login_required
 def change_password(request: AuthedRequest) -> HttpResponse:
     if not settings.LOCAL_PASSWORDS or not request.user.has_usable_password():
         raise Http404
@@ -159,6 +160,7 @@ def change_password(request: AuthedRequest) -> HttpResponse:
     return answer
 
 
+@login_not_required
 @require_GET
 def cancelled(request: HttpRequest) -> HttpResponse:
     """Answer a person who cancelled at the provider."""
@@ -166,6 +168,7 @@ def cancelled(request: HttpRequest) -> HttpResponse:
     return redirect(settings.LOGIN_URL)
 
 
+@login_not_required
 @require_http_methods(["GET", "POST"])
 def admin_sign_in(request: HttpRequest) -> HttpResponse:
     """Stand in for the sign-in page of Django's admin, which knows no limits and no second factor."""

@@ -25,7 +25,7 @@ def first_design(study: Study) -> Design:
 
 
 def lock_running(study: Study) -> Study:
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     if not study.dealt_at:
         raise DealError(f"Study {study.slug} isn't dealt yet. Until then, add images and readers and deal it once.")
     if study.closed_at:

@@ -91,7 +91,7 @@ def deal(
     With the `digest` of a previewed plan, only that plan is dealt. `on_list(done, total)`
     hears of progress. Raises DealError; then nothing is dealt.
     """
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     planned = plan(study, design)
     if digest and digest != planned.digest:
         raise DealError("Images or readers have changed since you saw the proof sheet. Look at the new one, then deal.")

@@ -16,7 +16,7 @@ from labeler.studies.studies import StudyError
 @transaction.atomic
 def take_back(*, dealing: Dealing, by: User | None = None, reason: str = "") -> None:
     """Undo the latest change; assignments that have a label stay where they are. Raises DealError."""
-    study = Study.objects.select_for_update().get(pk=dealing.study_id)
+    study = Study.objects.select_for_update(no_key=True).get(pk=dealing.study_id)
     if dealing != changes.latest(study):
         raise DealError("Only the latest change can be taken back: later ones rest on it.")
     Assignment.objects.filter(dealing=dealing, version=0).delete()

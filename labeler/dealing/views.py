@@ -1,7 +1,6 @@
 """Pages for a study's readers, for the deal with its proof sheet, and for later changes."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -17,7 +16,6 @@ from labeler.studies import progress, studies
 from labeler.studies.studies import StudyError
 
 
-@login_required
 @require_GET
 def dealing(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the proof sheet of a design, or of a dealt study what was done to its lists."""
@@ -28,7 +26,6 @@ def dealing(request: AuthedRequest, slug: str) -> HttpResponse:
     return _preview(request, study, form)
 
 
-@login_required
 @require_POST
 def deal(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
@@ -44,7 +41,6 @@ def deal(request: AuthedRequest, slug: str) -> HttpResponse:
     return redirect("dealing", slug=slug)
 
 
-@login_required
 @require_POST
 def deal_later_images(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
@@ -60,7 +56,6 @@ def deal_later_images(request: AuthedRequest, slug: str) -> HttpResponse:
     return redirect("dealing", slug=slug)
 
 
-@login_required
 @require_POST
 def take_back(request: AuthedRequest, slug: str) -> HttpResponse:
     """Undo the latest act."""
@@ -101,7 +96,6 @@ def _dealt(request: AuthedRequest, study: Study, form: ActForm, *, status: int =
     return render(request, "labeler/dealing/dealt.html", context, status=status)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def readers(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the readers of a study, and add one."""
@@ -138,7 +132,6 @@ def _add(study: Study, by: User, *, username: str, capacity: int | None) -> str:
     return f"{said} A new account; its password, shown this once: {password}" if password else said
 
 
-@login_required
 @require_POST
 def set_capacity(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
@@ -152,7 +145,6 @@ def set_capacity(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
     return redirect("readers", slug=slug)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def leave(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
     """Ask why a reader leaves, and hand their images over."""

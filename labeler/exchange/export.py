@@ -8,7 +8,7 @@ from django.db.models import Case, Count, Func, OuterRef, Q, Subquery, TextField
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.grading import consensus
 from labeler.models import Assignment, ErasedNote, Image, InputKind, Label, NotGradable, Study
-from labeler.record import facts, keyed_draws, ledger, pseudonyms
+from labeler.record import changes, facts, keyed_draws, ledger, pseudonyms
 
 FETCHED = 2000  # rows that a cursor of the database hands over
 BETWEEN = " | "  # several names in a cell
@@ -125,8 +125,8 @@ IMAGES = Table(
         Column(
             "content_hash", Kind.TEXT, "SHA-256 of the file as it came; no-file:... where only labels were imported."
         ),
-        Column("width", Kind.WHOLE, "Width of the file as it came, upright; 0 without a file.", unit="pixels"),
-        Column("height", Kind.WHOLE, "Height of the file as it came, upright; 0 without a file.", unit="pixels"),
+        Column("width", Kind.WHOLE, "Width of the photograph, the right way up; 0 without a file.", unit="pixels"),
+        Column("height", Kind.WHOLE, "Height of the photograph, the right way up; 0 without a file.", unit="pixels"),
         Column("subject", Kind.TEXT, "Pseudonym of the person in it; empty where not known."),
         Column("cluster", Kind.TEXT, "Code shared by near-duplicates, confirmed or suspected; empty without any."),
         Column("is_golden", Kind.YES_NO, "Whether every reader grades it and nothing is trained on it."),
@@ -251,7 +251,8 @@ GRADE_SCALE = Table(
 )
 
 
-NAMES = {ledger.LABEL: "label", ledger.ACT: "act"} | {kind.code: kind.name for kind in facts.KINDS}
+MARKS = {changes.BY: "by", changes.BEFORE: "before"}
+NAMES = {ledger.LABEL: "label", ledger.ACT: "act"} | MARKS | {kind.code: kind.name for kind in facts.KINDS}
 
 
 def _ledger(study: Study) -> Iterator[Row]:
@@ -276,7 +277,8 @@ LEDGER = Table(
         Column(
             "id",
             Kind.WHOLE,
-            "The label's running number in labels.csv; an act's in the audit log; a fact's in facts.csv.",
+            "The label's running number in labels.csv; an act's in the audit log; a fact's in facts.csv. Of by: the "
+            "act that changed the facts below it; 0 the beginning; -1 none. Of before: as the fact below.",
         ),
         Column("sha256", Kind.TEXT, "The hash of what it said when it was sealed."),
         Column("submission", Kind.TEXT, "Of a label: a random id, so that notes cannot be guessed from a hash."),
@@ -288,20 +290,18 @@ LEDGER = Table(
 
 def _facts(study: Study) -> Iterator[Row]:
     for kind in facts.KINDS:
-        if kind.is_exported:
-            for key, text in facts.texts(study, kind):
-                yield kind.name, key, text
+        for key, text, sha256 in facts.texts(study, kind):
+            yield kind.name, key, text, sha256
 
 
 FACTS = Table(
     "facts",
-    "Rows that may change and on which numbers depend, as sealed; those that name a person are left out.",
+    "Rows that may change and on which numbers depend, as sealed; of those that could name a person the hash alone.",
     (
-        Column(
-            "kind", Kind.TEXT, "What it is.", values="; ".join(kind.name for kind in facts.KINDS if kind.is_exported)
-        ),
+        Column("kind", Kind.TEXT, "What it is.", values="; ".join(kind.name for kind in facts.KINDS)),
         Column("id", Kind.WHOLE, "Its running number, as in ledger.csv."),
         Column("text", Kind.TEXT, "What is hashed, after the kind's salt in ledger.json, the kind and the id."),
+        Column("sha256", Kind.TEXT, "The hash, where the text is not given."),
     ),
     _facts,
 )

@@ -33,18 +33,21 @@ class Imported:
 
 
 @transaction.atomic
-def store(*, study: Study, rows: Sequence[PublishedLabel], without_files: bool = False) -> Imported:
+def store(
+    *, study: Study, rows: Sequence[PublishedLabel], without_files: bool = False, sent_again: bool = False
+) -> Imported:
     """Store what `published_layout.read` returned: readers, their lists, and labels with their times. All or nothing.
 
     Every labeler becomes a reader under a code, with an account without sign-in. A list's order is that of
     the first labels. The images must be in the study, by any of their names; `without_files` makes rows for
-    those that are not: a study of labels, from which statistics can be taken but no regressor. Importing again adds
+    those that are not: a study of labels, from which statistics can be taken but no regressor. `sent_again` says that
+    refused files and those that came under their names later are the same photographs. Importing again adds
     what is new. Raises LayoutError; then nothing is stored.
     """
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     _refuse_other_studies(study)
     before = study.images.count()
-    images = _images(study, rows, without_files=without_files)
+    images = _images(study, rows, without_files=without_files, sent_again=sent_again)
     _refuse_contradictions(rows, images)
     _mark_golden(study, rows, images)
     readers, made = _readers(study, {row.labeler for row in rows})
@@ -73,10 +76,10 @@ def _refuse_other_studies(study: Study) -> None:
         )
 
 
-def _images(study: Study, rows: Sequence[PublishedLabel], *, without_files: bool) -> dict[str, Image]:
+def _images(study: Study, rows: Sequence[PublishedLabel], *, without_files: bool, sent_again: bool) -> dict[str, Image]:
     """Return name in the file -> image, by the rule of `labeler.intake.file_names`."""
     names = {row.image_name: None for row in reversed(rows)}
-    found = known_names.of_study(study).match(names)
+    found = known_names.of_study(study, sent_again=sent_again).match(names)
     missing = sorted(name for name, match in found.items() if match.fault is Fault.UNKNOWN)
     made: dict[str, Image] = {}
     if without_files:

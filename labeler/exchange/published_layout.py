@@ -16,6 +16,7 @@ from labeler.exchange.export import FETCHED, image_code
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.models import Label, NotGradable, Study
 from labeler.platform.spreadsheets import delimiter_of, said_delimiter
+from labeler.record import subject_codes
 
 COLUMNS = ("labeler", "image_name", "label", "label_at", "shared_image")
 NOT_ACNE = 0  # the layout's only way to give no grade
@@ -91,6 +92,7 @@ def _row(line: int, cells: Mapping[str | None, str | None], scale: Mapping[int, 
     if any(surplus) or any(cells[column] is None for column in COLUMNS):
         raise _RowError(f"it has not {len(COLUMNS)} cells, as the first line has.")
     labeler, name, label, label_at, shared = ((cells[column] or "").strip() for column in COLUMNS)
+    labeler = subject_codes.clean(labeler)
     if not labeler or len(labeler) > LONGEST_NAME:
         raise _RowError(f"the labeler's name must have 1 to {LONGEST_NAME} characters.")
     if not name:

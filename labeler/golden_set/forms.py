@@ -4,8 +4,8 @@ from typing import Any
 
 from django import forms
 
-from labeler.golden_set import provisional_scores, strata
-from labeler.models import Study, User
+from labeler.golden_set import judging_rule, provisional_scores, strata
+from labeler.models import JudgingRule, Study, User
 from labeler.platform.form_fields import LARGEST_INTEGER, Form, field_of
 
 
@@ -45,6 +45,33 @@ class SourceForm(Form):
     def __init__(self, data: Any, *, user: User) -> None:
         super().__init__(data)
         field_of(self, "source", forms.ModelChoiceField).queryset = provisional_scores.sources(user)
+
+
+class RuleForm(Form):
+    """By which rule the machine is judged."""
+
+    against = forms.ChoiceField(choices=JudgingRule.Against.choices, label="Held against")
+    margin = forms.FloatField(
+        min_value=0,
+        max_value=judging_rule.LARGEST_MARGIN,
+        step_size=0.01,
+        label="Margin to that reader",
+        help_text="In grades of RMSE. 0: it must be shown to be closer than that reader.",
+    )
+    active_margin = forms.FloatField(
+        min_value=0.01,
+        max_value=judging_rule.LARGEST_MARGIN,
+        step_size=0.01,
+        label="Margin to the regressor in service",
+        help_text="How much worse than that one it must be shown not to be.",
+    )
+    reason = forms.CharField(
+        min_length=5,
+        max_length=300,
+        required=False,
+        label="Why?",
+        help_text="Needed once somebody has graded. Reports quote it.",
+    )
 
 
 class CloseForm(Form):

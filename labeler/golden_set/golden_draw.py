@@ -91,7 +91,7 @@ def sidelined(study: Study) -> QuerySet[Image]:
 
 
 def _open(study: Study) -> Study:
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     prescreen.apply(study)
     return study
 

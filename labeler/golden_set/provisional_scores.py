@@ -5,8 +5,10 @@ A golden set can be spread over them before the study has a regressor of its own
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.db.models import QuerySet
 
 from labeler.accounts import access
@@ -54,14 +56,20 @@ def score_missing(
 
 
 def _score(image: Image, regressor: pipeline.FittedRegressor) -> bool:
+    image.refresh_from_db(fields=["original", "turn"])  # minutes may have gone by since it was listed
     try:
         with default_storage.open(image.original) as file:
-            selfie = decoding.Selfie.of(file.read(), decoding.STORED)
+            selfie = replace(decoding.Selfie.of(file.read(), decoding.STORED), turn=image.turn)
         said = pipeline.score_image(selfie, regressor, describe=feature_store.describe)
     except (OSError, decoding.ImageError) as error:
         logger.warning("%s of study %s has no provisional score: %s", image, image.study_id, error)
         return False
-    ProvisionalScore.objects.update_or_create(
-        image=image, defaults={"score": said.score, "grade": said.grade, "regressor_id": regressor.id or 0}
-    )
+    with transaction.atomic():
+        same = Image.objects.select_for_update(no_key=True).filter(pk=image.pk, turn=image.turn)
+        if not list(same):
+            logger.info("%s of study %s was turned while it was scored; it has no score yet.", image, image.study_id)
+            return False
+        ProvisionalScore.objects.update_or_create(
+            image=image, defaults={"score": said.score, "grade": said.grade, "regressor_id": regressor.id or 0}
+        )
     return True

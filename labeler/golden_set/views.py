@@ -1,15 +1,14 @@
 """Pages for the golden draw, and for closing a study."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
-from labeler.golden_set import commitments, golden_draw, provisional_scores
-from labeler.golden_set.forms import CloseForm, GoldenForm, NamesForm, SourceForm
+from labeler.golden_set import commitments, golden_draw, judging_rule, provisional_scores
+from labeler.golden_set.forms import CloseForm, GoldenForm, NamesForm, RuleForm, SourceForm
 from labeler.golden_set.golden_draw import GoldenError
 from labeler.models import ProvisionalScore, Study
 from labeler.screening import prescreen
@@ -19,7 +18,6 @@ from labeler.studies.study_job_views import begin
 from labeler.studies.study_jobs import Kind
 
 
-@login_required
 @require_GET
 def golden_set(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show what a draw would take of each kind; once it is frozen, the promise about it."""
@@ -27,7 +25,6 @@ def golden_set(request: AuthedRequest, slug: str) -> HttpResponse:
     return _page(request, study, GoldenForm(request.GET or None, study=study))
 
 
-@login_required
 @require_POST
 def draw(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_overseen_study(request, slug)
@@ -42,7 +39,6 @@ def draw(request: AuthedRequest, slug: str) -> HttpResponse:
     return redirect("golden", slug=slug)
 
 
-@login_required
 @require_POST
 def choose(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_overseen_study(request, slug)
@@ -57,7 +53,6 @@ def choose(request: AuthedRequest, slug: str) -> HttpResponse:
     return _page(request, study, GoldenForm(None, study=study), names, status=422)
 
 
-@login_required
 @require_POST
 def score_provisionally(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker score the images by another study's regressor."""
@@ -84,6 +79,7 @@ def _page(
         "kept": prescreen.kept(study).count(),
         "golden": study.images.filter(is_golden=True).count(),
         "commitment": commitments.of(study),
+        "rule_said": judging_rule.in_words(study.judging_rules.first()),
         "shares": [],
         "scored": ProvisionalScore.objects.filter(image__study=study, image__is_kept=True).count(),
         "source_form": SourceForm(None, user=request.user),
@@ -98,7 +94,6 @@ def _page(
     return render(request, "labeler/golden_set/golden.html", context, status=status)
 
 
-@login_required
 @require_GET
 def opening(request: AuthedRequest, slug: str) -> HttpResponse:
     """Answer the opened promise of a closed study, byte by byte what was hashed."""
@@ -111,7 +106,34 @@ def opening(request: AuthedRequest, slug: str) -> HttpResponse:
     return HttpResponse(promised.opening, content_type="application/json", headers=headers)
 
 
-@login_required
+@require_http_methods(["GET", "POST"])
+def rule(request: AuthedRequest, slug: str) -> HttpResponse:
+    """Show and set by which rule the study's machine is judged."""
+    study = access.get_overseen_study(request, slug)
+    current = study.judging_rules.first()
+    fields = ("against", "margin", "active_margin")
+    usual = {"against": "worst", "margin": 0, "active_margin": judging_rule.ACTIVE_MARGIN}
+    form = RuleForm(
+        request.POST or None, initial={name: getattr(current, name) for name in fields} if current else usual
+    )
+    if form.is_valid():
+        try:
+            judging_rule.set_rule(study=study, by=request.user, **form.cleaned_data)
+        except judging_rule.RuleError as error:
+            form.add_error("reason", str(error))
+        else:
+            messages.success(request, "Runs from now on are judged by this rule.")
+            return redirect("judging_rule", slug=slug)
+    context = {
+        "study": study,
+        "form": form,
+        "said": judging_rule.in_words(current),
+        "has_begun": judging_rule.has_begun(study),
+        "rules": [(one, judging_rule.in_words(one)) for one in study.judging_rules.select_related("set_by")],
+    }
+    return render(request, "labeler/golden_set/rule.html", context, status=422 if form.errors else 200)
+
+
 @require_http_methods(["GET", "POST"])
 def close(request: AuthedRequest, slug: str) -> HttpResponse:
     """Close a study for good."""

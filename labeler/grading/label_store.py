@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import BooleanField, F
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from labeler.grading import refusals
@@ -25,6 +26,9 @@ class Viewing:
 
 
 UNKNOWN_VIEWING = Viewing()
+
+# A lock that acts of grading share and that `closing` waits for; other work on a study does not hold it up.
+_IS_OPEN = "EXISTS (SELECT FROM labeler_study study WHERE study.id = %s AND study.closed_at IS NULL FOR KEY SHARE)"
 
 
 def record_label(
@@ -70,7 +74,9 @@ def undo(*, assignment: Assignment, version: int, submission: UUID) -> Label:
 def _store(label: Label) -> Label:
     if not _claim(label):
         now = Assignment.objects.select_related("reader__study", "image").get(pk=label.assignment_id)
-        return _repeated(label, otherwise=refusals.of(now) or refusals.OutdatedVersionError())
+        return _repeated(
+            label, otherwise=refusals.of(now) or refusals.OutdatedVersionError()
+        )  # undoes what was claimed
     label.save(force_insert=True)
     if label.version > 1:
         reader = label.assignment.reader
@@ -81,14 +87,20 @@ def _store(label: Label) -> Label:
 
 
 def _claim(label: Label) -> bool:
-    """Move the assignment to the label's version; False if another label was first, or the image left the list."""
-    seen = Assignment.objects.filter(pk=label.assignment_id, version=label.version - 1, withdrawn_in=None)
-    is_done = not label.is_undo
+    """Move the assignment to the label's version; False if another label was first, or nothing can be graded any more.
+
+    What `refusals.of` saw may have changed since. The study is seen open under a lock that its closing waits for, so
+    each act is stored before the closing or refused after it. Where this is False, the transaction must be undone.
+    """
+    reader = label.assignment.reader
+    is_open = RawSQL(_IS_OPEN, [reader.study.pk], BooleanField())  # noqa: S611  our own words
+    seen = Assignment.objects.filter(is_open, pk=label.assignment_id, version=label.version - 1, withdrawn_in=None)
+    is_done, more = not label.is_undo, 0
     if seen.filter(is_done=not is_done).update(version=label.version, is_done=is_done, labeled_at=Now()):
-        reader = Reader.objects.filter(pk=label.assignment.reader_id)
-        reader.update(done=F("done") + (1 if is_done else -1))
-        return True
-    return seen.filter(is_done=is_done).update(version=label.version, labeled_at=Now()) == 1
+        more = 1 if is_done else -1
+    elif not seen.filter(is_done=is_done).update(version=label.version, labeled_at=Now()):
+        return False
+    return Reader.objects.filter(pk=reader.pk, left_at=None).update(done=F("done") + more) == 1
 
 
 def _repeated(label: Label, *, otherwise: refusals.RefusedError) -> Label:

@@ -4,7 +4,6 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -22,7 +21,6 @@ from labeler.studies import atlas, progress
 PAGE = 12  # images: as many as a reader can take in, and their pictures come at once
 
 
-@login_required
 @require_GET
 def look_back(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show everything that a reader has graded, the latest of their list first, each to be graded anew."""
@@ -74,14 +72,9 @@ def go_on(request: HttpRequest, stored: Label) -> HttpResponseRedirect:
     return redirect(f"{reverse('look_back', args=[reader.study.slug])}{query}#image-{number}")
 
 
-def name(reader: Reader) -> str:
-    """Return what names a reader to their own browser, and what waits there to be sent."""
-    return f"{reader.study.slug} {reader.code}"
-
-
 def outbox(reader: Reader) -> dict[str, str]:
     """Return what a page's script needs to send what a reader's browser kept."""
-    return {"outbox": name(reader), "csrf_cookie": settings.CSRF_COOKIE_NAME}
+    return {"outbox": access.name(reader), "csrf_cookie": settings.CSRF_COOKIE_NAME}
 
 
 def _begins(request: HttpRequest) -> int:

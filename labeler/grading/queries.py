@@ -6,23 +6,49 @@ They rest on `labeler.platform.compiled_queries`. What stores a label stands in 
 from bisect import bisect_left
 from collections.abc import Iterable
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar, cast
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import Http404
+from django.db.models.expressions import RawSQL
 
+from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
-from labeler.models import Assignment, GradeLevel, Label, Reader, Role, Study
+from labeler.models import Assignment, GradeLevel, Label, Reader, Study
 from labeler.platform.compiled_queries import CompiledQuery
 from scoring.platform import log_context
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+
+class Near(TypedDict):
+    """Whether an image is near its reader's place, and whether its reader is faster than anybody can look."""
+
+    is_near: bool
+    is_fast: bool
+
+
+class OffListError(Exception):
+    """Nothing on a reader's list has this public id, if ever anything had.
+
+    An image that came back to the list, as when its reader did, has another id than before. So what was known by an
+    old one must be answered as what another reader has now: only ordinary images go to others.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        super().__init__(reader.code)
+        self.reader = reader
+
+
+AnyAssignment = TypeVar("AnyAssignment", bound=Assignment)
+ToShow: TypeAlias = "WithAnnotations[Assignment, Near]"
 
 WHOLE = 2**31 - 1  # of a list
 # Each column that a query names costs time, whatever is in it.
 STATE = (
     *("public_id", "version", "is_done", "withdrawn_in", "image__may_be_graded"),
-    *("reader__left_at", "reader__study__slug", "reader__study__closed_at"),
+    *("reader__accepted_at", "reader__left_at", "reader__study__slug", "reader__study__closed_at"),
 )
 TO_GRADE = (*STATE, "reader__code", "reader__skipped")
 TO_SHOW = (*STATE, *(f"image__{name}" for name in ("original", "rendition", "width", "height")))
@@ -33,12 +59,42 @@ def _own(user: int, slug: str, public_id: UUID) -> QuerySet[Assignment]:
     return Assignment.objects.filter(reader__user=user, reader__study__slug=slug, public_id=public_id).order_by()
 
 
+# Both are asked along with every image. What is done is near its reader's place wherever it stands.
+_IS_NEAR = """
+labeler_assignment.is_done OR EXISTS (
+    SELECT FROM (
+        SELECT waiting.id FROM labeler_assignment waiting JOIN labeler_image image ON image.id = waiting.image_id
+        WHERE waiting.reader_id = labeler_assignment.reader_id AND NOT waiting.is_done
+          AND waiting.withdrawn_in_id IS NULL AND image.may_be_graded
+        ORDER BY waiting.position LIMIT %s
+    ) near WHERE near.id = labeler_assignment.id
+)
+"""
+# Up to now: a clock that was wrong for a while must not hold anybody up.
+_IS_FAST = """
+NOT labeler_assignment.is_done AND EXISTS (
+    SELECT FROM labeler_assignment done
+    WHERE done.reader_id = labeler_assignment.reader_id AND done.is_done
+      AND done.labeled_at BETWEEN statement_timestamp() - make_interval(secs => %s) AND statement_timestamp()
+    OFFSET %s
+)
+"""
+
 _EXAMPLE: dict[str, Any] = {"user": -1, "slug": "a-slug", "public_id": UUID(int=1)}
 _TO_GRADE = CompiledQuery(
     lambda **values: _own(**values).select_related("reader__study", "image").only(*TO_GRADE), **_EXAMPLE
 )
 _TO_SHOW = CompiledQuery(
-    lambda **values: _own(**values).select_related("reader__study", "image").only(*TO_SHOW), **_EXAMPLE
+    lambda near, many, seconds, **values: (
+        _own(**values)
+        .select_related("reader__study", "image")
+        .only(*TO_SHOW)
+        .annotate(is_near=RawSQL(_IS_NEAR, [near]), is_fast=RawSQL(_IS_FAST, [seconds, many]))  # noqa: S611
+    ),
+    **_EXAMPLE,
+    near=-2,
+    many=-3,
+    seconds=-4.0,
 )
 _LEVEL = CompiledQuery(
     lambda study, grade: GradeLevel.objects.filter(study=study, value=grade).only("pk").order_by(), study=1, grade=2
@@ -50,41 +106,35 @@ def _next(count: int) -> CompiledQuery[Assignment]:
     return CompiledQuery(lambda reader: _waiting(Assignment.objects.filter(reader=reader))[:count], reader=-1)
 
 
-# Up to now: a clock that was wrong for a while must not hold anybody up.
-_NEAR_AND_FAST = """
-SELECT EXISTS (
-    SELECT FROM (
-        SELECT waiting.id FROM labeler_assignment waiting JOIN labeler_image image ON image.id = waiting.image_id
-        WHERE waiting.reader_id = %(reader)s AND NOT waiting.is_done AND waiting.withdrawn_in_id IS NULL
-          AND image.may_be_graded
-        ORDER BY waiting.position LIMIT %(window)s
-    ) near WHERE near.id = %(assignment)s
-), EXISTS (
-    SELECT FROM labeler_assignment done
-    WHERE done.reader_id = %(reader)s AND done.is_done
-      AND done.labeled_at BETWEEN statement_timestamp() - make_interval(secs => %(seconds)s) AND statement_timestamp()
-    OFFSET %(labels)s - 1
-)
-"""
-
-
 def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    """Return one of the reader's own assignments, with the columns that storing a grade needs. Raises Http404."""
+    """Return one of the reader's own assignments, with the columns that storing a grade needs.
+
+    Raises OffListError, and what `access.get_reader` raises.
+    """
     assignment = _load(_TO_GRADE, request, slug, public_id)
     log_context.reader.set(assignment.reader.code)
     return assignment
 
 
-def get_assignment_to_show(request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    """Return one of the reader's own assignments, with the columns that showing its image needs. Raises Http404."""
-    return _load(_TO_SHOW, request, slug, public_id)
+def get_assignment_to_show(
+    request: AuthedRequest, slug: str, public_id: UUID, *, window: int, labels: int, seconds: float
+) -> "ToShow":
+    """Return one of the reader's own assignments, with the columns that showing its image needs. Raises likewise.
+
+    `is_near`: it is done, or among the next `window` images. `is_fast`: it is not done, and the reader finished
+    `labels` images or more in these last `seconds`.
+    """
+    limits = {"near": window, "many": labels - 1, "seconds": seconds}
+    return cast("ToShow", _load(_TO_SHOW, request, slug, public_id, **limits))
 
 
-def _load(query: CompiledQuery[Assignment], request: AuthedRequest, slug: str, public_id: UUID) -> Assignment:
-    user = request.user
-    assignment = query.first(user=user.pk, slug=slug, public_id=public_id) if user.holds(Role.READER) else None
+def _load(
+    query: CompiledQuery[AnyAssignment], request: AuthedRequest, slug: str, public_id: UUID, **limits: float
+) -> AnyAssignment:
+    assignment = query.first(user=request.user.pk, slug=slug, public_id=public_id, **limits)
     if assignment is None:
-        raise Http404
+        raise OffListError(access.get_reader(request, slug))
+    access.let_read(request.user, assignment.reader)
     return assignment
 
 
@@ -105,18 +155,6 @@ def upcoming(reader: Reader) -> QuerySet[Assignment]:
 def next_ones(reader: int, *, count: int) -> list[Assignment]:
     """Return the first `count` assignments that the reader with this id has still to grade, in their order."""
     return _next(count).all(reader=reader)
-
-
-def near_and_fast(assignment: Assignment, *, window: int, labels: int, seconds: float) -> tuple[bool, bool]:
-    """Ask about an assignment and its reader, in one query, as every image's request does.
-
-    Whether it is among the next `window` images, and whether they finished `labels` images in these last `seconds`.
-    """
-    asked = {"assignment": assignment.pk, "reader": assignment.reader_id, "window": window}
-    with connection.cursor() as cursor:
-        cursor.execute(_NEAR_AND_FAST, {**asked, "labels": labels, "seconds": seconds})
-        is_near, is_fast = cursor.fetchone()
-    return is_near, is_fast
 
 
 def _waiting(assignments: QuerySet[Assignment]) -> QuerySet[Assignment]:

@@ -3,13 +3,12 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -20,15 +19,16 @@ from labeler.grading.forms import LabelForm, LookingBackForm, QueueForm, UndoFor
 from labeler.images import renditions
 from labeler.images.forms import ImageForm
 from labeler.images.picture_responses import padded_webp, webp
-from labeler.models import Assignment, NotGradable, Reader, Role, Study
+from labeler.models import Assignment, AtlasPicture, NotGradable, Reader, Role, Study
 from labeler.studies import atlas, progress
 from scoring.platform import telemetry
+
+AnyResponse = TypeVar("AnyResponse", bound=HttpResponseBase)
 
 LONGEST_WAIT_DIGITS = 11  # of milliseconds: three years
 BACK = 20  # images graded before that the page is told at once
 
 
-@login_required
 @require_GET
 def home(request: AuthedRequest) -> HttpResponse:
     readerships = access.readerships(request.user).select_related("study").order_by("study__title")
@@ -38,19 +38,19 @@ def home(request: AuthedRequest) -> HttpResponse:
         "audits": request.user.holds(Role.AUDITOR),
         "may_make": access.may_make_studies(request.user),
     }
+    if not request.user.holds(Role.READER) and request.user.readerships.exists():
+        context["no_reader"] = access.NO_READER
     if context["audits"]:
         context["audited"] = Study.objects.order_by("title")
     return render(request, "labeler/grading/home.html", context)
 
 
-@login_required
 @require_GET
 def grade(request: AuthedRequest, slug: str) -> HttpResponse:
     reader = access.get_reader(request, slug)
     return look_back_views.ended(request, reader) or _show_card(request, reader)
 
 
-@login_required
 @require_GET
 def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     """Answer the next images after the one that the page names, or those graded before it; all to begin with else."""
@@ -66,27 +66,46 @@ def queue(request: AuthedRequest, slug: str) -> HttpResponse:
     return _answer(reader, {"upcoming": _cards(window.upcoming(reader, request.session, after=after), reader)})
 
 
-@login_required
+def _for_list(view: Callable[..., AnyResponse]) -> Callable[..., AnyResponse | HttpResponse]:
+    """Answer for what is on no list of this reader as for what was taken off it."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, *args: Any, **kwargs: Any) -> AnyResponse | HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except queries.OffListError as off:
+            refusal = refusals.WithdrawnError()
+            if request.method == "POST":
+                return _refuse(request, off.reader, refusal)
+            return _refused(off.reader, refusal, refusal.fact)
+
+    return answered
+
+
 @require_GET
+@_for_list
 def image(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponseBase:
     """Answer the image of one of the reader's own assignments, alike for golden and ordinary ones."""
-    assignment = queries.get_assignment_to_show(request, slug, public_id)
-    if gone := refusals.of(assignment):
-        return _refused(assignment.reader, gone, gone.fact)
+    assignment = window.get_assignment(request, slug, public_id)
+    if refusal := window.refusal(assignment, request.session):
+        return _refused(assignment.reader, refusal, refusal.fact)
     form, image = ImageForm(request.GET), assignment.image
     if not form.is_valid() or not image.has_file:
         raise Http404
-    if refusal := window.refusal(assignment, request.session):
-        return _refused(assignment.reader, refusal)
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
     return padded_webp(renditions.storage_name(image.rendition, size), assignment=assignment.pk)
 
 
-@login_required
 @require_GET
 def atlas_picture(request: AuthedRequest, slug: str, picture: int) -> FileResponse | HttpResponse:
-    """Answer an example from the study's atlas."""
-    return webp(access.get_atlas_picture(request, slug, picture).file)
+    """Answer an example from the study's atlas, to its admins, and to its readers while they read."""
+    study = access.administered_studies(request.user).filter(slug=slug).first()
+    if study is None:
+        reader = access.get_reader(request, slug)
+        if refusal := refusals.of_reader(reader):
+            return _refused(reader, refusal, refusal.fact)
+        study = reader.study
+    return webp(get_object_or_404(AtlasPicture, pk=picture, level__study=study).file)
 
 
 def _counted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -106,24 +125,24 @@ def _counted(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 
 
 @_counted
-@login_required
 @require_POST
+@_for_list
 def label(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     assignment = queries.get_assignment(request, slug, public_id)
     form = LabelForm(request.POST, study=assignment.reader.study)
     if not form.is_valid():
-        return _refuse(request, assignment, refusals.InvalidError(_first_error(form)))
+        return _refuse(request, assignment.reader, refusals.InvalidError(_first_error(form)))
     return _record(request, assignment, form)
 
 
 @_counted
-@login_required
 @require_POST
+@_for_list
 def undo(request: AuthedRequest, slug: str, public_id: UUID) -> HttpResponse:
     assignment = queries.get_assignment(request, slug, public_id)
     form = UndoForm(request.POST)
     if not form.is_valid():
-        return _refuse(request, assignment, refusals.InvalidError(_first_error(form)))
+        return _refuse(request, assignment.reader, refusals.InvalidError(_first_error(form)))
     return _record(request, assignment, form)
 
 
@@ -132,7 +151,7 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
     try:
         stored = label_store.record_label(assignment=assignment, **form.act())
     except refusals.RefusedError as refusal:
-        return _refuse(request, assignment, refusal)
+        return _refuse(request, assignment.reader, refusal)
     if not _wants_json(request):
         return look_back_views.go_on(request, stored)
     answer: dict[str, Any] = {"submission": str(stored.submission), "version": stored.version, "upcoming": []}
@@ -144,9 +163,8 @@ def _record(request: HttpRequest, assignment: Assignment, form: LabelForm | Undo
     return _answer(reader, answer)
 
 
-def _refuse(request: HttpRequest, assignment: Assignment, refusal: refusals.RefusedError) -> HttpResponse:
+def _refuse(request: HttpRequest, reader: Reader, refusal: refusals.RefusedError) -> HttpResponse:
     """Say why an act was not stored, and show where the reader is now."""
-    reader = assignment.reader
     if _wants_json(request):
         return _refused(reader, refusal, submission=request.POST.get("submission", ""))
     if page := look_back_views.ended(request, reader, refusal=refusal):
@@ -158,7 +176,7 @@ def _refuse(request: HttpRequest, assignment: Assignment, refusal: refusals.Refu
 
 def _answer(reader: Reader, answer: dict[str, Any], *, status: int = 200) -> JsonResponse:
     """Answer the page's script, which takes for ours only what names its reader."""
-    return JsonResponse({"reader": look_back_views.name(reader), **answer}, status=status)
+    return JsonResponse({"reader": access.name(reader), **answer}, status=status)
 
 
 def _refused(

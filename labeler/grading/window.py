@@ -9,7 +9,9 @@ from uuid import UUID
 
 from django.conf import settings
 
+from labeler.accounts.access import AuthedRequest
 from labeler.grading import queries, refusals
+from labeler.grading.queries import ToShow
 from labeler.models import Assignment, Reader
 
 AHEAD = 4  # images that the page fetches: the one on the screen and three ahead
@@ -25,15 +27,21 @@ def upcoming(reader: Reader, session: Mapping[str, object], *, after: UUID | Non
     return ahead[places.get(after, 0) :] if after else ahead
 
 
-def refusal(assignment: Assignment, session: Mapping[str, object]) -> refusals.RefusedError | None:
-    """Return why an image that is on the reader's list is not served now; None where it is."""
-    if assignment.is_done or WHOLE_LIST in session:
-        return None
+def get_assignment(request: AuthedRequest, slug: str, public_id: UUID) -> ToShow:
+    """Return one of the reader's own assignments whose image is asked for. Raises what `queries` does."""
     seconds = BURST / settings.IMAGES_PER_SECOND
-    is_near, is_fast = queries.near_and_fast(assignment, window=WINDOW, labels=BURST, seconds=seconds)
-    if not is_near:
+    return queries.get_assignment_to_show(request, slug, public_id, window=WINDOW, labels=BURST, seconds=seconds)
+
+
+def refusal(assignment: ToShow, session: Mapping[str, object]) -> refusals.RefusedError | None:
+    """Return why an image is not served now; None where it is."""
+    if gone := refusals.of(assignment):
+        return gone
+    if WHOLE_LIST in session:
+        return None
+    if not assignment.is_near:
         return refusals.AheadError()
-    return refusals.TooFastError() if is_fast else None
+    return refusals.TooFastError() if assignment.is_fast else None
 
 
 def _length(session: Mapping[str, object]) -> int:

@@ -6,11 +6,13 @@ was taken out (`labeler.privacy.taking_out`) is neither graded nor learned from,
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
+from django.utils import timezone
 
 from labeler.models import Assignment, Consent, ConsentScope, Image, Reader, Study, User
 from labeler.record import audit, pseudonyms
@@ -20,6 +22,28 @@ MARKS = {
     ConsentScope.TRAINING: "may_be_trained_on",
     ConsentScope.SHARING: "may_be_shared",
 }
+FETCHED = 5000  # rows that a cursor of the database hands over
+
+
+@dataclass
+class Standing:
+    """What a subject said so far."""
+
+    scopes: frozenset[str] | None = None  # that hold now; None where nothing is recorded
+    given_on: date | None = None
+    refused_on: dict[str, date] = field(default_factory=dict)  # scope -> the last day on which it was not agreed to
+
+    def held_back(self, scopes: Collection[str], given_on: date | None) -> frozenset[str]:
+        """Return those of the scopes that a table does not give back: it does not say that it is later than a refusal.
+
+        A refusal without a day counts from the day on which it was recorded.
+        """
+        refused = {scope: self.refused_on[scope] for scope in scopes if scope in self.refused_on}
+        return frozenset(
+            scope
+            for scope, day in refused.items()
+            if scope not in (self.scopes or ()) and (given_on is None or given_on <= day)
+        )
 
 
 @transaction.atomic
@@ -58,7 +82,7 @@ def write(
 @transaction.atomic
 def require(study: Study, *, is_needed: bool, by: User | None) -> None:
     """Say whether images without a known consent may be dealt and learned from."""
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     if study.needs_consent == is_needed:
         return
     study.needs_consent = is_needed
@@ -79,6 +103,28 @@ def history(study: Study, subject: str) -> QuerySet[Consent]:
     return study.consents.filter(subject__in=names).select_related("recorded_by")
 
 
+def silence(study: Study) -> frozenset[str]:
+    """Return what may be done with photographs of a subject who has said nothing."""
+    return frozenset() if study.needs_consent else frozenset(ConsentScope.values)
+
+
+def standings(study: Study, subjects: Collection[str]) -> dict[str, Standing]:
+    """Return subject -> what they said so far, also what stands under their pseudonym since they were erased."""
+    wanted = {subject: subject for subject in subjects}
+    if study.erasures.exists():
+        wanted |= {pseudonyms.of_subject(study, subject): subject for subject in subjects}
+    found: dict[str, Standing] = defaultdict(Standing)
+    said = study.consents.order_by("pk").values_list("subject", "scopes", "given_on", "recorded_at")
+    for code, scopes, given_on, recorded_at in said.iterator(FETCHED):
+        if subject := wanted.get(code):
+            standing = found[subject]
+            standing.scopes, standing.given_on = frozenset(scopes), given_on
+            day = given_on or timezone.localdate(recorded_at)
+            for scope in set(ConsentScope.values).difference(scopes):
+                standing.refused_on[scope] = max(day, standing.refused_on.get(scope, day))
+    return found
+
+
 @transaction.atomic
 def apply(study: Study, *, subjects: Sequence[str] | None = None) -> None:
     """Mark the images of these subjects, or of the whole study, by what was said last."""
@@ -91,7 +137,7 @@ def apply(study: Study, *, subjects: Sequence[str] | None = None) -> None:
     for scopes, known in alike.items():
         _mark(images.filter(subject__in=known), scopes)
     unknown = images.exclude(subject__in=[subject for known in alike.values() for subject in known])
-    _mark(unknown, () if study.needs_consent else tuple(ConsentScope.values))
+    _mark(unknown, silence(study))
     count_skipped(study)
 
 
@@ -113,8 +159,8 @@ def _said_by(study: Study, images: QuerySet[Image], subjects: Sequence[str] | No
 def judge(image: Image) -> None:
     """Mark one image by what was said last."""
     consent = history(image.study, image.subject).first() if image.subject else None
-    silence = () if image.study.needs_consent else tuple(ConsentScope.values)
-    _mark(Image.objects.filter(pk=image.pk, is_erased=False), consent.scopes if consent else silence)
+    scopes = consent.scopes if consent else silence(image.study)
+    _mark(Image.objects.filter(pk=image.pk, is_erased=False), scopes)
 
 
 def count_skipped(study: Study) -> None:

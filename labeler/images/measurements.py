@@ -9,15 +9,21 @@ from django.core.files.storage import default_storage
 from labeler.images import preprocessing
 from labeler.images.preprocessing import Measures
 from labeler.models import Image, Measurement, Study
-from scoring.photograph import decoding
+from scoring.photograph import decoding, faces
 
 logger = logging.getLogger(__name__)
 
 
 def save(image: Image, measures: Measures) -> None:
     """Store the measures of an image, unless another process did meanwhile."""
-    measured = Measurement(image=image, fingerprint=measures.fingerprint, **asdict(measures.quality))
-    Measurement.objects.bulk_create([measured], ignore_conflicts=True)
+    Measurement.objects.bulk_create([_row(image, measures)], ignore_conflicts=True)
+
+
+def replace(image: Image, measures: Measures) -> None:
+    """Store the measures of an image in the place of those that another process took, or takes right now."""
+    measured = _row(image, measures)
+    names = [field.name for field in Measurement._meta.concrete_fields if not field.primary_key]
+    Measurement.objects.bulk_create([measured], update_conflicts=True, unique_fields=["image"], update_fields=names)
 
 
 def save_missing(study: Study, *, on_image: Callable[[int, int], None] | None = None) -> int:
@@ -35,6 +41,10 @@ def save_missing(study: Study, *, on_image: Callable[[int, int], None] | None = 
     return done
 
 
+def _row(image: Image, measures: Measures) -> Measurement:
+    return Measurement(image=image, fingerprint=measures.fingerprint, **asdict(measures.quality))
+
+
 def _measure(image: Image) -> bool:
     try:
         with default_storage.open(image.original) as file:
@@ -42,5 +52,5 @@ def _measure(image: Image) -> bool:
     except (OSError, decoding.ImageError) as error:
         logger.warning("%s of study %s has no measures: %s", image, image.study_id, error)
         return False
-    save(image, preprocessing.measure(pixels))
+    save(image, preprocessing.measure(faces.upright(pixels, image.turn or 0)))
     return True

@@ -10,6 +10,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Iterator
+from functools import cache
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -18,14 +19,14 @@ from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
 
+from labeler.record.keyed_draws import Draws
+
 FOLDER = "/photographs/"  # internal locations of the web server, as docs/running/operations.md shows them
 BUCKET = "/object-storage/"
 GOOD_FOR = 60  # seconds; the web server asks at once
-RIFF_HEADER = 12  # bytes: "RIFF", the size of what follows, "WEBP"
 PADDING = b"JUNK"  # a chunk that programs that show a WebP pass over (RFC 9649, section 2.7.1.6)
 BLOCK = 64 * 2**10  # bytes
-HALF = 7  # bits
-LENGTHS = 2 ** (2 * HALF)  # that answers may have, two bytes apart: padding has 16 kB on average, a rendition 170
+LENGTHS = 2**14  # that answers may have, two bytes apart: padding has 16 kB on average, a rendition 170
 
 
 AnyResponse = TypeVar("AnyResponse", bound=HttpResponseBase)
@@ -55,10 +56,10 @@ def padded_webp(storage_name: str, *, assignment: int) -> StreamingHttpResponse:
 def _with(file: "File[bytes]", size: int, padding: bytes) -> Iterator[bytes]:
     """Yield a WebP file of so many bytes with one more chunk, which the size in its header counts."""
     with file:
-        head = file.read(RIFF_HEADER)
-        if head[:4] == b"RIFF":  # less 8 bytes of its own, plus 8 of the chunk's
-            head = head[:4] + struct.pack("<I", size + len(padding)) + head[8:]
-        yield head
+        block = file.read(BLOCK)
+        if block[:4] == b"RIFF":  # less 8 bytes of its own, plus 8 of the chunk's
+            block = block[:4] + struct.pack("<I", size + len(padding)) + block[8:]
+        yield block
         while block := file.read(BLOCK):
             yield block
     yield PADDING + struct.pack("<I", len(padding)) + padding
@@ -66,13 +67,20 @@ def _with(file: "File[bytes]", size: int, padding: bytes) -> Iterator[bytes]:
 
 def _place(number: int) -> int:
     """Permute the numbers below `LENGTHS` by a key of this installation: no length tells of another."""
-    key = hashlib.blake2b(settings.SECRET_KEY.encode(), person=b"picture lengths").digest()
-    left, right = divmod(number % LENGTHS, 2**HALF)
-    for turn in range(4):  # of a Feistel network: with four it can't be told from chance (Luby and Rackoff 1988)
-        mixed = hashlib.blake2b(bytes([turn, right]), key=key, digest_size=1).digest()[0] % 2**HALF
-        left, right = right, left ^ mixed
-    place: int = left * 2**HALF + right
-    return place
+    return _places(settings.SECRET_KEY)[number % LENGTHS]
+
+
+@cache
+def _places(secret: str) -> list[int]:
+    """Return one permutation of all, drawn evenly.
+
+    A few rounds of a cipher would not do: a reader knows which assignments come one after the other, and so many
+    lengths of so small a domain that they could find the rounds, and by them what came later to a list, which is
+    never golden.
+    """
+    key = hashlib.blake2b(secret.encode(), person=b"picture lengths").digest()
+    places: list[int] = Draws(key).permutation(LENGTHS).tolist()
+    return places
 
 
 def _as_picture(response: AnyResponse) -> AnyResponse:

@@ -13,6 +13,7 @@ from django.conf import settings
 
 from labeler.images import renditions
 from scoring.photograph import decoding, faces, fingerprints, quality
+from scoring.photograph.faces import Upright
 from scoring.photograph.quality import Quality
 
 Submit = Callable[[bytes], "Future[Prepared]"]
@@ -28,8 +29,9 @@ class Measures:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A photograph's renditions and measures."""
+    """A photograph the right way up: its renditions and measures."""
 
+    turn: int  # quarter turns clockwise from the file as it came
     width: int
     height: int
     renditions: dict[str, bytes]
@@ -41,17 +43,19 @@ def limits() -> decoding.Limits:
     return decoding.Limits(settings.INTAKE_MAX_BYTES, settings.INTAKE_MAX_PIXELS)
 
 
-def prepare(data: bytes, limits: decoding.Limits = decoding.STORED) -> Prepared:
-    """Raises images.ImageError, and scoring.weights.weight_files.WeightsError without the landmarks."""
-    pixels = decoding.decode(data, limits)
-    height, width = pixels.shape[:2]
-    return Prepared(width, height, renditions.render(pixels), measure(pixels))
+def prepare(data: bytes, limits: decoding.Limits = decoding.STORED, *, turn: int | None = None) -> Prepared:
+    """Prepare a photograph, turned by so many quarters, or where that is None, as its face stands.
+
+    Raises images.ImageError, and scoring.weights.weight_files.WeightsError without the landmarks.
+    """
+    found = faces.upright(decoding.decode(data, limits), turn)
+    height, width = found.pixels.shape[:2]
+    return Prepared(found.turn, width, height, renditions.render(found.pixels), measure(found))
 
 
-def measure(pixels: decoding.Pixels) -> Measures:
-    """Raises scoring.weights.weight_files.WeightsError without the landmarks."""
-    found = faces.find_landmarks(pixels)
-    return Measures(quality.measure(pixels, found), fingerprints.to_bytes(fingerprints.fingerprint(pixels, found)))
+def measure(found: Upright) -> Measures:
+    fingerprint = fingerprints.fingerprint(found.pixels, found.faces)
+    return Measures(quality.measure(found.pixels, found.faces), fingerprints.to_bytes(fingerprint))
 
 
 @contextmanager

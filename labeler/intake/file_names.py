@@ -6,22 +6,30 @@ The rest makes two names alike, never equal: `FileNames` takes an alike name onl
 
 import re
 import unicodedata
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
+from labeler.record.subject_codes import without_unseen
 from scoring.photograph import formats
 
 LONGEST = 255  # characters of a stored name: of a longer one the last whole parts are kept
 SHOWN = 5  # candidates in a sentence
+LAST = "\U0010ffff"  # behind all that a name begins with
 DRIVE = re.compile(r"[A-Za-z]:|[a-z0-9]{2,}:", re.ASCII)  # C: or the scheme of an address, before the first slash
-# Spaces, what Windows forbids, and the private signs that macOS and Samba write for that: programs put _ for them.
-REPLACED = re.compile(r'[\s<>:"|?*_\uf001-\uf029]+')
-DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")
+# What Windows forbids, and the private signs that macOS and Samba write for that: programs put one _ for each, and
+# some for a space.
+REPLACED = re.compile(r'[ <>:"|?*\uf001-\uf029]')
+SPACES = re.compile(r"\s+")  # HTML, and so what is copied from a browser, makes one of several
+WIDE = re.compile("[\uff00-\uffef]+")  # full and half width, as Japanese keyboards write
+DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−"), "-")  # that word processors put for - and '
 QUOTES = dict.fromkeys(map(ord, "‘’‚‛′`´"), "'")
+ESCAPED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
+UNRESERVED = re.compile(rb"[A-Za-z0-9._~-]")  # bytes that no program writes as %XX
 # Kinds of pictures by suffix. We don't read the later ones, but a table may speak of a file that was refused.
 KINDS = {suffix: one.name for one in formats.FORMATS for suffix in one.suffixes}
 KINDS |= {".jpe": "JPEG", ".jfif": "JPEG"}
@@ -33,12 +41,17 @@ KINDS |= {
 ROUNDED = re.compile(r"\d+([.,]\d+)?[eE]\+?\d+")
 
 
+ERASED = "an erased file"  # in place of its name
+
+
 class Fault(StrEnum):
     """Why a name in a table is no file's."""
 
     UNKNOWN = "no file has this name"
     REFUSED = "this file was not imported"
+    ERASED = "the file of this name was erased"
     SEVERAL = "several files may be meant"
+    RESENT = "a file of this name was refused before this one came"
     TAKEN = "another row names the same file better, or as well"
     ROUNDED = "a spreadsheet has made a number of this name"
 
@@ -60,7 +73,12 @@ class Match:
             case Fault.UNKNOWN if near:
                 return f"{self.fault} (near: {near}). Write the name with the folders under which it came."
             case Fault.SEVERAL:
-                return f"{self.fault}: {near}. Write the folder too, or give each of them a row."
+                return (
+                    f"{self.fault}: {near}. Write the folder too, or give each of them a row, or send the photograph "
+                    "again under a name of its own."
+                )
+            case Fault.RESENT:
+                return f"{self.fault}: {near}. Say whether it is the same photograph, sent again."
             case Fault.REFUSED | Fault.TAKEN:
                 return f"{self.fault}: {near}."
             case Fault.ROUNDED:
@@ -69,14 +87,35 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
+class Erased:
+    """What is left of an erased file's name: keyed hashes of what compares, and the kind of picture."""
+
+    ends: tuple[str, ...]  # of the base name, of the last folder and it, and so on to the whole path
+    exact: str  # of the name as it was written
+    kind: str
+
+    @classmethod
+    def of(cls, name: str, keyed: Callable[[str], str]) -> "Erased":
+        path = _path(clean(name))
+        folders, stem, kind = _compared(path)
+        ends = (_end(folders, stem, length) for length in range(len(folders) + 1))
+        return cls(tuple(map(keyed, ends)), keyed(_exact(path)), kind)
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
-    """A name under which a file came; without an image where it was refused or is still waiting."""
+    """A name under which a file came; without an image where it was refused, is still waiting, or was erased."""
 
     name: str
     path: str
-    folders: tuple[str, ...]  # as they compare
+    key: tuple[str, ...]  # its base name and its folders, the last first, as they compare
     kind: str
     image: int | None
+    was_sent_again: bool = False  # refused, and then a file of its name became an image
+
+    @property
+    def shown(self) -> str:
+        return f"{self.name} (not imported)" if self.image is None and self.name != ERASED else self.name
 
 
 @dataclass(slots=True)
@@ -102,7 +141,7 @@ def clean(name: str) -> str:
 
 def _path(name: str) -> str:
     """Return a cleaned name without a drive or scheme in front, and without empty, . and .. parts."""
-    parts = "".join(sign for sign in name if unicodedata.category(sign) != "Cf").split("/")  # marks that nobody sees
+    parts = without_unseen(name).split("/")
     if len(parts) > 1 and DRIVE.fullmatch(parts[0]):
         parts[0] = ""
     return "/".join(part for part in parts if part.strip() not in {"", ".", ".."})
@@ -118,13 +157,29 @@ def fitting(name: str, longest: int = LONGEST) -> str:
 class FileNames:
     """The names under which a study's files came."""
 
-    def __init__(self, named: Iterable[tuple[str, int | None]]) -> None:
-        """Take cleaned names with their images; None stands for a file that is no image."""
-        self._by_stem: dict[str, list[_Known]] = defaultdict(list)
-        for name, image in named:
-            path = _path(name)
-            folders, stem, kind = _compared(path)
-            self._by_stem[stem].append(_Known(name, path, folders, kind, image))
+    def __init__(
+        self,
+        named: Iterable[tuple[str, int | None]],
+        *,
+        sent_again: Collection[str] = (),
+        erased: Iterable[Erased] = (),
+        keyed: Callable[[str], str] = str,
+    ) -> None:
+        """Take cleaned names with their images; None stands for a file that is no image.
+
+        `sent_again` are names of refused files under which a later file came well. Of `erased` ones there are hashes,
+        and `keyed` is what made them.
+        """
+        self._keyed = keyed
+        self._erased: dict[str, list[Erased]] = defaultdict(list)
+        for one in erased:
+            self._erased[one.ends[0]].append(one)
+        known = [_known(name, image) for name, image in named]
+        known += [_known(name, None, was_sent_again=True) for name in sent_again]
+        # In this order all files with one end of their paths stand together: thousands have one base name, or one
+        # below the same last folder.
+        known.sort(key=_key)
+        self._known = known
 
     def match(self, names: Collection[str]) -> dict[str, Match]:
         """Say of each name of a table what it stands for.
@@ -135,6 +190,12 @@ class FileNames:
         """
         wishes = {name: self._wish(name) for name in names}
         exact = {wish.path for wish in wishes.values()}
+        if self._erased:
+            exact |= {
+                self._keyed(_exact(wish.path))
+                for wish in wishes.values()
+                if any(known.name is ERASED for known in wish.found)
+            }
         for name, wish in wishes.items():
             wish.match = self._decide(name, wish, exact)
         _settle(wishes)
@@ -142,41 +203,94 @@ class FileNames:
 
     def _wish(self, name: str) -> _Wish:
         path = _path(clean(name))
-        folders, stem, kind = _compared(path)
-        wish = _Wish(path, folders, stem, kind)
-        candidates = [
-            (common, known)
-            for known in (self._by_stem.get(stem, ()) if stem else ())
-            if (not kind or not known.kind or kind == known.kind)
-            and (common := _common(folders, known.folders)) is not None
-        ]
-        most = max((common for common, _ in candidates), default=0)
-        wish.found = tuple(known for common, known in candidates if common == most)
+        wish = _Wish(path, *_compared(path))
+        wish.found = self._found(wish)
+        if not wish.found and path.startswith("'"):  # which some programs put before what looks like a formula
+            bare = _Wish(path, *_compared(path[1:]))
+            bare.found = self._found(bare)
+            return bare if bare.found else wish
         return wish
 
+    def _found(self, wish: _Wish) -> tuple[_Known, ...]:
+        """Return the candidates that agree in the most folders: in all of the row's, or else in all of their own."""
+        if not wish.stem:
+            return ()
+        whole = len(wish.folders)
+        erased = self._erased_alike(wish) if self._erased else {}
+        for common in range(whole, min(whole, 1) - 1, -1):
+            end = (wish.stem, *reversed(wish.folders[whole - common :]))
+            found = [
+                known
+                for known in (*self._with_end(end, is_whole=common < whole), *erased.get(common, ()))
+                if not wish.kind or not known.kind or wish.kind == known.kind
+            ]
+            if found:
+                return tuple(found)
+        return ()
+
+    def _with_end(self, end: tuple[str, ...], *, is_whole: bool = False) -> list[_Known]:
+        """Return the files whose path has this end, the last part first, or is it."""
+        return self._known[slice(*self._range(end, is_whole=is_whole))]
+
+    def _range(self, end: tuple[str, ...], *, is_whole: bool = False) -> tuple[int, int]:
+        first = bisect_left(self._known, end, key=_key)
+        return first, bisect_right(self._known, end if is_whole else (*end, LAST), lo=first, key=_key)
+
+    def _erased_alike(self, wish: _Wish) -> dict[int, list[_Known]]:
+        """Return the erased files that may be meant, by the number of folders in which they agree."""
+        alike: dict[int, list[_Known]] = defaultdict(list)
+        for one in self._erased.get(self._keyed(_end(wish.folders, wish.stem, 0)), ()):
+            common = min(len(wish.folders), len(one.ends) - 1)
+            if one.ends[common] == self._keyed(_end(wish.folders, wish.stem, common)):
+                path = wish.path if one.exact == self._keyed(_exact(wish.path)) else one.exact
+                alike[common].append(_Known(ERASED, path, (), one.kind, None))
+        return alike
+
     def _decide(self, name: str, wish: _Wish, exact: Set[str]) -> Match:
-        images = {known.image for known in wish.found}
-        if not images:
+        if not wish.found:
             fault = Fault.ROUNDED if ROUNDED.fullmatch(name.strip()) else Fault.UNKNOWN
             return Match(fault=fault, candidates=self._near(wish))
-        same = {known.image for known in wish.found if known.path == wish.path}
-        others = {known.path for known in wish.found if known.image not in same}
-        chosen = same if len(same) == 1 and others <= exact else images
+        chosen = _chosen(wish, wish.found, exact)
         if len(chosen) > 1:
-            return Match(fault=Fault.SEVERAL, candidates=_shown(wish.found))
+            first = [known for known in wish.found if not known.was_sent_again]
+            without = _chosen(wish, first, exact)
+            is_sent_again = len(without) == 1 and without != {None}
+            return Match(fault=Fault.RESENT if is_sent_again else Fault.SEVERAL, candidates=_shown(wish.found))
         image = next(iter(chosen))
         if image is None:
-            return Match(fault=Fault.REFUSED, candidates=_shown(wish.found))
+            is_erased = all(known.name is ERASED for known in wish.found)
+            return Match(fault=Fault.ERASED) if is_erased else Match(fault=Fault.REFUSED, candidates=_shown(wish.found))
         mine = {known.path: known.name for known in wish.found if known.image == image}
         return Match(image=image, is_exact=wish.path in mine, name=mine.get(wish.path) or next(iter(mine.values())))
 
     def _near(self, wish: _Wish) -> tuple[str, ...]:
         """Return names of the same base in other folders or formats, and those that lack only zeros in front."""
-        near = self._by_stem.get(wish.stem, [])
-        if not near and wish.stem.isdigit():
-            padded = (wish.stem.zfill(digits) for digits in range(len(wish.stem) + 1, 13))
-            near = [known for stem in padded for known in self._by_stem.get(stem, ())]
-        return _shown(near)
+        stems = [wish.stem]
+        if wish.stem.isdigit():
+            stems += [wish.stem.zfill(digits) for digits in range(len(wish.stem) + 1, 13)]
+        for stem in stems:
+            first, end = self._range((stem,))
+            if stem and end > first:
+                few = self._known[first : min(end, first + SHOWN)]
+                return _shown(few, more=end - first - len(few))
+        return ()
+
+
+def _known(name: str, image: int | None, *, was_sent_again: bool = False) -> _Known:
+    path = _path(name)
+    folders, stem, kind = _compared(path)
+    return _Known(name, path, (stem, *reversed(folders)), kind, image, was_sent_again)
+
+
+def _key(known: _Known) -> tuple[str, ...]:
+    return known.key
+
+
+def _chosen(wish: _Wish, found: Collection[_Known], exact: Set[str]) -> set[int | None]:
+    """Return the images that a row may mean: one by its whole name, where rows have those of the others too, or all."""
+    same = {known.image for known in found if known.path == wish.path}
+    others = {known.path for known in found if known.image not in same}
+    return same if len(same) == 1 and others <= exact else {known.image for known in found}
 
 
 def _settle(wishes: dict[str, _Wish]) -> None:
@@ -201,31 +315,49 @@ def _mine(wish: _Wish) -> Iterator[_Known]:
     return (known for known in wish.found if known.image == wish.match.image)
 
 
-def _common(row: tuple[str, ...], known: tuple[str, ...]) -> int | None:
-    """Return in how many folders two paths agree from their end; None where neither is the end of the other."""
-    shorter = min(len(row), len(known))
-    if row and not shorter:
-        return None  # it names a folder, and nothing says that the file came out of that one
-    return shorter if row[len(row) - shorter :] == known[len(known) - shorter :] else None
-
-
 def _compared(path: str) -> tuple[tuple[str, ...], str, str]:
-    """Return a path's folders, base name without suffix, and kind of picture, as they compare."""
-    *folders, base = path.split("/")
-    stem, dot, suffix = base.rstrip(" .").rpartition(".")
+    """Return a path's folders, base name without suffix, and kind of picture, as they compare.
+
+    Spaces at the ends of a part are lost in tables, and dots after it on Windows.
+    """
+    *folders, base = (part.strip().rstrip(" .") or part for part in path.split("/"))
+    stem, dot, suffix = base.rpartition(".")
     kind = KINDS.get(dot + suffix.casefold(), "") if stem else ""
     return tuple(map(_part, folders)), _part(stem if kind else base), kind
 
 
 @lru_cache(maxsize=100_000)
 def _part(part: str) -> str:
-    """Return a folder or base name without what programs change: case, width, signs that look alike, ends."""
-    part = unquote(part) if "%" in part else part
-    part = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", part).casefold())
-    part = REPLACED.sub("_", part.translate(DASHES | QUOTES))
-    return part.strip("_.'") or part
+    """Return a folder or base name without what programs change in it: see the table in docs/decisions.md.
+
+    Signs that only look alike, such as a 1 and a ¹, stay two: no program puts one for the other.
+    """
+    if "%" in part:
+        part = ESCAPED.sub(_unescaped, part)
+    part = WIDE.sub(lambda wide: unicodedata.normalize("NFKC", wide[0]), part)
+    part = unicodedata.normalize("NFC", unicodedata.normalize("NFD", part).casefold())
+    return REPLACED.sub("_", SPACES.sub(" ", part).translate(DASHES | QUOTES))
 
 
-def _shown(known: Iterable[_Known]) -> tuple[str, ...]:
-    names = sorted({f"{one.name} (not imported)" if one.image is None else one.name for one in known})
-    return (*names[:SHOWN], f"and {len(names) - SHOWN} more") if len(names) > SHOWN else tuple(names)
+def _unescaped(escaped: re.Match[str]) -> str:
+    """Return what %XX stands for, where a program would have written it so."""
+    data = unquote_to_bytes(escaped[0])
+    try:
+        return escaped[0] if UNRESERVED.search(data) else data.decode()
+    except UnicodeDecodeError:
+        return escaped[0]
+
+
+def _end(folders: tuple[str, ...], stem: str, length: int) -> str:
+    """Return the last folders of a path and its base name, in one text that no other end has."""
+    return "end/" + "/".join([*folders[len(folders) - length :], stem])
+
+
+def _exact(path: str) -> str:
+    return f"exact/{path}"
+
+
+def _shown(known: Iterable[_Known], *, more: int = 0) -> tuple[str, ...]:
+    names = sorted({one.shown for one in known})
+    more += max(0, len(names) - SHOWN)
+    return (*names[:SHOWN], f"and {more} more") if more else tuple(names)

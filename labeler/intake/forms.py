@@ -3,7 +3,7 @@
 from django import forms
 
 from labeler.intake.importing import LONGEST_NAME
-from labeler.intake.metadata import CODE_DIGITS
+from labeler.intake.metadata import CODE_DIGITS, Answers
 from labeler.intake.uploads import WHOLE_MARK
 from labeler.platform.form_fields import Form
 
@@ -37,7 +37,14 @@ class MetadataForm(Form):
 
 
 class SeenForm(Form):
-    """What a person has seen of a table, and wants written."""
+    """What a person has seen of a table, and wants written; or what they answered, and want to see again."""
 
     ticket = forms.CharField(max_length=500)
-    seen = forms.CharField(max_length=CODE_DIGITS)
+    seen = forms.CharField(max_length=CODE_DIGITS, required=False)
+    sent_again = forms.BooleanField(required=False)
+
+    def answers(self) -> Answers:
+        """Return what was answered: each code that was asked about stands beside whom it means."""
+        asked, meant = (self.data.getlist(name) for name in ("asked", "meant"))  # type: ignore[attr-defined]
+        people = {code: who for code, who in zip(asked, meant, strict=False) if who}
+        return Answers(people, sent_again=self.data.get("sent_again") == "on")

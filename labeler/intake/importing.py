@@ -20,6 +20,7 @@ from labeler.images.preprocessing import Prepared, Submit
 from labeler.intake import known_names, orphaned_files
 from labeler.intake.file_names import clean, fitting
 from labeler.models import Image, Intake, IntakeFile, Study
+from labeler.record import subject_codes
 from labeler.screening import prescreen
 from scoring.photograph import decoding
 
@@ -64,10 +65,11 @@ def import_folder(
     on_file: Callable[[int, int], None] | None = None,
     processes: int = 1,
 ) -> ImportReport:
-    """Import every photograph in `folder` and below, or in a zip; importing again adds only what is new.
+    """Import every photograph in `folder` and below, also in zips, or in a zip; again adds only what is new.
 
-    `subjects` maps file names to the person in them, where known. `on_file(done, total)` hears of progress. As many
-    as `processes` others prepare the photographs, where there are enough, and this one stores them.
+    `subjects` maps files' names, with their folders, to the person in them, where known. `on_file(done, total)` hears
+    of progress. As many as `processes` others prepare the photographs, where there are enough, and this one stores
+    them.
     Raises IntakeError when there is nothing to import or the study is closed.
     """
     check_open(study)
@@ -116,7 +118,7 @@ class _Import:
     def end_one(self) -> None:
         """Store the first of those that are being prepared."""
         name, data, future = self.waiting.popleft()
-        subject = self.subjects.get(Path(name).name, "")
+        subject = self.subjects.get(name, "")
         try:
             is_new = _store(self.study, data, future.result(), name=name, subject=subject)
         except decoding.ImageError as error:
@@ -158,13 +160,29 @@ def check_open(study: Study) -> None:
 
 def _photographs(folder: Path) -> Sequence[Source]:
     try:
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
+        found = [path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder)]
         next(folder.iterdir(), None)  # rglob is silent about a folder that is missing or closed to us
     except OSError as error:
         raise IntakeError(f"The folder {folder} can't be read: {error.strerror}. Check its name and rights.") from error
-    if not files:
+    if not found:
         raise IntakeError(f"There is no file in {folder}. Give the folder that the photographs are in.")
-    return [(_name(path, folder), _reading(path)) for path in files]
+    files = sorted(found, key=lambda path: path.relative_to(folder).parts)  # as the browser's page sends them
+    return [source for path in files for source in _sources(path, folder)]
+
+
+def _sources(path: Path, folder: Path) -> Sequence[Source]:
+    """Return a file, or what a zip holds; of one that can't be opened, itself, to be refused."""
+    if path.suffix.lower() != ".zip":
+        return [(_name(path, folder), _reading(path))]
+    try:
+        return _zipped(path)
+    except IntakeError as error:
+        why = str(error)
+
+    def refuse() -> bytes:
+        raise zip_files.ArchiveError(why)
+
+    return [(_name(path, folder), refuse)]
 
 
 def _name(path: Path, folder: Path) -> str:
@@ -207,7 +225,10 @@ def import_photograph(*, study: Study, data: bytes, name: str) -> bool:
 def same_file(study: Study, data: bytes, name: str) -> str:
     """Keep the name of a file whose image the study has; return a sentence for people where it is another name."""
     image = study.images.get(content_hash=decoding.content_hash(data))
-    if image.is_erased or not known_names.keep_alias(image, name):
+    if image.is_erased:
+        known_names.keep_erased(study, {name})
+        return ""
+    if not known_names.keep_alias(image, name):
         return ""
     return f"It is the same file as {image.source_name}."
 
@@ -219,11 +240,11 @@ def _is_known(study: Study, content_hash: str) -> bool:
 def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str = "") -> bool:
     """Store a photograph and what was made of it; False if another worker was first."""
     content_hash = decoding.content_hash(data)
-    original, rendition = _random_name(orphaned_files.ORIGINALS), _random_name(orphaned_files.RENDITIONS)
+    original, rendition = random_name(orphaned_files.ORIGINALS), random_name(orphaned_files.RENDITIONS)
     files = {original: data}
     files |= {renditions.storage_name(rendition, size): webp for size, webp in made.renditions.items()}
     try:
-        with _stored(files), transaction.atomic():
+        with stored(files), transaction.atomic():
             image = Image.objects.create(
                 study=study,
                 content_hash=content_hash,
@@ -231,9 +252,10 @@ def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str
                 original=original,
                 rendition=rendition,
                 rendition_sha256=renditions.digests(made.renditions),
+                turn=made.turn,
                 width=made.width,
                 height=made.height,
-                subject=subject,
+                subject=subject_codes.clean(subject),
             )
             measurements.save(image, made.measures)
             prescreen.judge(image)
@@ -246,7 +268,7 @@ def _store(study: Study, data: bytes, made: Prepared, *, name: str, subject: str
 
 
 @contextmanager
-def _stored(files: Mapping[str, bytes]) -> Iterator[None]:
+def stored(files: Mapping[str, bytes]) -> Iterator[None]:
     """Store files for as long as the block succeeds: after any failure, also Ctrl-C, none stays without its row.
 
     Of a process that is killed some do stay; `labeler.intake.orphaned_files` finds them.
@@ -261,7 +283,7 @@ def _stored(files: Mapping[str, bytes]) -> Iterator[None]:
         raise
 
 
-def _random_name(kind: str) -> str:
+def random_name(kind: str) -> str:
     """Return a name of 128 random bits, so that it tells nothing and can't be guessed."""
     key = secrets.token_hex(16)
     return f"{kind}/{key[:2]}/{key}"

@@ -4,20 +4,25 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+
+from django.utils import timezone
 
 from labeler.intake.file_names import KINDS
 from labeler.models import ConsentScope
 from labeler.platform import spreadsheets
 from labeler.platform.spreadsheets import Table, TableError, plain, shortened
+from labeler.record import subject_codes
 
 LONGEST_VALUE = 200  # characters of a value
-LONGEST_SUBJECT = 100  # characters: the column's
+A_DAY = timedelta(days=1)  # by which another time zone may be ahead
 LOOKED_AT = 500  # rows, where no heading tells which column is the name
 EVERYTHING, NOTHING = "all", "none"
+SCOPES = frozenset(ConsentScope.values)
 
 
 class Role(StrEnum):
@@ -94,6 +99,7 @@ class MetadataTable:
     roles: Mapping[Role, str]
     decimal_commas: Collection[str] = ()  # columns of numbers with a comma before the decimals
     names: Mapping[str, int] = field(default_factory=dict)  # how many rows have each file's name
+    last_day: date = field(default_factory=lambda: timezone.localdate() + A_DAY)  # of a consent
 
     def __iter__(self) -> Iterator[Row]:
         for line, cells in self.table:
@@ -107,11 +113,11 @@ class MetadataTable:
                     f"Line {line}, column {self.table.where(column)} has {len(value)} characters; {LONGEST_VALUE} are "
                     "allowed. Shorten it, or take the column out."
                 )
-        subject = said.get(Role.SUBJECT, "")
-        if len(subject) > LONGEST_SUBJECT:
+        subject = subject_codes.clean(said.get(Role.SUBJECT, ""))
+        if len(subject) > subject_codes.LONGEST:
             raise TableError(
-                f"Line {line}, column {self.table.where(self.roles[Role.SUBJECT])} has more than {LONGEST_SUBJECT} "
-                "characters. Give the person a short code."
+                f"Line {line}, column {self.table.where(self.roles[Role.SUBJECT])} has more than "
+                f"{subject_codes.LONGEST} characters. Give the person a short code."
             )
         return Row(
             line=line,
@@ -128,33 +134,49 @@ class MetadataTable:
         )
 
     def _scopes(self, line: int, said: str) -> frozenset[str] | None:
-        words = set(re.split(r"[\s,;+/]+", said.casefold().strip()))
         if not said:
             return None
-        if len(words) == 1 and words <= YES | {EVERYTHING}:
-            return frozenset(ConsentScope.values)
-        if len(words) == 1 and words <= NO | {NOTHING}:
-            return frozenset()
-        if words <= set(ConsentScope.values):
-            return frozenset(words)
-        raise TableError(
-            f"Line {line}, column {self.table.where(self.roles[Role.CONSENT])} says {shortened(said)}. "
-            f"Write all, none, yes, no, or some of {', '.join(ConsentScope.values)}."
-        )
+        try:
+            return scopes(said)
+        except ValueError as error:
+            raise TableError(
+                f"Line {line}, column {self.table.where(self.roles[Role.CONSENT])} says {shortened(said)}. "
+                f"Write all, none, yes, no, or some of {', '.join(ConsentScope.values)}."
+            ) from error
 
     def _day(self, line: int, said: str) -> date | None:
         if not said:
             return None
         try:
-            return day(said)
+            found = day(said)
         except ValueError as error:
             which = ", which may be two days" if isinstance(error, TwoDaysError) else ""
             raise TableError(
                 f"Line {line}, column {self.table.where(self.roles[Role.CONSENT_DATE])} says {shortened(said)}"
                 f"{which}. Write the day as 2026-05-31 or 31.05.2026."
             ) from error
+        if found > self.last_day:
+            raise TableError(
+                f"Line {line}, column {self.table.where(self.roles[Role.CONSENT_DATE])} says {shortened(said)}, which "
+                "is still to come. Write the day on which it was said."
+            )
+        return found
 
 
+@lru_cache(maxsize=1000)
+def scopes(said: str) -> frozenset[str]:
+    """Return what a text agrees to. Raises ValueError."""
+    words = frozenset(re.split(r"[\s,;+/]+", said.casefold().strip()))
+    if len(words) == 1 and words <= YES | {EVERYTHING}:
+        return SCOPES
+    if len(words) == 1 and words <= NO | {NOTHING}:
+        return frozenset()
+    if words <= SCOPES:
+        return words
+    raise ValueError
+
+
+@lru_cache(maxsize=10_000)
 def day(said: str) -> date:
     """Return the day that a text names. Raises ValueError, and TwoDaysError where either of two may be meant."""
     if found := DAY.fullmatch(said):

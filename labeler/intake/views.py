@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import Count
 from django.http import HttpResponse, JsonResponse
@@ -19,7 +18,7 @@ from labeler.images.buckets import BucketError
 from labeler.intake import metadata, metadata_tables, uploads, waiting_tables
 from labeler.intake.forms import MetadataForm, PieceForm, PlaceForm, SeenForm
 from labeler.intake.importing import IntakeError
-from labeler.intake.metadata import JoinReport
+from labeler.intake.metadata import Answers, JoinReport
 from labeler.models import Intake, IntakeFile, Study
 from labeler.platform.spreadsheets import TableError
 from labeler.tasks import import_files
@@ -32,7 +31,6 @@ REFUSALS = 500  # on a page
 UNSENT = {State.UPLOADING, State.WAITING}
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def intake(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show how photographs get in, and take files that a browser without scripts sends at once."""
@@ -42,7 +40,6 @@ def intake(request: AuthedRequest, slug: str) -> HttpResponse:
     return _page(request, study, MetadataForm())
 
 
-@login_required
 @require_POST
 def import_place(request: AuthedRequest, slug: str) -> HttpResponse:
     """Import what lies at a place in object storage."""
@@ -65,6 +62,7 @@ def _page(request: AuthedRequest, study: Study, form: MetadataForm, *, status: i
         "formats": formats.ALL_OF_THEM,
         "accept": formats.ACCEPT,
         "images": study.images.count(),
+        "turned": study.images.filter(turn__gt=0, is_turned_by_hand=False).count(),
         "intakes": study.intakes.select_related("requested_by").annotate(n=Count("files"))[:20],
         "form": form,
         "places": buckets.allowed(),
@@ -103,7 +101,6 @@ def _take(into: Intake, file: "UploadedFile[Any]", name: str, size: int) -> None
             return
 
 
-@login_required
 @require_POST
 def begin(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
@@ -115,7 +112,6 @@ def begin(request: AuthedRequest, slug: str) -> HttpResponse:
     return JsonResponse({"upload": reverse("upload", args=place), "progress": reverse("intake_progress", args=place)})
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def upload(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Say how much of a file is here, or take its next piece, which is the request's body."""
@@ -137,7 +133,6 @@ def upload(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return JsonResponse({"here": here})
 
 
-@login_required
 @require_POST
 def finish(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """The browser has sent all of its files."""
@@ -147,7 +142,6 @@ def finish(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("intake_progress", slug=slug, pk=pk)
 
 
-@login_required
 @require_POST
 def again(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Have what was given up imported again."""
@@ -157,7 +151,6 @@ def again(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("intake_progress", slug=slug, pk=pk)
 
 
-@login_required
 @require_GET
 def progress(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     into = _intake(request, slug, pk)
@@ -177,7 +170,6 @@ def progress(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
 
 
 @conditional_page
-@login_required
 @require_GET
 @cache_control(private=True, no_cache=True)
 def progress_now(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
@@ -198,13 +190,12 @@ def _now(into: Intake) -> dict[str, Any]:
     }
 
 
-@login_required
 @require_POST
 def join_metadata(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show what a table would write into the study's images, and write it when that has been seen."""
     study = access.get_administered_study(request, slug)
-    if "seen" in request.POST:
-        return _write_metadata(request, study)
+    if "ticket" in request.POST:
+        return _go_on_with_metadata(request, study)
     form = MetadataForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, study, form, status=422)
@@ -218,24 +209,32 @@ def join_metadata(request: AuthedRequest, slug: str) -> HttpResponse:
     return _report_page(request, study, report, ticket=ticket)
 
 
-def _report_page(request: AuthedRequest, study: Study, report: JoinReport, *, ticket: str = "") -> HttpResponse:
+def _report_page(
+    request: AuthedRequest, study: Study, report: JoinReport, *, ticket: str = "", answers: Answers | None = None
+) -> HttpResponse:
     """Show what a table would write, with a ticket to write it; or without, what it wrote."""
     said = sorted(report.consents.items())
-    return _page(request, study, MetadataForm(), report=report, ticket=ticket, consents=said)
+    return _page(request, study, MetadataForm(), report=report, ticket=ticket, answers=answers, consents=said)
 
 
-def _write_metadata(request: AuthedRequest, study: Study) -> HttpResponse:
+def _go_on_with_metadata(request: AuthedRequest, study: Study) -> HttpResponse:
+    """Write what has been seen, or show it again with what was answered."""
     form = SeenForm(request.POST)
+    answers, ticket = form.answers(), request.POST["ticket"]
+    seen = form.cleaned_data["seen"] if form.is_valid() else ""
     try:
-        path = waiting_tables.find(request.POST.get("ticket", ""), study=study, by=request.user)
-        seen = form.cleaned_data["seen"] if form.is_valid() else ""
-        report = metadata.join(study=study, table=metadata_tables.read(path), seen=seen, by=request.user)
+        path = waiting_tables.find(ticket, study=study, by=request.user)
+        table = metadata_tables.read(path)
+        if not seen:
+            report = metadata.preview(study=study, table=table, answers=answers)
+            return _report_page(request, study, report, ticket=ticket, answers=answers)
+        report = metadata.join(study=study, table=table, seen=seen, answers=answers, by=request.user)
     except TableError as error:
         messages.error(request, str(error))
         return redirect("intake", slug=study.slug)
     except metadata.SeenError as error:
         messages.error(request, str(error))
-        return _report_page(request, study, error.report, ticket=request.POST["ticket"])
+        return _report_page(request, study, error.report, ticket=ticket, answers=answers)
     path.unlink(missing_ok=True)
     return _report_page(request, study, report)
 

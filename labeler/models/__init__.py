@@ -4,6 +4,7 @@ from labeler.models.images import (
     Alias,
     Consent,
     ConsentScope,
+    ErasedName,
     Image,
     Measurement,
     PrescreenDecision,
@@ -24,8 +25,18 @@ from labeler.models.readings import (
     StudyTally,
     TimeTally,
 )
-from labeler.models.records import AuditEvent, ErasedNote, LedgerBlock, LedgerFact, LedgerMark, draw_salt
-from labeler.models.studies import AtlasPicture, Commitment, Dealing, GradeLevel, Reader, Study, draw_secret, draw_seed
+from labeler.models.records import AuditEvent, ErasedNote, LedgerBlock, LedgerChange, LedgerFact, LedgerMark, draw_salt
+from labeler.models.studies import (
+    AtlasPicture,
+    Commitment,
+    Dealing,
+    GradeLevel,
+    JudgingRule,
+    Reader,
+    Study,
+    draw_secret,
+    draw_seed,
+)
 
 __all__ = [
     "Alias",
@@ -39,6 +50,7 @@ __all__ = [
     "Dealing",
     "Doubt",
     "ErasedImage",
+    "ErasedName",
     "ErasedNote",
     "Erasure",
     "GradeLevel",
@@ -47,8 +59,10 @@ __all__ = [
     "Intake",
     "IntakeFile",
     "Invitation",
+    "JudgingRule",
     "Label",
     "LedgerBlock",
+    "LedgerChange",
     "LedgerFact",
     "LedgerMark",
     "Measurement",

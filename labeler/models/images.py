@@ -25,7 +25,14 @@ class Image(models.Model):
     rendition_sha256 = models.JSONField(
         default=dict, db_default={}, editable=False, help_text="Size -> SHA-256 of the rendition as it was made."
     )
-    width = models.PositiveIntegerField()
+    # Renditions, measures and embeddings are of the turned photograph.
+    turn = models.SmallIntegerField(
+        null=True, blank=True, help_text="Quarter turns clockwise from its file; none where nothing looked for a face."
+    )
+    is_turned_by_hand = models.BooleanField(
+        default=False, db_default=False, help_text="An admin said what is up, not its face."
+    )
+    width = models.PositiveIntegerField(help_text="Of the turned photograph, in pixels.")
     height = models.PositiveIntegerField()
     # The person in it, where known: a subject is never on both sides of a split.
     subject = models.CharField(max_length=100, blank=True)
@@ -62,6 +69,7 @@ class Image(models.Model):
             models.Index(fields=["study"], condition=Q(may_be_graded=False), name="shut_of_study"),
             models.Index(fields=["study"], condition=Q(may_be_trained_on=False), name="uncounted_of_study"),
             models.Index(fields=["study"], condition=Q(is_erased=True), name="erased_of_study"),
+            models.Index(fields=["study"], condition=Q(turn__gt=0) | Q(is_turned_by_hand=True), name="turned_of_study"),
             # Goes through the subjects by name.
             models.Index(fields=["study", "subject", "id"], condition=~Q(subject=""), name="subject_of_study"),
             # The gallery's filters.
@@ -72,6 +80,11 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return f"image {self.pk}"
+
+    @property
+    def degrees(self) -> int:
+        """How far it was turned clockwise from its file."""
+        return 90 * (self.turn or 0)
 
     @property
     def has_file(self) -> bool:
@@ -88,9 +101,28 @@ class Alias(models.Model):
     class Meta:
         ordering = ("id",)
         constraints: ClassVar = [models.UniqueConstraint(fields=["image", "name"], name="one_row_per_alias")]
+        # The gallery's filter.
+        indexes: ClassVar = [models.Index(Collate("name", "C"), "image", name="alias_begins_with")]
 
     def __str__(self) -> str:
         return self.name
+
+
+class ErasedName(models.Model):
+    """A name under which an erased file came, by keyed hashes alone: no table may take it for another file's."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="erased_names")
+    ends = ArrayField(
+        models.CharField(max_length=16), help_text="Of the base name, of the last folder and it, and so on."
+    )
+    exact = models.CharField(max_length=16, help_text="Of the name as it was written.")
+    kind = models.CharField(max_length=10, blank=True, help_text="The kind of picture.")
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["study", "exact"], name="one_row_per_erased_name")]
+
+    def __str__(self) -> str:
+        return "an erased name"
 
 
 class ConsentScope(models.TextChoices):

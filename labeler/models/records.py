@@ -4,6 +4,8 @@ import secrets
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Func
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from labeler.models.people import User
@@ -26,6 +28,12 @@ def draw_salt() -> str:
     return secrets.token_hex(16)
 
 
+def _this_transaction() -> Cast:
+    """Return the number of the transaction that stores the row."""
+    number = Func(function="pg_current_xact_id", output_field=models.TextField())
+    return Cast(Cast(number, models.TextField()), models.BigIntegerField())
+
+
 class AuditEvent(models.Model):
     """An act of a person: on a study, or a sign-in. Append-only, by a trigger."""
 
@@ -41,6 +49,8 @@ class AuditEvent(models.Model):
     )
     at = models.DateTimeField(default=timezone.now, editable=False)
     salt = models.CharField(max_length=32, default=draw_salt, db_default="", editable=False)
+    # By it the ledger knows which facts the act changed (`labeler.record.changes`).
+    transaction = models.BigIntegerField(null=True, db_default=_this_transaction(), editable=False)
 
     class Meta:
         ordering = ("-id",)
@@ -56,8 +66,22 @@ class AuditEvent(models.Model):
         return f"{self.action} {self.detail}"
 
 
+class LedgerChange(models.Model):
+    """A change of a fact that no block has yet, as a trigger notes it (`labeler.record.changes`)."""
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="+", db_constraint=False)
+    transaction = models.BigIntegerField(help_text="Of the database: its acts are those that explain the change.")
+    kind = models.BinaryField()
+    key = models.BigIntegerField()
+    before = models.BinaryField(null=True, help_text="The fact's hash; none where there was no row.")
+    after = models.BinaryField(null=True)
+
+    def __str__(self) -> str:
+        return f"change of fact {self.kind!r} {self.key}"
+
+
 class LedgerFact(models.Model):
-    """What the ledger sealed last of a row that may change (`labeler.record.facts`). The blocks can make it anew."""
+    """What an earlier release sealed last of a row that may change. The first block that seals changes takes it up."""
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="+", db_index=False)
     kind = models.BinaryField()
@@ -106,6 +130,10 @@ class LedgerBlock(models.Model):
     labels_until = models.BigIntegerField()
     events_until = models.BigIntegerField()
     heads = models.JSONField(default=dict, help_text="In a block of the site: every study's latest block.")
+    # Kept beside what it says, so that it is quickly found: verify_ledger looks whether it is so.
+    begins_changes = models.BooleanField(
+        default=False, db_default=False, help_text="It has all facts of its study; those after it have what changed."
+    )
     sealed_at = models.DateTimeField()
     digest = models.CharField(max_length=64, unique=True)
 

@@ -158,6 +158,33 @@ class Reader(models.Model):
         return self.code
 
 
+class JudgingRule(models.Model):
+    """By which rule a study's machine is held against its readers. Rows are only added: the latest holds."""
+
+    class Against(models.TextChoices):
+        WORST = "worst", "The worst reader"
+        MEDIAN = "median", "The median reader, whom one careless reader can't move far"
+
+    study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="judging_rules")
+    against = models.CharField(max_length=10, choices=Against, default=Against.WORST)
+    margin = models.FloatField(help_text="Grades of RMSE: the machine must be shown to be less than this farther off.")
+    active_margin = models.FloatField(help_text="The same against the regressor in service.")
+    after_reading = models.BooleanField(help_text="Whether a reader had graded before it was set.")
+    reason = models.CharField(max_length=300, blank=True)
+    set_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    set_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(margin__gte=0, active_margin__gt=0), name="margins_are_margins"),
+            models.CheckConstraint(condition=Q(after_reading=False) | ~Q(reason=""), name="late_rule_has_a_reason"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.against}, {self.margin:g}"
+
+
 class Commitment(models.Model):
     """The promise made when the golden set was drawn: shown at once as a hash, opened when the study closes."""
 

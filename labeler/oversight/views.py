@@ -4,7 +4,6 @@ from datetime import date
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import formats, timezone
@@ -26,7 +25,6 @@ EVENTS = 100  # on a page of the audit log
 TOO_LITTLE = "not enough to say"
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show how the study goes, and take the shortest look that a label needs."""
@@ -41,7 +39,6 @@ def oversight(request: AuthedRequest, slug: str) -> HttpResponse:
 
 
 @conditional_page
-@login_required
 @require_GET
 @cache_control(private=True, no_cache=True)
 def now(request: AuthedRequest, slug: str) -> HttpResponse:
@@ -100,7 +97,6 @@ def _finish(day: date | None, *, is_finished: bool) -> str:
     return formats.date_format(day, "j M Y") if day else TOO_LITTLE
 
 
-@login_required
 @require_GET
 def audit_log(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show who did what to the study, the latest first."""
@@ -108,7 +104,6 @@ def audit_log(request: AuthedRequest, slug: str) -> HttpResponse:
     return _log(request, study, {"is_auditor": not access.administers(request.user, study)})
 
 
-@login_required
 @require_GET
 def site_log(request: AuthedRequest) -> HttpResponse:
     """Show who signed in and whose roles changed, or what was done to a study that is asked for."""

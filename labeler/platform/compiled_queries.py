@@ -3,8 +3,9 @@
 Django compiles a query anew each time it is asked, and that takes several times as long as the database's answer.
 
 This rests on private parts of Django 5.2, which `tests/labeler/platform/test_compiled_queries.py` holds against the
-ordinary way: `SQLCompiler.klass_info` (its "model", "select_fields", "related_klass_infos", "local_setter") and
-`SQLCompiler.select`, as `django.db.models.query.ModelIterable` and `get_related_populators` use them.
+ordinary way: `SQLCompiler.klass_info` (its "model", "select_fields", "related_klass_infos", "local_setter"),
+`SQLCompiler.select` and `SQLCompiler.annotation_col_map`, as `django.db.models.query.ModelIterable` and
+`get_related_populators` use them.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 class CompiledQuery(Generic[AnyModel]):
-    """The rows of a queryset, with `select_related` and `only` as it has them.
+    """The rows of a queryset, with `select_related`, `only` and annotations as it has them.
 
     `make` gets values by name; those that are given here, one for each name, stand for them while the query is
     compiled, so no other value in it may equal one. A query that is another one for other values (an empty list, None)
@@ -44,8 +45,9 @@ class CompiledQuery(Generic[AnyModel]):
         parameters = [_opened(value, self.examples) for value in given]
         if missing := set(self.examples) - {one.name for one in parameters if isinstance(one, _Open)}:
             raise TypeError(f"The query compares nothing with {', '.join(missing)}.")
-        names = [column.target.attname for column, _, _ in compiler.select]
-        return sql, parameters, _builder(compiler.klass_info, names)
+        annotated = compiler.annotation_col_map or {}
+        names = ["" if n in annotated.values() else one.target.attname for n, (one, _, _) in enumerate(compiler.select)]
+        return sql, parameters, _annotating(_builder(compiler.klass_info, names), annotated)
 
 
 class _Open:
@@ -58,6 +60,19 @@ class _Open:
 def _opened(value: Any, examples: Mapping[str, Any]) -> Any:
     names = [name for name, example in examples.items() if type(example) is type(value) and example == value]
     return _Open(names[0]) if names else value
+
+
+def _annotating(build: Callable[[tuple[Any, ...]], Any], places: Mapping[str, int]) -> Callable[[tuple[Any, ...]], Any]:
+    if not places:
+        return build
+
+    def build_annotated(row: tuple[Any, ...]) -> Any:
+        instance = build(row)
+        for name, place in places.items():
+            setattr(instance, name, row[place])
+        return instance
+
+    return build_annotated
 
 
 def _builder(info: Mapping[str, Any], names: list[str]) -> Callable[[tuple[Any, ...]], Any]:

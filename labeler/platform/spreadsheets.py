@@ -184,7 +184,7 @@ def _text_lines(path: Path, delimiter: str) -> Iterator[Line]:
         for cells in reader:
             is_instruction = reader.line_num == 1 and cells and cells[0].lower().startswith("sep=")
             if not is_instruction:
-                yield reader.line_num, [cell.strip() for cell in cells]
+                yield reader.line_num, [_trimmed(cell) for cell in cells]
     except csv.Error as error:
         raise TableError(
             f"Line {reader.line_num} can't be read as CSV ({error}). Look for a quotation mark without its pair. "
@@ -288,10 +288,15 @@ def _workbook_lines(path: Path, title: str) -> Iterator[Line]:
 def _sheet_lines(sheet: Any) -> Iterator[Line]:
     sheet.reset_dimensions()  # some programs write wrong ones
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
-        cells = [_text(value).strip() for value in row]
+        cells = [_trimmed(_text(value)) for value in row]
         while cells and not cells[-1]:
             cells.pop()
         yield number, cells
+
+
+def _trimmed(cell: str) -> str:
+    """Return a cell in composed Unicode without space around: otherwise one value of macOS and of Excel are two."""
+    return unicodedata.normalize("NFC", cell.strip())
 
 
 def _text(value: object) -> str:

@@ -20,7 +20,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from labeler.exchange import export
-from labeler.images import consents, preprocessing, renditions, thumbnails
+from labeler.images import consents, preprocessing, renditions, subjects, thumbnails
+from labeler.intake import known_names
 from labeler.models import (
     AtlasPicture,
     AuditEvent,
@@ -38,7 +39,7 @@ from labeler.models import (
 )
 from labeler.record import audit, ledger, pseudonyms
 from labeler.screening import near_duplicates
-from scoring.photograph import decoding, fingerprint_search, fingerprints
+from scoring.photograph import decoding, faces, fingerprint_search, fingerprints
 from scoring.platform import blobs, jobs
 from scoring.regressor import feature_store
 
@@ -53,7 +54,7 @@ NOT_OURS = (
 )
 
 File = dict[str, Any]  # kind, name, sha256, bytes
-Examples = dict[str, bytes]  # name of a picture of the atlas -> its fingerprint
+Examples = dict[str, list[bytes]]  # name of a picture of the atlas -> its fingerprints
 
 
 class ErasingError(ValueError):
@@ -80,6 +81,10 @@ def request(*, study: Study, images: QuerySet[Image], subject: str = "", reason:
 
 def request_subject(*, study: Study, subject: str, reason: str, by: User | None) -> Erasure:
     """Ask for the erasure of everything of a subject. Raises ErasingError."""
+    try:
+        subject = subjects.Codes(study).meant(subject)
+    except subjects.UnsureError as error:
+        raise ErasingError(f"Study {study.slug} has no subject {error.code!r}. {error}") from error
     of_subject = study.images.filter(subject=subject)
     if not subject or not of_subject.exists():
         raise ErasingError(f"Study {study.slug} has no subject {subject!r}. See the page of its subjects.")
@@ -187,11 +192,17 @@ def _known_file(kind: str, name: str) -> Iterator[File]:
 
 
 def _examples(study: Study) -> Examples:
-    """Return the fingerprints of the pictures of the study's atlas, which stand nowhere."""
-    examples = {}
+    """Return the fingerprints of the pictures of the study's atlas, which stand nowhere.
+
+    Of each as its face stands, and of its frame in each turn: a photograph without a face may be turned by hand.
+    """
+    examples: Examples = {}
     for name in AtlasPicture.objects.filter(level__study=study).values_list("file", flat=True):
         with suppress(FileNotFoundError):  # an erasure that broke has deleted the file, and its row not yet
-            examples[name] = preprocessing.measure(decoding.decode(blobs.read(name))).fingerprint
+            pixels = decoding.decode(blobs.read(name))
+            frames = [fingerprints.fingerprint(decoding.turned(pixels, turn), []) for turn in range(4)]
+            upright = preprocessing.measure(faces.upright(pixels)).fingerprint
+            examples[name] = [upright, *map(fingerprints.to_bytes, frames)]
     return examples
 
 
@@ -200,8 +211,9 @@ def _like(image: Image, examples: Examples) -> Iterator[str]:
     measurement = Measurement.objects.filter(image=image).first()
     if measurement is None:
         return
-    for name, fingerprint in examples.items():
-        if fingerprint_search.distance(*fingerprints.from_bytes([measurement.fingerprint, fingerprint])) <= ALIKE:
+    for name, ways in examples.items():
+        own, *others = fingerprints.from_bytes([measurement.fingerprint, *ways])
+        if min(fingerprint_search.distance(own, other) for other in others) <= ALIKE:
             yield name
 
 
@@ -214,7 +226,7 @@ def _forget(image: Image) -> None:
     PrescreenDecision.objects.filter(image=image).update(reason=FORGOTTEN)
     _erase_notes(image)
     Image.objects.filter(pk=image.pk).update(
-        source_name=f"erased-{image.pk}",
+        source_name=_forgotten_name(image),
         original="",
         rendition="",
         rendition_sha256={},
@@ -226,13 +238,25 @@ def _forget(image: Image) -> None:
     )
 
 
+def _forgotten_name(image: Image) -> str:
+    return f"erased-{image.pk}"
+
+
 def _forget_names(image: Image) -> None:
-    """Take the photograph's names, also those of its copies, out of the lists of imports."""
-    of_import = IntakeFile.objects.filter(intake__study=image.study)
-    for name in (image.source_name, *image.aliases.values_list("name", flat=True)):
+    """Take the photograph's names, also those of its copies, out of the lists of imports.
+
+    Hashes of them stay, so that a table does not take them for names of other files.
+    """
+    of_import = IntakeFile.objects.filter(intake__study=image.study).select_related("archive")
+    if image.source_name == _forgotten_name(image):
+        return
+    names = {image.source_name, *image.aliases.values_list("name", flat=True)}
+    known_names.keep_erased(image.study, names)
+    for name in names:
         spelled = {name, unicodedata.normalize("NFD", name)}  # as macOS writes it
         named = Q(name=name) | Q(name__endswith=f"/{name}") | Q(came_as__in=spelled)
         for file in of_import.filter(named):
+            known_names.keep_erased(image.study, {known_names.own_name(file)})
             IntakeFile.objects.filter(pk=file.pk).update(name=f"erased-{file.pk}", came_as="", reason="")
     image.aliases.all().delete()
 

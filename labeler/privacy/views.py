@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -24,7 +23,6 @@ ERASURES = 20
 QUEUED = "The queue can't be reached. The erasure is kept and starts when the queue is back."
 
 
-@login_required
 @require_GET
 def privacy(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show consents, finished erasures and coming ones."""
@@ -32,7 +30,6 @@ def privacy(request: AuthedRequest, slug: str) -> HttpResponse:
     return _privacy(request, study, PolicyForm.of(study))
 
 
-@login_required
 @require_POST
 def set_policy(request: AuthedRequest, slug: str) -> HttpResponse:
     """Say whether silence is consent, and how long photographs stay."""
@@ -46,7 +43,6 @@ def set_policy(request: AuthedRequest, slug: str) -> HttpResponse:
     return redirect("privacy", slug=slug)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def person(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Show the person in an image, and write down what they agree to. No address ever names them."""
@@ -70,7 +66,6 @@ def person(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "labeler/privacy/person.html", context, status=422 if form.errors else 200)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def take_out(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Take an image out of its study or back in, for a reason. The page is the same whatever the image is."""
@@ -88,7 +83,6 @@ def take_out(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "labeler/privacy/take_out.html", context, status=422 if form.errors else 200)
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def erase(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Erase the person in an image, after a reason and a fresh sign-in."""
@@ -114,7 +108,6 @@ def erase(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "labeler/privacy/erase.html", context, status=422 if form.errors else 200)
 
 
-@login_required
 @require_GET
 def erasure(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Show an erasure's certificate, or how far it is."""
@@ -128,7 +121,6 @@ def erasure(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "labeler/privacy/erasure.html", context)
 
 
-@login_required
 @require_GET
 def certificate(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Answer the certificate for programs; empty until the erasure is over."""
@@ -138,7 +130,6 @@ def certificate(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return answer
 
 
-@login_required
 @require_POST
 def retry_erasure(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Have an erasure that failed done again."""

@@ -11,6 +11,11 @@ from labeler.models import AuditEvent, Study, User
 from labeler.record import request_origin
 
 SAW = "saw an image"  # more often than all else together
+# What training does to facts that the ledger seals (`labeler.record.facts`).
+TURNED = "image turned"
+RUN_KEPT, RUN_PRUNED = "kept a run", "deleted a run's details"
+PUBLISHED, PUBLISHED_BY_HAND = "published a regressor", "published a regressor by hand"
+ROLLED_BACK = "rolled back to a regressor"
 # An act takes its time a moment before its id, so by ids alone a few at the edges of a span would be missed.
 APART = timedelta(minutes=1)
 

@@ -11,8 +11,8 @@ What is hashed, SHA-256 throughout, JSON without spaces and in UTF-8:
               where image is the hash of its file, reader a code, and note the hash of "submission:note"
     an act    ["act", id, study, user, action, detail, reason, origin, at, salt], study and user as ids
     a fact    of a row that may change, once for each state: `labeler.record.facts`
-    the rows  of a block, one after the other: 41 bytes each, the kind ("L", "A" or a fact's), the id in 8 bytes, the
-              row's hash in 32
+    the rows  of a block, one after the other: 41 bytes each, the kind ("L", "A", a fact's, or a mark that says of facts
+              what changed them: `labeler.record.changes`), the id in 8 bytes, the row's hash in 32
     a block   {"chain": "study 7" or "site", "heads", "number", "previous", "rows_sha256", "sealed_at"}, keys in order
 
 `training/export/check_ledger.py` checks the same of an export, and shares no code with this.
@@ -22,7 +22,7 @@ import hashlib
 import json
 import logging
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
@@ -33,7 +33,7 @@ from django.db.models import Max, QuerySet
 
 from labeler.models import AuditEvent, Label, LedgerBlock, LedgerMark, Study
 from labeler.platform import database_clock
-from labeler.record import facts
+from labeler.record import changes
 
 ROWS_PER_BLOCK = 10_000  # rows of a block: 0.4 MB
 SETTLED = timedelta(seconds=30)  # beside the transactions: an id may be taken a moment before its transaction has one
@@ -132,8 +132,17 @@ def act_entries(events: QuerySet[AuditEvent]) -> Iterator[Entry]:
 
 
 def unpacked(rows: bytes | memoryview) -> list[Entry]:
-    """Return the rows of a block."""
-    return [Entry(*fields) for fields in ENTRY.iter_unpack(rows)]
+    """Return the rows of a block; a part of one, which only tampering leaves, is none."""
+    return [Entry(*fields) for fields in ENTRY.iter_unpack(rows[: len(rows) // ENTRY.size * ENTRY.size])]
+
+
+def until(rows: bytes | memoryview, before: LedgerBlock | None) -> tuple[int, int]:
+    """Return the last label and the last act up to a block with these rows: the next block goes on after them."""
+    ends = {LABEL: before.labels_until, ACT: before.events_until} if before else {LABEL: LOWEST, ACT: LOWEST}
+    for entry in unpacked(rows):
+        if entry.kind in ends:
+            ends[entry.kind] = max(ends[entry.kind], entry.pk)
+    return ends[LABEL], ends[ACT]
 
 
 def digest_of(block: LedgerBlock) -> str:
@@ -197,10 +206,12 @@ def _seal_block(study: Study | None) -> int:
     entries = list(islice(_fresh(study, since, mark), ROWS_PER_BLOCK))
     if not entries:
         return 0
-    labels_until, events_until = _until(LABEL, entries, since[0]), _until(ACT, entries, since[1])
-    if study:
-        entries += [Entry(*fact) for fact in facts.take_changed(study)]
     rows = b"".join(entry.packed() for entry in entries)
+    labels_until, events_until = until(rows, last)
+    begins = bool(study) and not blocks(study).filter(begins_changes=True).exists()
+    if study:
+        changed = changes.begin(study) if begins else changes.take(study, since[1], events_until)
+        rows += b"".join(ENTRY.pack(*row) for row in changed)
     block = LedgerBlock(
         study=study,
         number=last.number + 1 if last else 1,
@@ -210,6 +221,7 @@ def _seal_block(study: Study | None) -> int:
         labels_until=labels_until,
         events_until=events_until,
         heads={} if study else heads(),
+        begins_changes=begins,
         sealed_at=database_clock.now(),
     )
     block.digest = digest_of(block)
@@ -224,10 +236,6 @@ def _fresh(study: Study | None, since: tuple[int, int], mark: LedgerMark) -> Ite
     if study is None:
         return fresh_acts
     return chain(label_entries(labels(study).filter(pk__gt=since[0], pk__lte=mark.labels)), fresh_acts)
-
-
-def _until(kind: bytes, entries: Iterable[Entry], since: int) -> int:
-    return max((entry.pk for entry in entries if entry.kind == kind), default=since)
 
 
 def _locked_mark() -> LedgerMark:

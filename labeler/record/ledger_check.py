@@ -7,26 +7,22 @@ What follows from labels is computed from them anew (which one is current), what
 
 import hashlib
 import json
-from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.db import connection
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from labeler.models import AuditEvent, Commitment, Label, LedgerBlock, LedgerMark, Study
-from labeler.record import facts, ledger
-from labeler.record.facts import Kind
+from labeler.platform import database_clock
+from labeler.record import fact_check, ledger
 from labeler.record.ledger import ACT, LABEL, Entry
 from scoring.platform import blobs
 
-Facts = dict[tuple[bytes, int], tuple[bytes, int]]  # kind and id -> the hash sealed last, and the block's number
-
 SEALED_WITHIN = timedelta(hours=1)  # since the last seal: a minute is usual
-# A fact and the act that changes it are stored by one transaction; its act has the time at which that began.
+# In ledgers of earlier releases an act explains a change of about its time.
 APART = timedelta(minutes=10)
 NAMES = {LABEL: "Label", ACT: "Act"}
 
@@ -44,6 +40,21 @@ HAVING assignment.version <> count(label.id) OR assignment.version <> coalesce(m
 ORDER BY assignment.id
 """
 
+# Readers whose counts are not those of their lists.
+MISCOUNTED = """
+SELECT reader.code, reader.done, counted.done, reader.skipped, counted.skipped
+FROM labeler_reader reader
+JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE place.is_done) AS done,
+           count(*) FILTER (WHERE NOT place.is_done AND place.withdrawn_in_id IS NULL AND NOT image.may_be_graded)
+               AS skipped
+    FROM labeler_assignment place JOIN labeler_image image ON image.id = place.image_id
+    WHERE place.reader_id = reader.id
+) counted ON true
+WHERE reader.study_id = %s AND (reader.done, reader.skipped) <> (counted.done, counted.skipped)
+ORDER BY reader.code
+"""
+
 
 @dataclass
 class Inspection:
@@ -57,8 +68,8 @@ class Inspection:
 
 @dataclass
 class _Counted:
-    blocks: int = 0
     rows: int = 0
+    digests: set[str] = field(default_factory=set)  # of the blocks of all chains
 
 
 def inspect(*, known: Iterable[str] = (), files: bool = True) -> Inspection:
@@ -66,40 +77,49 @@ def inspect(*, known: Iterable[str] = (), files: bool = True) -> Inspection:
 
     Without `files` the photographs in storage are not read.
     """
+    with database_clock.one_moment():
+        inspection = _inspect_rows_of_all(known)
+    for study in Study.objects.order_by("pk") if files else ():
+        inspection.findings += _inspect_files(study)
+    return inspection
+
+
+def _inspect_rows_of_all(known: Iterable[str]) -> Inspection:
     counted = _Counted()
     chains = [*Study.objects.order_by("pk"), None]
-    findings = [finding for study in chains for finding in _inspect_chain(study, counted)]
+    findings = [finding for study in filter(None, chains) for finding in _inspect_study(study, counted)]
+    findings += _inspect_chain(None, counted)
+    findings += _chains_of_nothing()
     findings += _missing_heads()
     wanted = list(dict.fromkeys(known))  # an anchor names a chain's newest block again with every line
-    there = set(LedgerBlock.objects.filter(digest__in=wanted).values_list("digest", flat=True))
     findings += [
         f"There is no block with the hash {digest}: it is gone, what it sealed was changed, or "
         "an older state of the database was restored."
         for digest in wanted
-        if digest not in there
+        if digest not in counted.digests
     ]
-    for study in filter(None, chains):
-        findings += _inspect_current_labels(study)
-        findings += _inspect_promise(study)
-        findings += _inspect_files(study) if files else ()
     waiting = sum(_waiting_labels(study).count() + _waiting_acts(study).count() for study in chains)
-    return Inspection(counted.blocks, counted.rows, waiting, findings)
+    return Inspection(len(counted.digests), counted.rows, waiting, findings)
+
+
+def _inspect_study(study: Study, counted: _Counted) -> list[str]:
+    findings = [*_inspect_chain(study, counted), *_inspect_current_labels(study), *_inspect_promise(study)]
+    return findings or list(_inspect_counts(study))  # a row that was named is the reason for a wrong count
 
 
 def _inspect_chain(study: Study | None, counted: _Counted) -> Iterator[str]:
     before: LedgerBlock | None = None
-    sealed: Facts = {}
-    acts = _Acts(study) if study else None
+    replay = fact_check.Replay(study, apart=APART) if study else None
     for block in ledger.blocks(study).iterator(1):
         yield from _inspect_links(block, before)
         yield from _inspect_rows(block, before)
-        if acts:
-            yield from _replay_facts(block, before, sealed, acts)
-        counted.blocks += 1
+        if replay:
+            yield from replay.take(block)
+        counted.digests.add(block.digest)
         counted.rows += len(block.rows) // ledger.ENTRY.size
         before = block
-    if study and acts and before:
-        yield from _inspect_facts(study, before, sealed, acts)
+    if replay:
+        yield from replay.compare()
     yield from _late(study)
 
 
@@ -115,6 +135,8 @@ def _inspect_links(block: LedgerBlock, before: LedgerBlock | None) -> Iterator[s
         yield f"{_said(block)} was changed: its hash is not that of what it says."
     if hashlib.sha256(block.rows).hexdigest() != block.rows_sha256:
         yield f"{_said(block)} was changed: its list of rows was shortened, lengthened or put into another order."
+    elif (block.labels_until, block.events_until) != ledger.until(block.rows, before):
+        yield f"{_said(block)} was changed: it does not end with the last of its rows."
 
 
 def _inspect_rows(block: LedgerBlock, before: LedgerBlock | None) -> Iterator[str]:
@@ -139,56 +161,6 @@ def _rows_now(block: LedgerBlock, before: LedgerBlock | None) -> Iterator[Entry]
     yield from ledger.act_entries(ledger.acts(block.study).filter(pk__gt=since[1], pk__lte=block.events_until))
 
 
-class _Acts:
-    """When the acts that may change facts were done."""
-
-    def __init__(self, study: Study) -> None:
-        self.times: dict[str, list[datetime]] = defaultdict(list)
-        for action, at in ledger.acts(study).order_by("at").values_list("action", "at"):
-            self.times[action].append(at)
-
-    def explain(self, kind: Kind, since: datetime, until: datetime) -> bool:
-        """Say whether an act that may change a fact of this kind was done between two moments."""
-        for action in kind.acts:
-            times = self.times[action]
-            first = 0 if action in facts.LASTING else bisect_left(times, since - APART)
-            if first < len(times) and times[first] <= until + APART:
-                return True
-        return False
-
-
-def _replay_facts(block: LedgerBlock, before: LedgerBlock | None, sealed: Facts, acts: _Acts) -> Iterator[str]:
-    """Take up the facts that a block seals; name those that changed while nobody did what may change them."""
-    has_begun = bool(sealed)  # the release before sealed no facts, so the first block of ours has all that there were
-    for entry in ledger.unpacked(block.rows):
-        kind = facts.BY_CODE.get(entry.kind)
-        if kind is None:
-            continue
-        key = (entry.kind, entry.pk)
-        needs_act = key in sealed or (has_begun and kind.is_added_by_act)
-        if before and needs_act and not acts.explain(kind, before.sealed_at, block.sealed_at):
-            was = f"changed since block {sealed[key][1]}" if key in sealed else "added"
-            yield f"{_fact(kind, entry.pk)} was {was}, before {_said(block, inside=True)}, and no act says so."
-        sealed[key] = (entry.sha256, block.number)
-
-
-def _inspect_facts(study: Study, last: LedgerBlock, sealed: Facts, acts: _Acts) -> Iterator[str]:
-    """Compare the facts as they are with what was sealed last; what an act has just changed waits for its block."""
-    for kind in facts.KINDS:
-        if acts.explain(kind, last.sealed_at, timezone.now()) and _waiting_acts(study).exists():
-            continue
-        now = facts.current(study, kind)
-        known = {key: seal for (code, key), seal in sealed.items() if code == kind.code and seal[0] != facts.GONE}
-        for key in sorted(known.keys() & now.keys()):
-            if known[key][0] != now[key]:
-                sealed_in = f"block {known[key][1]} of {_chain(study)}"
-                yield f"{_fact(kind, key)} was changed: it is not what {sealed_in} has sealed."
-        for key in sorted(now.keys() - known.keys()) if sealed and kind.is_added_by_act else ():
-            yield f"{_fact(kind, key)} was added, and no act says so."
-        for key in sorted(known.keys() - now.keys()):
-            yield f"{_fact(kind, key)} was removed: block {known[key][1]} of {_chain(study)} has it."
-
-
 def _inspect_current_labels(study: Study) -> Iterator[str]:
     with connection.cursor() as cursor:
         cursor.execute(STALE, [study.pk])
@@ -196,6 +168,16 @@ def _inspect_current_labels(study: Study) -> Iterator[str]:
             yield (
                 f"Assignment {assignment} (reader {code}) was changed: it counts as at version {version}, and has "
                 f"{count} labels, the newest of version {newest or 0}. A label was hidden, or one taken back counts."
+            )
+
+
+def _inspect_counts(study: Study) -> Iterator[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(MISCOUNTED, [study.pk])
+        for code, done, is_done, skipped, is_skipped in cursor.fetchall():
+            yield (
+                f"Fact count of reader {code} ({_chain(study)}) was changed: it has {done} images done and {skipped} "
+                f"skipped, and the list has {is_done} done and {is_skipped} skipped."
             )
 
 
@@ -230,8 +212,14 @@ def _inspect_files(study: Study) -> Iterator[str]:
 
 
 def _late(study: Study | None) -> Iterator[str]:
-    mark = LedgerMark.objects.filter(seen_at__gte=timezone.now() - SEALED_WITHIN)
-    if not mark.exists() and (_waiting_labels(study).exists() or _waiting_acts(study).exists()):
+    """Say where sealing stands still, or where somebody keeps the mark from moving while its time looks new."""
+    since = timezone.now() - SEALED_WITHIN
+    labels, acts = _waiting_labels(study), _waiting_acts(study)
+    if LedgerMark.objects.filter(seen_at__gte=since).exists():
+        labels, acts = labels.filter(labeled_at__lt=since), acts.filter(at__lt=since)
+        if _waiting_acts(study).filter(action="labels imported").exists():  # labels of long ago
+            labels = Label.objects.none()
+    if labels.exists() or acts.exists():
         yield f"New rows of {_chain(study)} are not sealed: check that beat and a worker run."
 
 
@@ -249,11 +237,19 @@ def _waiting_acts(study: Study | None) -> QuerySet[AuditEvent]:
     return ledger.acts(study).filter(pk__gt=last.events_until if last else ledger.LOWEST)
 
 
+def _chains_of_nothing() -> Iterator[str]:
+    """A study could be copied under another number, and its chain left behind for anchors to find."""
+    left = LedgerBlock.objects.exclude(study=None).exclude(study__in=Study.objects.values("pk"))
+    for study in sorted(set(left.values_list("study_id", flat=True))):
+        yield f"The study with the number {study} was removed: the ledger has its blocks."
+
+
 def _missing_heads() -> Iterator[str]:
     """A study's last blocks could be removed with all that they seal; the site's blocks remember them."""
+    there = LedgerBlock.objects.filter(study__in=Study.objects.values("pk"))
     digests = {
         (ledger.chain_name(block.study), block.number): block.digest
-        for block in LedgerBlock.objects.exclude(study=None).select_related("study").defer("rows")
+        for block in there.select_related("study").defer("rows")
     }
     for block in ledger.blocks(None).defer("rows"):
         for chain, (number, digest) in sorted(block.heads.items()):
@@ -267,10 +263,6 @@ def _chain(study: Study | None) -> str:
 
 def _said(block: LedgerBlock, *, inside: bool = False) -> str:
     return f"{'block' if inside else 'Block'} {block.number} of {_chain(block.study)}"
-
-
-def _fact(kind: Kind, key: int) -> str:
-    return f"Fact {kind.name} {key}"
 
 
 def _named(key: tuple[bytes, int]) -> str:

@@ -4,13 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Collate
 
-from labeler.models import Doubt, Image, Label, Measurement, Reader, Study
+from labeler.models import Alias, Doubt, Image, Label, Measurement, Reader, Study
 from labeler.screening.prescreen import MEASURES, Measure
 
+DEALT = "Images have been dealt since it came, and readers grade what they were dealt. It stays as it is."
 PAGE = 48  # images: divides into rows of 2, 3, 4, 6 and 8
+FEW_COPIES = 1000  # ids that stand in a query; more are found by a query within it, which is slower
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Wanted:
     name: str = ""
     is_golden: bool | None = None
     is_taken_out: bool | None = None
+    turned: str = ""  # by its "face", or by "hand"
 
 
 def find(study: Study, wanted: Wanted) -> QuerySet[Image]:
@@ -34,11 +37,26 @@ def find(study: Study, wanted: Wanted) -> QuerySet[Image]:
     images = study.images.order_by("pk")
     if wanted.name:  # in the order of an index in which the names with one beginning stand together
         named = images.annotate(named=Collate("source_name", "C"))
-        images = named.filter(named__startswith=wanted.name).order_by("named", "pk")
+        images = named.filter(Q(named__startswith=wanted.name) | _copies(study, wanted.name)).order_by("named", "pk")
     images = images.filter(_of_image(wanted))
     if wanted.grade is None and wanted.reader is None and not wanted.not_gradable:
         return images
     return images.filter(Exists(_labels(wanted)))
+
+
+def _copies(study: Study, beginning: str) -> Q:
+    """Return which images came under another name that begins so."""
+    images = Alias.objects.alias(named=Collate("name", "C")).filter(named__startswith=beginning, image__study=study)
+    pks = images.order_by().values_list("image", flat=True)
+    few = list(pks[: FEW_COPIES + 1])
+    return Q(pk__in=few if len(few) <= FEW_COPIES else pks)
+
+
+def names_of_copies(page: Sequence[Image], beginning: str) -> dict[int, str]:
+    """Return image -> the other name by which it was found, of those whose own name does not begin so."""
+    others = [image.pk for image in page if not image.source_name.startswith(beginning)]
+    names = Alias.objects.filter(image__in=others, name__startswith=beginning).order_by("-pk")
+    return dict(names.values_list("image", "name")) if others else {}
 
 
 def _of_image(wanted: Wanted) -> Q:
@@ -49,6 +67,8 @@ def _of_image(wanted: Wanted) -> Q:
         q &= Q(cluster__isnull=not wanted.has_duplicates)
     if wanted.is_taken_out is not None:
         q &= Q(is_taken_out=wanted.is_taken_out)
+    if wanted.turned:
+        q &= Q(turn__gt=0, is_turned_by_hand=False) if wanted.turned == "face" else Q(is_turned_by_hand=True)
     if wanted.is_golden is not None:
         q &= Q(is_golden=wanted.is_golden)
     if wanted.column and wanted.value:
@@ -127,6 +147,24 @@ def measures_of(image: Image) -> list[tuple[Measure, float, bool]]:
         return []
     failed = image.failed.split()
     return [(one, getattr(measurement, one.name), one.name in failed) for one in MEASURES]
+
+
+def why_fixed(image: Image) -> str:
+    """Return why an image can't be turned any more, as a sentence; nothing where it can.
+
+    It goes by when the image came, not by whether it is in a list: that would tell something of golden images.
+    """
+    study = image.study
+    if image.is_erased:
+        return "This image was erased."
+    if not image.has_file:
+        return "This image came without a file, so there is nothing to turn."
+    if study.closed_at:
+        return f"Study {study.slug} was closed on {study.closed_at:%Y-%m-%d}. It stays as it is."
+    changed = study.dealings.filter(reversed_at=None).aggregate(latest=Max("dealt_at"))["latest"]
+    if study.dealt_at and image.imported_at <= max(study.dealt_at, changed or study.dealt_at):
+        return DEALT
+    return ""
 
 
 def columns(study: Study) -> list[str]:

@@ -1,5 +1,6 @@
 """The gallery's filters."""
 
+import unicodedata
 from typing import Any
 
 from django import forms
@@ -44,6 +45,11 @@ class GalleryForm(Form):
         coerce=YES_OR_NO.get,
         empty_value=None,
     )
+    turned = forms.ChoiceField(
+        required=False,
+        label="Turned",
+        choices=[("", "Does not matter"), ("face", "As its face stands"), ("hand", "By hand")],
+    )
     name = forms.CharField(required=False, max_length=255, label="Name begins with")
     column = forms.ChoiceField(required=False, label="Metadata")
     value = forms.CharField(required=False, max_length=200, label="Its value")
@@ -65,6 +71,9 @@ class GalleryForm(Form):
             for name in UNBLINDING:
                 del self.fields[name]
 
+    def clean_name(self) -> str:
+        return unicodedata.normalize("NFC", self.cleaned_data["name"])  # as names are stored
+
     def wanted(self) -> Wanted:
         cleaned = self.cleaned_data
         return Wanted(
@@ -74,6 +83,7 @@ class GalleryForm(Form):
             is_kept=cleaned["kept"],
             has_duplicates=cleaned["duplicates"],
             is_taken_out=cleaned["taken_out"],
+            turned=cleaned["turned"],
             name=cleaned["name"],
             column=cleaned["column"],
             value=cleaned["value"],

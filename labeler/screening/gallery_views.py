@@ -1,6 +1,5 @@
 """The gallery: images with their labels, for admins who do not read the study."""
 
-from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseGone
 from django.shortcuts import render
@@ -22,7 +21,6 @@ from labeler.screening.near_duplicate_forms import SubjectForm
 from labeler.screening.prescreen_forms import DecisionForm
 
 
-@login_required
 @require_GET
 def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images that are as the address asks."""
@@ -40,11 +38,12 @@ def gallery_page(request: AuthedRequest, slug: str) -> HttpResponse:
     page = keyset_pages.turn_to(gallery.find(study, wanted), keys, size=PAGE, asked=request.GET)
     # Every reader grades the golden images, so that one is graded at all, and early, tells that it may be golden.
     said = [_in_words(image) for image in gallery.with_words(page.rows)] if is_unblinded else [""] * len(page.rows)
-    context |= {"images": list(zip(page.rows, said, strict=True)), "is_empty": not page.rows, "page": page}
+    copies = gallery.names_of_copies(page.rows, wanted.name) if wanted.name else {}
+    images = [(image, words, copies.get(image.pk)) for image, words in zip(page.rows, said, strict=True)]
+    context |= {"images": images, "is_empty": not page.rows, "page": page}
     return render(request, "labeler/screening/gallery.html", context)
 
 
-@login_required
 @require_GET
 def disputed(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images on which readers disagree most: nearly all of them golden, as others have one reader."""
@@ -52,7 +51,6 @@ def disputed(request: AuthedRequest, slug: str) -> HttpResponse:
     return _doubts(request, gallery.disputed(study), {"study": study, "current": "disputed"})
 
 
-@login_required
 @require_GET
 def unstable(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images of which readers changed their mind. Several readers of one image tell what it is."""
@@ -66,7 +64,6 @@ def _doubts(request: HttpRequest, doubts: QuerySet[Doubt], context: dict[str, ob
     return render(request, "labeler/screening/doubts.html", context)
 
 
-@login_required
 @require_GET
 def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Show one image and everything that was said of it."""
@@ -78,6 +75,8 @@ def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
         "labels": gallery.labels_of(image) if is_unblinded else [],
         "is_unblinded": is_unblinded,
         "measures": gallery.measures_of(image),
+        "why_fixed": gallery.why_fixed(image),
+        "turns": _turns(image.turn or 0),
         "decisions": image.decisions.select_related("decided_by"),
         "decision": DecisionForm(),
         "subject": SubjectForm(initial={"subject": image.subject}),
@@ -85,7 +84,6 @@ def image(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "labeler/screening/image.html", context)
 
 
-@login_required
 @require_GET
 def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpResponse:
     """Answer an image's thumbnail, or with a size one of its renditions."""
@@ -100,6 +98,12 @@ def picture(request: AuthedRequest, slug: str, pk: int) -> FileResponse | HttpRe
         return webp(thumbnails.storage_name(image))
     size = renditions.smallest_of_at_least(form.cleaned_data["size"], long_side=max(image.width, image.height))
     return webp(renditions.storage_name(image.rendition, size))
+
+
+def _turns(turn: int) -> list[tuple[int, str]]:
+    """Return the turns that buttons offer an image that stands so, with the buttons' words."""
+    back = [(0, "As it came")] if turn else []
+    return [((turn + 3) % 4, "Turn left"), ((turn + 1) % 4, "Turn right"), *back]
 
 
 def _in_words(image: Image) -> str:

@@ -59,3 +59,4 @@ class SubjectForm(Form):
     subject = forms.CharField(
         required=False, max_length=100, label="Subject", help_text="A code for the person; empty where not known."
     )
+    is_another = forms.BooleanField(required=False, label="Another person than those whose codes look like this one")

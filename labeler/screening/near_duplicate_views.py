@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -32,7 +31,6 @@ SAID = {
 }
 
 
-@login_required
 @require_GET
 def list_clusters(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the clusters, the biggest first, or the pairs that were parted."""
@@ -59,7 +57,6 @@ def list_clusters(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/screening/near_duplicates.html", context)
 
 
-@login_required
 @require_POST
 def judge(request: AuthedRequest, slug: str) -> HttpResponse:
     """Say of a pair, or of all pairs of a cluster, whether they are one photograph."""
@@ -76,7 +73,6 @@ def judge(request: AuthedRequest, slug: str) -> HttpResponse:
     return _back(request, slug)
 
 
-@login_required
 @require_POST
 def keep_best(request: AuthedRequest, slug: str) -> HttpResponse:
     """Drop all of a cluster but one."""
@@ -94,7 +90,6 @@ def keep_best(request: AuthedRequest, slug: str) -> HttpResponse:
     return _back(request, slug)
 
 
-@login_required
 @require_POST
 def search(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker search all images again."""
@@ -104,7 +99,6 @@ def search(request: AuthedRequest, slug: str) -> HttpResponse:
     return redirect("duplicates", slug=slug)
 
 
-@login_required
 @require_GET
 def list_subjects(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the subjects with more than one image, by name."""
@@ -114,7 +108,6 @@ def list_subjects(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/screening/subjects.html", context)
 
 
-@login_required
 @require_POST
 def correct_subject(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Set the subject of an image."""
@@ -122,8 +115,12 @@ def correct_subject(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     form = SubjectForm(request.POST)
     if not form.is_valid():
         messages.error(request, "The subject is as it was: give a code of at most 100 characters.")
-    elif subjects.correct(image=image, by=request.user, **form.cleaned_data):
-        messages.success(request, "The subject is corrected.")
+        return redirect("study_image", slug=slug, pk=pk)
+    try:
+        if subjects.correct(image=image, by=request.user, **form.cleaned_data):
+            messages.success(request, "The subject is corrected.")
+    except subjects.UnsureError as error:
+        messages.error(request, f"The subject is as it was. {error} Write that code, or tick “another person”.")
     return redirect("study_image", slug=slug, pk=pk)
 
 

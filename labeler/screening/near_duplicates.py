@@ -68,6 +68,10 @@ def judge(*, study: Study, pairs: Collection[int], verdict: str, by: User | None
     return len(ends)
 
 
+def were_searched(study: Study) -> bool:
+    return study.audit_events.filter(action=SEARCHED).exists()
+
+
 def forget(image: Image) -> None:
     """Take an image out of its pairs and its cluster, which goes on without it."""
     with transaction.atomic():
@@ -76,6 +80,7 @@ def forget(image: Image) -> None:
         SimilarPair.objects.filter(Q(first=image) | Q(second=image)).delete()
         if image.cluster:
             _recluster(image.study, members)
+            audit.record(image.study, None, "taken from its near-duplicates", detail=str(image))
 
 
 def pairs_of(study: Study, cluster: int) -> QuerySet[SimilarPair]:

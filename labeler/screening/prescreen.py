@@ -104,7 +104,8 @@ def set_limits(*, study: Study, limits: Limits, by: User | None, reason: str = "
 @transaction.atomic
 def apply(study: Study) -> int:
     """Hold every image that is not settled against the current limits; return how many are dropped now."""
-    _hold(undecided(study), current_limits(study))
+    if changed := _hold(undecided(study), current_limits(study)):
+        audit.record(study, None, "prescreening limits applied", detail=f"{changed} images changed")
     return _dropped(study)
 
 
@@ -159,12 +160,13 @@ def _failed(limits: Limits) -> Trim:
     return Trim(Concat(Value(""), Value(""), *said, output_field=TextField()))
 
 
-def _hold(waiting: QuerySet[Image], limits: Limits) -> None:
+def _hold(waiting: QuerySet[Image], limits: Limits) -> int:
+    """Say of each image which limits it is outside of, and drop it or bring it back; return how many changed."""
     now = Measurement.objects.filter(image=OuterRef("pk")).values(said=_failed(limits))
     touched = waiting.filter(Q(pk__in=waiting.filter(failing(limits)).values("pk")) | ~Q(failed=""))
     stale = touched.annotate(now=Coalesce(Subquery(now), Value(""), output_field=TextField())).exclude(failed=F("now"))
     by_measures = Case(When(now="", then=Value(True)), default=Value(False))  # noqa: FBT003  SQL's true and false
-    stale.update(failed=F("now"), is_kept=Coalesce(F("override"), by_measures))
+    return stale.update(failed=F("now"), is_kept=Coalesce(F("override"), by_measures))
 
 
 def _dropped(study: Study) -> int:

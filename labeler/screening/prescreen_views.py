@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse, JsonResponse
@@ -30,7 +29,6 @@ from labeler.studies.study_jobs import Kind
 RULES = 10  # former limits that the page shows
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def limits(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show what the limits in the address would drop; save those that are sent."""
@@ -46,7 +44,6 @@ def limits(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/screening/prescreen.html", context, status=422 if is_bad else 200)
 
 
-@login_required
 @require_GET
 def counts(request: AuthedRequest, slug: str) -> JsonResponse:
     """Answer what the limits in the address would drop, in the words of the page."""
@@ -58,7 +55,6 @@ def counts(request: AuthedRequest, slug: str) -> JsonResponse:
     return JsonResponse(_drops(counted) | {"query": query_of(form.limits())})
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def drops(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the images that limits would drop, or that are dropped; keep or drop those that are chosen."""
@@ -88,7 +84,6 @@ def drops(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/screening/drops.html", context, status=422 if decision.errors else 200)
 
 
-@login_required
 @require_POST
 def decide(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Keep or drop one image."""
@@ -101,7 +96,6 @@ def decide(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("study_image", slug=slug, pk=pk)
 
 
-@login_required
 @require_POST
 def measure(request: AuthedRequest, slug: str) -> HttpResponse:
     """Have a worker measure what has no measures yet."""

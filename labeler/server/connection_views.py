@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib.auth.decorators import login_required
+from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -13,19 +13,20 @@ from django.views.decorators.http import require_GET
 from labeler.accounts.access import AuthedRequest
 
 
-@login_required
 @require_GET
 def signed_in(request: AuthedRequest) -> HttpResponse:
     """Tell the window that asked for a sign-in that it has happened, and close this one."""
     return render(request, "labeler/server/signed_in.html")
 
 
+@login_not_required
 @require_GET
 def offline(request: HttpRequest) -> HttpResponse:
     """Answer the page that the service worker shows when the server can't be reached."""
     return render(request, "offline.html")
 
 
+@login_not_required
 @require_GET
 @cache_control(no_cache=True)
 def service_worker(request: HttpRequest) -> HttpResponse:
@@ -33,6 +34,7 @@ def service_worker(request: HttpRequest) -> HttpResponse:
     return render(request, "service-worker.js", content_type="text/javascript")
 
 
+@login_not_required
 @require_GET
 def security_txt(request: HttpRequest) -> HttpResponse:
     """Return security.txt: where to report a vulnerability (RFC 9116)."""

@@ -71,7 +71,7 @@ def add_reader(
 
     A running study is joined by `joining_and_leaving.join`, which also gives the reader a list.
     """
-    study = Study.objects.select_for_update().get(pk=study.pk)
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     if study.dealt_at:
         raise StudyError(
             f"Study {study.slug} is dealt; a reader added now would have no images. Let them join instead."

@@ -1,7 +1,6 @@
 """Study jobs: who asked for one is told, the page that shows it, and trying one again."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_GET, require_POST
@@ -18,14 +17,12 @@ PAGES = {Kind.MEASURE: "prescreen", Kind.LIMITS: "prescreen", Kind.DUPLICATES: "
 QUEUED = "The queue can't be reached. What you asked for is kept and starts when the queue is back."
 
 
-@login_required
 @require_GET
 def study_job(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Lead to the page that shows it."""
     return _to_page(_get_study_job(request, slug, pk))
 
 
-@login_required
 @require_POST
 def retry(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Have a study job that failed done again."""

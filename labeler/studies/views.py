@@ -1,19 +1,17 @@
 """Pages of a study for its admins."""
 
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from labeler.accounts import access
 from labeler.accounts.access import AuthedRequest
-from labeler.models import Study
+from labeler.models import AtlasPicture, Study
 from labeler.studies import atlas, checklist, progress, retention, studies
 from labeler.studies.forms import AtlasForm, NewStudyForm
 from scoring.models import Regressor
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def new_study(request: AuthedRequest) -> HttpResponse:
     """Create a study; the person becomes its admin."""
@@ -29,7 +27,6 @@ def new_study(request: AuthedRequest) -> HttpResponse:
     return render(request, "labeler/studies/new_study.html", {"form": form}, status=422 if form.errors else 200)
 
 
-@login_required
 @require_GET
 def study(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_administered_study(request, slug)
@@ -53,7 +50,6 @@ def _learned_from_erased(study: Study) -> int:
     return active.values_list("learned_from_erased", flat=True).first() or 0
 
 
-@login_required
 @require_http_methods(["GET", "POST"])
 def study_atlas(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show and add the example pictures of a study's grades."""
@@ -66,9 +62,8 @@ def study_atlas(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "labeler/studies/atlas.html", context, status=422 if form.errors else 200)
 
 
-@login_required
 @require_POST
 def remove_from_atlas(request: AuthedRequest, slug: str, picture: int) -> HttpResponse:
-    access.get_administered_study(request, slug)
-    atlas.remove_picture(access.get_atlas_picture(request, slug, picture), by=request.user)
+    study = access.get_administered_study(request, slug)
+    atlas.remove_picture(get_object_or_404(AtlasPicture, pk=picture, level__study=study), by=request.user)
     return redirect("study_atlas", slug=slug)

@@ -91,6 +91,8 @@ class Selfie:
     content_hash: str
     read: Callable[[], bytes]
     limits: Limits = SELFIE
+    # Quarter turns clockwise from its pixels to the right way up, where it is known; None is found by its face.
+    turn: int | None = None
 
     @classmethod
     def of(cls, data: bytes, limits: Limits = SELFIE) -> "Selfie":
@@ -98,7 +100,7 @@ class Selfie:
 
     @cached_property
     def pixels(self) -> Pixels:
-        """(height, width, 3) uint8 sRGB. Raises ImageError."""
+        """(height, width, 3) uint8 sRGB, as the file says, not turned by a face. Raises ImageError."""
         return decode(self.read(), self.limits)
 
 
@@ -156,6 +158,11 @@ def decode_here(
         raise ImageError(ENDLESS) from error
     except DAMAGE as error:
         raise ImageError(CUT) from error
+
+
+def turned(pixels: Pixels, turn: int) -> Pixels:
+    """Return a picture after so many quarter turns clockwise, with its rows one behind the other in memory."""
+    return np.ascontiguousarray(np.rot90(pixels, -turn))
 
 
 def _other(data: bytes) -> str:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from scoring.photograph import faces
+from scoring.photograph import eyes
 from scoring.photograph.decoding import Pixels
-from scoring.photograph.faces import Eye
+from scoring.photograph.eyes import Eye
 
 Box = tuple[int, int, int, int]
 Mode = Literal["landmarks", "one_eye", "whole"]
@@ -58,12 +58,14 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the patches of a selfie are, and how they were found."""
+    """Where the patches of a selfie are, and how they were found: in pixels of the photograph the right way up."""
 
     mode: Mode
     patches: tuple[Patch, ...]
     dropped: tuple[Dropped, ...] = ()
     landmarks: tuple[tuple[int, int], ...] | None = None  # the 68 points of landmark mode
+    # Quarter turns clockwise from the photograph as it came. JSON has it where it was turned.
+    turn: Annotated[int, Field(exclude_if=operator.not_)] = 0
 
 
 Cut = Callable[[Pixels, Landmarks], tuple[list[Patch], list[Dropped]]]
@@ -78,7 +80,7 @@ def cut_ms2019(pixels: Pixels, points: Landmarks) -> tuple[list[Patch], list[Dro
 def lay_out(pixels: Pixels, found: Sequence[Landmarks], *, cut: Cut = cut_ms2019) -> Layout:
     """Lay out the patches: by the landmarks of exactly one face, else by one eye, else as the whole image.
 
-    `found` holds the landmarks of every face (faces.find_landmarks). A mode that leaves no usable patch gives way to
+    `found` holds the landmarks of every face (faces.upright). A mode that leaves no usable patch gives way to
     the next; what it dropped stays on record.
     """
     height, width = pixels.shape[:2]
@@ -88,7 +90,7 @@ def lay_out(pixels: Pixels, found: Sequence[Landmarks], *, cut: Cut = cut_ms2019
         if used:
             points = tuple((int(x), int(y)) for x, y in found[0])
             return Layout("landmarks", tuple(used), tuple(dropped), points)
-    eye = faces.find_eye(pixels)
+    eye = eyes.find_eye(pixels)
     if eye:
         used, unusable = sift(from_eye(eye, visible_cheek(pixels, eye), width, height))
         dropped = dropped + unusable

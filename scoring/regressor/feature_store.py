@@ -1,8 +1,8 @@
-"""Stored embeddings by content hash, feature key, box and variant: none is computed twice.
+"""Stored embeddings by content hash, feature key, turn, box and variant: none is computed twice.
 
-One file per selfie and feature key: a SHA-256 of the rest, then safetensors that hold layout and quality as JSON and a
-float16 embedding per box and variant. Two workers may write the same file: a reader finds either version whole, and
-what the losing one had added is computed again when next wanted.
+One file per selfie, feature key and turn: a SHA-256 of the rest, then safetensors that hold layout and quality as JSON
+and a float16 embedding per box and variant. Two workers may write the same file: a reader finds either version whole,
+and what the losing one had added is computed again when next wanted.
 """
 
 import hashlib
@@ -27,6 +27,7 @@ from scoring.regressor.recipes import Recipe
 DIGEST_BYTES = 32  # SHA-256
 FOUND = "found"  # the layout and the quality
 ROOT = "features"
+TURN = "-turn"  # between the feature key and the turn, in names
 READERS = 8  # threads: object storage answers after tens of milliseconds
 SLICE = 256  # files read ahead at most: 12 embeddings of 4 patches are 0.2 MB each
 
@@ -61,8 +62,8 @@ def describe(selfie: Selfie, recipe: Recipe, *, variants: Variants = UNCHANGED) 
 
 def prepare(selfie: Selfie, recipe: Recipe, *, variants: Variants = UNCHANGED) -> Pending:
     """Read what is stored of a selfie and cut out what is not. Raises images.ImageError and weights.WeightsError."""
-    name = storage_name(selfie.content_hash, recipe)
-    known = _read(name) or Described(*pipeline.look(selfie.pixels, recipe), {})
+    name = storage_name(selfie, recipe)
+    known = _read(name) or Described(*pipeline.look(selfie.pixels, recipe, selfie.turn), {})
     missing = known.missing(variants)
     return Pending(name, known, pipeline.cut(selfie.pixels, known.layout, missing) if missing else {})
 
@@ -73,12 +74,12 @@ def complete(pending: Sequence[Pending], recipe: Recipe) -> list[Described]:
     return [_add(one, embeddings) if embeddings else one.known for one, embeddings in zip(pending, fresh, strict=True)]
 
 
-def read_many(content_hashes: Sequence[str], recipe: Recipe) -> Iterator[Described | None]:
+def read_many(selfies: Sequence[Selfie], recipe: Recipe) -> Iterator[Described | None]:
     """Yield what is stored of each selfie, in order, and None where that is nothing."""
     with ThreadPoolExecutor(READERS) as readers:
-        for start in range(0, len(content_hashes), SLICE):
-            some = content_hashes[start : start + SLICE]
-            yield from readers.map(_read, [storage_name(content_hash, recipe) for content_hash in some])
+        for start in range(0, len(selfies), SLICE):
+            some = selfies[start : start + SLICE]
+            yield from readers.map(_read, [storage_name(selfie, recipe) for selfie in some])
 
 
 def erase(content_hash: str) -> int:
@@ -113,8 +114,10 @@ def collect(*, known: Callable[[Sequence[str]], Collection[str]], feature_keys: 
     return deleted
 
 
-def storage_name(content_hash: str, recipe: Recipe) -> str:
-    return f"{_folder(content_hash)}/{recipe.feature_key}"
+def storage_name(selfie: Selfie, recipe: Recipe) -> str:
+    """Return where a selfie's embeddings are: a photograph that a person turned anew has others."""
+    known = "" if selfie.turn is None else f"{TURN}{selfie.turn}"
+    return f"{_folder(selfie.content_hash)}/{recipe.feature_key}{known}"
 
 
 def _folder(content_hash: str) -> str:
@@ -124,7 +127,7 @@ def _folder(content_hash: str) -> str:
 
 def _collect_one(content_hash: str, feature_keys: Collection[str]) -> int:
     folder = _folder(content_hash)
-    unwanted = [f"{folder}/{name}" for name in blobs.files(folder) if name not in feature_keys]
+    unwanted = [f"{folder}/{name}" for name in blobs.files(folder) if name.partition(TURN)[0] not in feature_keys]
     unwanted = [name for name in unwanted if "/." not in name or blobs.was_abandoned(name)]
     for name in unwanted:
         blobs.erase(name)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from scoring.photograph.decoding import Pixels
+from scoring.photograph.decoding import Pixels, turned
 from scoring.photograph.patches import Layout, Patch
 from scoring.regressor.pipeline import PatchScore, SelfieScore
 from scoring.regressor.score_scale import Scale
@@ -31,11 +31,12 @@ def draw(pixels: Pixels, shown: Layout) -> bytes: ...
 @overload
 def draw(pixels: Pixels, shown: SelfieScore, *, scale: Scale) -> bytes: ...
 def draw(pixels: Pixels, shown: Layout | SelfieScore, *, scale: Scale | None = None) -> bytes:
-    """Return a PNG of the upright photograph with its patches, dropped ones in grey, landmarks where there are.
+    """Return a PNG of a photograph, turned the right way up, with its patches and, where there are, landmarks.
 
-    A SelfieScore's regions are filled from green to red by their scores, between the two ends of the scale; where the
-    machine abstains it has none to show.
+    Dropped patches are grey. A SelfieScore's regions are filled from green to red by their scores, between the two ends
+    of the scale; where the machine abstains it has none to show.
     """
+    pixels = turned(pixels, shown.turn)
     shrink = min(1.0, LONG_SIDE / max(pixels.shape[:2]))
     small = cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     corners = [(patch, corners_of(patch) * shrink) for patch in _told(shown)]

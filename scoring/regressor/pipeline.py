@@ -1,7 +1,7 @@
 """From pixels to a score: the one function that API, evaluation and commands call. [core]"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol, assert_never
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scoring.network import embedder
 from scoring.photograph import decoding_slots, faces, patches, quality, upright_patches
-from scoring.photograph.decoding import Pixels, Selfie
+from scoring.photograph.decoding import Pixels, Selfie, turned
 from scoring.photograph.patches import Box, Dropped, Landmarks, Layout, Mode, Patch
 from scoring.photograph.quality import Quality
 from scoring.regressor import abstention
@@ -98,6 +98,7 @@ class SelfieScore:
     patches: tuple[PatchScore, ...]
     dropped: tuple[Dropped, ...]
     mode: Mode
+    turn: int  # quarter turns clockwise from the photograph as it came to the one in whose pixels boxes are
     face: Box | None  # around its landmarks, where there is exactly one; it may reach beyond the picture
     quality: Quality
     reasons: tuple[Reason, ...]  # to abstain
@@ -120,15 +121,19 @@ def describe(selfie: Selfie, recipe: Recipe, *, variants: Variants = UNCHANGED) 
 
     Raises images.ImageError and weights.WeightsError.
     """
-    layout, measured = look(selfie.pixels, recipe)
+    layout, measured = look(selfie.pixels, recipe, selfie.turn)
     (embeddings,) = embed([cut(selfie.pixels, layout, keys(layout, variants))], recipe)
     return Described(layout, measured, embeddings)
 
 
-def look(pixels: Pixels, recipe: Recipe) -> tuple[Layout, Quality]:
-    """Find the faces once, for the patches and for the photograph's quality. Raises weights.WeightsError."""
-    found = faces.find_landmarks(pixels)
-    return lay_out(recipe.geometry)(pixels, found), quality.measure(pixels, found)
+def look(pixels: Pixels, recipe: Recipe, turn: int | None = None) -> tuple[Layout, Quality]:
+    """Find the faces once, for what is up unless that is known, for the patches and for the photograph's quality.
+
+    Raises weights.WeightsError.
+    """
+    found = faces.upright(pixels, turn)
+    layout = lay_out(recipe.geometry)(found.pixels, found.faces)
+    return replace(layout, turn=found.turn), quality.measure(found.pixels, found.faces)
 
 
 def lay_out(geometry: Geometry) -> LayOut:
@@ -152,7 +157,8 @@ def keys(layout: Layout, variants: Variants) -> list[Key]:
 
 
 def cut(pixels: Pixels, layout: Layout, wanted: Sequence[Key]) -> Crops:
-    """Cut the wanted crops out, each as small as the network sees it."""
+    """Cut the wanted crops out of a photograph as it came, each as small as the network sees it."""
+    pixels = turned(pixels, layout.turn)
     boxes = {patch.region: patch for patch in layout.patches}
     return {(region, how): embedder.resize(changed(boxes[region], pixels, how)) for region, how in wanted}
 
@@ -186,6 +192,7 @@ def score_image(selfie: Selfie, regressor: FittedRegressor, *, describe: Describ
         patches=tuple(_patch_scores(layout.patches, scores)),
         dropped=layout.dropped,
         mode=layout.mode,
+        turn=layout.turn,
         face=face_of(layout),
         quality=described.quality,
         reasons=abstention.reasons(described.quality, layout, rows.mean(axis=0), regressor.familiarity),

@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from scoring.weights import weight_files
 
 # Part of every feature key: raise it when the same recipe would give other embeddings, or files of another kind.
-FEATURE_VERSION = 3
+FEATURE_VERSION = 4
 
 
 class Geometry(StrEnum):

@@ -1,7 +1,7 @@
 """What an app is told of a score, as JSON: docs/schemas/score.schema.json is made from `SelfieScoreOut`."""
 
 from dataclasses import asdict
-from typing import Self
+from typing import Literal, Self
 
 from ninja import Schema
 from pydantic import Field
@@ -43,6 +43,8 @@ class ReasonOut(Schema):
 class SelfieScoreOut(Schema):
     """Boxes are x_min, y_min, x_max, y_max in pixels of the upright picture, end-exclusive.
 
+    Upright is as the file's orientation says, then turned by `turned` degrees. An overlay shows that picture.
+
     Where the machine abstains, score, grade, interval and the patches' scores are null and the reasons say why.
     """
 
@@ -54,6 +56,9 @@ class SelfieScoreOut(Schema):
     patches: list[PatchScoreOut]
     dropped: list[DroppedOut]
     mode: Mode
+    turned: Literal[0, 90, 180, 270] = Field(
+        description="Degrees clockwise by which the picture was turned, since its face lay on a side or upside down."
+    )
     face: Box | None = Field(description="Around the landmarks of the one face.")
     quality: QualityOut
     recipe: str
@@ -62,7 +67,7 @@ class SelfieScoreOut(Schema):
     @classmethod
     def of(cls, result: SelfieScore) -> Self:
         """Return what an app is told of a score: no number of the machine's where it abstains."""
-        told = asdict(result) | {"abstains": result.abstains}
+        told = asdict(result) | {"abstains": result.abstains, "turned": 90 * result.turn}
         if result.abstains:
             told |= {"score": None, "grade": None, "interval": None}
             told["patches"] = [patch | {"score": None} for patch in told["patches"]]

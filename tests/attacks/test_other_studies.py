@@ -22,7 +22,9 @@ def test_a_thing_of_another_study_is_not_under_ones_own(world: World, name: str,
     arguments = world.named[""] | world.named.get(name, {}) | {"slug": "other"}
     address = reverse(name, kwargs={argument: arguments[argument] for argument in addresses()[name].arguments})
     for method in ROWS[name].methods.split():
-        assert ask(world, who, method, address).status_code == 404
+        # dora reads the other study, and is told of an image that is not on her list what she is told of none.
+        shut = 410 if who == "dora" and name in {"image", "label", "undo"} else 404
+        assert ask(world, who, method, address).status_code == shut
 
 
 def unblind(client: Client) -> None:

@@ -19,7 +19,7 @@ from labeler.studies import studies
 from tests import builders
 from tests.browser.reading import await_look, await_saved, look, nearest
 
-READERS = 93
+READERS = 107
 IMAGES = 14  # nearly all golden: every reader has these
 ON_STAGE = "[data-picture] img"
 BAR = "[data-bar]"

@@ -2,6 +2,7 @@
 or the page has said that it was not taken."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,9 +15,10 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page, Request, Route, expect
 from pytest_django import DjangoDbBlocker
 
-from labeler.models import Assignment, Image, Label, Study
+from labeler.grading import window
+from labeler.models import Assignment, Image, Label, Reader, Study
 from tests.browser.hostile import BAR, ON_STAGE, Seat, Stage, set_stage
-from tests.browser.reading import PAINTED, await_look
+from tests.browser.reading import PAINTED, PASSWORD, await_look, await_saved
 from tests.conftest import _delete_rows
 from tests.processes import Web
 
@@ -291,6 +293,33 @@ def test_a_queue_that_others_answer_does_not_stop_the_page(seat: Seat) -> None:
     page.route("**/queue/*", answer)
     seat.grade(*[1, 2, 3, 4, 5] * 2)
     assert seat.all_saved() == seat.given
+
+
+LATE = {  # which requests get no answer while everything that was fetched is graded, and which afterwards
+    "labels": ("/label/", None),
+    "labels, and the page can never ask for more": ("/label/", "/queue/"),
+    "everything, and the page can never ask for more": ("/(label|queue|image)/", "/queue/"),
+}
+
+
+@pytest.mark.parametrize("late", LATE)
+def test_whoever_has_graded_all_that_was_fetched_goes_on_where_they_are(seat: Seat, late: str) -> None:
+    """However the next images come at last: with the answer to what waited, or because the page asks for them."""
+    during, after = LATE[late]
+    page = seat.open()
+    page.evaluate("window.isThisVisit = true")
+    page.wait_for_load_state("networkidle")
+    page.route(re.compile(during), lambda route: route.abort())
+    fetched = window.AHEAD if "image" in during else window.WINDOW
+    seat.grade(*[3] * fetched)
+    expect(page.locator(ON_STAGE)).to_have_count(0)
+    page.unroute_all()
+    if after:
+        page.route(re.compile(after), lambda route: route.abort())
+    seat.grade(4)
+    page.unroute_all()
+    assert seat.all_saved() == seat.given
+    assert page.evaluate("window.isThisVisit")
 
 
 # Keys, and where the focus is
@@ -703,7 +732,7 @@ def test_another_reader_at_this_browser_sends_nothing_of_the_first(seat: Seat, s
     seat.sign_in(second)
     with page.expect_response("**/label/") as answered:
         page.evaluate("dispatchEvent(new Event('online'))")
-    assert answered.value.status == 404
+    assert answered.value.status == 410  # and names the other reader, so it settles nothing
     expect(page.locator("[data-notice]")).to_contain_text("sign in again as yourself")
     tab = seat.context.new_page()
     tab.goto("/read/hostile/")
@@ -727,3 +756,53 @@ def test_a_page_of_one_reader_never_shows_the_list_of_another(seat: Seat, stage:
     expect(page.locator("[data-missing]")).to_contain_text("Somebody else has signed in")
     assert page.locator("[data-act] button[name]:enabled").count() == 0
     assert seat.stored() == []
+
+
+def sign_in_in_another_tab(seat: Seat, reader: Reader) -> None:
+    """Sign in as people do, which changes all that names the session."""
+    reader.user.set_password(PASSWORD)
+    reader.user.save()
+    seat.sign_out()
+    tab = seat.context.new_page()
+    tab.goto("/accounts/login/")
+    tab.get_by_label("User name").fill(reader.user.username)
+    tab.get_by_label("Password").fill(PASSWORD)
+    tab.get_by_role("button", name="Sign in").click()
+    expect(tab.get_by_role("heading", name="Your reading lists")).to_be_visible()
+    tab.close()
+
+
+WAYS: dict[str, Steps] = {
+    "a key": [("press", "4")],
+    "a click": [("click", "Severe")],
+    "a reason": [("press", "n"), ("press", "1")],
+    "undo": [("press", "u")],
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_whoever_else_signed_in_gives_no_grade_at_a_page_that_is_open(seat: Seat, stage: Stage, way: str) -> None:
+    """Its images are there, so it would take a grade, and send it when its own reader is back."""
+    page, second = seat.open(), next(stage.readers)
+    seat.grade(2)
+    await_saved(page)
+    await_look(page)
+    sign_in_in_another_tab(seat, second)
+    do(page, WAYS[way])
+    expect(page.locator("[data-missing]")).to_contain_text("Somebody else has signed in")
+    assert page.locator("[data-act] button[name]:enabled").count() == 0
+    sign_in_in_another_tab(seat, seat.reader)
+    seat.open()
+    assert seat.all_saved() == seat.given
+    assert not Label.objects.filter(assignment__reader=second).exists()
+
+
+@pytest.mark.parametrize("way", ["a key", "a click"])
+def test_whoever_signed_in_again_goes_on_at_the_page_that_is_open(seat: Seat, way: str) -> None:
+    page = seat.open()
+    image = seat.image()
+    sign_in_in_another_tab(seat, seat.reader)
+    do(page, WAYS[way])
+    expect(page.locator(BAR)).to_have_attribute("value", "1")
+    assert [act[0] for act in seat.all_saved()] == [image]
+    assert seat.stored()[0][1] in {4, 5}

@@ -17,7 +17,18 @@ from tests import builders
 from tests.browser.test_admin_pages import PASSWORD, open_as_olga, violations
 from tests.training.builders import finish_run
 
-CHARTS = ["errors", "scatter", "confusion", "differences", "calibration", "agreement", "confusions", "drift", "history"]
+CHARTS = [
+    "errors",
+    "against",
+    "scatter",
+    "confusion",
+    "differences",
+    "calibration",
+    "agreement",
+    "confusions",
+    "drift",
+    "history",
+]
 OF_POINTS = {"scatter", "differences"}  # shown to the unblinded
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 from demo import lesions, other_lesions, public_domain_faces, selfies
 from demo.selfies import MadeSelfie
 from scoring.photograph.decoding import Pixels
-from scoring.photograph.faces import find_eye, find_landmarks
+from scoring.photograph.eyes import find_eye
+from scoring.photograph.faces import find_landmarks
 from tests import builders
 
 COUNT, SEED = builders.SELFIES, builders.SELFIES_SEED

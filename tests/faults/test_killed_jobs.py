@@ -157,8 +157,8 @@ def tinted(grade: int, number: int) -> bytes:
 def learnable(transactional_db: None, ana: User, ben: User, tmp_path: Path) -> Study:
     """Return a study whose regressor passes the gate: ana says what the colour says, ben one more. SIMULATED."""
     study = builders.make_study(readers=(ana, ben))
-    builders.import_photographs(study, {f"{1 + n % 4}-{n}.jpg": tinted(1 + n % 4, n) for n in range(22)}, tmp_path)
-    golden_draw.draw(study=study, size=8)
+    builders.import_photographs(study, {f"{1 + n % 4}-{n}.jpg": tinted(1 + n % 4, n) for n in range(34)}, tmp_path)
+    golden_draw.draw(study=study, size=20)  # the fewest that a verdict rests on
     folds.deal(study=study)
     for assignment in Assignment.objects.filter(reader__study=study).select_related("image", "reader"):
         give_grade(assignment, int(assignment.image.source_name[0]) + (assignment.reader.user == ben))

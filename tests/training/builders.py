@@ -17,6 +17,7 @@ from labeler.golden_set import golden_draw
 from labeler.grading import label_store
 from labeler.models import Assignment, GradeLevel, Image, Study, User
 from labeler.platform import typed_json
+from labeler.record import audit
 from labeler.studies import studies
 from scoring.network import embedder
 from scoring.photograph.decoding import Pixels
@@ -26,7 +27,6 @@ from tests import builders
 from training.fitting import dataset, model_selection, recipe_comparison
 from training.fitting.model_selection import Entry
 from training.models import Score, TrainingRun
-from training.publication import gate
 from training.reports import run_report
 from training.runs import retrain
 
@@ -122,14 +122,7 @@ def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> 
     entry = Entry(recipes.faces()["face_ridge"], len(truth), left_out, golden, (), 0.1)
     choice = recipe_comparison.choose({"face_ridge": left_out}, truth, parts)
     measured = run_report.measure(study, graded, entry)
-    machine = measured.machine
-    decision = gate.decide(
-        golden_rmse=machine.golden_rmse,
-        slope=machine.calibration.slope,
-        subgroups=machine.subgroups,
-        bar=gate.bar_of({reader.code: reader.rmse for reader in measured.readers if reader.counts_for_bar}),
-        excess=None,
-    )
+    decision = run_report.decide(study, measured, None)
     now = timezone.now()
     run = TrainingRun.objects.create(
         study=study, state="succeeded", started_at=now, finished_at=now, conclusion=decision.conclusion
@@ -137,7 +130,8 @@ def finish_run(study: Study, *, published: bool = False, error: float = 0.4) -> 
     report = run_report.build(
         run=run, graded=graded, entries=[entry], choice=choice, measured=measured, decision=decision
     )
+    Score.objects.bulk_create(retrain._score_rows(run, [entry], graded))
     run.report, run.is_published = typed_json.dump(report), published
     run.save(update_fields=["report", "is_published"])
-    Score.objects.bulk_create(retrain._score_rows(run, [entry], graded))
+    audit.record(study, None, audit.RUN_KEPT, detail=str(run))
     return run

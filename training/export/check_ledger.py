@@ -5,7 +5,8 @@
 It needs Python 3.11 or newer and nothing else: it shares no code with the program that kept the ledger. It computes
 every label's hash from labels.csv, every block's from the rows it seals and the block before, and compares. HASH is a
 block's that was noted earlier, such as from an older export: it must be in the chain. Acts of people (the audit log)
-are in the chain by their hashes alone, as their words do not leave the installation. Exit status: 0 untouched,
+are in the chain by their hashes alone, as their words do not leave the installation; a fact that was changed by none of
+them is named all the same. Exit status: 0 untouched,
 1 with each finding on a line, 2 unreadable.
 """
 
@@ -15,6 +16,7 @@ import json
 import struct
 import sys
 from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,18 +25,39 @@ ENTRY = struct.Struct(">cq32s")
 KINDS = {
     "label": b"L",
     "act": b"A",
+    "by": b"=",
+    "before": b"<",
     "study": b"S",
     "state": b"T",
+    "draws": b"N",
     "grade level": b"V",
     "reader": b"R",
+    "acceptance": b"Y",
+    "consent": b"C",
+    "promise": b"M",
     "image": b"I",
     "golden": b"G",
     "permission": b"U",
-    "picture": b"P",
     "taken out": b"O",
-    "consent": b"C",
-    "promise": b"M",
+    "picture": b"P",
+    "file": b"F",
+    "screening": b"K",
+    "measures": b"Q",
+    "dealing": b"H",
+    "place": b"D",
+    "erasure": b"J",
+    "image to erase": b"Z",
+    "judging rule": b"j",
+    "reader decision": b"o",
+    "run": b"W",
+    "scores": b"X",
+    "learned from": b"E",
+    "regressor": b"B",
 }
+BEGINNING, NOBODY = 0, -1  # what a "by" has in the place of an act
+# Facts of an image that an erasure in the background empties, and those that may be new without an act.
+EMPTIED = {"image", "picture", "file", "screening", "measures"}
+NEW = EMPTIED | {"golden", "permission", "taken out"}
 # Columns of images.csv: which fact has the same, at which place.
 MARKS = {
     "is_golden": ("golden", 1),
@@ -43,6 +66,7 @@ MARKS = {
     "may_be_shared": ("permission", 3),
     "is_erased": ("permission", 4),
 }
+FACTS = KINDS.keys() - {"label", "act", "by", "before"}
 FIRST = "0" * 64
 GONE = "0" * 64
 # labels.csv has words where a label has these.
@@ -58,6 +82,7 @@ REASONS = {
 INPUTS = {"Keyboard": "keyboard", "Mouse": "mouse", "Touch": "touch", "Pen": "pen"}
 
 Row = dict[str, str]
+Texts = dict[tuple[str, str], list[Any]]  # of facts: kind and id -> what it says
 
 
 def main() -> int:
@@ -75,12 +100,14 @@ def main() -> int:
 def inspect(folder: Path, known: str) -> int:
     ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
     sealed = list(_rows(folder / "ledger.csv"))
+    of_labels = [*inspect_labels(folder, sealed), *inspect_current(folder)]
     findings = [
         *inspect_chain(ledger, sealed),
-        *inspect_labels(folder, sealed),
-        *inspect_current(folder),
+        *(of_labels or inspect_places(folder)),  # a label that was named is the reason for what does not fit it
+        *inspect_changes(folder, sealed),
         *inspect_facts(folder, ledger["salts"], sealed),
         *inspect_tables(folder),
+        *inspect_runs(folder),
     ]
     if known and known not in {block["digest"] for block in ledger["blocks"]}:
         findings.append(f"There is no block with the hash {known}: it is gone, or what it sealed was changed.")
@@ -88,7 +115,7 @@ def inspect(folder: Path, known: str) -> int:
         sys.stdout.write(f"{finding}\n")
     labels = sum(row["kind"] == "label" for row in sealed)
     acts = sum(row["kind"] == "act" for row in sealed)
-    facts = len(sealed) - labels - acts
+    facts = sum(row["kind"] in FACTS for row in sealed)
     counted = f"{labels} labels, {acts} acts and {facts} states of facts in {len(ledger['blocks'])} blocks"
     if findings:
         sys.stdout.write(f"{len(findings)} findings in {counted}.\n")
@@ -142,47 +169,170 @@ def inspect_labels(folder: Path, sealed: list[Row]) -> Iterator[str]:
 
 def inspect_current(folder: Path) -> Iterator[str]:
     """Compute which labels count, the latest of each assignment unless it takes one back, and compare."""
-    latest: dict[tuple[str, str, str], Row] = {}
-    rows = list(_rows(folder / "labels.csv"))
-    for row in rows:
-        key = (row["reader"], row["image"], row["is_repeat"])
-        if key not in latest or int(row["version"]) > int(latest[key]["version"]):
-            latest[key] = row
-    counting = {row["label"] for row in latest.values() if row["is_undo"] == "no"}
-    for row in rows:
+    counting = {row["label"] for row in _latest(folder).values() if row["is_undo"] == "no"}
+    for row in _rows(folder / "labels.csv"):
         if (row["is_current"] == "yes") != (row["label"] in counting):
             wrongly = "counts and should not" if row["is_current"] == "yes" else "should count and does not"
             yield f"Label {row['label']} (reader {row['reader']}, image {row['image']}) {wrongly}."
 
 
+def inspect_places(folder: Path) -> Iterator[str]:
+    """Compare what lists say is done with the labels, and what is golden with images.csv."""
+    done = {key for key, row in _latest(folder).items() if row["is_undo"] == "no"}
+    golden = {row["image"] for row in _rows(folder / "images.csv") if row["is_golden"] == "yes"}
+    places = list(_rows(folder / "assignments.csv"))
+    for row in places:
+        if (row["is_done"] == "yes") != ((row["reader"], row["image"], row["is_repeat"]) in done):
+            yield f"assignments.csv: is_done of image {row['image']} of reader {row['reader']} does not fit its labels."
+    for row in [*_rows(folder / "labels.csv"), *places]:
+        if (row["is_golden"] == "yes") != (row["image"] in golden):
+            yield f"Image {row['image']}, reader {row['reader']}: is_golden was changed: images.csv says otherwise."
+
+
+def _latest(folder: Path) -> dict[tuple[str, str, str], Row]:
+    """Return reader, image and is_repeat -> the row of the latest label."""
+    latest: dict[tuple[str, str, str], Row] = {}
+    for row in _rows(folder / "labels.csv"):
+        key = (row["reader"], row["image"], row["is_repeat"])
+        if key not in latest or int(row["version"]) > int(latest[key]["version"]):
+            latest[key] = row
+    return latest
+
+
+def inspect_changes(folder: Path, sealed: list[Row]) -> Iterator[str]:
+    """Name each fact that was not as it was sealed before when it was changed, or that no act changed."""
+    acts = {row["id"]: row["block"] for row in sealed if row["kind"] == "act"}
+    erasure_of = {key: str(fact[0]) for (kind, key), fact in _texts(folder).items() if kind == "image to erase"}
+    last: dict[tuple[str, str], str] = {}
+    to_erase: set[str] = set()
+    begun = ""
+    for row, by, before in _changes(sealed):
+        kind, key, block = row["kind"], row["id"], row["block"]
+        if by == BEGINNING:
+            begun = begun or block
+            is_explained = block == begun
+        elif by == NOBODY:
+            is_new = before == GONE and kind in NEW
+            is_explained = is_new or (kind in EMPTIED and key in to_erase)
+        else:
+            is_explained = acts.get(str(by)) == block
+        if not is_explained or (by != BEGINNING and last.get((kind, key), GONE) != before):
+            yield f"{kind} {key} was changed before block {block}, and no act says so."
+        if kind == "image to erase":
+            to_erase.add(key)
+        elif kind == "erasure" and before != GONE:  # its certificate ends it
+            to_erase = {image for image in to_erase if erasure_of.get(image) != key}
+        last[kind, key] = row["sha256"]
+
+
+def _changes(sealed: list[Row]) -> Iterator[tuple[Row, int, str]]:
+    """Yield each state of a fact with what changed it and its hash before; not those of a release before this one.
+
+    That sealed states as it found them, which stand in a block before its first "by".
+    """
+    block, by, before = "", None, GONE
+    for row in sealed:
+        if row["block"] != block:
+            block, by, before = row["block"], None, GONE
+        if row["kind"] == "by":
+            by = int(row["id"])
+        elif row["kind"] == "before":
+            before = row["sha256"]
+        elif row["kind"] in FACTS and by is not None:
+            yield row, by, before
+            before = GONE
+
+
 def inspect_facts(folder: Path, salts: dict[str, str], sealed: list[Row]) -> Iterator[str]:
-    """Compare facts.csv with what was sealed last of each row. What was not sealed yet is left to the next export."""
-    last = {(row["kind"], row["id"]): row for row in sealed if row["kind"] in salts}
-    now = {(row["kind"], row["id"]): row["text"] for row in _rows(folder / "facts.csv")}
+    """Compare facts.csv with what was sealed last of each row."""
+    last = _last_sealed(sealed)
+    now = {(row["kind"], row["id"]): row["sha256"] or _hash_fact(row, salts) for row in _rows(folder / "facts.csv")}
+    begun = any(row["kind"] == "by" for row in sealed)
     for kind, key in sorted(last.keys() | now.keys()):
-        seal, text = last.get((kind, key)), now.get((kind, key))
+        seal, sha256 = last.get((kind, key)), now.get((kind, key), GONE)
         if seal is None:
-            continue
-        gone = seal["sha256"] == GONE
-        if text is None and not gone:
+            if begun and sha256 != GONE:
+                yield f"facts.csv: {kind} {key} was put in: no block has it."
+        elif sha256 == GONE != seal["sha256"]:
             yield f"facts.csv: {kind} {key} was removed: block {seal['block']} has it."
-        elif text is not None and _sha256(f"{salts[kind]} {kind} {key} {text}") != seal["sha256"]:
+        elif sha256 != seal["sha256"]:
             yield f"facts.csv: {kind} {key} was changed: it is not what block {seal['block']} has sealed."
 
 
+def _last_sealed(sealed: list[Row]) -> dict[tuple[str, str], Row]:
+    """Return each fact as it was sealed last: what was found counts only until changes are sealed."""
+    changed = {(row["kind"], row["id"]): row for row, _, _ in _changes(sealed)}
+    return changed or {(row["kind"], row["id"]): row for row in sealed if row["kind"] in FACTS}
+
+
+def _hash_fact(row: Row, salts: dict[str, str]) -> str:
+    return _sha256(f"{salts[row['kind']]} {row['kind']} {row['id']} {row['text']}")
+
+
 def inspect_tables(folder: Path) -> Iterator[str]:
-    """Compare what other tables say too, of images and of the grading scale, with facts.csv."""
-    facts = [(row["kind"], json.loads(row["text"])) for row in _rows(folder / "facts.csv")]
-    said = {(kind, fact[0]): fact for kind, fact in facts}
-    for row in _rows(folder / "images.csv"):
-        for column, (kind, place) in MARKS.items():
-            fact = said.get((kind, row["content_hash"]))
-            if fact is None or (row[column] == "yes") != fact[place]:
-                yield f"images.csv: image {row['image']} {column} was changed: facts.csv says otherwise."
-    levels = {str(fact[0]): fact[1] for kind, fact in facts if kind == "grade level"}
+    """Compare what other tables say too, of images, lists, readers and the grading scale, with facts.csv."""
+    facts = _texts(folder)
+    codes = {row["content_hash"]: row["image"] for row in _rows(folder / "images.csv")}
+    image_of = {key: codes.get(fact[0], "") for (kind, key), fact in facts.items() if kind == "golden"}
+    readers = {key: fact for (kind, key), fact in facts.items() if kind == "reader"}
+    yield from _inspect_images(folder, facts, image_of)
+    levels = {str(fact[0]): fact for (kind, _), fact in facts.items() if kind == "grade level"}
     for row in _rows(folder / "grade_scale.csv"):
-        if levels.get(row["value"]) != row["name"]:
-            yield f"grade_scale.csv: the name of grade {row['value']} was changed: facts.csv says otherwise."
+        for place, column in ((1, "name"), (2, "criterion")):
+            if levels.get(row["value"], ["", "", ""])[place] != row[column]:
+                yield f"grade_scale.csv: the {column} of grade {row['value']} was changed: facts.csv says otherwise."
+    for row in _rows(folder / "readers.csv"):
+        if (row["reader"], row["is_simulated"] == "yes") not in {(fact[0], fact[2]) for fact in readers.values()}:
+            yield f"readers.csv: reader {row['reader']} was changed: facts.csv says otherwise."
+    places = Counter(
+        (readers.get(str(fact[0]), [""])[0], image_of.get(str(fact[1]), ""), fact[2], fact[3])
+        for (kind, _), fact in facts.items()
+        if kind == "place"
+    )
+    shown = Counter(
+        (row["reader"], row["image"], row["is_repeat"] == "yes", _whole(row["position"]))
+        for row in _rows(folder / "assignments.csv")
+    )
+    for reader, image, _, position in sorted({*(places - shown), *(shown - places)}, key=str):
+        yield f"assignments.csv: image {image} of reader {reader} at {position} was changed: facts.csv says otherwise."
+
+
+def _inspect_images(folder: Path, facts: Texts, image_of: dict[str, str]) -> Iterator[str]:
+    by_hash = {(kind, fact[0]): fact for (kind, _), fact in facts.items()}
+    for row in _rows(folder / "images.csv"):
+        name = row["content_hash"]
+        marks = {column: by_hash.get((kind, name), [None] * 5)[at] for column, (kind, at) in MARKS.items()}
+        said = {column: "yes" if is_so else "no" for column, is_so in marks.items()}
+        _, original, _, width, height, _ = by_hash.get(("file", name), [None] * 6)
+        said |= {"width": str(width), "height": str(height), "has_file": "yes" if original else "no"}
+        cluster = by_hash.get(("screening", name), [None] * 2)[1]
+        said["cluster"] = f"c{image_of.get(str(cluster), '')[1:]}" if cluster else ""
+        for column, cell in said.items():
+            if row[column] != cell:
+                yield f"images.csv: image {row['image']} {column} was changed: facts.csv says otherwise."
+
+
+def inspect_runs(folder: Path) -> Iterator[str]:
+    """Compare runs.json and scores.csv with facts.csv."""
+    said = _texts(folder)
+    runs = json.loads((folder / "runs.json").read_text(encoding="utf-8"))
+    hash_of = {row["image"]: row["content_hash"] for row in _rows(folder / "images.csv")}
+    shown = {str(run["run"]) for run in runs if run["report"] is not None}
+    for key in sorted({key for kind, key in said if kind == "run"} - shown):
+        yield f"runs.json: run {key} was removed: facts.csv has it."
+    for run in runs:
+        left_out = [hash_of.get(code, code) for code in run["left_out"]]
+        now = [run["label_snapshot"], left_out, run["conclusion"], run["is_published"], run["report"]]
+        if run["report"] is not None and now != said.get(("run", str(run["run"])), [])[: len(now)]:
+            yield f"runs.json: run {run['run']} was changed: facts.csv says otherwise."
+    scores: dict[str, list[tuple[str, int, str, str]]] = {key: [] for kind, key in said if kind == "scores"}
+    for row in _rows(folder / "scores.csv"):
+        value = struct.pack(">d", float(row["score"])).hex()
+        scores.setdefault(row["run"], []).append((row["recipe"], int(row["fit"]), hash_of.get(row["image"], ""), value))
+    for key, rows in scores.items():
+        lines = [" ".join([recipe, str(fit), *rest]) for recipe, fit, *rest in sorted(rows)]
+        if said.get(("scores", key)) != [_sha256("; ".join(lines))]:
+            yield f"scores.csv: the scores of run {key} were changed: facts.csv says otherwise."
 
 
 def hash_label(row: Row, content_hash: str, sealed: Row) -> str:
@@ -207,6 +357,12 @@ def hash_label(row: Row, content_hash: str, sealed: Row) -> str:
         row["labeled_at"],
     ]
     return _sha256(json.dumps(facts, ensure_ascii=False, separators=(",", ":")))
+
+
+def _texts(folder: Path) -> Texts:
+    """Return what facts.csv says, where it says it in words."""
+    rows = [row for row in _rows(folder / "facts.csv") if row["text"]]
+    return {(row["kind"], row["id"]): json.loads(row["text"]) for row in rows}
 
 
 def _whole(cell: str) -> int | None:

@@ -13,35 +13,43 @@ import csv
 import hashlib
 import json
 import math
-import random
 import sys
-from array import array
 from bisect import bisect
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate, chain, combinations, pairwise
 from operator import itemgetter
 from pathlib import Path
-from statistics import fmean, pstdev, pvariance, quantiles
+from statistics import fmean, pstdev, pvariance
 from typing import Any
 
-RESAMPLES = 2000
-SEED = 20190101
 ROUNDING = 1e-9  # numbers that differ by less, relative to their size, are the same number
 COVERAGE = 0.9  # of the interval that apps are told with a score
 BAR_SHARE = 0.5  # of the golden images: readers who have graded fewer set no bar
-FEWEST_TO_SHOW = 20  # images that a pair of readers must share
+GRADE_SHARE = 0.75  # of those readers: golden images with fewer of their grades count in no number of several readers
+FEWEST_TO_SHOW = 20  # images that a pair of readers must share, and that a verdict on the machine needs
+# People whom an interval needs, by the scale that it is taken on; and the scale itself, there and back.
+FEWEST = {"plain": 10, "size": 20, "spread": 30, "correlation": 20}
+SCALES: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] = {
+    "plain": (float, float),
+    "size": (math.log, math.exp),
+    "spread": (math.log, math.exp),
+    "correlation": (math.atanh, math.tanh),
+}
+ERROR = 0.05  # of all looks at the golden images together; look k spends a k (k + 1)th of it
 MOST_READERS_WITH_INTERVALS = 24
 LIMITS_AT = 1.96  # standard deviations
+LEVEL = 95  # per cent, of intervals
+Z = 1.959963984540054  # of a 95 % interval of a normal distribution
 NO_VARIANCE = 1e-12  # grades squared: rounding leaves less of the variance of equal numbers, or of points on a line
 
-SENTENCES = {"reason", "sentence", "conclusion", "in_words"}  # are left out
+SENTENCES = {"reason", "sentence", "conclusion", "in_words", "rule_note"}  # are left out
 # What a run says of itself, and what rests on random orders, on ranks of every resample, on tables not exported, or on
 # scores that a run does not keep (of further repeats of its cross-validation, of other runs).
 NOT_RECOMPUTED = {"study", "title", "made_at", "counted_at", "run", "regressor_id", "labels_until", "training_rows"}
 NOT_RECOMPUTED |= {"estimator", "fit_seconds", "from_run", "drift", "sequence", "spearman_r", "subgroups", "choice"}
-NOT_RECOMPUTED |= {"validation_rmse_by_seed", "gate"}
+NOT_RECOMPUTED |= {"validation_rmse_by_seed", "gate", "flags", "decisions", "left_out_readers", "rule"}
 IDENTICAL, DIFFERENT, LEFT = "identical", "DIFFERENT", "not recomputed"
 LINE = "{:<64}  {!s:<22}  {!s:<22}  {}\n"
 
@@ -49,7 +57,8 @@ Report = dict[str, Any]
 Reading = tuple[str, str, str]  # reader, image, is_repeat
 Grades = dict[str, dict[str, int]]  # image -> reader -> grade
 Scores = dict[str, float]  # image -> score
-Terms = Sequence[tuple[float, ...]]  # what a statistic is the mean of, per image
+Key = tuple[str, str]  # the person in an image, and the image
+Terms = Mapping[Key, tuple[float, ...]]  # what a statistic is the mean of, per image
 Statistic = Callable[[Sequence[float]], float]  # of the terms' means; NaN where there is no such number
 NOTHING: Report = {"value": None, "low": None, "high": None}  # a number that there is not
 
@@ -104,6 +113,7 @@ class Export:
         self.scores: dict[tuple[int, str, int], Scores] = defaultdict(dict)  # run, recipe, fit -> scores
         for row in self.rows("scores"):
             self.scores[int(row["run"]), row["recipe"], int(row["fit"])][row["image"]] = float(row["score"])
+        self.person = {image: row["subject"] or image for image, row in self.images.items()}
         self.grades: Grades = defaultdict(dict)
         self.again: Grades = defaultdict(dict)  # of second readings
 
@@ -163,29 +173,39 @@ class Export:
         """Return the grades of images that count: neither taken out nor erased, and their subject agrees."""
         return {image: given for image, given in grades.items() if self.images[image]["may_be_trained_on"] == "yes"}
 
+    def key(self, image: str) -> Key:
+        return self.person[image], image
+
     def golden_grades(self) -> Grades:
         """Return the grades of golden images with at least one grade, in the order of their hashes."""
         return {image: self.grades[image] for image in self.golden if self.grades[image]}
 
     def live_report(self, golden: Grades) -> Report:
         run = next((run["report"] for run in reversed(self.runs) if run["report"]), None)
-        readers = [self.reader_row(golden, reader, None) for reader in sorted(self.readers)]
-        against = [row["machine_minus_reader"] for row in run["readers"]] if run else []
-        better_than = {
-            "closer_than": sum((one["value"] or 0) < 0 for one in against),
-            "surely_closer_than": sum((one["high"] or 0) < 0 for one in against),
-            "surely_farther_than": sum((one["low"] or 0) > 0 for one in against),
-            "of": sum(one["value"] is not None for one in against),
-        }
+        out = {one["reader"] for one in self.report["decisions"] if not one["counts"]}
+        flagged = {flag["reader"] for flag in self.report["flags"]}
+        enough, _, judged = self.enough(golden, set())
+        readers = [self.reader_row(golden, reader, None, judged=judged, out=out) for reader in sorted(self.readers)]
+        if run and run.get("against"):
+            kinds = {"closer_than": "closer", "surely_closer_than": "surely_closer", "of": "readers"}
+            kinds["surely_farther_than"] = "surely_farther"
+            better_than = {name: run["against"][kind] for name, kind in kinds.items()}
+        elif run:  # of before verdicts
+            differences = [row["machine_minus_reader"]["value"] for row in run["readers"]]
+            known = [one for one in differences if one is not None]
+            better_than = {"closer_than": sum(one < 0 for one in known), "of": len(known)}
+            better_than |= {"surely_closer_than": 0, "surely_farther_than": 0}
         return {
             "is_simulated": self.study["is_simulated"] or any(self.readers.values()),
             "golden_images": len(self.golden),
+            "enough": enough,
+            "bar_without_flagged": self.bar_without(golden, flagged) if flagged else None,
             "erased_images": sum(row["is_erased"] == "yes" for row in self.images.values()),
             "left_out": self.left_out(golden, readers, run),
             "levels": self.levels,
             "readers": readers,
             "bar": bar_of(readers),
-            "agreement": self.agreement(golden),
+            "agreement": self.agreement(golden, judged),
             "machine_run": run,  # which is recomputed as a run of runs.json
             "better_than": run and better_than,
             "labels_since_run": run and sum(int(row["label"]) > run["labels_until"] for row in self.rows("labels")),
@@ -198,7 +218,9 @@ class Export:
         if not images:
             return None
         whole = self.golden_grades()
-        with_them = [self.reader_row(whole, row["code"], None) for row in readers]
+        out = {one["reader"] for one in self.report["decisions"] if not one["counts"]}
+        judged = self.enough(whole, set())[2]
+        with_them = [self.reader_row(whole, row["code"], None, judged=judged, out=out) for row in readers]
         both = zip(with_them, readers, strict=True)
         rmses = {one["code"]: {"with_them": one["rmse"], "without": other["rmse"]} for one, other in both}
         return {
@@ -217,7 +239,7 @@ class Export:
             return None
         sides = {"with_them": whole, "without": golden}
         return {
-            side: rmse(scores[image] - fmean(given.values()) for image, given in grades.items() if image in scores)
+            side: rmse({self.key(i): scores[i] - fmean(given.values()) for i, given in grades.items() if i in scores})
             for side, grades in sides.items()
         }
 
@@ -225,31 +247,44 @@ class Export:
         # Golden images that the run left out are those whose person did not agree any more.
         golden = {image: given for image, given in self.golden_grades().items() if image not in left_out}
         ordinary = {image for image, given in self.grades.items() if given}.difference(self.golden)
-        recipes = [self.recipe_row(golden, run, row["recipe"]) for row in printed["recipes"]]
+        is_old = printed.get("against") is None  # of before verdicts: every golden image with a grade counted
+        known = {row["code"] for row in printed["readers"]}.union(*golden.values())  # others joined later
+        enough, _, judged = (None, set(), golden) if is_old else self.enough(golden, set())
+        target = judged or golden
+        recipes = [self.recipe_row(target, run, row["recipe"]) for row in printed["recipes"]]
         machine = next(row for row in recipes if row["recipe"] == printed["machine"]["recipe"])
         said = self.scores[run, machine["recipe"], 0]
-        known = {row["code"] for row in printed["readers"]}.union(*golden.values())  # others joined later
-        readers = [self.reader_row(golden, reader, said) for reader in sorted(known)]
+        out, flagged = set(printed.get("left_out_readers", ())), {flag["reader"] for flag in printed.get("flags", ())}
+        readers = [self.reader_row(golden, reader, said, judged=judged, out=out) for reader in sorted(known)]
         images = {"golden": len(golden), "ordinary": len(ordinary - left_out), "left_out": len(ordinary & left_out)}
         bar = bar_of(readers)
         within = bar is not None and machine["golden_rmse"]["value"] <= bar["value"]
+        verdicts: Report = {}
+        if not is_old:
+            rule = printed["against"]["rule"]
+            look = sum(1 for one in self.runs if one["report"] and one["run"] <= run)
+            verdicts = {"against": self.against(golden, said, rule, look, out), "enough": enough}
+            others = self.against(golden, said, rule, look, out | flagged) if flagged else None
+            verdicts["against_without_flagged"] = others
+            within = verdicts["against"]["passes"]
         facts = [[self.images[i]["content_hash"], *one] for i, given in self.grades.items() for one in given.items()]
         return {
             "is_simulated": self.study["is_simulated"] or any(row["is_simulated"] for row in readers),
             "images": images,
             "readers": readers,
             "recipes": recipes,
-            "machine": machine | self.machine_row(golden, said),
+            "machine": machine | self.machine_row(target, said),
+            **verdicts,
             "grades_sha256": hashlib.sha256(json.dumps(sorted(facts)).encode()).hexdigest(),
             "points": [{"consensus": fmean(given.values()), "score": said[image]} for image, given in golden.items()],
             "bar": bar,
-            # Of the gate's conditions beside the bar the run's findings are taken.
-            "passes": within and all(one["passes"] for one in printed["gate"] if one["name"] != "bar"),
+            # Of the gate's conditions beside the comparison with readers the run's findings are taken.
+            "passes": within and all(one["passes"] for one in printed["gate"] if one["name"] not in ("bar", "readers")),
         }
 
     def recipe_row(self, golden: Grades, run: int, recipe: str) -> Report:
         fits = [self.scores[key] for key in sorted(self.scores) if key[:2] == (run, recipe)]
-        by_seed = [rmse(fit[image] - fmean(given.values()) for image, given in golden.items()) for fit in fits]
+        by_seed = [rmse({self.key(i): fit[i] - fmean(given.values()) for i, given in golden.items()}) for fit in fits]
         values = [row["value"] or 0.0 for row in by_seed]
         seeds = {"values": values, "mean": fmean(values), "lowest": min(values), "highest": max(values)}
         left_out = rmse(self.left_out_errors(fits[0]))
@@ -257,76 +292,158 @@ class Export:
 
     def machine_row(self, golden: Grades, scores: Scores) -> Report:
         """How close the machine comes to the consensus, how it leans, and the consensus on its score."""
-        pairs = [(scores[image], fmean(given.values())) for image, given in golden.items()]
-        at, levels = [(bisect(self.cuts, s), bisect(self.cuts, c)) for s, c in pairs], range(len(self.levels))
+        pairs = {self.key(image): (scores[image], fmean(given.values())) for image, given in golden.items()}
+        at = {key: (bisect(self.cuts, s), bisect(self.cuts, c)) for key, (s, c) in pairs.items()}
         calibration: Report = {name: paired(name, pairs) for name in ("slope", "intercept")} | {"reliability": []}
-        for level in sorted({score for score, _ in at}):
-            here = [pair for pair, (score, _) in zip(pairs, at, strict=True) if score == level]
-            row = {"score": fmean(s for s, _ in here), "consensus": average(c for _, c in here)}
+        for level in sorted({score for score, _ in at.values()}):
+            here = {key: pair for key, pair in pairs.items() if at[key][0] == level}
+            row = {
+                "score": fmean(s for s, _ in here.values()),
+                "consensus": average({k: c for k, (_, c) in here.items()}),
+            }
             calibration["reliability"].append(row)
-        s_sd, c_sd = (max(pstdev(side), ROUNDING) for side in zip(*pairs, strict=True))
+        s_sd, c_sd = (max(pstdev(side), ROUNDING) for side in zip(*pairs.values(), strict=True))
+        found = [
+            {key: (float(score == level), 1.0) for key, (score, c) in at.items() if c == level}
+            for level in range(len(self.levels))
+        ]
         return {
-            "pearson_r": paired("pearson_r", [(s / s_sd, c / c_sd) for s, c in pairs]),
-            "mean_absolute_error": average(abs(s - c) for s, c in pairs),
-            "confusion": self.confusion(pairs),
-            "recall": [average(float(score == level) for score, c in at if c == level) for level in levels],
-            **lean([s - c for s, c in pairs]),
+            "pearson_r": paired("pearson_r", {key: (s / s_sd, c / c_sd) for key, (s, c) in pairs.items()}),
+            "mean_absolute_error": average({key: abs(s - c) for key, (s, c) in pairs.items()}),
+            "confusion": self.confusion(pairs.values()),
+            "recall": [share(held) for held in found],
+            **lean({key: s - c for key, (s, c) in pairs.items()}),
             "calibration": calibration,
             "interval": self.interval_row(golden, scores),
             "levels": self.levels,
         }
 
-    def left_out_errors(self, scores: Scores) -> list[float]:
+    def left_out_errors(self, scores: Scores) -> dict[Key, float]:
         """Return score - grade of the ordinary images that have a score: these were left out of the fit."""
         left_out = [image for image, row in self.images.items() if row["is_golden"] == "no" and image in scores]
-        return [scores[image] - fmean(self.grades[image].values()) for image in left_out]
+        return {(image, image): scores[image] - fmean(self.grades[image].values()) for image in left_out}
 
     def interval_row(self, golden: Grades, scores: Scores) -> Report:
         """The conformal interval: sized by the images kept out of the fit, held against the golden ones."""
-        sizes = sorted(map(abs, self.left_out_errors(scores)))
+        sizes = sorted(map(abs, self.left_out_errors(scores).values()))
         place = math.ceil((len(sizes) + 1) * COVERAGE)
         row: Report = {"coverage": COVERAGE, "validation_images": len(sizes), "half_width": None}
         if place > len(sizes):
             return row | {"golden_consensus": None, "golden_grades": None}
         row["half_width"] = width = sizes[place - 1]
-        off = [[abs(fmean(given.values()) - scores[image]) <= width] for image, given in golden.items()]
-        each = [[abs(grade - scores[image]) <= width for grade in given.values()] for image, given in golden.items()]
+        off = {i: [abs(fmean(given.values()) - scores[i]) <= width] for i, given in golden.items()}
+        each = {i: [abs(grade - scores[i]) <= width for grade in given.values()] for i, given in golden.items()}
         for name, held in (("golden_consensus", off), ("golden_grades", each)):
-            terms = [(float(sum(image)), float(len(image))) for image in held]  # an image's grades are drawn together
-            share = estimate(terms, lambda m: m[0] / m[1])
-            row[name] = {"held": sum(map(sum, held)), "n": sum(map(len, held)), "share": share}
+            terms = {self.key(image): (float(sum(within)), float(len(within))) for image, within in held.items()}
+            row[name] = {"held": sum(map(sum, held.values())), "n": sum(map(len, held.values())), "share": share(terms)}
         return row
 
-    def confusion(self, pairs: Terms) -> list[list[int]]:
+    def confusion(self, pairs: Iterable[Sequence[float]]) -> list[list[int]]:
         """Return counts of (value, against): rows are `against`; a number on a cut belongs to the higher grade."""
         cells = Counter((bisect(self.cuts, against), bisect(self.cuts, value)) for value, against in pairs)
         return [[cells[row, column] for column in range(len(self.levels))] for row in range(len(self.levels))]
 
-    def reader_row(self, golden: Grades, reader: str, scores: Scores | None) -> Report:
-        """Return the reader's errors, and how the machine's compare with them, or how the reader leans and repeats."""
-        published = rmse(given[reader] - fmean(given.values()) for given in golden.values() if reader in given)
+    def enough(self, golden: Grades, out: set[str]) -> tuple[Report, set[str], Grades]:
+        """Say which golden images have enough grades, of readers not `out`: facts, readers who count, these images."""
+        mine = {image: {r: g for r, g in given.items() if r not in out} for image, given in golden.items()}
+        done, drawn = Counter(chain.from_iterable(mine.values())), len(self.golden)
+        who = {reader for reader, times in done.items() if times >= BAR_SHARE * drawn}
+        needed = max(2, math.ceil(GRADE_SHARE * len(who)))
+        judged = {image: given for image, given in mine.items() if len(who.intersection(given)) >= needed}
+        if len(who) < 2 or len(judged) < min(max(FEWEST_TO_SHOW, math.ceil(drawn / 4)), math.ceil(drawn / 2)):
+            judged = {}
+        return {"images": len(judged), "drawn": drawn, "readers": len(who), "grades_needed": needed}, who, judged
+
+    def bar_without(self, golden: Grades, out: set[str]) -> Report | None:
+        """The bar, were some readers not there."""
+        _, who, judged = self.enough(golden, out)
+        rows = {
+            reader: self.published(
+                {i: {r: given[r] for r in who & given.keys()} for i, given in judged.items()}, reader
+            )
+            for reader in sorted(who)
+        }
+        return bar_of([{"code": reader, "rmse": rmse_of, "counts_for_bar": True} for reader, rmse_of in rows.items()])
+
+    def published(self, golden: Grades, reader: str) -> Report:
+        mine = {image: given for image, given in golden.items() if reader in given}
+        return rmse({self.key(image): given[reader] - fmean(given.values()) for image, given in mine.items()})
+
+    def against(self, golden: Grades, scores: Scores, rule: Report, look: int, out: set[str]) -> Report:
+        """Hold the machine against the worst reader, or the median one, each against the others who count."""
+        enough, who, judged = self.enough(golden, out)
+        margin = rule["margin"]
+        errs = ERROR / (look * (look + 1))
+        found = []  # reader, difference, its standard error, images, people
+        for reader in sorted(who):
+            squares = {}
+            for image, given in judged.items():
+                others = [grade for other, grade in given.items() if other in who and other != reader]
+                if reader in given and others:
+                    mean = fmean(others)
+                    squares[self.key(image)] = ((scores[image] - mean) ** 2, (given[reader] - mean) ** 2)
+            if squares:
+                found.append((reader, *difference(squares)))
+        n, images = len(found), min((one[3] for one in found), default=0)
+        rank = 1 if rule["against"] == "worst" else max(1, -(-n // 2))
+        ranked = sorted(found, key=itemgetter(1))
+        ends: tuple[float, float] | None = None
+        closer = farther = 0
+        if n >= 2 and min(images, *(one[4] for one in found)) >= FEWEST_TO_SHOW:
+            upper = bounds(found, 1, errs / (n - rank + 1))[rank - 1]
+            ends = bounds(found, -1, errs / rank)[rank - 1], upper
+            closer, farther = holm(found, 1, errs), holm(found, -1, errs)
+        low, high = ends or (math.nan, math.nan)
+        return {
+            "value": ranked[rank - 1][1] if found else None,
+            "low": low if ends else None,
+            "high": high if ends else None,
+            "n": images,
+            "look": look,
+            "level": 100 * (1 - 2 * errs),
+            "reader": ranked[rank - 1][0] if found else None,
+            "readers": n,
+            "grades_needed": enough["grades_needed"],
+            "verdict": ("closer" if high < 0 else "farther" if low > 0 else "open") if ends else "too few",
+            "passes": high < margin,
+            "is_equivalent": -margin < low and high < margin,
+            "closer": sum(one[1] < 0 for one in found),
+            "surely_closer": closer,
+            "surely_farther": farther,
+        }
+
+    def reader_row(
+        self, golden: Grades, reader: str, scores: Scores | None, *, judged: Grades, out: set[str]
+    ) -> Report:
+        """Return the reader's errors, and how the machine's compare with them, or how the reader leans and repeats.
+
+        judged: the golden images with enough grades. out: readers who were decided to set no bar.
+        """
+        published = self.published(judged, reader)
         shared = {
-            image: (given[reader], fmean(grade for other, grade in given.items() if other != reader))
-            for image, given in golden.items()
+            self.key(image): (given[reader], fmean(grade for other, grade in given.items() if other != reader))
+            for image, given in judged.items()
             if reader in given and len(given) > 1
         }
+        done = sum(reader in given for given in golden.values())
         row = {
             "code": reader,
             "is_simulated": self.readers[reader],
             "rmse": published,
-            "counts_for_bar": published["n"] > 0 and published["n"] >= BAR_SHARE * len(self.golden),
-            "rmse_leave_one_out": rmse(grade - others for grade, others in shared.values()),
+            "counts_for_bar": 0 < done >= BAR_SHARE * len(self.golden) and reader not in out,
+            "rmse_leave_one_out": rmse({key: grade - others for key, (grade, others) in shared.items()}),
         }
         if scores is not None:
-            squares = [((scores[n] - others) ** 2, (grade - others) ** 2) for n, (grade, others) in shared.items()]
-            better = sum(one < -ROUNDING for one in resampled(squares, root_less_root)) / RESAMPLES if squares else None
-            return row | {"machine_minus_reader": estimate(squares, root_less_root) | {"machine_better": better}}
-        on_others = [(others, grade) for grade, others in shared.values()]
+            squares = {
+                k: ((scores[k[1]] - others) ** 2, (grade - others) ** 2) for k, (grade, others) in shared.items()
+            }
+            return row | {"machine_minus_reader": estimate(squares, root_less_root)}
+        on_others = {key: (others, grade) for key, (grade, others) in shared.items()}
         return {
             **row,
-            **lean([grade - others for others, grade in on_others]),
+            **lean({key: grade - others for key, (others, grade) in on_others.items()}),
             **{name: paired(name, on_others) for name in ("slope", "residual_sd")},
-            "confusion": self.confusion(list(shared.values())),
+            "confusion": self.confusion(shared.values()),
             "repeats": self.repeats(reader),
         }
 
@@ -334,43 +451,86 @@ class Export:
         """The reader's second readings against the first, on images of any kind, by their hashes."""
         counting = self.counting(self.again)
         twice = [image for image in self.images if reader in counting.get(image, {}) and reader in self.grades[image]]
-        pairs = [(self.grades[image][reader], self.again[image][reader]) for image in twice]
+        pairs = {(i, i): (float(self.grades[i][reader]), float(self.again[i][reader])) for i in twice}
         return {
-            "sd": rmse((one - other) / math.sqrt(2) for one, other in pairs),
-            "repeatability": rmse(LIMITS_AT * (one - other) for one, other in pairs),
+            "sd": rmse({key: (one - other) / math.sqrt(2) for key, (one, other) in pairs.items()}),
+            "repeatability": rmse({key: LIMITS_AT * (one - other) for key, (one, other) in pairs.items()}),
             "kappa": paired("kappa", pairs),
-            "same": average(float(one == other) for one, other in pairs),
+            "same": share({key: (float(one == other), 1.0) for key, (one, other) in pairs.items()}),
         }
 
-    def agreement(self, golden: Grades) -> Report:
+    def agreement(self, golden: Grades, judged: Grades) -> Report:
         pairs = []
         for one, other in combinations(sorted(self.readers), 2):
-            both = [(given[one], given[other]) for given in golden.values() if {one, other} <= given.keys()]
+            shared = {image: given for image, given in golden.items() if {one, other} <= given.keys()}
+            both = {self.key(i): (float(given[one]), float(given[other])) for i, given in shared.items()}
             kappa = paired("kappa", both, with_interval=len(self.readers) <= MOST_READERS_WITH_INTERVALS)
             pairs.append({"readers": [one, other], **kappa})
-        units = [list(given.values()) for given in golden.values()]
-        noise = [(len(unit) * pvariance(unit), len(unit) - 1.0, 1 / len(unit)) for unit in units]
+        units = {self.key(image): list(given.values()) for image, given in golden.items()}
+        noise = {
+            self.key(image): (len(given) * pvariance(given.values()), len(given) - 1.0, 1 / len(given))
+            for image, given in judged.items()
+        }
         return {
             **intraclass(golden),
             "alpha_ordinal": alpha(units, by_ranks=True),
             "alpha_interval": alpha(units, by_ranks=False),
             "pairwise_kappa": pairs,
-            "noise_ceiling": estimate(noise, lambda m: math.sqrt(m[0] / m[1] * m[2]) if m[1] > 0 else math.nan),
+            "noise_ceiling": estimate(noise, lambda m: math.sqrt(m[0] / m[1] * m[2]) if m[1] > 0 else math.nan, "size"),
         }
 
 
 def bar_of(readers: Sequence[Report]) -> Report | None:
     counted = [{"value": row["rmse"]["value"], "reader": row["code"]} for row in readers if row["counts_for_bar"]]
+    counted = [bar for bar in counted if bar["value"] is not None]
     return max(counted, key=lambda bar: bar["value"], default=None)
 
 
-def alpha(units: Sequence[Sequence[float]], *, by_ranks: bool) -> Report:
+def difference(squares: Terms) -> tuple[float, float, int, int]:
+    """Return the root mean square of the first column less that of the second, its standard error, images, people."""
+    n, means = len(squares), [fmean(column) for column in zip(*squares.values(), strict=True)]
+    one, other = map(math.sqrt, means)
+    value, moves = one - other, defaultdict[str, float](float)
+    for (person, _), (x, y) in squares.items():
+        moves[person] += x / (2 * one or 1) - y / (2 * other or 1) - value / 2
+    m = len(moves)
+    error = math.sqrt(sum(move**2 for move in moves.values()) * m / (m - 1)) / n if m > 1 else math.nan
+    return value, error, n, m
+
+
+def bounds(found: Sequence[tuple[str, float, float, int, int]], side: int, errs: float) -> list[float]:
+    """Return the readers' bounds of their differences, from above (side 1) or below, by Student's distribution."""
+    return sorted(value + side * t_beyond(errs, m - 1) * error for _, value, error, _, m in found)
+
+
+def holm(found: Sequence[tuple[str, float, float, int, int]], side: int, errs: float) -> int:
+    """Return for how many readers the difference is surely below 0 (side 1), or above (Holm 1979)."""
+    for sure in range(len(found)):
+        if sum(side * bound < 0 for bound in bounds(found, side, errs / (len(found) - sure))) <= sure:
+            return sure
+    return len(found)
+
+
+@lru_cache(maxsize=256)
+def t_beyond(errs: float, freedom: int) -> float:
+    """Return the t that is exceeded with probability `errs`, by halving: freedom / (freedom + t^2) is of a beta."""
+    low, high = 0.0, 1.0
+    for _ in range(200):
+        middle = (low + high) / 2
+        low, high = (middle, high) if beta_below(middle, freedom / 2, 0.5) < 2 * errs else (low, middle)
+    return math.sqrt(freedom * (1 - low) / low)
+
+
+def alpha(units: Mapping[Key, Sequence[float]], *, by_ranks: bool) -> Report:
     """Krippendorff's alpha: a difference counts by the square of the grades' middle ranks, or of the grades."""
-    pairable = [unit for unit in units if len(unit) > 1]
-    levels = sorted({grade for unit in pairable for grade in unit})
+    pairable = {key: unit for key, unit in units.items() if len(unit) > 1}
+    levels = sorted(set(chain.from_iterable(pairable.values())))
     n, steps, pairs = len(pairable), len(levels), list(combinations(range(len(levels)), 2))
-    counted = [[float(unit.count(level)) for level in levels] for unit in pairable]
-    terms = [(*row, *(2 * row[one] * row[other] / (sum(row) - 1) for one, other in pairs)) for row in counted]
+    counted = {key: [float(unit.count(level)) for level in levels] for key, unit in pairable.items()}
+    terms = {
+        key: (*row, *(2 * row[one] * row[other] / (sum(row) - 1) for one, other in pairs))
+        for key, row in counted.items()
+    }
 
     def statistic(m: Sequence[float]) -> float:
         counts, observed = [value * n for value in m[:steps]], [value * n for value in m[steps:]]
@@ -381,7 +541,7 @@ def alpha(units: Sequence[Sequence[float]], *, by_ranks: bool) -> Report:
         second = sum(count * place**2 for count, place in zip(counts, at, strict=True))
         return 1 - (total - 1) * ratio(apart, 2 * (total * second - first**2))
 
-    return estimate(terms, statistic)
+    return estimate(terms, statistic, "correlation")
 
 
 def intraclass(golden: Grades) -> dict[str, Report]:
@@ -446,30 +606,63 @@ def beta_below(x: float, a: float, b: float) -> float:
     return front / (1 + -(a + b) * x / (a + 1) / (1 + fraction))
 
 
-def rmse(errors: Iterable[float]) -> Report:
-    return estimate([(error**2,) for error in errors], lambda m: math.sqrt(m[0]))
+def rmse(errors: Mapping[Key, float]) -> Report:
+    return estimate({key: (error**2,) for key, error in errors.items()}, lambda m: math.sqrt(m[0]), "size")
 
 
-def average(values: Iterable[float]) -> Report:
-    return estimate([(value,) for value in values], lambda m: m[0])
+def average(values: Mapping[Key, float]) -> Report:
+    return estimate({key: (value,) for key, value in values.items()}, lambda m: m[0])
+
+
+def share(held: Terms) -> Report:
+    """Return the first column's share of the second, and Wilson's interval for as many people as the spread tells."""
+    n, people = len(held), by_person(held)
+    if not n:
+        return NOTHING | {"n": 0}
+    ones, total = map(sum, zip(*held.values(), strict=True))
+    value, m = ones / total, len(people)
+    effective, z2 = float(m), Z**2
+    if 0 < value < 1 and m > 1:
+        variance = m / (m - 1) * sum((one - value * number) ** 2 for one, number in people.values()) / total**2
+        effective = min(value * (1 - value) / variance, total) if variance > 0 else total
+    middle = (value + z2 / (2 * effective)) / (1 + z2 / effective)
+    half = Z / (1 + z2 / effective) * math.sqrt(value * (1 - value) / effective + z2 / (4 * effective**2))
+    low, high = max(middle - half, 0.0) if value > 0 else 0.0, min(middle + half, 1.0) if value < 1 else 1.0
+    return {"value": value, "low": low, "high": high, "n": n}
+
+
+def by_person(terms: Terms) -> dict[str, list[float]]:
+    """Return each person's sums."""
+    rows: dict[str, list[tuple[float, ...]]] = defaultdict(list)
+    for (person, _), row in terms.items():
+        rows[person].append(row)
+    return {person: [sum(column) for column in zip(*own, strict=True)] for person, own in rows.items()}
 
 
 def root_less_root(m: Sequence[float]) -> float:
     return math.sqrt(m[0]) - math.sqrt(m[1])
 
 
-def lean(differences: Sequence[float]) -> Report:
+def lean(differences: Mapping[Key, float]) -> Report:
     """Return their mean, and it plus and minus 1.96 standard deviations (Bland and Altman 1986)."""
-    n, middle = len(differences), sum(differences) / len(differences) if differences else 0.0
-    terms = [(one - middle, (one - middle) ** 2) for one in differences]
+    n, bias = len(differences), average(differences)
+    middle = fmean(differences.values()) if n else 0.0
+    terms = {key: (one - middle, (one - middle) ** 2) for key, one in differences.items()}
+    sd = estimate(terms, lambda m: root(m[1] - m[0] ** 2) * math.sqrt(n / (n - 1)), "spread", fewest=3)
+    limits = {name: limit(bias, sd, side) for name, side in (("lower", -1), ("upper", 1))}
+    return {"bias": bias, "limits_of_agreement": limits}
 
-    def limit(m: Sequence[float], side: int) -> float:
-        sd = root(m[1] - m[0] ** 2) * math.sqrt(n / (n - 1))
-        return middle + m[0] + side * LIMITS_AT * sd
 
-    sides = {"lower": -1, "upper": 1}
-    limits = {name: estimate(terms, partial(limit, side=side), fewest=3) for name, side in sides.items()}
-    return {"bias": average(differences), "limits_of_agreement": limits}
+def limit(bias: Report, sd: Report, side: int) -> Report:
+    """Put the intervals of mean and standard deviation together (Donner and Zou 2012)."""
+    if sd["value"] is None:
+        return NOTHING | {"n": sd["n"]}
+    value = bias["value"] + side * LIMITS_AT * sd["value"]
+    if sd["low"] is None:
+        return NOTHING | {"value": value, "n": sd["n"]}
+    less, more = (LIMITS_AT * abs(sd["value"] - sd[end]) for end in (("low", "high") if side > 0 else ("high", "low")))
+    low = value - math.hypot(bias["value"] - bias["low"], less)
+    return {"value": value, "low": low, "high": value + math.hypot(bias["high"] - bias["value"], more), "n": sd["n"]}
 
 
 def ratio(one: float, other: float) -> float:
@@ -493,41 +686,49 @@ def root(variance: float) -> float:
 
 def paired(name: str, pairs: Terms, *, with_interval: bool = True) -> Report:
     n, formula = len(pairs), PAIRED[name]
-    x0, y0 = (sum(side) / n for side in zip(*pairs, strict=True)) if pairs else (0.0, 0.0)
-    moved = [(x - x0, y - y0) for x, y in pairs]  # moments of numbers far from 0 would cancel each other's digits
+    x0, y0 = (sum(side) / n for side in zip(*pairs.values(), strict=True)) if pairs else (0.0, 0.0)
+    moved = {
+        key: (x - x0, y - y0) for key, (x, y) in pairs.items()
+    }  # moments of numbers far from 0 would cancel each other's digits
 
     def statistic(m: Sequence[float]) -> float:
         x, y, xx, yy, xy = m
         return formula(n, x0 + x, y0 + y, xx - x * x, yy - y * y, xy - x * y)
 
-    terms, fewest = [(x, y, x * x, y * y, x * y) for x, y in moved], FEWEST_TO_SHOW if name == "kappa" else 3
-    return estimate(terms, statistic, fewest=fewest, with_interval=with_interval)
+    terms = {key: (x, y, x * x, y * y, x * y) for key, (x, y) in moved.items()}
+    fewest = FEWEST_TO_SHOW if name == "kappa" else 3
+    scale = {"kappa": "correlation", "pearson_r": "correlation", "residual_sd": "spread"}.get(name, "plain")
+    return estimate(terms, statistic, scale, fewest=fewest, with_interval=with_interval)
 
 
-def estimate(terms: Terms, statistic: Statistic, *, fewest: int = 1, with_interval: bool = True) -> Report:
-    """Return statistic(means of the terms) and its bootstrap interval, as the report prints it."""
-    n = len(terms)
-    value = statistic([fmean(column) for column in zip(*terms, strict=True)]) if n >= fewest else math.nan
+def estimate(
+    terms: Terms, statistic: Statistic, scale: str = "plain", *, fewest: int = 1, with_interval: bool = True
+) -> Report:
+    """Return statistic(means of the terms) and its interval, as the report prints it: the jackknife over people.
+
+    Student's t spans, on a scale of its own, what the statistic varies by when each person's images are left out.
+    """
+    n, (to, back) = len(terms), SCALES[scale]
+    totals = [math.fsum(column) for column in zip(*terms.values(), strict=True)]
+    value = statistic([total / n for total in totals]) if n >= fewest else math.nan
     if math.isnan(value):
         return NOTHING | {"n": n}
-    spread = [one for one in resampled(terms, statistic) if math.isfinite(one)] if with_interval and n > 1 else []
-    if len(spread) < RESAMPLES / 2:
-        return NOTHING | {"value": value, "n": n}
-    low, *_, high = quantiles(spread, n=40, method="inclusive")  # 2.5 % and 97.5 %
-    return {"value": value, "low": low, "high": high, "n": n}
-
-
-def resampled(terms: Terms, statistic: Statistic) -> list[float]:
-    """Return the statistic of 2,000 resamples: as many images, drawn with replacement."""
-    n, columns = len(terms), list(zip(*terms, strict=True))
-    return [statistic([sum(map(column.__getitem__, places)) / n for column in columns]) for places in draws(n)]
-
-
-@lru_cache(maxsize=4)
-def draws(n: int) -> list[Sequence[int]]:
-    """Return 2,000 times n places among n: Python promises that these numbers never change."""
-    draw = random.Random(SEED).random  # noqa: S311  no secret
-    return [array("I", [int(draw() * n) for _ in range(n)]) for _ in range(RESAMPLES)]
+    nothing, images = NOTHING | {"value": value, "n": n}, Counter(person for person, _ in terms)
+    m = len(images)
+    if not with_interval or m < max(FEWEST[scale], 2):
+        return nothing
+    try:
+        middle, moved = to(value), []
+        for person, sums in by_person(terms).items():
+            rest = n - images[person]
+            moved.append(to(statistic([(total - one) / rest for total, one in zip(totals, sums, strict=True)])))
+    except ValueError:  # an end of the scale
+        return nothing
+    if not all(map(math.isfinite, moved)):
+        return nothing
+    mean = fmean(moved)
+    half = t_beyond((100 - LEVEL) / 200, m - 1) * math.sqrt((m - 1) / m * sum((one - mean) ** 2 for one in moved))
+    return {"value": value, "low": back(middle - half), "high": back(middle + half), "n": n}
 
 
 if __name__ == "__main__":

@@ -3,18 +3,15 @@
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
-
-from django.db import connection, transaction
 
 from labeler.exchange import export, tables, zip_stream
 from labeler.exchange.published_layout import PUBLISHED
 from labeler.exchange.tables import Column, Kind, Row, Table
 from labeler.golden_set import commitments
 from labeler.models import Study
-from labeler.platform import typed_json
+from labeler.platform import database_clock, typed_json
 from labeler.record import facts, ledger
 from training.models import Score, TrainingRun
 from training.reports import study_report
@@ -71,19 +68,8 @@ def stream(study: Study, *, with_names: bool = False) -> Iterator[bytes]:
 
     `with_names` gives images.csv the names of files, people and metadata: for who runs the study, not to pass on.
     """
-    with _one_moment():
+    with database_clock.one_moment():
         yield from zip_stream.stream(_entries(study, with_names=with_names))
-
-
-@contextmanager
-def _one_moment() -> Iterator[None]:
-    """Let all queries see the database as the first one does."""
-    is_outermost = not connection.in_atomic_block  # an outer transaction has chosen for itself
-    with transaction.atomic():
-        if is_outermost:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
 
 
 def _entries(study: Study, *, with_names: bool) -> Iterator[tuple[str, Iterator[bytes]]]:

@@ -23,11 +23,12 @@ class _GradedImage:
 
     content_hash: str
     original: str  # storage name
+    turn: int | None  # as `labeler.models.Image` has it
 
     @property
     def selfie(self) -> Selfie:
         """A new Selfie each time: the pixels of thousands must not stay in memory."""
-        return Selfie(self.content_hash, self._read, decoding.STORED)
+        return Selfie(self.content_hash, self._read, decoding.STORED, self.turn)
 
     def _read(self) -> bytes:
         with default_storage.open(self.original) as file:
@@ -86,7 +87,7 @@ def load_graded_images(study: Study) -> GradedImages:
         grades[label.assignment.image][label.assignment.reader.code] = label.grade or 0
     in_order = sorted(grades, key=lambda image: image.content_hash)
     golden = tuple(
-        GoldenImage(image.content_hash, image.original, grades[image])
+        GoldenImage(image.content_hash, image.original, image.turn, grades[image])
         for image in in_order
         if image.is_golden and image.may_be_trained_on
     )
@@ -96,7 +97,10 @@ def load_graded_images(study: Study) -> GradedImages:
     left_out = sorted({image.content_hash for image in ordinary} - {image.content_hash for image in kept})
     names = _names(kept, together)
     return GradedImages(
-        tuple(OrdinaryImage(image.content_hash, image.original, grades[image], names[image.pk]) for image in kept),
+        tuple(
+            OrdinaryImage(image.content_hash, image.original, image.turn, grades[image], names[image.pk])
+            for image in kept
+        ),
         golden,
         snapshot=_snapshot(labels),
         left_out=tuple(left_out),

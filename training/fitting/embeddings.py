@@ -147,7 +147,7 @@ def roll(train: Sequence[OrdinaryImage], recipe: Recipe, done: Done) -> Rows:
 
 def describe(graded: Sequence[Graded], recipe: Recipe, wanted: Sequence[Variants] | None = None) -> Iterator[Described]:
     """Yield every image's description with the variants wanted of it: read many at a time, computed where missing."""
-    stored = feature_store.read_many([image.content_hash for image in graded], recipe)
+    stored = feature_store.read_many([image.selfie for image in graded], recipe)
     for image, known, variants in zip(graded, stored, wanted or [UNCHANGED] * len(graded), strict=True):
         yield known if known and not known.missing(variants) else _describe(image, recipe, variants)
 

@@ -1,27 +1,27 @@
 """The gate: decides from a regressor's results on the golden images whether it is published. [core]
 
 `decide` is the only place where that is decided. Each condition says whether it holds and by how much, in a sentence.
-One that too few images can tell holds.
+What must be shown of readers and of the regressor in service does not hold where too few images can show it: then a
+person publishes, or nobody. Of calibration and subgroups, one that too few images can tell holds.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from training.statistics.intervals import FEWEST_TO_SHOW, LEVEL, Estimate, Floats, estimate
+from training.statistics.intervals import FEWEST_TO_SHOW, Estimate
 from training.statistics.subgroups import Subgroup
+from training.verdicts import against_readers
+from training.verdicts.against_readers import AgainstReaders
+from training.verdicts.careless_readers import Flag
 
-# A reader who has just begun would otherwise set the bar by two or three images.
-BAR_SHARE = 0.5  # of the golden images
 SLOPE_LIMITS = (0.67, 1.5)  # of the consensus on the score: beyond, a score means half as much, or twice, as it says
 SUBGROUP_LIMIT = 1.5  # times the RMSE over all golden images
-NO_BAR = "No reader has graded half of the golden images yet, so there is no bar."
+ACTIVE_MARGIN = 0.05  # grades of RMSE that a regressor may be worse than the one in service, unless the rule says so
 
 
 @dataclass(frozen=True)
 class Bar:
-    """The worst RMSE, published form, among the readers who graded enough of the golden set."""
+    """The worst RMSE, published form, among the readers who count: the paper's number, which decides nothing here."""
 
     value: float
     reader: str
@@ -38,77 +38,85 @@ class Condition:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a regressor is published: the bar it was held against, each condition, and one sentence for people."""
+    """Whether a regressor is published: each condition, and one paragraph for people."""
 
-    bar: Bar | None
     conditions: tuple[Condition, ...]
     is_passed: bool
     conclusion: str  # names every condition that fails, and by how much
 
 
-def decide(
-    *, golden_rmse: Estimate, slope: Estimate, subgroups: Sequence[Subgroup], bar: Bar | None, excess: Estimate | None
-) -> Decision:
-    """Decide whether a regressor is published, by what it shows on the golden images.
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What a regressor shows on the golden images."""
 
-    golden_rmse: its RMSE against the consensus. slope: of the consensus on its score. subgroups: its errors by kinds
-    of images. bar: of the readers. excess: `difference` from the regressor in service; None where none answers.
-    """
+    against: AgainstReaders  # it and the readers, by the study's rule
+    golden_rmse: Estimate  # against the consensus
+    slope: Estimate  # of the consensus on its score
+    subgroups: Sequence[Subgroup]  # its errors by kinds of images
+    bar: Bar | None  # the paper's number
+    excess: Estimate | None  # `against_readers.not_worse` than the regressor in service; None where none answers
+    undecided: Sequence[Flag] = ()  # readers who stand out and of whom nobody has decided whether they count
+    without_flagged: AgainstReaders | None = None  # it and the readers, were those who stand out not there
+
+
+def decide(findings: Findings, *, active_margin: float = ACTIVE_MARGIN) -> Decision:
+    """Decide whether a regressor is published."""
     conditions = (
-        against_bar(golden_rmse, bar),
-        against_active(excess),
-        calibrated(slope),
-        even(subgroups, golden_rmse),
+        against_the_readers(findings.against),
+        decided(findings.undecided),
+        against_active(findings.excess, active_margin),
+        calibrated(findings.slope),
+        even(findings.subgroups, findings.golden_rmse),
     )
     is_passed = all(condition.passes for condition in conditions)
     verdict = "Published." if is_passed else "Not published."
     failed = [condition.sentence for condition in conditions[1:] if not condition.passes]
-    return Decision(bar, conditions, is_passed, " ".join([verdict, _measured(golden_rmse, bar), *failed]))
+    without = findings.without_flagged if findings.undecided else None
+    if without:
+        failed.insert(0, f"Were those who stand out not there: {against_readers.in_words(without)}")
+    said = [verdict, conditions[0].sentence, *failed, _published_form(findings.golden_rmse, findings.bar)]
+    return Decision(conditions, is_passed, " ".join(filter(None, said)))
 
 
-def bar_of(errors: Mapping[str, Estimate]) -> Bar | None:
-    """Return the bar of the readers whose errors count, by their codes."""
-    worst = max(errors, key=lambda code: errors[code].known, default=None)
-    return None if worst is None else Bar(errors[worst].known, worst)
+def bar_of(errors: Mapping[str, float | None]) -> Bar | None:
+    """Return the bar of the readers who count, by their codes; those without an error set none."""
+    known = {code: error for code, error in errors.items() if error is not None}
+    worst = max(known, key=lambda code: known[code], default=None)
+    return None if worst is None else Bar(known[worst], worst)
 
 
-def counts_for_bar(graded: int, drawn: int) -> bool:
-    """Whether a reader with this many graded golden images counts for the bar."""
-    return graded > 0 and graded >= BAR_SHARE * drawn
+def against_the_readers(against: AgainstReaders) -> Condition:
+    """It must not be farther off than the rule's reader by the margin or more: the whole interval says so."""
+    return Condition("readers", against.passes, against_readers.in_words(against))
 
 
-def difference(scores: Floats, active: Floats, target: Floats) -> Estimate:
-    """Return the RMSE of (N,) scores less that of the active regressor's, paired over the same images."""
-    squares = np.stack([(scores - target) ** 2, (active - target) ** 2], axis=1)
-    squares = squares[np.isfinite(squares).all(axis=1)]
-    return estimate(squares, lambda means: np.sqrt(means[..., 0]) - np.sqrt(means[..., 1]))
+def decided(undecided: Sequence[Flag]) -> Condition:
+    """Whoever stands out as careless sets no bar and clears none before a person has decided."""
+    if not undecided:
+        return Condition("careless", passes=True, sentence="No reader stands out undecided.")
+    names = sorted({flag.reader for flag in undecided})
+    said = f"Publishing waits until somebody decides whether {' and '.join(names)} set{'s' if len(names) == 1 else ''}"
+    return Condition(
+        "careless", passes=False, sentence=f"{said} a bar. {' '.join(flag.sentence for flag in undecided)}"
+    )
 
 
-def against_bar(golden_rmse: Estimate, bar: Bar | None) -> Condition:
-    """The golden RMSE must not exceed the worst reader's, published form."""
-    if bar is None:
-        return Condition("bar", passes=False, sentence=NO_BAR)
-    rmse = golden_rmse.known
-    passes = rmse <= bar.value
-    side = f"{abs(rmse - bar.value):.3f} {'within' if passes else 'beyond'}"
-    sentence = f"The golden RMSE of {rmse:.3f} is {side} the bar of {bar.value:.3f}, the worst reader's."
-    return Condition("bar", passes, sentence)
-
-
-def against_active(excess: Estimate | None) -> Condition:
-    """It must not be worse than the regressor in service: not by a paired bootstrap over the golden images."""
+def against_active(excess: Estimate | None, margin: float) -> Condition:
+    """It must be shown not to be worse than the regressor in service by the margin or more."""
     if excess is None:
         return Condition("active", passes=True, sentence="No regressor is in service yet that it could be worse than.")
     if excess.interval is None:
-        return Condition("active", passes=True, sentence="Too few golden images to compare with the one in service.")
+        said = "Whether it is worse than the regressor in service can't be told:"
+        return Condition("active", passes=False, sentence=f"{said} {excess.reason}")
     low, high = excess.interval
-    passes = low <= 0
+    passes = high < margin
     words = "worse" if excess.known > 0 else "better"
     sentence = (
         f"Its golden RMSE is {abs(excess.known):.3f} {words} than that of the regressor in service "
-        f"({LEVEL} % interval of the difference {low:+.3f} to {high:+.3f}, n = {excess.n})"
+        f"(interval of the difference, at this look's level, {low:+.3f} to {high:+.3f}, n = {excess.n})"
     )
-    return Condition("active", passes, f"{sentence}{'.' if passes else ': the whole interval is above 0.'}")
+    side = "below" if passes else "not wholly below"
+    return Condition("active", passes, f"{sentence}, {side} the margin of {margin:g}.")
 
 
 def calibrated(slope: Estimate) -> Condition:
@@ -124,10 +132,10 @@ def calibrated(slope: Estimate) -> Condition:
 
 def even(subgroups: Sequence[Subgroup], golden_rmse: Estimate) -> Condition:
     """In no subgroup of enough images may the RMSE exceed the limit."""
-    limit = SUBGROUP_LIMIT * golden_rmse.known
     shown = [group for group in subgroups if group.rmse.value is not None]
     if not shown:
         return Condition("subgroups", passes=True, sentence=f"No subgroup has {FEWEST_TO_SHOW} golden images.")
+    limit = SUBGROUP_LIMIT * golden_rmse.known
     worst = max(shown, key=lambda group: group.rmse.known)
     value = worst.rmse.known
     passes = value <= limit
@@ -139,15 +147,11 @@ def even(subgroups: Sequence[Subgroup], golden_rmse: Estimate) -> Condition:
     return Condition("subgroups", passes, sentence)
 
 
-def _measured(golden_rmse: Estimate, bar: Bar | None) -> str:
-    """Say where the golden RMSE stands, and whether its interval establishes that."""
-    if bar is None:
-        return NO_BAR
-    interval, established = "", ", but one image establishes nothing."
-    if golden_rmse.interval:
-        low, high = golden_rmse.interval
-        interval, established = f"{LEVEL} % interval {low:.2f} to {high:.2f}, ", ", and so is its whole interval."
-        if low <= bar.value <= high:
-            established = "; but the interval contains the bar, so this is not established."
-    side = f"{'within' if golden_rmse.known <= bar.value else 'beyond'} the bar of {bar.value:.2f}"
-    return f"The machine's golden RMSE is {golden_rmse.known:.2f} ({interval}n = {golden_rmse.n}): {side}{established}"
+def _published_form(golden_rmse: Estimate, bar: Bar | None) -> str:
+    """Set the paper's two numbers beside each other, and say that they decide nothing."""
+    if bar is None or golden_rmse.value is None:
+        return ""
+    return (
+        f"In the paper's form the golden RMSE is {golden_rmse.value:.3f} and the bar, the largest reader's, "
+        f"{bar.value:.3f} (n = {golden_rmse.n}): two estimates on the same images, which establish nothing alone."
+    )

@@ -11,7 +11,7 @@ from training.models import TrainingRun
 @transaction.atomic
 def publish(*, run: TrainingRun, by: User | None, reason: str) -> None:
     """Let a run's regressor answer, whatever its gate said. Raises regressors.ArtefactError."""
-    _put_in_service(run, by, "published a regressor by hand", reason)
+    _put_in_service(run, by, audit.PUBLISHED_BY_HAND, reason)
 
 
 @transaction.atomic
@@ -22,7 +22,7 @@ def roll_back(*, study: Study, by: User | None, reason: str) -> TrainingRun | No
     """
     before = previous(study)
     if before:
-        _put_in_service(before, by, "rolled back to a regressor", reason)
+        _put_in_service(before, by, audit.ROLLED_BACK, reason)
     return before
 
 

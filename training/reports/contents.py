@@ -6,9 +6,12 @@ from training.fitting.recipe_comparison import Margin
 from training.publication.gate import Bar, Condition
 from training.statistics.bias import Limits
 from training.statistics.intervals import Estimate
-from training.statistics.metrics import Comparison, ReliabilityStep
+from training.statistics.metrics import ReliabilityStep
 from training.statistics.panels import Agreement, ReaderStatistics
 from training.statistics.subgroups import Subgroup
+from training.verdicts.against_readers import AgainstReaders
+from training.verdicts.careless_readers import Decided, Flag
+from training.verdicts.enough_grades import EnoughGrades
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,10 @@ class ReadersReport:
     """All that a study knows without a machine."""
 
     golden_images: int
+    enough: EnoughGrades  # on which of these numbers of several readers rest
+    flags: tuple[Flag, ...]  # readers who stand out
+    decisions: tuple[Decided, ...]  # of such readers
+    bar_without_flagged: Bar | None  # were those who stand out not there
     levels: tuple[Level, ...]
     readers: tuple[ReaderNumbers, ...]
     agreement: Agreement
@@ -54,7 +61,7 @@ class ComparedReader:
     rmse: Estimate
     counts_for_bar: bool
     rmse_leave_one_out: Estimate
-    machine_minus_reader: Comparison
+    machine_minus_reader: Estimate
 
 
 @dataclass(frozen=True)
@@ -177,6 +184,13 @@ class RunReport:
     gate: tuple[Condition, ...]
     passes: bool
     conclusion: str
+    # None, or nothing, in reports of before 2026-12-01: these were judged by the bar in the published form.
+    against: AgainstReaders | None = None
+    against_without_flagged: AgainstReaders | None = None  # were those who stand out not there
+    enough: EnoughGrades | None = None
+    flags: tuple[Flag, ...] = ()
+    left_out_readers: tuple[str, ...] = ()  # who were decided to set no bar
+    rule_note: str = ""  # where the rule was changed after reading had begun: when, and why
 
 
 # Both together

@@ -16,6 +16,16 @@ class ReasonForm(Form):
     reason = forms.CharField(min_length=5, max_length=300, label="Why?", help_text="It is kept in the audit log.")
 
 
+class ReaderForm(Form):
+    """Whether a reader who stands out sets a bar."""
+
+    counts = forms.ChoiceField(
+        choices=[("no", "sets no bar"), ("yes", "sets the bar like the others")],
+        label="This reader",
+    )
+    reason = forms.CharField(min_length=5, max_length=300, label="Why?", help_text="It is kept in the audit log.")
+
+
 class NightForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's own class takes no parameter when it runs
     """When a study is retrained."""
 
@@ -51,6 +61,8 @@ class PlanForm(Form):
     )
     machine = _number("machine", "Error of the machine", "Standard deviation of the score around the truth, in grades.")
     grades = _whole("grades", "Grades", "Steps of the grading scale.")
+    margin = _number("margin", "Margin", "Grades of RMSE that the machine may be farther off than the worst reader.")
+    power = _number("power", "Power", "The chance that what is so will be established, 0.5 to 0.99.")
 
     def __init__(self, data: dict[str, Any]) -> None:
         super().__init__({**asdict(Design()), **data})

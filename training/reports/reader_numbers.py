@@ -3,8 +3,9 @@
 import hashlib
 import json
 import time
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache as once
 from pathlib import Path
 
@@ -18,10 +19,13 @@ from pydantic import ValidationError
 from labeler.grading import consensus
 from labeler.models import GradeLevel, Image, Label, Reader, Study
 from labeler.platform import typed_json
-from training.publication import gate
+from training.publication import gate, reader_decisions
 from training.reports.contents import Level, ReaderNumbers, ReadersReport
-from training.statistics import agreement, metrics, panels, subgroups
+from training.statistics import agreement, metrics, panels, stability, subgroups
+from training.statistics.intervals import Floats
 from training.statistics.panels import Panel, Reading
+from training.verdicts import careless_readers, enough_grades, judged_panel
+from training.verdicts.careless_readers import Decided
 
 MEASURED = ("exposure", "contrast", "sharpness")  # whose thirds are subgroups
 # Beyond, only golden and repeated labels are read: what came before each would take the page seconds to read.
@@ -39,6 +43,7 @@ class _Facts:
     golden: list[Image]  # in the order of their hashes
     left_out: list[int]  # ids of images that were graded and count no more
     is_whole: bool  # whether these count all the same
+    decisions: tuple[Decided, ...]  # of readers who stood out
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,7 @@ def _facts(study: Study, *, whole: bool) -> _Facts:
         golden=list(golden),
         left_out=left_out,
         is_whole=whole and bool(left_out),
+        decisions=reader_decisions.standing(study),
     )
 
 
@@ -147,8 +153,9 @@ def _state(study: Study, facts: _Facts) -> str:
         labels,
         [(reader.code, reader.is_simulated, reader.done) for reader in facts.readers],
         [(level.value, level.name) for level in facts.levels],
-        [(image.content_hash, image.metadata, _measures(image)) for image in facts.golden],
+        [(image.content_hash, image.subject, image.metadata, _measures(image)) for image in facts.golden],
         facts.left_out,
+        [asdict(one) for one in facts.decisions],
     ]
     return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
 
@@ -164,14 +171,35 @@ def _compute(study: Study, facts: _Facts) -> ReadersReport:
     panel = _panel(study, facts)
     graded = {image.content_hash: image for image in facts.golden}
     columns = columns_of([graded[name] for name in panel.images])
+    drawn = len(facts.golden)
+    enough, has_enough = enough_grades.of_panel(panel.grades, drawn)
+    compared = replace(panel, grades=enough_grades.only(panel.grades, has_enough))
+    flags = careless_readers.find(panel.grades, panel.readers, looks(study))
+    others = judged_panel.of(panel.grades, panel.readers, drawn=drawn, without={flag.reader for flag in flags})
     return ReadersReport(
-        golden_images=len(facts.golden),
+        golden_images=drawn,
+        enough=enough,
+        flags=flags,
+        decisions=facts.decisions,
+        bar_without_flagged=gate.bar_of(others.errors()) if flags else None,
         levels=tuple(Level(level.value, level.name) for level in facts.levels),
-        readers=_readers(facts.readers, panel, drawn=len(facts.golden)),
-        agreement=panels.describe_agreement(panel),
-        subgroups=subgroups.by_column(metrics.residuals(panel.grades), columns),
+        readers=_readers(facts, compared, counts=enough_grades.who_count(panel.grades, drawn)),
+        agreement=replace(
+            panels.describe_agreement(panel), noise_ceiling=stability.noise_ceiling(compared.grades, compared.people)
+        ),
+        subgroups=subgroups.by_column(metrics.residuals(compared.grades), columns, panel.people),
         counted_at=None,
     )
+
+
+def looks(study: Study) -> dict[str, Floats]:
+    """Return reader -> how many milliseconds they looked before each label of a golden image, where that is known."""
+    timed = Label.objects.filter(assignment__reader__study=study, assignment__image__is_golden=True, is_undo=False)
+    rows = timed.filter(visible_ms__isnull=False).values_list("assignment__reader__code", "visible_ms")
+    found: dict[str, list[float]] = defaultdict(list)
+    for code, milliseconds in rows.order_by("pk"):
+        found[code].append(float(milliseconds or 0))
+    return {code: np.array(times, dtype=float) for code, times in found.items()}
 
 
 def _panel(study: Study, facts: _Facts) -> Panel:
@@ -188,16 +216,23 @@ def _panel(study: Study, facts: _Facts) -> Panel:
         if is_golden and grade is not None and not is_repeat:
             golden.add(image)
     levels = {float(level.value): level.name for level in facts.levels}
-    return panels.build(readings, readers=[reader.code for reader in facts.readers], images=golden, levels=levels)
+    return panels.build(
+        readings,
+        readers=[reader.code for reader in facts.readers],
+        images=golden,
+        levels=levels,
+        person_of={image.content_hash: image.subject for image in facts.golden},
+    )
 
 
-def _readers(readers: Sequence[Reader], panel: Panel, *, drawn: int) -> tuple[ReaderNumbers, ...]:
-    """Return every reader's numbers, without the machine."""
+def _readers(facts: _Facts, panel: Panel, *, counts: NDArray[np.bool_]) -> tuple[ReaderNumbers, ...]:
+    """Return every reader's numbers, without the machine. `counts`: who have done enough to set a bar."""
+    left_out = careless_readers.left_out(facts.decisions)
     rows = []
-    for place, reader in enumerate(readers):
+    for place, reader in enumerate(facts.readers):
         row = panels.describe_reader(panel, place)
-        counts = gate.counts_for_bar(row.rmse.n, drawn)
-        rows.append(ReaderNumbers(**vars(row), is_simulated=reader.is_simulated, counts_for_bar=counts))
+        sets_bar = bool(counts[place]) and reader.code not in left_out
+        rows.append(ReaderNumbers(**vars(row), is_simulated=reader.is_simulated, counts_for_bar=sets_bar))
     return tuple(rows)
 
 

@@ -19,7 +19,7 @@ from labeler.platform import typed_json
 from training.fitting.provenance import Provenance
 from training.reports import run_report
 from training.reports.contents import StudyReport
-from training.statistics.intervals import LEVEL, RESAMPLES
+from training.statistics.intervals import LEVEL
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,6 @@ class Facts:
     libraries: dict[str, str]  # name -> version, of the latest run's regressor
     subgroups: int  # with enough images to say something
     level = LEVEL
-    resamples = RESAMPLES
     consensus_rule = CONSENSUS_RULE
 
 

@@ -1,6 +1,6 @@
 """What the report page and its JSON show: the readers as they are now, and the machine of the latest run."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +13,6 @@ from training.publication.gate import Bar
 from training.reports import reader_numbers, run_report
 from training.reports.contents import (
     BetterThan,
-    ComparedReader,
     LeftOut,
     ReadersReport,
     ReaderWithAndWithout,
@@ -21,7 +20,7 @@ from training.reports.contents import (
     StudyReport,
     WithAndWithout,
 )
-from training.statistics import metrics
+from training.statistics import metrics, panels
 from training.statistics.intervals import Floats
 
 
@@ -63,13 +62,13 @@ def _report(study: Study, standing: ReadersReport) -> StudyReport:
         erased_images=study.images.filter(is_erased=True).count(),
         bar=_bar(standing),
         machine_run=run,
-        better_than=better_than(run.readers) if run else None,
+        better_than=better_than(run) if run else None,
         labels_since_run=labels.filter(pk__gt=run.labels_until).count() if run else None,
     )
 
 
 def _bar(standing: ReadersReport) -> Bar | None:
-    return gate.bar_of({reader.code: reader.rmse for reader in standing.readers if reader.counts_for_bar})
+    return gate.bar_of({reader.code: reader.rmse.value for reader in standing.readers if reader.counts_for_bar})
 
 
 def _left_out(study: Study, images: Sequence[bool], report: StudyReport, whole: ReadersReport) -> LeftOut:
@@ -95,27 +94,34 @@ def _golden_rmse(study: Study, run: RunReport | None) -> WithAndWithout | None:
     counting = [one.content_hash for one in consensus.golden_consensus(study) if one.content_hash in scores]
     if not (means.keys() - counting) <= scores.keys():
         return None
-    both = (metrics.rmse(*_columns(names, scores, means)) for names in (sorted(means.keys() & scores.keys()), counting))
+    person_of = dict(study.images.filter(is_golden=True).values_list("content_hash", "subject"))
+    both = (
+        metrics.rmse(*_columns(names, scores, means), panels.number_people(names, person_of))
+        for names in (sorted(means.keys() & scores.keys()), counting)
+    )
     return WithAndWithout(*both)
 
 
-def _columns(names: Sequence[str], *columns: Mapping[str, float]) -> Iterator[Floats]:
-    return (np.array([column[name] for name in names]) for column in columns)
+def _columns(names: Sequence[str], one: Mapping[str, float], other: Mapping[str, float]) -> tuple[Floats, Floats]:
+    return np.array([one[name] for name in names]), np.array([other[name] for name in names])
 
 
-def better_than(readers: Sequence[ComparedReader]) -> BetterThan:
-    """Return than how many readers of a run the machine is closer to the others' consensus."""
-    compared = [reader.machine_minus_reader for reader in readers]
-    compared = [one for one in compared if one.value is not None]
-    closer = sum(one.value is not None and one.value < 0 for one in compared)
-    sure = sum(one.high is not None and one.high < 0 for one in compared)
-    farther = sum(one.low is not None and one.low > 0 for one in compared)
-    if not compared:
-        return BetterThan(0, 0, 0, 0, "No reader can be compared with the machine yet.")
-    said = f"The machine is closer to the other readers than {closer} of {len(compared)} readers are"
-    if sure:
-        said += f"; for {sure} of them the interval leaves out 0, so that is established"
-    elif closer:
-        said += "; for none of them is that established, since every interval contains 0"
+def better_than(run: RunReport) -> BetterThan:
+    """Return than how many readers of a run the machine is closer to the others, and for how many that is established.
+
+    A report of before 2026-12-01 has no verdict: there nothing of this is established.
+    """
+    against = run.against
+    if against is None:
+        compared = [reader.machine_minus_reader.value for reader in run.readers]
+        known = [value for value in compared if value is not None]
+        counts = (sum(value < 0 for value in known), 0, 0, len(known))
+    else:
+        counts = (against.closer, against.surely_closer, against.surely_farther, against.readers)
+    closer, sure, farther, of = counts
+    if not of:
+        return BetterThan(*counts, "No reader can be compared with the machine yet.")
+    said = f"The machine is closer to the other readers than {closer} of {of} readers are"
+    said += f"; established is that for {sure} of them" if closer else ""
     more = f" It is established to be farther off than {farther}." if farther else ""
-    return BetterThan(closer, sure, farther, len(compared), f"{said}.{more}")
+    return BetterThan(*counts, f"{said}.{more}")

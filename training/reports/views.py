@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -15,16 +14,17 @@ from labeler.exchange import tables
 from labeler.models import Reader, Study
 from labeler.platform import typed_json
 from labeler.studies import closing
-from training.reports import figures, reader_report, reporting_checklist, run_report, study_report
+from training.publication import reader_decisions
+from training.reports import figures, reader_numbers, reader_report, reporting_checklist, run_report, study_report
 from training.reports.charts import plan_chart
 from training.reports.contents import StudyReport
-from training.reports.forms import PlanForm
+from training.reports.forms import PlanForm, ReaderForm
 from training.statistics import planning
+from training.verdicts import careless_readers
 
 RUNS_SHOWN = 20
 
 
-@login_required
 @require_GET
 def report(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_reported_study(request, slug)
@@ -48,10 +48,11 @@ def _context(request: AuthedRequest, study: Study, *, has_links: bool = True) ->
         "published": run_report.published(study),
         "is_auditor": not administers,
         "is_unblinded": is_unblinded,
+        "undecided": careless_readers.undecided(report.flags, report.decisions),
+        "reader_form": ReaderForm(),
     }
 
 
-@login_required
 @require_GET
 def report_json(request: AuthedRequest, slug: str) -> HttpResponse:
     report = _current(request, access.get_reported_study(request, slug))
@@ -65,7 +66,6 @@ def _current(request: AuthedRequest, study: Study) -> StudyReport:
     return study_report.blinded(study)
 
 
-@login_required
 @require_GET
 def chart_csv(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
     """Answer the numbers that a chart is drawn from."""
@@ -75,7 +75,6 @@ def chart_csv(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
     return _file(mark + text, "text/csv", f"{slug}-{name}.csv")
 
 
-@login_required
 @require_GET
 def chart_svg(request: AuthedRequest, slug: str, name: str) -> HttpResponse:
     """Answer a chart as a picture that stands alone."""
@@ -97,7 +96,6 @@ def _file(text: str, kind: str, name: str) -> HttpResponse:
     return HttpResponse(text, content_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
-@login_required
 @require_GET
 def printed(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show the whole report on paper, with the checklist that reviewers ask for."""
@@ -107,7 +105,6 @@ def printed(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "training/reports/printed.html", context)
 
 
-@login_required
 @require_GET
 def reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
     """Show what a reader will see of themself; the images only to who may know that they are golden."""
@@ -122,7 +119,6 @@ def reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
     return _show_reader(request, reader, context)
 
 
-@login_required
 @require_GET
 def own_report(request: AuthedRequest, slug: str) -> HttpResponse:
     """Show a reader how they graded, once the study is closed and its admin has released the reports."""
@@ -135,7 +131,24 @@ def _show_reader(request: AuthedRequest, reader: Reader, context: dict[str, Any]
     return render(request, "training/reports/reader.html", context)
 
 
-@login_required
+@require_POST
+def decide_reader(request: AuthedRequest, slug: str, code: str) -> HttpResponse:
+    """Decide whether a reader who stands out sets a bar; runs from now on go by it."""
+    study = access.get_graded_study(request, slug)
+    reader = get_object_or_404(study.readers.select_related("study"), code=code)
+    form = ReaderForm(request.POST)
+    if form.is_valid():
+        counts = form.cleaned_data["counts"] == "yes"
+        flags = reader_numbers.of(study).flags
+        reader_decisions.decide(
+            reader=reader, counts=counts, flags=flags, reason=form.cleaned_data["reason"], by=request.user
+        )
+        messages.success(request, f"{code} sets {'the bar like the others' if counts else 'no bar'} from now on.")
+    else:
+        messages.error(request, "Choose whether the reader sets a bar, and say why: the reason stays in the audit log.")
+    return redirect("training:report", slug=slug)
+
+
 @require_POST
 def release(request: AuthedRequest, slug: str) -> HttpResponse:
     """Let every reader of a closed study see their own report."""
@@ -149,14 +162,12 @@ def release(request: AuthedRequest, slug: str) -> HttpResponse:
     return redirect("training:report", slug=slug)
 
 
-@login_required
 @require_GET
 def definitions(request: AuthedRequest) -> HttpResponse:
     """Say what each number of the report is."""
     return render(request, "training/reports/definitions.html")
 
 
-@login_required
 @require_GET
 def plan(request: AuthedRequest) -> HttpResponse:
     """Show what the design in the address would tell."""

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from labeler.models import Study
+from labeler.record import audit
 from training.models import LearnedFrom, Score, TrainingImage, TrainingRun
 
 RUNS_KEPT = 30  # of a study's latest runs with a report: a month of nights
@@ -47,8 +48,9 @@ def _overdue(study: Study) -> list[TrainingRun]:
 
 def _prune(run: TrainingRun, end: float) -> bool:
     """Delete a run's details batch by batch; False where the time was over first."""
-    # First that they go, so that nobody takes the rest of them for all.
-    TrainingRun.objects.filter(pk=run.pk, details_deleted_at=None).update(details_deleted_at=Now())
+    with transaction.atomic():  # first that they go, so that nobody takes the rest of them for all
+        if TrainingRun.objects.filter(pk=run.pk, details_deleted_at=None).update(details_deleted_at=Now()):
+            audit.record(run.study, None, audit.RUN_PRUNED, detail=str(run))
     while _delete_scores(run) or _pack_images(run):
         if time.monotonic() > end:
             return False

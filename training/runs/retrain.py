@@ -30,7 +30,6 @@ from training.fitting.dataset import GoldenImage, GradedImages, OrdinaryImage
 from training.fitting.model_selection import Entry
 from training.fitting.run_progress import Stages
 from training.models import Score, TrainingImage, TrainingRun
-from training.publication import gate
 from training.reports import reader_numbers, run_report
 from training.runs.run_result import RunRecord, RunResult
 
@@ -124,14 +123,7 @@ def retrain(run: TrainingRun, *, force: bool = False, call: Callable[[], None] =
             choice = recipe_comparison.choose({entry.recipe.name: entry.left_out for entry in entries}, grades, parts)
             chosen = next(entry for entry in entries if entry.recipe.name == choice.recipe)
             measured = run_report.measure(study, graded, chosen)
-            active, machine = _active(graded, study), measured.machine
-            decision = gate.decide(
-                golden_rmse=machine.golden_rmse,
-                slope=machine.calibration.slope,
-                subgroups=machine.subgroups,
-                bar=gate.bar_of({reader.code: reader.rmse for reader in measured.readers if reader.counts_for_bar}),
-                excess=None if active is None else gate.difference(measured.scores, active, measured.consensus),
-            )
+            decision = run_report.decide(study, measured, _active(graded, study))
             report = run_report.build(
                 run=run, graded=graded, entries=entries, choice=choice, measured=measured, decision=decision
             )
@@ -333,9 +325,10 @@ def _store(run: TrainingRun, stages: Stages, result: RunResult) -> None:
         refuse_withdrawn(run)
         Score.objects.bulk_create(result.scores, batch_size=2000)
         row = regressors.save(result.fitted, study=run.study.slug, provenance=typed_json.dump(result.provenance))
+        audit.record(run.study, None, audit.RUN_KEPT, detail=str(run))
         if result.decision.is_passed:
             regressors.publish(row)
-            audit.record(run.study, run.requested_by, "published a regressor", detail=f"of {run}")
+            audit.record(run.study, run.requested_by, audit.PUBLISHED, detail=f"of {run}")
         record = RunRecord(
             **vars(result.provenance),
             seconds=tuple(stages.seconds.items()),

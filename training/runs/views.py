@@ -1,7 +1,6 @@
 """Pages of runs: progress, results, publishing."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -21,7 +20,6 @@ from training.runs import pruning, retrain, run_result, schedule
 QUEUED = "The queue can't be reached. The run is kept and starts when the queue is back."
 
 
-@login_required
 @require_POST
 def retrain_now(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_graded_study(request, slug)
@@ -31,7 +29,6 @@ def retrain_now(request: AuthedRequest, slug: str) -> HttpResponse:
     return redirect("training:run", slug=slug, pk=run.pk)
 
 
-@login_required
 @require_GET
 def run(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     run = _get_run(request, slug, pk)
@@ -48,14 +45,12 @@ def run(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "training/runs/run.html", context)
 
 
-@login_required
 @require_GET
 def run_state(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Answer the part of the run's page that changes while it works."""
     return render(request, "training/runs/_run_state.html", {"run": _get_run(request, slug, pk)})
 
 
-@login_required
 @require_POST
 def again(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Have a run that failed done again."""
@@ -65,7 +60,6 @@ def again(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("training:run", slug=slug, pk=run.pk)
 
 
-@login_required
 @require_POST
 def cancel(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     run = _get_run(request, slug, pk)
@@ -74,7 +68,6 @@ def cancel(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("training:run", slug=slug, pk=pk)
 
 
-@login_required
 @require_POST
 def publish(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     """Put a run's regressor in service, whatever its gate said."""
@@ -91,7 +84,6 @@ def publish(request: AuthedRequest, slug: str, pk: int) -> HttpResponse:
     return redirect("training:run", slug=slug, pk=pk)
 
 
-@login_required
 @require_POST
 def roll_back(request: AuthedRequest, slug: str) -> HttpResponse:
     """Put the regressor back in service that answered before the present one."""
@@ -109,7 +101,6 @@ def roll_back(request: AuthedRequest, slug: str) -> HttpResponse:
     return redirect("training:leaderboard", slug=slug)
 
 
-@login_required
 @require_GET
 def board(request: AuthedRequest, slug: str) -> HttpResponse:
     study = access.get_reported_study(request, slug)
@@ -125,13 +116,11 @@ def board(request: AuthedRequest, slug: str) -> HttpResponse:
     return render(request, "training/runs/leaderboard.html", context)
 
 
-@login_required
 @require_GET
 def board_json(request: AuthedRequest, slug: str) -> HttpResponse:
     return JsonResponse(typed_json.dump(leaderboard.of(access.get_reported_study(request, slug))))
 
 
-@login_required
 @require_POST
 def set_night(request: AuthedRequest, slug: str) -> HttpResponse:
     """Set the time at which the study is retrained every day."""

@@ -5,17 +5,17 @@ the images that both of them graded.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
-from training.statistics.intervals import FEWEST_TO_SHOW, LEVEL, ROUNDING, Estimate, Floats, estimate, none
+from training.statistics.intervals import FEWEST_TO_SHOW, ROUNDING, UPPER, Estimate, Floats, People, estimate, none
 
 # Pairs grow with the square of the readers: beyond, a heat map of intervals takes minutes and is unreadable.
 MOST_READERS_WITH_INTERVALS = 24
 MOST_LEVELS = 40  # that alpha counts pairs of grades for; a finer scale is read as numbers, by the interval metric
-UPPER = (100 + LEVEL) / 200  # of a two-sided interval
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _MeanSquares:
     k: int
 
 
-def weighted_kappa(first: Floats, second: Floats) -> Estimate:
+def weighted_kappa(first: Floats, second: Floats, people: People | None = None) -> Estimate:
     """Return the quadratic weighted kappa of two (N,) rows, on the images where both have a grade.
 
     1 - mean (x - y)^2 / mean (x - y')^2, where y' is of any other image: Cohen 1968, weights by the grades' values.
@@ -67,7 +67,7 @@ def weighted_kappa(first: Floats, second: Floats) -> Estimate:
     middle = x.mean()
     x, y = x - middle, y - middle
     terms = np.stack([x, y, x * x, y * y, x * y], axis=1)
-    return estimate(terms, _kappa)
+    return estimate(terms, _kappa, None if people is None else people[both], scale="correlation")
 
 
 def _why_no_kappa(n: int, *, varies: bool) -> str:
@@ -84,12 +84,12 @@ def _kappa(means: Floats) -> Floats:
     return kappa
 
 
-def pairwise_kappa(grades: Floats) -> list[Pair]:
+def pairwise_kappa(grades: Floats, people: People | None = None) -> list[Pair]:
     """Return the kappa of every pair of readers."""
     if len(grades) > MOST_READERS_WITH_INTERVALS:
         return _without_intervals(grades)
     return [
-        Pair(one, other, weighted_kappa(grades[one], grades[other]))
+        Pair(one, other, weighted_kappa(grades[one], grades[other], people))
         for one, other in combinations(range(len(grades)), 2)
     ]
 
@@ -220,7 +220,7 @@ def _consistency(ms: _MeanSquares) -> Estimate:
     return Estimate(value, low, high, ms.n)
 
 
-def alpha_interval(grades: Floats) -> Estimate:
+def alpha_interval(grades: Floats, people: People | None = None) -> Estimate:
     """Return Krippendorff's alpha, a difference counting by its square: on all images with at least two grades."""
     units = _units(grades)
     reason = _why_no_alpha(grades, units)
@@ -236,10 +236,11 @@ def alpha_interval(grades: Floats) -> Estimate:
         total, first, second, observed = np.moveaxis(means * n, -1, 0)
         return _one_less(observed, 2 * (total * second - first**2), total)
 
-    return estimate(np.stack([given, sums, squares, within], axis=1).astype(float), alpha)
+    terms = np.stack([given, sums, squares, within], axis=1).astype(float)
+    return estimate(terms, alpha, _of_units(people, grades), scale="correlation")
 
 
-def alpha_ordinal(grades: Floats) -> Estimate:
+def alpha_ordinal(grades: Floats, people: People | None = None) -> Estimate:
     """Return Krippendorff's alpha for ranks: a difference counts by the square of the grades given in between.
 
     That is the interval metric on the middle ranks of the grades (Krippendorff 2011, section C).
@@ -264,7 +265,41 @@ def alpha_ordinal(grades: Floats) -> Estimate:
         expected = 2 * (total * (of_level * ranks**2).sum(axis=-1) - (of_level * ranks).sum(axis=-1) ** 2)
         return _one_less((observed * apart).sum(axis=-1), expected, total)
 
-    return estimate(np.concatenate([counts, pairs], axis=1), alpha)
+    return estimate(np.concatenate([counts, pairs], axis=1), alpha, _of_units(people, grades), scale="correlation")
+
+
+def ac2(grades: Floats, levels: Sequence[float], people: People | None = None) -> Estimate:
+    """Return Gwet's AC2 with quadratic weights: chance agreement by how mixed the grades are, not by each reader's own.
+
+    Gwet 2014, "Handbook of Inter-Rater Reliability", chapter 5, for any number of readers and gaps. `levels` is the
+    whole scale, also what nobody gave. Where nearly all images have one grade kappa and alpha collapse; this does not.
+    """
+    units = _units(grades)
+    if np.isfinite(grades).any(axis=1).sum() < 2:
+        return none(0, "Agreement needs at least two readers.")
+    if not units.shape[1]:
+        return none(0, "No image was graded by two readers.")
+    scale = np.asarray(levels, np.float64)
+    weights = 1 - np.square(scale[:, None] - scale) / np.ptp(scale) ** 2
+    graded = grades[:, np.isfinite(grades).any(axis=0)]
+    counts = (graded[None] == scale[:, None, None]).sum(axis=1).T.astype(float)  # (N, levels)
+    given = counts.sum(axis=1, keepdims=True)
+    is_pair = given[:, 0] >= 2
+    weighted = (counts * (counts @ weights - 1)).sum(axis=1)
+    agreed = np.where(is_pair, weighted / np.maximum(given[:, 0] * (given[:, 0] - 1), 1), 0)
+    spread = weights.sum() / (len(scale) * (len(scale) - 1))
+
+    def coefficient(means: Floats) -> Floats:
+        shares, observed, pairs = means[..., :-2], means[..., -2], means[..., -1]
+        chance = spread * (shares * (1 - shares)).sum(axis=-1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value: Floats = (observed / pairs - chance) / (1 - chance)
+        return value
+
+    of_whom = None if people is None else people[np.isfinite(grades).any(axis=0)]
+    terms = np.column_stack([counts / given, agreed, is_pair])
+    found = estimate(terms, coefficient, of_whom, scale="correlation")
+    return replace(found, n=units.shape[1])
 
 
 def _one_less(observed: Floats, expected: Floats, total: Floats) -> Floats:
@@ -277,6 +312,10 @@ def _units(grades: Floats) -> Floats:
     """Return the images that can be compared within: those with at least two grades."""
     units: Floats = grades[:, np.isfinite(grades).sum(axis=0) >= 2]
     return units
+
+
+def _of_units(people: People | None, grades: Floats) -> People | None:
+    return None if people is None else people[np.isfinite(grades).sum(axis=0) >= 2]
 
 
 def _why_no_alpha(grades: Floats, units: Floats) -> str:

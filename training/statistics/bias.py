@@ -1,13 +1,13 @@
 """Bias of a reader or the machine: level, slope, and errors per grade."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from training.statistics import metrics
-from training.statistics.intervals import LEVEL, Estimate, Floats, estimates, mean, none, root
+from training.statistics.intervals import LEVEL, Estimate, Floats, People, estimate, mean, none, root
 from training.statistics.regression import Line, fit_line
 
 FEWEST_OF_A_GRADE = 10  # images that others call so: fewer make no habit
@@ -33,14 +33,19 @@ class Limits:
     upper: Estimate
 
 
-def lean(values: Floats, others: Floats) -> Lean:
-    return Lean(mean(values - others), fit_line(others, values))
+def lean(values: Floats, others: Floats, people: People | None = None) -> Lean:
+    return Lean(mean(values - others, people), fit_line(others, values, people))
 
 
-def limits_of_agreement(values: Floats, others: Floats) -> Limits:
-    """Return the limits that 95 % of the differences of (N,) and (N,) stay within, where they are normal."""
+def limits_of_agreement(values: Floats, others: Floats, people: People | None = None) -> Limits:
+    """Return the limits that 95 % of the differences of (N,) and (N,) stay within, where they are normal.
+
+    Their intervals put those of the mean and of the standard deviation together (MOVER: Donner and Zou 2012, "Closed-
+    form confidence intervals for functions of the normal mean and standard deviation").
+    """
     differences = values - others
-    differences = differences[np.isfinite(differences)]
+    there = np.isfinite(differences)
+    differences, of_whom = differences[there], None if people is None else people[there]
     n = len(differences)
     if n < metrics.FEWEST_TO_CORRELATE:
         nothing = none(n, f"Limits of agreement need at least {metrics.FEWEST_TO_CORRELATE} images.")
@@ -49,12 +54,23 @@ def limits_of_agreement(values: Floats, others: Floats) -> Limits:
     moved = differences - middle
     terms = np.stack([moved, moved**2], axis=1)
 
-    def limit(means: Floats, side: int) -> Floats:
-        sd = root(means[..., 1] - means[..., 0] ** 2) * np.sqrt(n / (n - 1))
-        moved_limit: Floats = middle + means[..., 0] + side * LIMITS_AT * sd
-        return moved_limit
+    def spread(means: Floats) -> Floats:
+        sd: Floats = root(means[..., 1] - means[..., 0] ** 2) * math.sqrt(n / (n - 1))
+        return sd
 
-    return Limits(*estimates(terms, [partial(limit, side=-1), partial(limit, side=1)]))
+    bias, sd = mean(differences, of_whom), estimate(terms, spread, of_whom, scale="spread")
+    return Limits(_limit(bias, sd, side=-1), _limit(bias, sd, side=1))
+
+
+def _limit(bias: Estimate, sd: Estimate, *, side: int) -> Estimate:
+    value = bias.known + side * LIMITS_AT * sd.known
+    if bias.interval is None or sd.interval is None:
+        return Estimate(value, None, None, bias.n, sd.reason or bias.reason)
+    down, up = bias.known - bias.interval[0], bias.interval[1] - bias.known
+    less, more = (LIMITS_AT * abs(sd.known - end) for end in sd.interval)
+    if side < 0:
+        less, more = more, less
+    return Estimate(value, value - math.hypot(down, less), value + math.hypot(up, more), bias.n)
 
 
 def in_words(bias: Estimate, habit: str) -> str:

@@ -6,13 +6,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from training.statistics.intervals import BOOTSTRAP_SEED, FEWEST_TO_SHOW, RESAMPLES, ROUNDING, Estimate, Floats, none
+from training.statistics.intervals import FEWEST_TO_SHOW, ROUNDING, Estimate, Floats, none
 from training.statistics.regression import fit_line
 
 WEIGHT = 0.1  # of the newest residual: the average looks back over about twenty golden images
 FALSE_ALARMS = 0.05  # per reader: so often a reader who never changes goes beyond the limit somewhere
 NO_ORDER = "The order in which the images were read is not known."
 NO_TIME = "When the images were read is not known."
+ORDERS, SEED = 2000, 20190101  # random orders, in which nothing drifts
 RESIDUALS_AT_ONCE = 2**22  # residuals that are put into other orders at once: 32 MB
 
 
@@ -58,7 +59,7 @@ def ewma(residuals: Floats) -> Drift:
     by_chance = _largest_by_chance(moved, narrow)
     limit = float(np.percentile(by_chance, 100 * (1 - FALSE_ALARMS)))
     beyond = np.flatnonzero(sizes > limit + ROUNDING)
-    p = float((1 + (by_chance >= sizes.max() - ROUNDING).sum()) / (1 + RESAMPLES))
+    p = float((1 + (by_chance >= sizes.max() - ROUNDING).sum()) / (1 + ORDERS))
     return Drift(tuple(averages.tolist()), limit, int(beyond[0]) + 1 if len(beyond) else None, p, n)
 
 
@@ -70,16 +71,16 @@ def _average(moved: Floats) -> Floats:
 
 
 def _largest_by_chance(moved: Floats, narrow: Floats) -> Floats:
-    """Return (RESAMPLES,): the largest average, relative to its limit, of the residuals in random orders."""
-    blocks = np.array_split(_orders(len(moved)), max(1, RESAMPLES * len(moved) // RESIDUALS_AT_ONCE))
+    """Return (ORDERS,): the largest average, relative to its limit, of the residuals in random orders."""
+    blocks = np.array_split(_orders(len(moved)), max(1, ORDERS * len(moved) // RESIDUALS_AT_ONCE))
     return np.concatenate([(np.abs(_average(moved[block])) / narrow).max(axis=1) for block in blocks])
 
 
 @lru_cache(maxsize=4)
 def _orders(n: int) -> NDArray[np.int32]:
-    """Return (RESAMPLES, n) random orders: how n uniform numbers rank. Plain Python can draw the same ones."""
-    draws = np.random.RandomState([BOOTSTRAP_SEED])
-    return np.stack([np.argsort(draws.random_sample(n), kind="stable").astype(np.int32) for _ in range(RESAMPLES)])
+    """Return (ORDERS, n) random orders: how n uniform numbers rank. Plain Python can draw the same ones."""
+    draws = np.random.RandomState([SEED])
+    return np.stack([np.argsort(draws.random_sample(n), kind="stable").astype(np.int32) for _ in range(ORDERS)])
 
 
 def sequence(residuals: Floats, *, previous: Floats, places: Floats) -> SequenceEffects:

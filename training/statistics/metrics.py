@@ -11,18 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.regressor.score_scale import steps
-from training.statistics.intervals import ROUNDING, Estimate, Floats, estimate, mean, none, resampled_means
+from training.statistics.intervals import ROUNDING, Estimate, Floats, People, estimate, mean, none, share
 
 FEWEST_TO_CORRELATE = 3  # any two images lie on a line
-MOST_TO_RANK = 2000  # images: each resample is ranked anew, in a table of resamples and images
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison(Estimate):
-    """The machine's RMSE minus a reader's, both against the mean of the other readers, on the same images."""
-
-    # Share of the resamples in which the machine's RMSE is the smaller one.
-    machine_better: float | None
+MOST_TO_RANK = 2000  # images: they are ranked anew without each person, in a table of people and images
 
 
 @dataclass(frozen=True)
@@ -55,28 +47,32 @@ def residuals(grades: Floats) -> Floats:
     return left
 
 
-def rmse(values: Floats, against: Floats) -> Estimate:
+def root_mean_square(values: Floats) -> float:
+    """Return that of (N,) values, NaN left out: a number alone, where no interval is wanted. NaN of none."""
+    known = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(known**2))) if len(known) else np.nan
+
+
+def rmse(values: Floats, against: Floats, people: People | None = None) -> Estimate:
     """Return the root mean square of (N,) values - (N,) against, over the images where both are there."""
-    squares = (values - against) ** 2
-    squares = squares[np.isfinite(squares)]
-    return estimate(squares[:, None], lambda means: np.sqrt(means[..., 0]))
+    return estimate((values - against)[:, None] ** 2, lambda means: np.sqrt(means[..., 0]), people, scale="size")
 
 
-def reader_rmse(grades: Floats, reader: int) -> Estimate:
+def reader_rmse(grades: Floats, reader: int, people: People | None = None) -> Estimate:
     """The published form: against the consensus that includes the reader."""
-    return rmse(grades[reader], consensus(grades))
+    return rmse(grades[reader], consensus(grades), people)
 
 
-def reader_rmse_leave_one_out(grades: Floats, reader: int) -> Estimate:
+def reader_rmse_leave_one_out(grades: Floats, reader: int, people: People | None = None) -> Estimate:
     """Against the mean of the others. On complete data the published form is (n - 1) / n times this one."""
-    return rmse(grades[reader], consensus_without(grades, reader))
+    return rmse(grades[reader], consensus_without(grades, reader), people)
 
 
-def mean_absolute_error(values: Floats, against: Floats) -> Estimate:
-    return mean(np.abs(values - against))
+def mean_absolute_error(values: Floats, against: Floats, people: People | None = None) -> Estimate:
+    return mean(np.abs(values - against), people)
 
 
-def pearson_r(values: Floats, against: Floats) -> Estimate:
+def pearson_r(values: Floats, against: Floats, people: People | None = None) -> Estimate:
     """Pearson's correlation. A constant side has none, and any two images lie on a line."""
     both = np.isfinite(values) & np.isfinite(against)
     x, y = values[both], against[both]
@@ -84,25 +80,19 @@ def pearson_r(values: Floats, against: Floats) -> Estimate:
     if reason:
         return none(len(x), reason)
     x, y = _standardised(x), _standardised(y)  # moments of far-off numbers would cancel each other's digits
-    return estimate(np.stack([x, y, x * x, y * y, x * y], axis=1), _r_from_moments)
+    terms = np.stack([x, y, x * x, y * y, x * y], axis=1)
+    return estimate(terms, _r_from_moments, None if people is None else people[both], scale="correlation")
 
 
-def compare_with_reader(scores: Floats, grades: Floats, reader: int) -> Comparison:
-    """Pair the machine with a reader: RMSE of each against the mean of the others, on the images the reader graded."""
+def compare_with_reader(scores: Floats, grades: Floats, reader: int, people: People | None = None) -> Estimate:
+    """Return the machine's RMSE less a reader's: each against the mean of the others, on what the reader graded."""
     others = consensus_without(grades, reader)
     squares = np.stack([(scores - others) ** 2, (grades[reader] - others) ** 2], axis=1)
-    squares = squares[np.isfinite(squares).all(axis=1)]
-
-    def difference(means: Floats) -> Floats:
-        return np.sqrt(means[..., 0]) - np.sqrt(means[..., 1])
-
-    compared = estimate(squares, difference)
-    better = None if compared.value is None else float(np.mean(difference(resampled_means(squares)) < -ROUNDING))
-    return Comparison(**vars(compared), machine_better=better)
+    return estimate(squares, lambda means: np.sqrt(means[..., 0]) - np.sqrt(means[..., 1]), people)
 
 
-def spearman_r(values: Floats, against: Floats) -> Estimate:
-    """Spearman's rank correlation, ties by middle ranks; a resample is ranked anew."""
+def spearman_r(values: Floats, against: Floats, people: People | None = None) -> Estimate:
+    """Spearman's rank correlation, ties by middle ranks; without each person the rest is ranked anew."""
     both = np.isfinite(values) & np.isfinite(against)
     x, y = values[both], against[both]
     n = len(x)
@@ -110,7 +100,7 @@ def spearman_r(values: Floats, against: Floats) -> Estimate:
     if reason:
         return none(n, reason)
     if n > MOST_TO_RANK:
-        return none(n, f"More than {MOST_TO_RANK} images are not ranked anew for every resample.")
+        return none(n, f"More than {MOST_TO_RANK} images are not ranked anew without each person.")
     columns = (np.unique(side, return_inverse=True)[1] for side in (x, y))
     x_of, y_of = (np.eye(column.max() + 1)[column] for column in columns)  # (N, different values)
 
@@ -125,18 +115,7 @@ def spearman_r(values: Floats, against: Floats) -> Estimate:
         zero = np.zeros(times.shape[:-1])
         return _r_from_moments(np.stack([zero, zero, *(pair.sum(axis=-1) for pair in pairs)], axis=-1))
 
-    return estimate(np.eye(n), of_ranks)
-
-
-def coverage(held: Floats) -> Estimate:
-    """Return the share that held, of (n, N) ones and noughts with NaN where nothing was there; images are drawn whole.
-
-    One row of N is as good as many.
-    """
-    rows = np.atleast_2d(held)
-    given = np.isfinite(rows).sum(axis=0)
-    terms = np.stack([np.nansum(rows, axis=0), given], axis=1)[given > 0]
-    return estimate(terms, lambda means: means[..., 0] / means[..., 1])
+    return estimate(np.eye(n), of_ranks, None if people is None else people[both], scale="correlation")
 
 
 def confusion(values: Floats, against: Floats, levels: Sequence[float]) -> NDArray[np.int64]:
@@ -147,19 +126,28 @@ def confusion(values: Floats, against: Floats, levels: Sequence[float]) -> NDArr
     return table
 
 
-def recall(values: Floats, against: Floats, levels: Sequence[float]) -> tuple[Estimate, ...]:
+def recall(
+    values: Floats, against: Floats, levels: Sequence[float], people: People | None = None
+) -> tuple[Estimate, ...]:
     """Return, per level, the share of the images at it that the values are at it too."""
     both = np.isfinite(values) & np.isfinite(against)
     found, wanted = steps(values[both], levels), steps(against[both], levels)
-    return tuple(mean((found == level).astype(float)[wanted == level]) for level in range(len(levels)))
+    of_whom = None if people is None else people[both]
+    return tuple(share(np.where(wanted == level, found == level, np.nan), of_whom) for level in range(len(levels)))
 
 
-def reliability(scores: Floats, target: Floats, levels: Sequence[float]) -> tuple[ReliabilityStep, ...]:
+def reliability(
+    scores: Floats, target: Floats, levels: Sequence[float], people: People | None = None
+) -> tuple[ReliabilityStep, ...]:
     """Return the steps of the scale that (N,) scores fall on, each with what the (N,) target is there."""
     both = np.isfinite(scores) & np.isfinite(target)
     scores, target = scores[both], target[both]
+    of_whom = np.arange(len(scores)) if people is None else people[both]
     on = steps(scores, levels)
-    return tuple(ReliabilityStep(float(scores[on == step].mean()), mean(target[on == step])) for step in np.unique(on))
+    return tuple(
+        ReliabilityStep(float(scores[on == step].mean()), mean(target[on == step], of_whom[on == step]))
+        for step in np.unique(on)
+    )
 
 
 def _why_no_correlation(x: Floats, y: Floats) -> str:
@@ -176,7 +164,7 @@ def _standardised(values: Floats) -> Floats:
 
 
 def _r_from_moments(means: Floats) -> Floats:
-    """Return r from the means of x, y, xx, yy, xy of standardised numbers; NaN for a resample without variance."""
+    """Return r from the means of x, y, xx, yy, xy of standardised numbers; NaN where one side has no variance."""
     x, y, xx, yy, xy = np.moveaxis(means, -1, 0)
     of_x, of_y = xx - x * x, yy - y * y
     # Each side by itself: a side that never varies leaves 1e-17 or so, and the other side would hide that in a product.

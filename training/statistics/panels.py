@@ -13,7 +13,7 @@ import numpy as np
 from training.statistics import agreement, bias, drift, metrics, stability
 from training.statistics.bias import Limits
 from training.statistics.drift import Drift, SequenceEffects
-from training.statistics.intervals import Estimate, Floats
+from training.statistics.intervals import Estimate, Floats, People
 from training.statistics.stability import Repeats
 
 BREAK = 30 * 60  # seconds between two labels: after a longer one a new sitting begins
@@ -40,6 +40,7 @@ class Panel:
 
     readers: tuple[str, ...]
     images: tuple[str, ...]
+    people: People  # (N,) the number of the person in each image
     levels: Mapping[float, str]  # the scale in order, with the names of its grades
     grades: Floats
     order: Floats  # when the reader came to the image, counted in images of any kind
@@ -96,9 +97,17 @@ class ReaderStatistics:
 
 
 def build(
-    readings: Iterable[Reading], *, readers: Sequence[str], images: Collection[str], levels: Mapping[float, str]
+    readings: Iterable[Reading],
+    *,
+    readers: Sequence[str],
+    images: Collection[str],
+    levels: Mapping[float, str],
+    person_of: Mapping[str, str] | None = None,
 ) -> Panel:
-    """Arrange readings. `images` are those that readers are compared on; others tell of order and repeats only."""
+    """Arrange readings. `images` are those that readers are compared on; others tell of order and repeats only.
+
+    person_of: image -> a name of the person in it, where known; any other image is of a person of its own.
+    """
     lists: dict[str, list[Reading]] = defaultdict(list)
     for reading in readings:
         lists[reading.reader].append(reading)
@@ -110,7 +119,15 @@ def build(
                 tables[:, row, column[name]] = given
     grades, order, previous, sitting = tables
     repeats = tuple(_repeats(lists[reader]) for reader in readers)
-    return Panel(tuple(readers), tuple(column), levels, grades, order, previous, sitting, repeats)
+    people = number_people(tuple(column), person_of or {})
+    return Panel(tuple(readers), tuple(column), people, levels, grades, order, previous, sitting, repeats)
+
+
+def number_people(images: Sequence[str], person_of: Mapping[str, str]) -> People:
+    """Return (N,) a number for each image, the same for images of one person."""
+    names = [(True, person_of[image]) if person_of.get(image) else (False, image) for image in images]
+    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return np.array([number[name] for name in names], np.intp)
 
 
 def _table_rows(readings: Sequence[Reading]) -> dict[str, tuple[float, float, float, float]]:
@@ -176,13 +193,13 @@ def describe_agreement(panel: Panel) -> Agreement:
         icc_2_1=single,
         icc_2_k=average,
         icc_3_1=consistency,
-        alpha_ordinal=agreement.alpha_ordinal(panel.grades),
-        alpha_interval=agreement.alpha_interval(panel.grades),
+        alpha_ordinal=agreement.alpha_ordinal(panel.grades, panel.people),
+        alpha_interval=agreement.alpha_interval(panel.grades, panel.people),
         pairwise_kappa=tuple(
             PairKappa(**vars(pair.kappa), readers=(panel.readers[pair.first], panel.readers[pair.second]))
-            for pair in agreement.pairwise_kappa(panel.grades)
+            for pair in agreement.pairwise_kappa(panel.grades, panel.people)
         ),
-        noise_ceiling=stability.noise_ceiling(panel.grades),
+        noise_ceiling=stability.noise_ceiling(panel.grades, panel.people),
     )
 
 
@@ -190,16 +207,17 @@ def describe_reader(panel: Panel, row: int) -> ReaderStatistics:
     grades = panel.grades[row]
     others = metrics.consensus_without(panel.grades, row)
     residuals = grades - others
-    lean = bias.lean(grades, others)
+    people = panel.people
+    lean = bias.lean(grades, others, people)
     return ReaderStatistics(
         code=panel.readers[row],
-        rmse=metrics.reader_rmse(panel.grades, row),
-        rmse_leave_one_out=metrics.rmse(grades, others),
+        rmse=metrics.reader_rmse(panel.grades, row, people),
+        rmse_leave_one_out=metrics.rmse(grades, others, people),
         bias=lean.bias,
         slope=lean.line.slope,
         residual_sd=lean.line.residual_sd,
         in_words=bias.in_words(lean.bias, bias.habit(grades, others, panel.levels)),
-        limits_of_agreement=bias.limits_of_agreement(grades, others),
+        limits_of_agreement=bias.limits_of_agreement(grades, others, people),
         confusion=metrics.confusion(grades, others, tuple(panel.levels)).tolist(),
         repeats=stability.repeats(*panel.repeats[row]),
         drift=_drift(residuals, panel.order[row]),

@@ -5,6 +5,7 @@ interval that `metrics` takes by bootstrap (the tests hold the two against each 
 square root of the number of images, so one simulation answers for every size of the golden set.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any
@@ -29,6 +30,8 @@ WORTHWHILE = 0.05  # grades: a difference of RMSE that people would act on
 REACH = NormalDist().inv_cdf((100 + intervals.LEVEL) / 200)
 
 
+ONE_SIDE = (100 - intervals.LEVEL) / 200  # the error beyond one end of the report's intervals, and of a first verdict
+
 # What a design may be: beyond it a number is a slip of the finger.
 LIMITS: dict[str, tuple[float, float]] = {
     "readers": (2, 500),
@@ -39,6 +42,8 @@ LIMITS: dict[str, tuple[float, float]] = {
     "bias": (0, 2),
     "machine": (0.05, 2),
     "grades": (2, 9),  # as a study's levels, each of which has a digit key
+    "margin": (0, 1),
+    "power": (0.5, 0.99),
 }
 
 
@@ -63,6 +68,8 @@ class Design:
     bias: float = 0.20  # of the readers' biases
     machine: float = 0.45  # of the score around the true severity
     grades: int = len(PUBLISHED_COUNTS)  # of the scale, in steps of 1
+    margin: float = 0.0  # grades of RMSE that the machine may be farther off than the worst reader
+    power: float = 0.8  # the chance that what is so will be established
 
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():
@@ -100,8 +107,13 @@ class Plan:
     expected: Widths
     by_golden: tuple[tuple[int, Widths], ...]
     by_repeats: tuple[tuple[int, Expected], ...]
-    # Golden images at which half the width of machine against reader, for half of the readers, is WORTHWHILE.
+    # Golden images at which a difference of WORTHWHILE from one reader, for half of the readers, is established with
+    # the design's power.
     golden_to_compare: int
+    # The same for a machine of the design to be closer than the worst reader, or not farther off by the margin; None
+    # where too often it is not so. And the power that the design has for it.
+    golden_for_verdict: int | None
+    power_of_verdict: float
     is_simulated: bool = True
 
 
@@ -122,9 +134,14 @@ class _Spread:
     values: Floats
     widths: Floats
 
+    @property
+    def deviations(self) -> Floats:
+        """Return (P, n): the standard deviation of what one image adds to the number."""
+        return self.widths / (2 * REACH)
+
     def expect(self, images: Floats | float) -> Expected:
         """Return what to expect with so many images, (P, n) or one number for all."""
-        enough = np.broadcast_to(np.asarray(images) >= intervals.FEWEST_IMAGES, self.widths.shape)
+        enough = np.broadcast_to(np.asarray(images) >= intervals.FEWEST["size"], self.widths.shape)
         widths = np.full(self.widths.shape, np.inf)
         np.divide(self.widths, np.sqrt(images), out=widths, where=enough)
         median, wide = (np.percentile(widths, share, method="nearest") for share in (50, ONE_IN_TEN))
@@ -144,7 +161,29 @@ def plan(design: Design, *, seed: int = SEED) -> Plan:
         by_golden=tuple((size, _widths(spreads, readings, replace(design, golden=size))) for size in golden),
         by_repeats=tuple((size, spreads["repeat_sd"].expect(size * readings.finished)) for size in repeats),
         golden_to_compare=_golden_to_compare(expected.machine_minus_reader, design),
+        golden_for_verdict=_golden_for_verdict(spreads["machine_minus_reader"], design),
+        power_of_verdict=_power_of_verdict(spreads["machine_minus_reader"], design),
     )
+
+
+def images_needed(deviation: float, difference: float, *, power: float, errs: float) -> float:
+    """Return how many images establish a difference with this power: ((z_errs + z_power) deviation / difference)^2.
+
+    deviation: the standard deviation of what one image adds. errs: the error on one side. A half width of the interval
+    as large as the difference is a power of one half, no more.
+    """
+    normal = NormalDist()
+    reach = normal.inv_cdf(1 - errs) + normal.inv_cdf(power)
+    return (reach * deviation / difference) ** 2
+
+
+def power_with(images: float, deviation: float, difference: float, *, errs: float) -> float:
+    """Return the chance that so many images establish a difference: Phi(difference sqrt(images) / deviation - z_errs).
+
+    The error is on one side; a difference of 0 or less is established by error alone.
+    """
+    normal = NormalDist()
+    return normal.cdf(difference * images**0.5 / deviation - normal.inv_cdf(1 - errs))
 
 
 def in_words(plan: Plan) -> list[str]:
@@ -165,8 +204,23 @@ def _comparison(plan: Plan) -> str:
     width = plan.expected.machine_minus_reader.width
     if width is None:
         return "Machine and readers could not be compared."
-    needed = f"To establish one of {WORTHWHILE}, about {plan.golden_to_compare:,} golden images are needed."
-    return f"Machine against one reader: a difference of RMSE below {width / 2:.2f} would not be established. {needed}"
+    chance, design = f"{100 * plan.design.power:.0f} %", plan.design
+    sentences = [
+        f"Machine against one reader: half of all studies would establish a difference of RMSE of {width / 2:.2f}.",
+        f"For {chance} of them to establish one of {WORTHWHILE} takes about {plan.golden_to_compare:,} golden images.",
+    ]
+    shown = f"not to be {design.margin:g} farther off than" if design.margin else "to be closer than"
+    if plan.golden_for_verdict is None:
+        sentences.append(
+            f"No size lets {chance} of studies show such a machine {shown} the worst reader: too often it is not so."
+        )
+    else:
+        sentences.append(
+            f"To show such a machine {shown} the worst reader in {chance} of all studies takes about "
+            f"{plan.golden_for_verdict:,} golden images; with {design.golden:,} the chance is "
+            f"{100 * plan.power_of_verdict:.0f} %. That is for the first look; each later one needs somewhat more."
+        )
+    return " ".join(sentences)
 
 
 def _repetition(expected: Expected) -> str:
@@ -279,9 +333,40 @@ def _widths(spreads: dict[str, _Spread], readings: Readings, design: Design) -> 
 
 
 def _golden_to_compare(compared: Expected, design: Design) -> int:
-    """Return the size at which the half width is WORTHWHILE: widths go with 1 / sqrt(size)."""
-    half = (compared.width or 0.0) / 2
-    return int(np.ceil(design.golden * (half / WORTHWHILE) ** 2))
+    """Return the size at which half of the readers' differences of WORTHWHILE are established."""
+    deviation = (compared.width or 0.0) / (2 * REACH) * design.golden**0.5
+    return int(np.ceil(images_needed(deviation, WORTHWHILE, power=design.power, errs=ONE_SIDE)))
+
+
+def _golden_for_verdict(compared: _Spread, design: Design) -> int | None:
+    """Return the smallest size at which the verdict on the worst reader comes with the design's power."""
+
+    def is_enough(golden: int) -> bool:
+        return _power_of_verdict(compared, replace(design, golden=golden)) >= design.power
+
+    sizes = range(int(LIMITS["golden"][0]), int(LIMITS["golden"][1]) + 1)
+    place = bisect_left(sizes, True, key=is_enough)  # noqa: FBT003
+    return sizes[place] if place < len(sizes) else None
+
+
+def _power_of_verdict(compared: _Spread, design: Design) -> float:
+    """Return the chance of the verdict on the worst reader with the design's golden images, on average over panels.
+
+    The bound of each of n readers errs with a share of the error (training/verdicts/against_readers.py); one that is
+    below the margin is enough, so the reader of whom that is likeliest tells the least that the chance can be.
+    """
+    of_panels = [
+        max(
+            (
+                power_with(design.golden, deviation, design.margin - value, errs=ONE_SIDE / design.readers)
+                for value, deviation in zip(values, deviations, strict=True)
+                if np.isfinite(value) and np.isfinite(deviation)
+            ),
+            default=0.0,
+        )
+        for values, deviations in zip(compared.values, compared.deviations, strict=True)
+    ]
+    return float(np.mean(of_panels))
 
 
 def _finite(width: np.floating[Any]) -> float | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.statistics.intervals import ROUNDING, Estimate, Floats, estimates, none, root
+from training.statistics.intervals import ROUNDING, Estimate, Floats, People, estimate, none, root
 
 FEWEST_TO_FIT = 3  # a line goes through any two points
 
@@ -18,7 +18,7 @@ class Line:
     residual_sd: Estimate
 
 
-def fit_line(x: Floats, y: Floats) -> Line:
+def fit_line(x: Floats, y: Floats, people: People | None = None) -> Line:
     """Return the line of (N,) y on (N,) x, over the places where both are there."""
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
@@ -41,11 +41,16 @@ def fit_line(x: Floats, y: Floats) -> Line:
         sd: Floats = root(left) * np.sqrt(n / (n - 2))
         return sd
 
-    return Line(*estimates(terms, [_slope, intercept, residual_sd]))
+    of_whom = None if people is None else people[both]
+    return Line(
+        slope=estimate(terms, _slope, of_whom),
+        intercept=estimate(terms, intercept, of_whom),
+        residual_sd=estimate(terms, residual_sd, of_whom, scale="spread"),
+    )
 
 
 def _slope(means: Floats) -> Floats:
-    """Return the slope from the means of x, y, xx, xy; NaN for a resample in which x does not vary."""
+    """Return the slope from the means of x, y, xx, xy; NaN where x does not vary."""
     x, y, xx, xy = np.moveaxis(means[..., :4], -1, 0)
     variance = xx - x * x
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.statistics.intervals import FEWEST_TO_SHOW, Estimate, Floats, estimate, none
+from training.statistics.intervals import FEWEST_TO_SHOW, Estimate, Floats, People, estimate, none
 
 MOST_VALUES = 8  # of a column: a file's name or a time of day makes no groups
 NAMES_OF_THIRDS = ("lowest third", "middle third", "highest third")
@@ -23,18 +23,21 @@ class Subgroup:
     bias: Estimate
 
 
-def by_column(errors: Floats, columns: Mapping[str, NDArray[np.str_]]) -> tuple[Subgroup, ...]:
+def by_column(
+    errors: Floats, columns: Mapping[str, NDArray[np.str_]], people: People | None = None
+) -> tuple[Subgroup, ...]:
     """Split errors by each column of (N,) values, "" where not known. Below 20 images only their number is said.
 
-    errors: (N,) of the machine, or (n, N) of readers, NaN where there is none. All that were made on one image are
-    drawn together, since they are no independent ones.
+    errors: (N,) of the machine, or (n, N) of readers, NaN where there is none. All that were made on one image,
+    and on one of `people` (N,), count together, since they are no independent ones.
     """
     rows = np.atleast_2d(errors)
     groups: list[Subgroup] = []
     for column, values in columns.items():
         known = sorted(set(values.tolist()) - {""}, key=_place)
         if 2 <= len(known) <= MOST_VALUES:
-            groups += [_subgroup(column, value, rows[:, values == value]) for value in known]
+            numbers = np.arange(rows.shape[1]) if people is None else people
+            groups += [_subgroup(column, value, rows[:, values == value], numbers[values == value]) for value in known]
     return tuple(groups)
 
 
@@ -43,8 +46,9 @@ def _place(value: str) -> tuple[int, str]:
     return NAMES_OF_THIRDS.index(value) if value in NAMES_OF_THIRDS else 0, value
 
 
-def _subgroup(column: str, value: str, errors: Floats) -> Subgroup:
-    errors = errors[:, np.isfinite(errors).any(axis=0)]
+def _subgroup(column: str, value: str, errors: Floats, people: People) -> Subgroup:
+    there = np.isfinite(errors).any(axis=0)
+    errors, people = errors[:, there], people[there]
     n = errors.shape[1]
     if n < FEWEST_TO_SHOW:
         hidden = none(n, f"{n} image{'' if n == 1 else 's'}; below {FEWEST_TO_SHOW} an error says too little.")
@@ -55,8 +59,8 @@ def _subgroup(column: str, value: str, errors: Floats) -> Subgroup:
         column,
         value,
         n,
-        rmse=estimate(terms, lambda means: np.sqrt(means[..., 0] / means[..., 2])),
-        bias=estimate(terms, lambda means: means[..., 1] / means[..., 2]),
+        rmse=estimate(terms, lambda means: np.sqrt(means[..., 0] / means[..., 2]), people, scale="size"),
+        bias=estimate(terms, lambda means: means[..., 1] / means[..., 2], people),
     )
 
 

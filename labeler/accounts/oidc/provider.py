@@ -16,6 +16,7 @@ from allauth.socialaccount.providers.oauth2.views import OAuth2CallbackView, OAu
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -113,11 +114,13 @@ class Provider(OpenIDConnectProvider):  # type: ignore[misc]
 provider_classes = [Provider]
 
 
+@login_not_required
 @require_POST
 def login(request: HttpRequest) -> HttpResponse:
     return _handle(OAuth2LoginView, request)
 
 
+@login_not_required
 @require_GET
 def callback(request: HttpRequest) -> HttpResponse:
     return _handle(OAuth2CallbackView, request)

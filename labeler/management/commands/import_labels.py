@@ -26,12 +26,19 @@ class Command(StudyCommand):
             action="store_true",
             help="where photographs are missing, make a study of labels alone: statistics, but nothing to train on",
         )
+        parser.add_argument(
+            "--sent-again",
+            action="store_true",
+            help="files that were refused, and those that came under their names later, are the same photographs",
+        )
 
     def handle_study(self, study: Study, **options: Any) -> None:
         path: Path = options["file"]
         try:
             rows = published_layout.read(spreadsheets.csv_lines(path), study=study)
-            made = imported_labels.store(study=study, rows=rows, without_files=options["without_files"])
+            made = imported_labels.store(
+                study=study, rows=rows, without_files=options["without_files"], sent_again=options["sent_again"]
+            )
         except OSError as error:
             raise CommandError(
                 f"The file {path} can't be read: {error.strerror}. Check its name and rights."

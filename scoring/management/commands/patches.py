@@ -2,6 +2,7 @@
 
 import json
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ class Command(RefusingCommand):
         path: Path = options["file"]
         try:
             pixels = decode(path.read_bytes())
-            layout = pipeline.lay_out(Geometry(options["geometry"]))(pixels, faces.find_landmarks(pixels))
+            found = faces.upright(pixels)
+            layout = pipeline.lay_out(Geometry(options["geometry"]))(found.pixels, found.faces)
+            layout = replace(layout, turn=found.turn)
             if options["overlay"]:
                 options["overlay"].write_bytes(overlays.draw(pixels, layout))
         except (ImageError, WeightsError) as error:
@@ -43,6 +46,7 @@ class Command(RefusingCommand):
 
 def _sentence(layout: Layout) -> str:
     lines = [f"mode {layout.mode}"]
+    lines += [f"turned by {90 * layout.turn} degrees clockwise"] if layout.turn else []
     lines += [f"{patch.region} {patch.box}" for patch in layout.patches]
     lines += [f"dropped: {one.region} {one.box} {one.reason}" for one in layout.dropped]
     return "\n".join(lines)

@@ -83,4 +83,5 @@ def _sentence(path: Path, result: SelfieScore) -> str:
         return f"{path}: no score. {' '.join(reason.detail for reason in result.reasons)}"
     regions = ", ".join(f"{patch.region} {patch.score:.2f}" for patch in result.patches)
     between = f" ({result.interval[0]:.2f} to {result.interval[1]:.2f})" if result.interval else ""
-    return f"{path}: score {result.score:.2f}{between}, grade {result.grade} ({result.mode}: {regions})"
+    turned = f", turned by {90 * result.turn} degrees clockwise" if result.turn else ""
+    return f"{path}: score {result.score:.2f}{between}, grade {result.grade} ({result.mode}{turned}: {regions})"

@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest
 from ninja import NinjaAPI, Schema
 
 from scoring.models import Scope
-from scoring.photograph.decoding import Pixels, Selfie
+from scoring.photograph.decoding import Pixels, Selfie, turned
 from scoring.photograph.patches import Box
 from scoring.regressor import regressors
 from scoring.regressor.pipeline import SelfieScore, score_image
@@ -79,7 +79,7 @@ def _address(argument: str, query: str) -> str:
 def _strings(result: SelfieScore, pixels: Pixels) -> dict[str, str]:
     scores = [round(patch.score, 2) for patch in result.patches]
     patches = [[*_published(patch.box), score] for patch, score in zip(result.patches, scores, strict=True)]
-    height, width = pixels.shape[:2]
+    height, width = turned(pixels, result.turn).shape[:2]
     return {
         "face_loc": str(_published(_within(result.face or _around(result), width, height))),
         "image_dim": str([height, width]),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.html import format_html, format_html_join
@@ -14,6 +15,7 @@ from scoring.service.api import api
 Json = dict[str, Any]
 
 
+@login_not_required
 @require_GET
 def documentation(request: HttpRequest) -> HttpResponse:
     """Show every operation, and every object that goes in or out."""

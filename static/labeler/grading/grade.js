@@ -52,8 +52,10 @@ const viewer = new Viewer({
 const outbox = await Outbox.open(page.outbox, page.csrf_cookie, {
   changed: (count) => (document.body.dataset.unsaved = String(count)),
   stored(answer) {
+    const isEmpty = !list.current;
     list.receive(answer.upcoming ?? []);
-    prefetch();
+    if (isEmpty && list.current) show();
+    else prefetch();
   },
   saved: () => note(""),
   waiting: tellWaiting,
@@ -78,6 +80,7 @@ let saidUntil; // timer
 let acts = 0; // acts on this page
 let tookBackAt = -Infinity; // by performance.now()
 let isStopped = false; // nothing can be graded here any more
+let session = outbox.session; // in which the page's reader was signed in last
 /** @type {Set<string>} */
 const gone = new Set(); // ids of images that nobody may see any more
 
@@ -102,7 +105,8 @@ function loadMore() {
  * @returns {Promise<State | null>}
  */
 async function ask(query) {
-  const response = await fetch(page.queue + query, { redirect: "manual" }).catch(() => null);
+  const headers = { Accept: "application/json" };
+  const response = await fetch(page.queue + query, { headers, redirect: "manual" }).catch(() => null);
   const answer = await ownAnswer(response);
   if (!answer) return null;
   if (answer.reader !== page.outbox) {
@@ -175,6 +179,7 @@ async function awaitMore() {
   const isAnswered = await loadMore();
   if (list.current || isStopped) return show();
   await outbox.send();
+  if (list.current || isStopped) return; // what was stored brought the next ones, and they are shown
   if (isAnswered && !outbox.waiting.length) return finish();
   tellMissing(isAnswered ? "Saving your last grades…" : "The next images can't be fetched. Trying again…");
   setTimeout(() => list.current || awaitMore(), RETRY);
@@ -253,6 +258,20 @@ function tellMissing(sentence) {
 // What the reader does
 
 /**
+ * Do what the one at the keys asks for, once it is certain that they are this page's reader: whoever signs in in another
+ * tab may come back to this one.
+ * @param {() => void} work
+ */
+async function asReader(work) {
+  const now = outbox.session;
+  if (now !== session) {
+    if (!(await ask(""))) return say("Somebody has signed in, and it can't be found out who: nothing was taken.");
+    session = now;
+  }
+  work();
+}
+
+/**
  * @param {HTMLButtonElement} button of a grade or of a reason
  * @param {string} inputKind
  */
@@ -308,7 +327,9 @@ function takeNote() {
   return text;
 }
 
-function undo() {
+const undo = () => asReader(takeBack);
+
+function takeBack() {
   if (isStopped || performance.now() - tookBackAt < SHORTEST_LOOK) return;
   const card = list.undo();
   if (!card) return;
@@ -414,7 +435,7 @@ function onKey(event) {
   const { digit, name, isShifted } = read(event);
   const isShortcut = isShifted && name in KEYS && name !== digit; // "+" is Shift and 1 in Switzerland
   const button = isShortcut ? undefined : buttonOf(digit);
-  const action = button ? () => give(button, "keyboard") : (KEYS[name] ?? KEYS[digit]);
+  const action = button ? () => asReader(() => give(button, "keyboard")) : (KEYS[name] ?? KEYS[digit]);
   if (!action) return;
   event.preventDefault();
   action();
@@ -434,7 +455,8 @@ for (const form of forms) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const { submitter } = event;
-    if (submitter instanceof HTMLButtonElement && submitter.name) give(submitter, pointerKind);
+    const kind = pointerKind;
+    if (submitter instanceof HTMLButtonElement && submitter.name) asReader(() => give(submitter, kind));
     pointerKind = "keyboard";
   });
 }

@@ -8,7 +8,7 @@ const LONG_SIDES = [1600, 2560]; // pixels: of the server's renditions
 /** @typedef {import("./list.js").Card} Card */
 
 export class SignedOutError extends Error {}
-export class GoneError extends Error {} // nobody may see it any more
+export class GoneError extends Error {} // this session may not see it, any more or yet
 /** The server asks for a rest. */
 export class BusyError extends Error {
   /** @param {number} rest ms */
@@ -87,9 +87,9 @@ export class Pictures {
 
 /** @param {string} url */
 async function decode(url) {
-  const response = await fetch(url, { redirect: "manual" });
+  const response = await fetch(url, { headers: { Accept: "image/webp, application/json" }, redirect: "manual" });
   if (response.type === "opaqueredirect") throw new SignedOutError();
-  if (response.status === 410) throw new GoneError();
+  if ([403, 404, 410].includes(response.status)) throw new GoneError();
   const rest = askedRest(response);
   if (rest) throw new BusyError(rest);
   const isOurs = response.status === 200 && response.headers.get("Content-Type") === "image/webp";

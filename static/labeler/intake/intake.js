@@ -51,7 +51,7 @@ async function markOf(file) {
  * @param {(bytes: number) => void} onSent
  */
 async function send(file, upload, onSent) {
-  const name = file.webkitRelativePath || file.name;
+  const name = pathOf(file);
   const size = String(file.size);
   const mark = await markOf(file);
   /** @param {number} offset */
@@ -64,6 +64,21 @@ async function send(file, upload, onSent) {
     ({ here } = await ask(place(here), { method: "POST", body: file.slice(here, here + PIECE) }));
     onSent(here - before);
   } while (here < file.size);
+}
+
+/** @param {File} file */
+const pathOf = (file) => file.webkitRelativePath || file.name;
+
+/**
+ * Compare two files' paths folder by folder, as the command goes through them: of a file that comes twice the first name counts.
+ * @param {File} one
+ * @param {File} other
+ */
+function inOrder(one, other) {
+  const [first, second] = [one, other].map((file) => pathOf(file).split("/"));
+  const differ = first.findIndex((part, place) => part !== second[place]);
+  if (differ < 0) return 0;
+  return first[differ] < (second[differ] ?? "") ? -1 : 1;
 }
 
 /** @param {File[]} files */
@@ -84,7 +99,7 @@ async function sendAll(files) {
       await send(file, upload, show);
     } catch (error) {
       if (!(error instanceof RefusedError) || /signed out|reached/.test(error.message)) throw error;
-      refused.push(`${file.name}: ${error.message}`);
+      refused.push(`${pathOf(file)}: ${error.message}`);
     }
   }
   if (refused.length) return say(refused.join(" "), progress);
@@ -115,7 +130,7 @@ need("[data-folder]", HTMLElement, form).hidden = false;
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   const inputs = all("input[type=file]", HTMLInputElement, form);
-  const files = inputs.flatMap((input) => [...(input.files ?? [])]);
+  const files = inputs.flatMap((input) => [...(input.files ?? [])]).sort(inOrder);
   if (!files.length) return;
   const button = need("button", HTMLButtonElement, form);
   button.disabled = true;

@@ -1,6 +1,7 @@
 """Labels in the published layout become a study, or nothing does and every bad row is named."""
 
 import io
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from labeler.exchange.published_layout import PUBLISHED
 from labeler.exchange.tables import as_csv
 from labeler.grading import consensus
 from labeler.intake import known_names
-from labeler.models import Assignment, Image, Label, NotGradable, Reader, Study, User
+from labeler.models import Assignment, Image, Intake, IntakeFile, Label, NotGradable, Reader, Study, User
 from labeler.studies import progress
 from tests import builders
 from tests.labeler.intake.test_metadata import workbook
@@ -272,3 +273,19 @@ def test_a_published_export_can_be_imported_into_another_study(empty: Study, fil
         return list(labels.values_list(*fields))
 
     assert facts(other) == facts(empty)
+
+
+def test_one_labeler_is_one_however_their_name_is_composed(photographed: Study, tmp_path: Path) -> None:
+    spelled = ("Zoë", unicodedata.normalize("NFD", "Zoë"), " Zo\u200bë\u00a0")
+    rows = [f"{name},a.jpg,{n + 1},2018-05-30 0{n}:00:00,1" for n, name in enumerate(spelled)]
+    assert "3 labels imported, 0 known already; 1 new readers" in import_labels(write(tmp_path / "l.csv", *rows))
+
+
+def test_a_name_that_was_refused_first_is_imported_when_somebody_says_that_it_is_the_same(
+    photographed: Study, file: Path
+) -> None:
+    for state in (IntakeFile.State.REFUSED, IntakeFile.State.IMPORTED):
+        into = Intake.objects.create(study=photographed, source=Intake.Source.FOLDER)
+        into.files.create(name="a.jpg", state=state)
+    assert "was refused before" in refused(file)
+    assert "5 labels imported" in import_labels(file, "--sent-again")

@@ -11,6 +11,8 @@ from django.test import Client
 from labeler import tasks
 from labeler.golden_set import golden_draw, provisional_scores, strata
 from labeler.models import AuditEvent, ProvisionalScore, Study, User
+from labeler.turning import turning
+from scoring.regressor import feature_store
 from tests import builders
 from tests.scoring.builders import publish_one
 
@@ -70,6 +72,20 @@ def test_an_image_that_cannot_be_read_stops_nothing(later: Study) -> None:
     assert scored == 5
     assert told == [(number, 6) for number in range(1, 7)]
     assert not ProvisionalScore.objects.filter(image=image).exists()
+
+
+def test_an_image_that_is_turned_meanwhile_is_scored_as_it_stands_then(later: Study) -> None:
+    second = later.images.order_by("pk")[1]
+    kept = later.images.order_by("pk")[:2]
+    later.images.exclude(pk__in=kept.values("pk")).update(is_kept=False)
+
+    def turn(number: int, _: int) -> None:
+        if number == 1:
+            turning.turn(image=second, to=1, shown=0, by=None)
+
+    scored = provisional_scores.score_missing(study=later, source=Study.objects.get(slug="acne"), on_image=turn)
+    assert scored == 2
+    assert [name.rpartition("-")[2] for name in feature_store.stored(second.content_hash)] == ["turn1"]
 
 
 def test_the_command_says_what_is_missing(later: Study, capsys: Any) -> None:

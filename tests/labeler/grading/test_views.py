@@ -181,14 +181,6 @@ def test_a_reader_sees_nothing_of_the_study_but_their_list(as_ana: Client, study
     assert as_ana.get(page).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["image", "label", "undo"])
-def test_another_readers_assignment_is_404(ben: User, assignment: Assignment, name: str) -> None:
-    as_ben = Client()
-    as_ben.force_login(ben)
-    ask = as_ben.get if name == "image" else as_ben.post
-    assert ask(address(name, assignment)).status_code == 404
-
-
 def test_an_admin_sees_progress(as_olga: Client, as_ana: Client, assignment: Assignment) -> None:
     post_grade(as_ana, assignment, grade=4)
     page = as_olga.get(reverse("study", args=["acne"])).content

@@ -1,8 +1,10 @@
 """Photographs come out of object storage, from where the operator allows; and all files may lie there."""
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -15,7 +17,9 @@ from labeler.images import buckets
 from labeler.images.buckets import BucketError
 from labeler.images.renditions import storage_name
 from labeler.intake import uploads
-from labeler.models import Image, Intake, Study
+from labeler.intake.file_names import clean
+from labeler.intake.known_names import own_name
+from labeler.models import Image, Intake, IntakeFile, Study
 from scoring.photograph import decoding
 from scoring.platform import blobs
 from tests import builders, object_storage
@@ -83,6 +87,44 @@ def test_a_name_is_taken_as_it_is(clinic: Any, study: Study) -> None:
     assert names(study) == sorted([*odd, "day 2/selfie_2.JPG", "selfie_1.jpg"])
     out_of_bounds = decoding.content_hash(builders.make_jpeg(2))
     assert not study.images.filter(content_hash=out_of_bounds).exists()
+
+
+def test_a_bucket_and_a_folder_of_the_same_files_make_the_same_study(clinic: Any, db: None, tmp_path: Path) -> None:
+    files = {
+        unicodedata.normalize("NFD", "Müller/selfie_1.jpg"): builders.make_jpeg(21),
+        "Müller/Kopie von selfie_1.jpg": builders.make_jpeg(21),
+        "Zoë/selfie_1.jpg": builders.make_jpeg(22),
+        "Zoë/leer.jpg": b"",
+        "Zoë/groß.jpg": b"\xff\xd8" + bytes(decoding.MAX_SELFIE_BYTES),
+        "Zoë/._selfie_1.jpg": b"\0\5\x16\7",
+        ".DS_Store": b"Bud1",
+        "Müller/Thumbs.db": b"\xd0\xcf",
+        "__MACOSX/Zoë/selfie_9.jpg": builders.make_jpeg(23),
+    }
+    for name, data in files.items():
+        clinic.put_object(Key=f"selfies/praxis/{name}", Body=data)
+        place = tmp_path / "praxis" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(data)
+    made = []
+    for slug, where in (("far", f"{PLACE}/praxis"), ("near", str(tmp_path / "praxis"))):
+        study = builders.make_study(slug)
+        said = builders.command_output("import_images", slug, where)
+        assert said.startswith("2 imported, 1 known already, 2 refused.")
+        table = "file,subject,consent\nMüller/selfie_1.jpg,P1,none\nKopie von selfie_1.jpg,P1,\nZoë/leer.jpg,P2,none\n"
+        report = builders.join_metadata(study, f"{table}selfie_1.jpg,P3,all\n")
+        images = study.images.order_by("content_hash").values_list("content_hash", "subject", "may_be_graded")
+        named = [{image.source_name, *image.aliases.values_list("name", flat=True)} for image in study.images.all()]
+        refused = IntakeFile.objects.filter(intake__study=study, state="refused")
+        made.append(
+            (
+                list(images),
+                sorted(map(sorted, named)),
+                sorted((clean(own_name(file)), file.reason) for file in refused),
+                [(row.name, row.why) for row in report.refused],
+            )
+        )
+    assert made[0] == made[1]
 
 
 class Film(BaseHTTPRequestHandler):

@@ -87,6 +87,13 @@ def test_two_assignments_have_two_lengths(first: int, apart: int) -> None:
     assert picture_responses._place(first) != picture_responses._place(first + apart)
 
 
+def test_lengths_are_a_permutation_of_the_installations_own(settings: Settings) -> None:
+    ours = [picture_responses._place(number) for number in range(picture_responses.LENGTHS)]
+    assert sorted(ours) == list(range(picture_responses.LENGTHS))
+    settings.SECRET_KEY = "another installation's"
+    assert ours != [picture_responses._place(number) for number in range(picture_responses.LENGTHS)]
+
+
 def test_lengths_do_not_follow_the_order_of_assignments() -> None:
     places = np.array([picture_responses._place(number) for number in range(2000)])
     assert abs(np.corrcoef(places[:-1], places[1:])[0, 1]) < 0.1

@@ -1,8 +1,10 @@
 """A table is joined to the right photographs, once somebody has seen what it writes."""
 
+import html
 import io
 import random
 import re
+import unicodedata
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -20,6 +22,7 @@ from labeler.intake.metadata import Unjoined
 from labeler.models import AuditEvent, Consent, Image, Intake, IntakeFile, Study, User
 from labeler.platform.spreadsheets import TableError
 from labeler.screening import gallery
+from labeler.screening.gallery import Wanted
 from tests import builders
 from tests.labeler.intake.test_file_names import MANGLINGS
 
@@ -66,7 +69,10 @@ def upload(client: Client, table: str | bytes, name: str = "table.csv") -> str:
 
 
 def confirm(client: Client, page: str) -> str:
-    fields = dict(re.findall(r'name="(ticket|seen)" value="([^"]+)"', page))
+    form = page[page.index('name="seen"') - 400 :]
+    fields: dict[str, list[str]] = {}
+    for name, value in re.findall(r'name="(ticket|seen|asked|meant|sent_again)" value="([^"]*)"', form):
+        fields.setdefault(name, []).append(html.unescape(value))
     return client.post(PAGE, fields, follow=True).content.decode()
 
 
@@ -84,10 +90,20 @@ def test_a_row_without_a_folder_is_nobodys_while_another_file_of_its_name_was_re
     add(empty, A)
     refuse(empty, B)
     assert "several files" in builders.join_metadata(empty, f"{HEADER}IMG_0001.jpg;P2;m;all\n").refused[0].why
-    later = Intake.objects.create(study=empty, source=Intake.Source.FOLDER)  # the file was mended and sent again
+
+
+def test_a_file_of_a_refused_ones_name_is_asked_about(empty: Study, as_olga: Client) -> None:
+    add(empty, A)
+    refuse(empty, B)
+    later = Intake.objects.create(study=empty, source=Intake.Source.FOLDER)  # mended, or another patient's
     later.files.create(name=B, state=IntakeFile.State.IMPORTED)
     add(empty, B)
-    builders.join_metadata(empty, f"{HEADER}{B};P2;m;all\n")
+    page = upload(as_olga, f"{HEADER}{B};P2;m;all\n")
+    assert "a file of this name was refused before" in page
+    assert "There is nothing new to write" in page
+    ticket = re.findall(r'name="ticket" value="([^"]+)"', page)[0]
+    again = as_olga.post(PAGE, {"ticket": ticket, "sent_again": "on"}).content.decode()
+    confirm(as_olga, again)
     assert said(empty) == {A: ("", ""), B: ("P2", "m")}
 
 
@@ -200,6 +216,20 @@ def test_a_column_of_the_table_can_be_searched_for(empty: Study) -> None:
     builders.make_images(empty, 60)  # of which nothing is known
     assert gallery.columns(empty) == ["age"]
     assert empty.images.get(source_name="1.jpg").metadata == {"age": "31.5"}
+
+
+def test_an_image_is_found_by_the_names_of_its_copies(empty: Study, as_olga: Client) -> None:
+    first, second, _ = add(empty, "P001.jpg", "P002.jpg", "Z.jpg")
+    for name in ("Kopie von P001.jpg", "Kopie ä.jpg"):
+        known_names.keep_alias(first, name)
+    known_names.keep_alias(second, "P001 neu.jpg")
+    found = {
+        name: [image.pk for image in gallery.find(empty, Wanted(name=name))] for name in ("Kopie", "P001", "P", "Q")
+    }
+    assert found == {"Kopie": [first.pk], "P001": [first.pk, second.pk], "P": [first.pk, second.pk], "Q": []}
+    page = as_olga.get("/studies/acne/gallery/", {"name": unicodedata.normalize("NFD", "Kopie ä")}).content.decode()
+    assert "the same file as" in page
+    assert "Z.jpg" not in page
 
 
 def workbook(*rows: tuple[object, ...], before: str = "") -> bytes:

@@ -234,6 +234,37 @@ class BreakingStorage(FileSystemStorage):
         super().delete(name)
 
 
+def test_a_row_of_an_erased_person_is_not_joined_to_another_of_the_same_name(db: None, tmp_path: Path) -> None:
+    study = builders.make_study()
+    for number, person in enumerate(("Ada", "Bea"), start=1):
+        (tmp_path / person).mkdir()
+        builders.import_photographs(study, {"IMG_1.jpg": builders.make_jpeg(number)}, tmp_path / person)
+    ada, bea = study.images.all()
+    importing.same_file(study, builders.make_jpeg(1), "Kopien/Ada heiter.jpg")
+    (tmp_path / "Ada" / "IMG_2.jpg").write_bytes(b"no photograph")
+    importing.import_folder(study=study, folder=tmp_path / "Ada")
+    asked = erasing.request(study=study, images=study.images.filter(pk=ada.pk), reason=REASON, by=None)
+    table = "file,subject,consent\nIMG_1.jpg,Ada,all\n"
+    assert builders.join_metadata(study, table).exact == 0  # from the moment it is asked for
+    do(asked)
+    importing.import_photograph(study=study, data=builders.make_jpeg(3), name="Kopien/Ada heiter.jpg")
+    for name in ("IMG_1.jpg", "Kopien/Ada heiter.jpg", "Ada heiter.JPG"):
+        report = builders.join_metadata(study, f"file,subject,consent\n{name},Ada,all\n")
+        assert (report.exact, report.alike) == (0, 0), name
+        assert "erased" in report.refused[0].why
+    assert not study.images.filter(subject="Ada").exists()
+    again = builders.make_jpeg(1)  # the erased bytes, under a name that Bea's has too
+    assert not importing.import_photograph(study=study, data=again, name="Neu/1.jpg")
+    importing.same_file(study, again, "Neu/1.jpg")
+    Image.objects.filter(pk=bea.pk).update(source_name="Bea/1.jpg")
+    assert builders.join_metadata(study, "file,subject\n1.jpg,Ada\n").exact == 0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT string_agg(row::text, ' ') FROM labeler_erasedname row")
+        kept = cursor.fetchone()[0]
+    assert "heiter" not in kept.lower()
+    assert "img_1" not in kept.lower()
+
+
 @pytest.mark.parametrize("deletions", range(13))
 def test_an_erasure_that_broke_anywhere_goes_on_and_says_the_same(graded: Study, settings: Any, deletions: int) -> None:
     originals = {image.content_hash: blob(image.original) for image in of_her(graded)}

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from scoring.photograph import faces, patches
 from scoring.photograph.decoding import decode
-from scoring.photograph.faces import Eye, choose_eye
+from scoring.photograph.eyes import Eye, choose_eye
 from scoring.photograph.patches import Box
 
 WIDTH, HEIGHT = 1000, 1200

@@ -27,7 +27,7 @@ def unreadable() -> bytes:
 
 
 def stored_file(selfie: Selfie) -> Path:
-    return Path(default_storage.path(feature_store.storage_name(selfie.content_hash, RECIPE)))
+    return Path(default_storage.path(feature_store.storage_name(selfie, RECIPE)))
 
 
 def test_a_second_look_needs_neither_the_file_nor_the_network() -> None:
@@ -127,8 +127,8 @@ def test_described_holds_half_precision_however_it_came() -> None:
 def test_many_are_read_in_order_with_a_gap_where_nothing_is_stored() -> None:
     selfies = [make_selfie(seed) for seed in (1, 2)]
     described = [feature_store.describe(selfie, RECIPE) for selfie in selfies]
-    hashes = [selfies[1].content_hash, "0" * 64, selfies[0].content_hash]
-    second, nothing, first = feature_store.read_many(hashes, RECIPE)
+    asked = [selfies[1], make_selfie(9), selfies[0]]
+    second, nothing, first = feature_store.read_many(asked, RECIPE)
     assert nothing is None
     for read, made in ((first, described[0]), (second, described[1])):
         assert read is not None
@@ -150,7 +150,7 @@ def test_erasing_an_image_erases_everything_derived_from_it_and_nothing_else() -
 def test_a_folder_that_a_worker_has_just_written_into_stays() -> None:
     selfie = make_selfie()
     feature_store.describe(selfie, RECIPE)
-    blobs.erase(str(Path(feature_store.storage_name(selfie.content_hash, RECIPE)).parent))
+    blobs.erase(str(Path(feature_store.storage_name(selfie, RECIPE)).parent))
     assert stored_file(selfie).exists()
 
 

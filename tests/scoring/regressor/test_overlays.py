@@ -22,7 +22,7 @@ THIN = Dropped("left_cheek", (300, 250, 305, 380), "5 x 130 pixels: a side is un
 
 
 def scored(*reasons: Reason) -> SelfieScore:
-    return SelfieScore(3.0, 3, None, (MILD, SEVERE), (THIN,), "landmarks", None, QUALITY, reasons, "ms2019", 1)
+    return SelfieScore(3.0, 3, None, (MILD, SEVERE), (THIN,), "landmarks", 0, None, QUALITY, reasons, "ms2019", 1)
 
 
 def opened(png: bytes) -> NDArray[np.uint8]:

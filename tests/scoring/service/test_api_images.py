@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scoring.photograph.decoding import MAX_SELFIE_BYTES
+from scoring.photograph.decoding import MAX_SELFIE_BYTES, turned
 from tests.builders import make_jpeg
 from tests.scoring.builders import App, publish_one, upload
 from tests.scoring.photograph.test_decoding import REFUSED, saved
@@ -89,6 +89,31 @@ def test_a_turned_camera_changes_nothing(app: App, photo: Image.Image, face: lis
     exif[0x0112] = orientation
     data = saved(photo.transpose(turn[orientation]), "JPEG", quality=95, exif=exif.tobytes())
     assert score(app, data)[1]["face"] == pytest.approx(face, abs=15)
+
+
+@pytest.mark.parametrize(
+    ("turn", "kind"), [(1, "PNG"), (2, "progressive"), (3, "HEIC"), (2, "16-bit colour"), (1, "TIFF"), (3, "WebP")]
+)
+def test_a_photograph_that_lies_is_scored_as_the_upright_one(
+    app: App, photo: Image.Image, turn: int, kind: str
+) -> None:
+    lying = Image.fromarray(turned(np.asarray(photo), turn))
+    sent, straight = score(app, TAKEN[kind](lying))[1], score(app, TAKEN[kind](photo))[1]
+    assert (sent["turned"], straight["turned"]) == (360 - 90 * turn, 0)
+    assert sent["score"] == pytest.approx(straight["score"], abs=0.05)
+    assert sent["face"] == pytest.approx(straight["face"], abs=5)
+    assert [patch["region"] for patch in sent["patches"]] == [patch["region"] for patch in straight["patches"]]
+    for ours, theirs in zip(sent["patches"], straight["patches"], strict=True):
+        assert ours["box"] == pytest.approx(theirs["box"], abs=8)
+
+
+def test_an_overlay_shows_the_photograph_as_it_was_turned(app: App, photo: Image.Image) -> None:
+    pictures = []
+    for turn in (0, 1, 2):
+        data = saved(Image.fromarray(turned(np.asarray(photo), turn)), "PNG")
+        answer = app.post("/api/v1/overlay", {"file": upload(data)})
+        pictures.append(np.asarray(Image.open(io.BytesIO(answer.content))))
+    assert all(np.array_equal(picture, pictures[0]) for picture in pictures)
 
 
 SMALL = {name: case for name, case in REFUSED.items() if len(case[0]) <= MAX_SELFIE_BYTES and case[0]}

@@ -28,12 +28,12 @@ from labeler.exchange.tables import restore
 from labeler.golden_set import golden_draw
 from labeler.grading import label_store
 from labeler.intake import known_names
-from labeler.models import Image, Label, LedgerFact, Reader, Study, User
+from labeler.models import Image, Label, Reader, Study, User
 from labeler.platform import typed_json
 from labeler.privacy import taking_out
-from labeler.record import ledger
+from labeler.record import facts, ledger
 from tests import builders
-from tests.labeler.record.test_ledger import seal
+from tests.labeler.record.test_ledger import findings, seal
 from tests.training.builders import (
     finish_run,
     give_grade,
@@ -42,12 +42,13 @@ from tests.training.builders import (
     retrain_without_ms2019,
 )
 from training.export import check_ledger, study_zip
+from training.publication import publishing
 from training.reports import study_report
 
 # What the script says that it does not recompute: facts of a run, and what rests on more than labels and scores.
 NOT_RECOMPUTED = {"study", "title", "made_at", "counted_at", "run", "regressor_id", "labels_until", "training_rows"}
 NOT_RECOMPUTED |= {"estimator", "fit_seconds", "from_run", "drift", "sequence", "spearman_r", "subgroups", "choice"}
-NOT_RECOMPUTED |= {"validation_rmse_by_seed", "gate"}
+NOT_RECOMPUTED |= {"validation_rmse_by_seed", "gate", "flags", "decisions", "left_out_readers", "rule"}
 
 FORMULA = '=HYPERLINK("http://evil.example","Alice")'
 
@@ -288,11 +289,11 @@ def test_an_edited_score_and_an_edited_report_are_named(ran: Study, tmp_path: Pa
 
     folder = unzipped(ran, tmp_path / "another")
     report = json.loads((folder / "report.json").read_text())
-    report["readers"][1]["rmse_leave_one_out"]["high"] += 0.001
+    report["readers"][1]["rmse_leave_one_out"]["value"] += 0.001
     (folder / "report.json").write_text(json.dumps(report))
     status, said = recompute(folder)
     assert status == 1
-    assert list(verdicts(said, "DIFFERENT")) == ["report.readers.R02.rmse_leave_one_out.high"]
+    assert list(verdicts(said, "DIFFERENT")) == ["report.readers.R02.rmse_leave_one_out.value"]
     assert ", different: 1, " in said.splitlines()[-1]
 
 
@@ -309,7 +310,7 @@ def test_the_script_recomputes_the_numbers_with_and_without_images_that_were_tak
     seal()
     folder = unzipped(ran, tmp_path / "export")
     identical = verdicts(assert_identical(folder), "identical")
-    for number in ("images", "golden_images", "readers.R01.rmse.without.high", "golden_rmse.with_them.value"):
+    for number in ("images", "golden_images", "readers.R01.rmse.without.value", "golden_rmse.with_them.value"):
         assert identical[f"report.left_out.{number}"][0] != "None"
     assert [row["is_taken_out"] for row in rows(folder, "images")].count("yes") == 2
     assert check_ledger.inspect(folder, "") == 0
@@ -513,7 +514,8 @@ def test_the_ledgers_script_finds_an_export_untouched(sealed: Path, graded: Stud
     assert last is not None
     status, said = verify(sealed, "--known", last.digest)
     labels = Label.objects.count()
-    counted = f"{labels} labels, {ledger.acts(graded).count()} acts and {LedgerFact.objects.count()} states of facts"
+    sealed_facts = sum(len(facts.current(graded, kind)) for kind in facts.KINDS)
+    counted = f"{labels} labels, {ledger.acts(graded).count()} acts and {sealed_facts} states of facts"
     assert (status, said) == (0, f"untouched. {counted} in 1 blocks; the newest: {last.digest}\n")
     assert verify(sealed, "--known", "f" * 64)[0] == 1
 
@@ -571,6 +573,29 @@ def test_the_ledgers_script_names_a_removed_fact(sealed: Path) -> None:
     gone = left.pop()
     rewrite(sealed, "facts", left)
     assert f"facts.csv: {gone['kind']} {gone['id']} was removed: block 1 has it." in verify(sealed)[1]
+
+
+def test_what_runs_found_is_sealed_and_exported(ran: Study, olga: User, tmp_path: Path) -> None:
+    seal()
+    run = retrain_without_ms2019(ran, force=True)
+    publishing.publish(run=run, by=olga, reason="To see it answer.")
+    assert findings() == []
+    seal()
+    assert findings() == []
+    folder = unzipped(ran, tmp_path / "export")
+    assert verify(folder)[1].startswith("untouched")
+    scores = rows(folder, "scores")
+    first = scores[0]["run"]
+    scores[0]["score"] = "3.25"
+    rewrite(folder, "scores", scores)
+    runs = json.loads((folder / "runs.json").read_text())
+    runs[-1]["conclusion"] = "Published: better than all."
+    runs[0]["is_published"] = not runs[0]["is_published"]
+    (folder / "runs.json").write_text(json.dumps(runs))
+    said = verify(folder)[1]
+    assert f"scores.csv: the scores of run {first} were changed: facts.csv says otherwise." in said
+    assert f"runs.json: run {runs[0]['run']} was changed" in said
+    assert f"runs.json: run {run.pk} was changed" in said
 
 
 def test_the_ledgers_script_knows_every_kind() -> None:

@@ -73,7 +73,7 @@ def test_who_helps_leaves_what_another_holds_and_who_leads_waits_for_it(
     embeddings.store(graded, recipe, done)
     assert embedded == Counter(image.content_hash for image in graded)
     assert told[-1] == IMAGES
-    assert all(feature_store.read_many([image.content_hash for image in graded], recipe))
+    assert all(feature_store.read_many([image.selfie for image in graded], recipe))
 
 
 def test_others_are_called_once_and_only_where_something_is_missing(graded: list[Graded]) -> None:

@@ -13,12 +13,13 @@ import pytest
 
 from labeler.charts.chart import Chart
 from training.publication import gate
-from training.reports.charts import catalogue, matrices, plan_chart, points, rmse_chart, series
+from training.reports.charts import against_chart, catalogue, matrices, plan_chart, points, rmse_chart, series
 from training.reports.charts.points import Place
 from training.reports.charts.series import Night
 from training.reports.contents import (
     Calibration,
     ChosenRecipe,
+    ComparedReader,
     ImageCounts,
     Level,
     MachineNumbers,
@@ -33,6 +34,8 @@ from training.statistics import bias, metrics, panels, planning, regression, sub
 from training.statistics.intervals import Estimate, Floats, mean
 from training.statistics.panels import Reading
 from training.statistics.planning import Design
+from training.verdicts import against_readers, enough_grades, judged_panel
+from training.verdicts.against_readers import Rule
 
 LEVELS = {1.0: "Clear", 2.0: "Almost clear", 3.0: "Mild", 4.0: "Moderate", 5.0: "Severe"}
 SVG = "{http://www.w3.org/2000/svg}"
@@ -59,20 +62,26 @@ def report_of(grades: Sequence[Sequence[float]], *, scores: Sequence[float] | No
         title="The acne study",
         is_simulated=True,
         golden_images=len(panel.images),
+        enough=enough_grades.of_panel(panel.grades, len(panel.images))[0],
+        flags=(),
+        decisions=(),
+        bar_without_flagged=None,
         levels=SCALE,
         readers=tuple(rows),
         agreement=panels.describe_agreement(panel),
         subgroups=subgroups.by_column(metrics.residuals(panel.grades), halves),
         counted_at=None,
         erased_images=0,
-        bar=gate.bar_of({row.code: row.rmse for row in rows if row.rmse.value is not None}),
-        machine_run=None if scores is None else run_of(metrics.consensus(panel.grades), np.array(scores)),
+        bar=gate.bar_of({row.code: row.rmse.value for row in rows if row.rmse.value is not None}),
+        machine_run=None if scores is None else run_of(panel.grades, np.array(scores)),
         better_than=None,
         labels_since_run=None,
     )
 
 
-def run_of(target: Floats, scores: Floats) -> RunReport:
+def run_of(grades: Floats, scores: Floats) -> RunReport:
+    target = metrics.consensus(grades)
+    codes = [f"R{number:02d}" for number in range(1, len(grades) + 1)]
     levels = [level.value for level in SCALE]
     line = regression.fit_line(scores, target)
     rmse = metrics.rmse(scores, target)
@@ -84,7 +93,17 @@ def run_of(target: Floats, scores: Floats) -> RunReport:
         run=7,
         regressor_id=7,
         images=ImageCounts(len(target), 100, 0),
-        readers=(),
+        readers=tuple(
+            ComparedReader(
+                code=code,
+                is_simulated=place == 0,
+                rmse=metrics.reader_rmse(grades, place),
+                counts_for_bar=True,
+                rmse_leave_one_out=metrics.reader_rmse_leave_one_out(grades, place),
+                machine_minus_reader=metrics.compare_with_reader(scores, grades, place),
+            )
+            for place, code in enumerate(codes)
+        ),
         machine=MachineNumbers(
             recipe="face_ridge",
             estimator="ridge",
@@ -116,6 +135,7 @@ def run_of(target: Floats, scores: Floats) -> RunReport:
         gate=(),
         passes=False,
         conclusion="Not published.",
+        against=judged_panel.of(grades, codes, drawn=len(target)).against(scores, rule=Rule(), look=2),
     )
 
 
@@ -144,6 +164,19 @@ KINDS: dict[str, dict[str, Any]] = {
     "different halves": {"grades": [[1, 2, 3, 4] * 6 + [NAN] * 24, [NAN] * 24 + [4, 3, 2, 1] * 6]},
     "more readers than a map holds": {"grades": many(readers=45, images=25)},
 }
+
+
+def test_the_verdict_is_drawn_with_the_gates_interval_and_margin() -> None:
+    report = report_of(many(readers=5), scores=np.linspace(1, 5, 60).tolist())
+    chart = against_chart.of_verdict(machine_of(report))
+    found = machine_of(report).against
+    assert found is not None
+    assert against_readers.in_words(found) in chart.sentence
+    assert chart.table.rows[0] == ("the worst reader", found.value, found.low, found.high, found.n, "")
+    assert len(marks(chart, "polygon", "machine")) == 1
+    assert len(marks(chart, "circle", "reader")) == 4
+    assert len(marks(chart, "line", "bar")) == 1
+    assert [row[0] for row in chart.table.rows[1:]] != []
 
 
 def nights(*values: float) -> list[Night]:

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from django.core.management import call_command
 from django.test import Client
@@ -18,10 +20,9 @@ from tests import builders
 from tests.builders import reader_of
 from tests.training.builders import finish_run, give_grade, grade_everything
 from training.models import TrainingRun
-from training.reports import figures, reader_numbers, study_report
-from training.reports.contents import ComparedReader
-from training.statistics.intervals import Estimate
-from training.statistics.metrics import Comparison
+from training.reports import figures, reader_numbers, run_report, study_report
+from training.verdicts import against_readers
+from training.verdicts.against_readers import Rule
 
 
 @pytest.fixture
@@ -141,30 +142,42 @@ def test_the_report_says_than_how_many_readers_the_machine_is_better(as_olga: Cl
 
 
 @pytest.mark.parametrize(
-    ("intervals", "said"),
+    ("error", "said"),
     [
-        ([], "No reader can be compared with the machine yet."),
-        ([(-0.2, -0.3, -0.1), (-0.1, -0.2, 0.1)], "than 2 of 2 readers are; for 1 of them the interval leaves out 0"),
-        ([(-0.1, -0.2, 0.1), (0.2, 0.1, 0.3)], "farther off than 1."),
-        ([(-0.1, None, None)], "for none of them is that established"),
-        ([(0.0, 0.0, 0.0)], "than 0 of 1 readers are."),
+        (0.2, "than 4 of 4 readers are; established is that for 4 of them."),
+        (0.55, "than 2 of 4 readers are; established is that for 0 of them."),
+        (2.0, "than 0 of 4 readers are. It is established to be farther off than 4."),
     ],
 )
-def test_better_than_counts_what_is_established(
-    intervals: list[tuple[float, float | None, float | None]], said: str
-) -> None:
-    compared = [Comparison(*interval, n=20, machine_better=0.5) for interval in intervals]
-    compared.append(Comparison(None, None, None, n=0, machine_better=None))  # of a reader who graded nothing
-    rmse = Estimate(0.4, None, None, 20)
-    readers = [ComparedReader("R01", False, rmse, True, rmse, one) for one in compared]  # noqa: FBT003
-    assert said in study_report.better_than(readers).sentence
+def test_better_than_counts_what_is_established(run: TrainingRun, error: float, said: str) -> None:
+    random = np.random.default_rng(3)
+    truth = np.tile([1.0, 2.0, 3.0, 4.0, 5.0], 20)
+    grades = truth + random.normal(0, 0.6, (4, 100))
+    scores = truth + random.normal(0, error, 100)
+    codes = ["R01", "R02", "R03", "R04"]
+    report = run_report.of(run)
+    assert report is not None
+    found = against_readers.compare(scores, grades, codes, rule=Rule())
+    assert said in study_report.better_than(replace(report, against=found)).sentence
+
+
+def test_a_report_of_before_verdicts_still_opens_and_claims_nothing(as_olga: Client, run: TrainingRun) -> None:
+    """Runs that are stored keep the report that they were made with."""
+    assert run.report is not None
+    for key in ("against", "against_without_flagged", "enough", "flags", "left_out_readers", "rule_note"):
+        del run.report[key]
+    run.save(update_fields=["report"])
+    better = study_report.current(run.study).better_than
+    assert better is not None
+    assert (better.of, better.surely_closer_than, better.surely_farther_than) == (2, 0, 0)
+    assert "judged by an earlier rule" in page(as_olga, "report")
 
 
 def test_the_same_labels_are_computed_once(
     graded: Study, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     first = reader_numbers.of(graded)
-    with django_assert_max_num_queries(6) as asked:
+    with django_assert_max_num_queries(7) as asked:
         assert reader_numbers.of(graded) == first
     assert not [query for query in asked.captured_queries if "labeled_at" in query["sql"]]
 
@@ -226,7 +239,7 @@ def test_the_printed_report_has_the_checklist_and_what_is_not_recorded(as_olga: 
         "ethics approval",
         "not recorded",
         "STARD-AI",
-        "the interval contains the bar",
+        "a verdict needs 20",
         'data-figure="errors"',
         "Noise ceiling",
     ):

@@ -18,7 +18,7 @@ from training import tasks
 
 
 def is_stored(selfie: Selfie, recipe: Recipe) -> bool:
-    return default_storage.exists(feature_store.storage_name(selfie.content_hash, recipe))
+    return default_storage.exists(feature_store.storage_name(selfie, recipe))
 
 
 @pytest.mark.django_db

@@ -167,3 +167,22 @@ def test_many_readers_without_a_grade_have_reasons() -> None:
     pairs = agreement.pairwise_kappa(np.full((agreement.MOST_READERS_WITH_INTERVALS + 1, 3), np.nan))
     assert {pair.kappa.value for pair in pairs} == {None}
     assert all(pair.kappa.reason for pair in pairs)
+
+
+def test_ac2_is_gwets_also_with_gaps_and_grades_that_nobody_gave() -> None:
+    # Fergadis's irrCAC 0.4.5 prints these for quadratic weights, and pa 0.97538, pe 0.71370 for the first.
+    assert agreement.ac2(KRIPPENDORFF, (1, 2, 3, 4, 5)).value == pytest.approx(0.914, abs=5e-5)
+    wider = agreement.ac2(KRIPPENDORFF, tuple(range(9)))
+    assert wider.known > agreement.ac2(KRIPPENDORFF, (1, 2, 3, 4, 5)).known
+
+
+def test_ac2_stays_high_where_nearly_all_images_have_one_grade() -> None:
+    rare = np.ones((4, 100))
+    rare[0, 3] = rare[1, 50] = rare[2, 70] = 2
+    assert agreement.ac2(rare, (1, 2, 3, 4, 5)).known > 0.99
+    assert agreement.alpha_ordinal(rare).known < 0.1
+
+
+def test_ac2_without_two_grades_of_an_image_says_why() -> None:
+    assert "two readers" in agreement.ac2(np.array([[1.0, NAN], [NAN, 2.0]]), (1, 2)).reason
+    assert "two readers" in agreement.ac2(np.full((2, 3), NAN), (1, 2)).reason

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from labeler.platform import typed_json
 from training.statistics import metrics, planning
 from training.statistics.intervals import Estimate, Floats
 from training.statistics.planning import Design
+from training.verdicts import against_readers
+from training.verdicts.against_readers import Rule
 
 PANELS = 12  # studies simulated in full, to hold the formulas against
 PAGE = "training:plan"
@@ -75,10 +78,51 @@ def test_four_times_the_images_halve_a_width() -> None:
     assert widths[50] == pytest.approx(2 * (widths[200] or 0))
 
 
-def test_as_many_golden_images_as_it_asks_for_settle_a_worthwhile_difference() -> None:
-    needed = planning.plan(Design()).golden_to_compare
-    width = planning.plan(Design(golden=needed)).expected.machine_minus_reader.width
+# By statsmodels 0.15: NormalIndPower(ddof=0).solve_power(effect_size, alpha=..., power=..., ratio=0, alternative).
+@pytest.mark.parametrize(
+    ("deviation", "difference", "errs", "power", "images"),
+    [
+        (0.47452594, 0.05, 0.025, 0.8, 706.946),  # of which a half width of 0.05 is 346
+        (1.0, 0.2, 0.025, 0.9, 262.685),
+        (1.0, 0.2, 0.025, 0.8, 196.222),
+        (1.0, 0.2, 0.025 / 11, 0.3489683630115129, 150.0),
+    ],
+)
+def test_sizes_and_power_are_those_of_statsmodels(
+    deviation: float, difference: float, errs: float, power: float, images: float
+) -> None:
+    assert planning.images_needed(deviation, difference, power=power, errs=errs) == pytest.approx(images, rel=1e-4)
+    assert planning.power_with(images, deviation, difference, errs=errs) == pytest.approx(power, rel=1e-4)
+
+
+def test_a_half_width_as_large_as_the_difference_is_a_power_of_one_half() -> None:
+    plan = planning.plan(Design(power=0.5))
+    width = planning.plan(Design(golden=plan.golden_to_compare)).expected.machine_minus_reader.width
     assert width == pytest.approx(2 * planning.WORTHWHILE, rel=0.01)
+    more = planning.plan(Design()).golden_to_compare / plan.golden_to_compare
+    assert more == pytest.approx(((planning.REACH + 0.8416) / planning.REACH) ** 2, rel=0.01)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.05])
+def test_as_many_golden_images_as_it_asks_for_give_the_verdict_with_its_power(margin: float) -> None:
+    design = Design(machine=0.35, margin=margin)
+    golden = planning.plan(design).golden_for_verdict
+    assert golden is not None
+    assert planning.plan(replace(design, golden=golden)).power_of_verdict == pytest.approx(0.8, abs=0.01)
+    readings = planning.simulate(design, panels=150, images=golden, seed=3)
+    codes = [f"R{number:02d}" for number in range(design.readers)]
+    given = [
+        against_readers.compare(scores, grades, codes, rule=Rule(margin=margin)).passes
+        for grades, scores in zip(readings.first, readings.scores, strict=True)
+    ]
+    assert 0.7 < np.mean(given) <= 0.95
+
+
+def test_a_machine_that_is_farther_off_can_not_be_shown_to_be_closer() -> None:
+    plan = planning.plan(Design(machine=1.5))
+    assert plan.golden_for_verdict is None
+    assert any("too often it is not so" in sentence for sentence in planning.in_words(plan))
+    assert plan.power_of_verdict < 0.01
 
 
 def test_who_stops_early_has_a_wider_interval() -> None:

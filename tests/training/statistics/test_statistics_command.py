@@ -77,11 +77,28 @@ def test_readers_of_different_subsets_in_different_order_are_compared_by_image(t
         assert pair["n"] == both.sum()
         assert pair["value"] == pytest.approx(cohen_kappa_score(one[both], other[both], weights="quadratic"))
     first = found["readers"][0]
+    assert found["enough"]["grades_needed"] == 4  # of five readers
+    grades[:, np.isfinite(grades).sum(axis=0) < 4] = np.nan
     others = np.array([np.nanmean(column) if np.isfinite(column).any() else np.nan for column in grades[1:].T])
     errors = (grades[0] - others)[np.isfinite(grades[0] - others)]
     assert first["rmse_leave_one_out"]["value"] == pytest.approx(np.sqrt(np.mean(errors**2)))
     assert first["bias"]["value"] == pytest.approx(errors.mean())
     assert first["bias"]["n"] == len(errors)
+
+
+def test_one_full_and_two_short_readers_have_no_errors_yet(tmp_path: Path) -> None:
+    """Of an image with one or two grades the published form would make a small error, or none."""
+    grades = panel(3, 90)
+    for reader, end in ((1, 30), (2, 20)):
+        grades[reader, end:] = np.nan
+    alone = [{"reader": "A", "image": f"more{n}", "grade": "3"} for n in range(60)]
+    found = statistics(write(tmp_path / "labels.csv", rows_of(grades) + alone))
+    assert found["enough"]["grades_needed"] == 3
+    assert [row["rmse"]["n"] for row in found["readers"]] == [20, 20, 20]
+    golden = [row | {"is_golden": "yes"} for row in rows_of(grades) + alone]
+    found = statistics(write(tmp_path / "golden.csv", golden))
+    assert [row["rmse"]["value"] for row in found["readers"]] == [None, None, None]
+    assert "Fewer than 2 readers have graded half of the 150 golden images" in found["enough"]["sentence"]
 
 
 def test_images_of_one_reader_are_in_no_comparison(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ HELP = {
     "bias": "standard deviation of the readers' biases",
     "machine": "standard deviation of the score around the true severity",
     "grades": "steps of the grading scale",
+    "margin": "grades of RMSE that the machine may be farther off than the worst reader",
+    "power": "the chance that what is so will be established",
 }
 
 

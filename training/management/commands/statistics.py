@@ -3,20 +3,23 @@
 import json
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from labeler.platform import typed_json
-from training.statistics import label_tables, panels
+from training.statistics import label_tables, panels, stability
 from training.statistics.drift import Drift
 from training.statistics.intervals import Estimate
 from training.statistics.label_tables import LabelTable, TableError
 from training.statistics.panels import Agreement, ReaderStatistics
+from training.verdicts import enough_grades
+from training.verdicts.enough_grades import EnoughGrades
 
 METHODS = {
-    "intervals": "95 %, percentile bootstrap over images, 2,000 resamples, seeded; of ICC by F (McGraw and Wong 1996)",
+    "intervals": "95 %, jackknife over images, Student's t; of shares by Wilson, of ICC by F (McGraw and Wong 1996)",
     "pairwise_kappa": "quadratic weights, on the images that both readers graded",
     "drift": "EWMA of the differences from the others; 5 false alarms in 100 readers who never change",
 }
@@ -42,16 +45,25 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         del args
         table = _read(options["file"], [name.strip() for name in options["scale"].split(",") if name.strip()])
+        enough, has_enough = enough_grades.of_panel(
+            table.panel.grades, table.images, "golden" if table.has_golden else "shared"
+        )
+        compared = replace(table.panel, grades=enough_grades.only(table.panel.grades, has_enough))
         agreement = panels.describe_agreement(table.panel)
-        readers = [panels.describe_reader(table.panel, row) for row in range(len(table.panel.readers))]
+        agreement = replace(agreement, noise_ceiling=stability.noise_ceiling(compared.grades))
+        readers = [panels.describe_reader(compared, row) for row in range(len(compared.readers))]
         if options["json"]:
             numbers = {**typed_json.dump(agreement), "readers": [typed_json.dump(reader) for reader in readers]}
+            numbers["enough"] = typed_json.dump(enough)
             self.stdout.write(json.dumps({**_facts(table), **numbers, "methods": METHODS}, indent=2, allow_nan=False))
         else:
-            self._write(table, agreement, readers)
+            self._write(table, agreement, readers, enough)
 
-    def _write(self, table: LabelTable, agreement: Agreement, readers: Sequence[ReaderStatistics]) -> None:
+    def _write(
+        self, table: LabelTable, agreement: Agreement, readers: Sequence[ReaderStatistics], enough: EnoughGrades
+    ) -> None:
         self.stdout.write(_about(table))
+        self.stdout.write(f"{enough.sentence}\n")
         for name, words in AGREEMENT.items():
             self.stdout.write(f"{words:<42}{_in_words(getattr(agreement, name))}")
         for reader in readers:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from labeler.charts.chart import Chart
-from training.reports.charts import matrices, points, rmse_chart, series, subgroup_chart
+from training.reports.charts import against_chart, matrices, points, rmse_chart, series, subgroup_chart
 from training.reports.charts.points import Place
 from training.reports.charts.series import Night
 from training.reports.contents import StudyReport
@@ -14,6 +14,7 @@ def of_report(report: StudyReport, nights: Sequence[Night], places: Sequence[Pla
     run = report.machine_run
     charts = [
         rmse_chart.of_everybody(report),
+        against_chart.of_verdict(run),
         points.scatter(run, places),
         matrices.machine_confusion(run),
         points.machine_differences(run),

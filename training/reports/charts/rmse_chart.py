@@ -40,7 +40,7 @@ def of_everybody(report: StudyReport) -> Chart:
     rows = sorted(_rows(report), key=lambda row: (row.estimate.known, row.code))
     chart = Chart("errors", TITLE, "reader-rmse", _table(report))
     if not rows:
-        return chart.saying("No golden image has a grade yet.")
+        return chart.saying(report.enough.sentence)
     shown, left = _fewer(rows)
     chart = chart.saying(_sentence(report, rows, left), _rests_on(report, rows))
     return chart.drawn_twice(lambda width: _draw(shown, report, width))
@@ -74,10 +74,12 @@ def _fewer(rows: Sequence[Row]) -> tuple[list[Row], int]:
 def _sentence(report: StudyReport, rows: Sequence[Row], left: int) -> str:
     said = ["Further left is closer to the consensus; whiskers are 95 % intervals."]
     if report.bar:
-        said.append(f"The bar is the worst reader, {report.bar.reader}, at {report.bar.value:.2f}.")
+        said.append(f"The paper's bar is the worst reader here, {report.bar.reader}, at {report.bar.value:.2f}.")
     machine = next((row for row in rows if row.look == "machine"), None)
     if machine:
         said.append(f"The machine stands at {spoken_interval(machine.estimate)}.")
+    if machine and report.bar:
+        said.append("Both are estimates on the same images: whether it is closer, the next picture says.")
     ceiling = report.agreement.noise_ceiling.value
     if ceiling is not None:
         said.append(f"No machine can be expected below the noise ceiling of {ceiling:.2f}.")
@@ -90,7 +92,7 @@ def _sentence(report: StudyReport, rows: Sequence[Row], left: int) -> str:
 
 
 def _rests_on(report: StudyReport, rows: Sequence[Row]) -> str:
-    return f"{N}{span([row.estimate.n for row in rows])} for each; {report.golden_images} in the golden set."
+    return f"{N}{span([row.estimate.n for row in rows])} for each. {report.enough.sentence}"
 
 
 def _table(report: StudyReport) -> Table:

@@ -76,6 +76,11 @@ export class Outbox {
     return this.entries.filter((entry) => entry.refused);
   }
 
+  /** What names the session, and changes with every sign-in. */
+  get session() {
+    return cookie(this.csrfCookie);
+  }
+
   /** @param {string} id of an image */
   holds(id) {
     return this.waiting.some((entry) => entry.id === id);
@@ -141,7 +146,8 @@ export class Outbox {
     const response = await this.post(entry).catch(() => null);
     const answer = await ownAnswer(response);
     if (!response || !answer || !settles(response, answer, this.owner, entry.fields.submission)) {
-      return this.later(response);
+      const isAnothers = answer !== null && answer.reader !== this.owner; // session: nothing is said of this act
+      return this.later(response, isAnothers ? 403 : undefined);
     }
     this.wait = FIRST_WAIT;
     if (response.ok) this.settle(entry);
@@ -159,7 +165,7 @@ export class Outbox {
       method: "POST",
       body: new URLSearchParams(Object.entries(fields).map(([name, value]) => [name, String(value)])),
       // The cookie's token, not the page's: signing in again in another tab has changed it.
-      headers: { Accept: "application/json", "X-CSRFToken": cookie(this.csrfCookie), "X-Waited-Ms": String(waited) },
+      headers: { Accept: "application/json", "X-CSRFToken": this.session, "X-Waited-Ms": String(waited) },
       redirect: "manual",
       keepalive: true, // outlives a closed tab
       signal: AbortSignal.timeout(PATIENCE),
@@ -169,14 +175,15 @@ export class Outbox {
   /**
    * Send again after a while that grows, and after what was asked for: a full site says when it will have room.
    * @param {Response | null} response that settled nothing
+   * @param {number} [means] the status that it amounts to
    */
-  later(response) {
+  later(response, means) {
     const rest = askedRest(response);
     this.restUntil = performance.now() + rest;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.send(), Math.max(this.wait, rest + 1));
     this.wait = Math.min(this.wait * 2, LONGEST_WAIT);
-    const status = response?.type === "opaqueredirect" ? 302 : (response?.status ?? 0);
+    const status = means ?? (response?.type === "opaqueredirect" ? 302 : (response?.status ?? 0));
     this.handlers.waiting(this.waiting.length, status);
     return status === 200 ? 299 : status; // a 200 that is not ours settles nothing
   }
