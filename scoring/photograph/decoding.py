@@ -17,8 +17,8 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from scoring.photograph import colours, formats, jpegs
-from scoring.photograph.decoder import pool
+from scoring.photograph import colours, formats
+from scoring.photograph.decoder import jpegs, pool
 
 # libheif's own security limits stay on; a thumbnail inside the file is not the photograph. Each thread for tiles takes
 # addresses, which are limited, and others decode meanwhile.

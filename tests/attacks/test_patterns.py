@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from scoring.photograph.jpegs import MARKER
+from scoring.photograph.decoder.jpegs import MARKER
 from scoring.platform import request_ids
 from scoring.service import fetching, idempotency
 from scoring.service.api.legacy import ASKED

@@ -129,7 +129,7 @@ def test_a_photograph_of_108_megapixels_is_imported_and_used(study: Study, tmp_p
     assert original == stream.getvalue()
     assert image.content_hash == decoding.content_hash(original)
     assert default_storage.exists(thumbnails.storage_name(image))
-    learned = GoldenImage(image.content_hash, image.original, {}).selfie.pixels
+    learned = GoldenImage(image.content_hash, image.original, image.turn, {}).selfie.pixels
     assert learned.shape == (6000, 4500, 3)
     middle = learned[:2000, :1500].astype(int) - np.asarray(tile.resize((1500, 2000), PillowImage.Resampling.BOX))
     assert np.abs(middle).mean() < 4

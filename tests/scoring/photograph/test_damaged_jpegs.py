@@ -9,7 +9,8 @@ import pytest
 import sklearn.datasets
 from PIL import Image
 
-from scoring.photograph import decoding, jpegs
+from scoring.photograph import decoding
+from scoring.photograph.decoder import jpegs
 
 PICTURES = Path(sklearn.datasets.__file__).parent / "images"
 CHINA = Image.open(PICTURES / "china.jpg").convert("RGB").resize((330, 218))
