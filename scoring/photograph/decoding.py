@@ -90,13 +90,13 @@ class Selfie:
 
     content_hash: str
     read: Callable[[], bytes]
-    limits: Limits = SELFIE
     # Quarter turns clockwise from its pixels to the right way up, where it is known; None is found by its face.
     turn: int | None = None
+    limits: Limits = SELFIE
 
     @classmethod
     def of(cls, data: bytes, limits: Limits = SELFIE) -> "Selfie":
-        return cls(content_hash(data), lambda: data, limits)
+        return cls(content_hash(data), lambda: data, limits=limits)
 
     @cached_property
     def pixels(self) -> Pixels:

@@ -28,7 +28,7 @@ class _GradedImage:
     @property
     def selfie(self) -> Selfie:
         """A new Selfie each time: the pixels of thousands must not stay in memory."""
-        return Selfie(self.content_hash, self._read, decoding.STORED, self.turn)
+        return Selfie(self.content_hash, self._read, self.turn, decoding.STORED)
 
     def _read(self) -> bytes:
         with default_storage.open(self.original) as file:

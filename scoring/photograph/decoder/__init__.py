@@ -1,1 +1,1 @@
-"""A process beside ours in which files of strangers are opened, and the pool of such processes. [core]"""
+"""Opening files of strangers: a process beside ours, the pool of such processes, and what is in a JPEG. [core]"""

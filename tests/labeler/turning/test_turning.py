@@ -135,13 +135,13 @@ def test_what_was_made_of_it_before_is_gone_or_known_by_its_turn(image: Image, t
     recipe, before = recipes.ms2019(), image.rendition
     thumbnails.storage_name(image)
     ProvisionalScore.objects.create(image=image, score=3, grade=3, regressor_id=1)
-    selfie = decoding.Selfie(image.content_hash, lambda: blobs.read(image.original), image.turn)
+    selfie = decoding.Selfie(image.content_hash, lambda: blobs.read(image.original), turn=image.turn)
     feature_store.describe(selfie, recipe)
     assert turn_it(image, 1, 0)
     image.refresh_from_db()
     assert not [name for name in stored_files() if name.startswith(before)]
     assert not ProvisionalScore.objects.exists()
-    turned = decoding.Selfie(image.content_hash, lambda: blobs.read(image.original), image.turn)
+    turned = decoding.Selfie(image.content_hash, lambda: blobs.read(image.original), turn=image.turn)
     assert next(feature_store.read_many([turned], recipe)) is None
     described = feature_store.describe(turned, recipe)
     assert described.layout.patches[0].box == (0, 0, 128, 96)
@@ -261,7 +261,7 @@ def test_erasure_leaves_nothing_of_any_turn(image: Image, turn_it: Turn) -> None
     for turn in (1, 2):
         assert turn_it(image, turn, turn - 1)
         image.refresh_from_db()
-        selfie = decoding.Selfie(image.content_hash, lambda: blobs.read(image.original), image.turn)
+        selfie = decoding.Selfie(image.content_hash, lambda: blobs.read(image.original), turn=image.turn)
         feature_store.describe(selfie, recipes.ms2019())
         thumbnails.storage_name(image)
     erased(image.study)
