@@ -16,7 +16,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --custom-compile-command "make pins"
 TYPESCRIPT := tests/javascript/node_modules
 # A commit from before `make lint` looked at subjects.
-SUBJECTS_SINCE := bac6c05
+SUBJECTS_SINCE := 6b3f89c
 # Complete Kubernetes manifests: not what only kustomize reads.
 MANIFESTS := $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/base/*.yaml)) deploy/k8s/overlays/example/egress.yaml
 

@@ -55,8 +55,8 @@ def test_a_selfie_gets_the_score_of_the_one_pipeline(app: App, regressor: Regres
 
 def test_the_answer_has_everything_a_score_has(app: App, regressor: Regressor, selfie_bytes: bytes) -> None:
     _, answer = post(app, selfie_bytes)
-    known = {"score", "grade", "interval", "abstains", "reasons", "patches", "dropped", "mode", "face", "quality"}
-    assert set(answer) == known | {"recipe", "regressor_id", "stored"}
+    known = {"score", "grade", "interval", "abstains", "reasons", "patches", "dropped", "mode", "face", "turned"}
+    assert set(answer) == known | {"quality", "recipe", "regressor_id", "stored"}
     assert set(answer["quality"]) == {"exposure", "contrast", "sharpness", "short_side", "faces", "face_size"}
     assert {patch["region"] for patch in answer["patches"]} >= {"forehead", "chin"}
     assert answer["mode"] == "landmarks"
